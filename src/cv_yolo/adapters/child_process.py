@@ -1,0 +1,221 @@
+"""A training or a prediction in a child process of its own, supervised: both ends of the conversation.
+
+The two ends share a folder: `request.json` says what to do, `events.jsonl` grows by one line for each epoch,
+`result.json` or `error.json` is the outcome, `output.log` is all that the child printed. The child ends itself when
+its standard input closes, so that it does not outlive a supervisor that was killed.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from pydantic import TypeAdapter
+
+import cv_yolo.errors as errors
+from cv_yolo.domain.annotations import Detections
+from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
+from cv_yolo.files import write_whole
+from cv_yolo.ports import OnEpoch, PredictionRequest, Predictor, Trainer
+
+POLL_S: Final = 0.1
+GRACE_S: Final = 10.0
+LOG_TAIL_LINES: Final = 15
+ORPHAN_EXIT_CODE: Final = 113
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionRow:
+    """One detection on its way between the processes."""
+
+    image: str
+    xyxy: tuple[float, float, float, float]
+    class_id: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildError:
+    """How the child failed: the name of the error's class in `cv_yolo.errors`, and what it said."""
+
+    kind: str
+    message: str
+    hint: str | None
+
+
+class ChildProcess:
+    """`Trainer` and `Predictor` that let a child process do the work.
+
+    `command` starts the child; the folder is appended to it. `stop` is set when the work shall end: the child is
+    terminated, then killed after `GRACE_S`, and `StoppedError` is raised.
+    """
+
+    def __init__(self, *, command: tuple[str, ...], environment: Mapping[str, str], stop: threading.Event) -> None:
+        self._command, self._environment, self._stop = command, dict(environment), stop
+
+    def train(self, request: TrainingRequest, *, on_epoch: OnEpoch) -> TrainingResult:
+        """Train in a child; raises what the child raised, or `TrainingFailedError` where it just died."""
+        self._run(request.workdir, request, on_epoch=on_epoch, died=errors.TrainingFailedError)
+        return _read(request.workdir / "result.json", TrainingResult)
+
+    def predict(self, request: PredictionRequest) -> tuple[Detections, ...]:
+        """Predict in a child; raises what the child raised, or `EvaluationFailedError` where it just died."""
+        self._run(request.workdir, request, on_epoch=None, died=errors.EvaluationFailedError)
+        return _from_rows(request.images, _read(request.workdir / "result.json", tuple[DetectionRow, ...]))
+
+    def _run(
+        self,
+        folder: Path,
+        request: TrainingRequest | PredictionRequest,
+        *,
+        on_epoch: OnEpoch | None,
+        died: type[errors.CvYoloError],
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("result.json", "error.json", "events.jsonl"):
+            (folder / name).unlink(missing_ok=True)
+        _write(folder / "request.json", request, TrainingRequest | PredictionRequest)
+        with (folder / "output.log").open("wb") as log:
+            child = self._start(folder, log)
+            try:
+                self._supervise(child, folder, on_epoch)
+            finally:
+                _end(child)
+        if self._stop.is_set() and not (folder / "result.json").is_file():
+            raise errors.StoppedError("stopped while a child process was at work")
+        _raise_for_outcome(folder, child.returncode, died)
+
+    def _start(self, folder: Path, log: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*self._command, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=self._environment,
+            start_new_session=True,
+        )
+
+    def _supervise(self, child: subprocess.Popen[bytes], folder: Path, on_epoch: OnEpoch | None) -> None:
+        told = 0
+        running = True
+        while running and not self._stop.is_set():
+            running = child.poll() is None
+            if on_epoch is not None:
+                told = _tell_new_epochs(folder / "events.jsonl", told, on_epoch)
+            if running:
+                time.sleep(POLL_S)
+
+
+def serve(folder: Path, *, trainer: Trainer, predictor: Predictor) -> int:
+    """The child's end: do what `request.json` says; the return value is the process's exit code."""
+    _end_with_supervisor()
+    try:
+        request = _read(folder / "request.json", TrainingRequest | PredictionRequest)
+        if isinstance(request, TrainingRequest):
+            result = trainer.train(request, on_epoch=lambda epoch: _append(folder / "events.jsonl", epoch))
+            _write(folder / "result.json", result, TrainingResult)
+        else:
+            rows = _to_rows(predictor.predict(request))
+            _write(folder / "result.json", rows, tuple[DetectionRow, ...])
+    except Exception as error:
+        _write(folder / "error.json", _describe(error), ChildError)
+        raise
+    return 0
+
+
+def _end_with_supervisor() -> None:
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 1):  # empty at the end: the supervisor is gone
+            continue
+        os._exit(ORPHAN_EXIT_CODE)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Leave no child behind: ask it to end, then end it."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    child.wait()
+    if child.stdin is not None:
+        child.stdin.close()
+
+
+def _raise_for_outcome(folder: Path, exit_code: int, died: type[errors.CvYoloError]) -> None:
+    if (folder / "error.json").is_file():
+        failure = _read(folder / "error.json", ChildError)
+        known = getattr(errors, failure.kind, None)
+        if isinstance(known, type) and issubclass(known, errors.CvYoloError):
+            raise known(failure.message, hint=failure.hint)
+        raise died(f"{failure.kind}: {failure.message}", hint=f"see {folder / 'output.log'}")
+    if exit_code != 0 or not (folder / "result.json").is_file():
+        how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
+        raise died(f"the child process {how} and left no result", hint=_log_hint(folder / "output.log"))
+
+
+def _log_hint(log: Path) -> str:
+    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    return f"see {log}" + "".join(f"\n  | {line}" for line in tail)
+
+
+def _describe(error: Exception) -> ChildError:
+    hint = error.hint if isinstance(error, errors.CvYoloError) else None
+    return ChildError(kind=type(error).__name__, message=" ".join(str(error).split()), hint=hint)
+
+
+def _tell_new_epochs(events: Path, told: int, on_epoch: OnEpoch) -> int:
+    lines = events.read_bytes().splitlines(keepends=True) if events.is_file() else []
+    whole = [line for line in lines if line.endswith(b"\n")]
+    for line in whole[told:]:
+        on_epoch(TypeAdapter(EpochMetrics).validate_json(line))
+    return len(whole)
+
+
+def _append(events: Path, epoch: EpochMetrics) -> None:
+    with events.open("ab") as file:
+        file.write(TypeAdapter(EpochMetrics).dump_json(epoch) + b"\n")
+
+
+def _write(path: Path, value: object, kind: Any) -> None:
+    write_whole(path, TypeAdapter(kind).dump_json(value, indent=1).decode())
+
+
+def _read(path: Path, kind: type[T] | Any) -> Any:
+    return TypeAdapter(kind).validate_json(path.read_bytes())
+
+
+def _to_rows(found: tuple[Detections, ...]) -> tuple[DetectionRow, ...]:
+    return tuple(
+        DetectionRow(image=each.image, xyxy=tuple(box), class_id=int(class_id), confidence=float(confidence))
+        for each in found
+        for box, class_id, confidence in zip(
+            each.boxes_xyxy.tolist(), each.class_ids, each.confidences, strict=True
+        )
+    )
+
+
+def _from_rows(images: tuple[str, ...], rows: tuple[DetectionRow, ...]) -> tuple[Detections, ...]:
+    by_image: dict[str, list[DetectionRow]] = {image: [] for image in images}
+    for row in rows:
+        by_image[row.image].append(row)
+    return tuple(
+        Detections(
+            image=image,
+            boxes_xyxy=np.array([row.xyxy for row in found], dtype=np.float64).reshape(-1, 4),
+            class_ids=np.array([row.class_id for row in found], dtype=np.int64),
+            confidences=np.array([row.confidence for row in found], dtype=np.float64),
+        )
+        for image, found in by_image.items()
+    )

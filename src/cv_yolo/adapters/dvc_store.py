@@ -1,0 +1,104 @@
+"""DVC behind the port `DatasetStore`: its command line for what changes something, its hash for what only looks."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from cv_yolo.errors import DatasetError
+
+HASH_KEY: Final = "md5"
+
+
+class DvcStore:
+    """The DVC project in `root` (with `dvc.yaml` and `.dvc/`); where there is none, nothing is recorded.
+
+    `report` is told, in one line, what takes long.
+    """
+
+    def __init__(self, *, root: Path, environment: Mapping[str, str]) -> None:
+        self._root = root
+        self._environment = dict(environment)
+        self._environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
+
+    def pull(self, root: Path) -> bool:
+        """Fetch the recorded revision from cache or remote; False where none is recorded or to be had."""
+        if self.recorded_hash(root) is None:
+            return False
+        return self._dvc("pull", self._relative(root)).returncode == 0
+
+    def make(self, root: Path) -> bool:
+        """Run the stage that makes the folder and push its result; False where no stage makes it."""
+        stage = self._stage_of(root)
+        if stage is None:
+            return False
+        made = self._dvc("repro", stage)
+        if made.returncode != 0:
+            raise DatasetError(
+                f"{self._relative(root)}: the DVC stage {stage!r} that makes it failed: {_last_line(made.stderr)}",
+                hint=f"run `dvc repro {stage}` to see all it says",
+            )
+        pushed = self._dvc("push", self._relative(root))
+        if pushed.returncode != 0:
+            raise DatasetError(
+                f"{self._relative(root)}: made, but not kept: {_last_line(pushed.stderr)}",
+                hint="run `dvc push` to see all it says; `dvc remote list` shows where it goes",
+            )
+        return True
+
+    def content_hash(self, root: Path) -> str | None:
+        """DVC's directory hash of what is in the folder now; None where the folder is missing."""
+        if not root.is_dir():
+            return None
+        from dvc_data.hashfile.build import build
+        from dvc_data.hashfile.db.local import LocalHashFileDB
+        from dvc_objects.fs.local import LocalFileSystem
+
+        files = LocalFileSystem()
+        scratch = LocalHashFileDB(files, os.devnull)
+        _, _, built = build(scratch, str(root.resolve()), files, HASH_KEY, dry_run=True)
+        return str(built.hash_info.value)
+
+    def recorded_hash(self, root: Path) -> str | None:
+        """The hash that `dvc.lock` or a `.dvc` file records for the folder."""
+        relative = self._relative(root)
+        pointer = root.with_name(f"{root.name}.dvc")
+        outputs = [] if not pointer.is_file() else _read(pointer).get("outs", [])
+        for stage in _read(self._root / "dvc.lock").get("stages", {}).values():
+            outputs += [output for output in stage.get("outs", []) if output["path"] == relative]
+        return next((str(output[HASH_KEY]) for output in outputs if HASH_KEY in output), None)
+
+    def _stage_of(self, root: Path) -> str | None:
+        relative = self._relative(root)
+        for name, stage in _read(self._root / "dvc.yaml").get("stages", {}).items():
+            paths = [next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", [])]
+            if relative in paths:
+                return str(name)
+        return None
+
+    def _relative(self, root: Path) -> str:
+        return Path(os.path.relpath(root.resolve(), self._root.resolve())).as_posix()
+
+    def _dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=self._root,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,  # the caller reads the exit code
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error")]
+    return (errors or lines or ["no message"])[-1]

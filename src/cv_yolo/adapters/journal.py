@@ -1,0 +1,31 @@
+"""The journal of a grid: a file of events, one JSON line each, which displays follow and which outlives the process."""
+
+import threading
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from cv_yolo.domain.progress import Event
+
+_EVENT = TypeAdapter(Event)
+
+
+class Journal:
+    """Events of one grid in `path`; several threads may write, any process may read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, threading.Lock()
+
+    def write(self, event: Event) -> None:
+        """Append an event."""
+        with self._lock:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("ab") as file:
+                file.write(_EVENT.dump_json(event) + b"\n")
+
+    def events(self, start: int = 0) -> tuple[Event, ...]:
+        """All whole events, from number `start` on."""
+        if not self._path.is_file():
+            return ()
+        lines = self._path.read_bytes().splitlines(keepends=True)
+        return tuple(_EVENT.validate_json(line) for line in lines[start:] if line.endswith(b"\n"))

@@ -1,0 +1,61 @@
+"""Where a result comes from: commit, machine, library versions, and the hash of the code that trains."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+TRACKED_LIBRARIES: Final = ("ultralytics", "torch", "torchvision", "numpy", "pillow", "opencv-python")
+OTHER_LIBRARIES: Final = ("zenml", "mlflow", "dvc")
+TRAINING_CODE: Final = (
+    "domain/*.py",
+    "workflows/train.py",
+    "workflows/evaluate.py",
+    "adapters/ultralytics_backend.py",
+    "adapters/yolo_folder.py",
+)
+
+
+def code_version() -> str:
+    """Hash of the code that determines a training's result, and of the versions of the libraries it uses."""
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in TRAINING_CODE for path in package.glob(pattern)):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update(repr(sorted(_versions(TRACKED_LIBRARIES).items())).encode())
+    return digest.hexdigest()
+
+
+def origin_tags(root: Path) -> dict[str, str]:
+    """Commit, whether the tree was dirty, library versions and machine, as tags for a run."""
+    commit = _git(root, "rev-parse", "HEAD")
+    status = None if commit is None else _git(root, "status", "--porcelain")
+    versions = _versions((*TRACKED_LIBRARIES, *OTHER_LIBRARIES))
+    return {
+        "git_commit": commit or "unknown",
+        "git_dirty": "unknown" if status is None else str(bool(status)).lower(),
+        "python": platform.python_version(),
+        "machine": f"{platform.node()} ({platform.system()} {platform.machine()}, {os.cpu_count()} cores)",
+    } | {f"version.{name}": number for name, number in versions.items()}
+
+
+def _versions(libraries: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for library in libraries:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,1 @@
+"""The command line: parse, call one workflow, turn the outcome into an exit code."""

@@ -1,0 +1,147 @@
+"""`cv-yolo baseline` and `cv-yolo grid`: one command in two sizes."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import click
+
+from cv_yolo.cli.progress import following
+from cv_yolo.cli.tables import print_decision
+from cv_yolo.config import ExperimentConfig, load_experiment, parse_override
+from cv_yolo.domain.promotion import Verdict
+from cv_yolo.errors import ConfigError, PolicyRefusedError
+
+EPILOGUE: Final = """
+\b
+Examples:
+  cv-yolo {name}
+  cv-yolo {name} --config configs/demo.yaml
+  cv-yolo {name} --epochs 10 --image-size 640 --data data/mine --model yolo11n.pt
+  cv-yolo {name} --set training.learning_rate=0.002 --set resources.parallel_runs=1
+
+The same command again trains only what is not there yet. Ctrl-C stops cleanly.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the person asked for."""
+
+    kind: str
+    config: Path
+    overrides: dict[str, Any]
+    as_json: bool
+
+
+def _numbers(context: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
+    """Read `3,5` as two numbers."""
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{text!r}: expected whole numbers, separated by commas") from None
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = (
+        click.option("--config", type=click.Path(path_type=Path), help="The experiment's file."),
+        click.option("--data", help="Folder of the data set (replaces `dataset`)."),
+        click.option("--model", help="Weights to start from: a file, or a published name (replaces `model`)."),
+        click.option("--epochs", callback=_numbers, metavar="N[,N…]", help="Epochs (replaces `grid.epochs`)."),
+        click.option(
+            "--image-size", callback=_numbers, metavar="PX[,PX…]", help="Image sizes (replaces `grid.image_size_px`)."
+        ),
+        click.option("--seed", type=int, help="Seed (replaces `training.seed`)."),
+        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace any key of the file."),
+        click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command(epilog=EPILOGUE.format(name="baseline"))
+@_options
+def baseline(**given: Any) -> int:
+    """Train, evaluate and judge one detector (configs/baseline.yaml)."""
+    return _run(_request("baseline", given))
+
+
+@click.command(epilog=EPILOGUE.format(name="grid"))
+@_options
+def grid(**given: Any) -> int:
+    """Train a grid of detectors, compare them and promote the best (configs/grid.yaml)."""
+    return _run(_request("grid", given))
+
+
+def _request(kind: str, given: dict[str, Any]) -> Request:
+    keys = {
+        "data": "dataset",
+        "model": "model",
+        "epochs": "grid.epochs",
+        "image_size": "grid.image_size_px",
+        "seed": "training.seed",
+    }
+    overrides = {key: given[name] for name, key in keys.items() if given[name] is not None}
+    overrides |= dict(parse_override(text) for text in given["settings"])
+    config = given["config"] or Path("configs") / f"{kind}.yaml"
+    return Request(kind=kind, config=config, overrides=overrides, as_json=given["as_json"])
+
+
+def _run(request: Request) -> int:
+    from cv_yolo.bootstrap import Bootstrap
+
+    config = load_experiment(request.config, request.overrides)
+    _require_one_run(request, config)
+    with _signals_as_interrupt():
+        return _carry_out(request, config, Bootstrap())
+
+
+def _require_one_run(request: Request, config: ExperimentConfig) -> None:
+    runs = len(set(config.grid.epochs)) * len(set(config.grid.image_size_px))
+    if request.kind == "baseline" and runs != 1:
+        raise ConfigError(f"{request.config}: grid: {runs} runs, a baseline is one", hint="use `cv-yolo grid`")
+
+
+def _carry_out(request: Request, config: ExperimentConfig, parts: Any) -> int:
+    click.echo("Starting ZenML and MLflow …", err=True)
+    from cv_yolo.pipelines import launch, plan, runtime
+
+    runtime.use(parts)
+    planned = plan.make_plan(config, parts)
+    run_name = launch.new_run_name(request.kind, datetime.now(UTC))
+    with following(parts.journal(run_name), quiet=request.as_json):
+        outcome = launch.launch(planned, run_name)
+    if request.as_json:
+        click.echo(json.dumps(outcome.as_json(), indent=1))
+    elif outcome.decision is not None:
+        print_decision(outcome.decision, outcome.written, parts.settings.root)
+    if outcome.failure is not None:
+        raise outcome.failure
+    if outcome.decision is not None and outcome.decision.verdict is not Verdict.PROMOTE:
+        refused = "; ".join(check.sentence for check in outcome.decision.checks if not check.passed)
+        raise PolicyRefusedError(f"not promoted: {refused}", hint=f"the decision: {outcome.written}")
+    return 0
+
+
+@contextmanager
+def _signals_as_interrupt() -> Iterator[None]:
+    """A termination signal ends the work like Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)

@@ -1,0 +1,107 @@
+"""`cv-yolo`: the group of commands, and the one place where an error becomes an exit code."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from cv_yolo import __version__
+from cv_yolo.errors import CvYoloError, StoppedError
+
+COMMANDS: Final = {  # name -> module, imported only when the command is asked for
+    "baseline": "experiment",
+    "grid": "experiment",
+    "data": "data",
+    "runs": "records",
+    "show": "records",
+    "models": "records",
+    "ui": "ui",
+    "worker": "worker",
+}
+SUMMARIES: Final = {
+    "baseline": "Train, evaluate and judge one detector.",
+    "grid": "Train a grid of detectors, compare them, promote the best.",
+    "data": "Make or check a data set.",
+    "runs": "List the tracked runs.",
+    "show": "Show one run: parameters, scores, origin.",
+    "models": "List the registered versions and which one is in staging.",
+    "ui": "Open MLflow's and ZenML's own pages on this project's records.",
+}
+
+HELP = """From a folder of labelled images to a detector whose promotion you can defend.
+
+\b
+Examples:
+  cv-yolo grid --config configs/demo.yaml     the whole job on drawn scenes, offline
+  cv-yolo baseline                            one run on data/tiny_coco
+  cv-yolo grid --epochs 3,10 --image-size 320 another grid
+  cv-yolo runs                                what was trained, and what it scored
+  cv-yolo models --json                       which version is in staging, for machines
+  cv-yolo ui                                  MLflow's and ZenML's pages
+
+\b
+Exit codes:
+  0 done · 1 a run failed · 2 your input · 3 a service is down · 4 the policy said no · 130 stopped
+"""
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when the command is called: `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the table."""
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module and take the command from it."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"cv_yolo.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+@click.group(
+    cls=LazyGroup, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="cv-yolo")
+def cli() -> None:
+    """The group; its help text is `HELP`."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    try:
+        result = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except click.exceptions.Abort:
+        return _report(StoppedError("stopped"))
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except CvYoloError as error:
+        return _report(error)
+    except KeyboardInterrupt:
+        return _report(StoppedError("stopped"))
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """The entry point of the command `cv-yolo`."""
+    sys.exit(run())
+
+
+def _report(error: CvYoloError) -> int:
+    click.secho(f"error: {error.message}", err=True, fg="red")
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)
+    return error.exit_code

@@ -1,0 +1,41 @@
+"""`cv-yolo ui`: the pages that MLflow and ZenML bring along."""
+
+import time
+import webbrowser
+from contextlib import ExitStack
+
+import click
+
+from cv_yolo.errors import NotFoundError, ServiceUnavailableError
+
+
+@click.command(epilog="\b\nExamples:\n  cv-yolo ui\n  cv-yolo ui --no-browser --mlflow-port 5001")
+@click.option("--mlflow-port", default=5000, show_default=True, help="Another one is taken where it is in use.")
+@click.option("--zenml-port", default=8237, show_default=True, help="Another one is taken where it is in use.")
+@click.option("--browser/--no-browser", default=True, show_default=True, help="Open the pages in the browser.")
+def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
+    """Open MLflow's and ZenML's own pages on this project's records, until Ctrl-C."""
+    from cv_yolo.bootstrap import Bootstrap
+    from cv_yolo.services import pages
+
+    settings = Bootstrap().settings
+    if not settings.mlflow_database.is_file():
+        raise NotFoundError("nothing recorded yet", hint="`cv-yolo grid --config configs/demo.yaml` records four runs")
+    wanted = (
+        pages.mlflow_page(settings, pages.free_port(mlflow_port)),
+        pages.zenml_page(settings, pages.free_port(zenml_port)),
+    )
+    with ExitStack() as stack:
+        servers = []
+        for page in wanted:
+            click.echo(f"{page.name} is starting …", err=True)
+            servers.append((page, stack.enter_context(pages.serving(page))))
+            click.echo(f"{page.name}: {page.url}")
+            if browser:
+                webbrowser.open(page.url)
+        click.echo("Ctrl-C ends both.", err=True)
+        while True:
+            time.sleep(pages.POLL_S)
+            for page, server in servers:
+                if server.poll() is not None:
+                    raise ServiceUnavailableError(f"{page.name} ended by itself", hint=f"see {page.log}")

@@ -1,0 +1,14 @@
+"""`cv-yolo worker FOLDER`: the child's end of a supervised training or prediction; not for people."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(hidden=True)
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def worker(folder: Path) -> int:
+    """Do what FOLDER/request.json asks for."""
+    from cv_yolo.bootstrap import Bootstrap
+
+    return Bootstrap().serve_child(folder)

@@ -1,0 +1,1 @@
+"""The rules and values of the field, pure: standard library and numpy."""

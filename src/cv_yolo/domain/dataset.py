@@ -1,0 +1,138 @@
+"""What a data set contains, image by image, and the revision that names exactly this content."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from cv_yolo.errors import DatasetError
+
+
+class Split(StrEnum):
+    """`val` chooses, `test` judges; `test` never chooses."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRecord:
+    """One image with its label file; paths are relative to the data set's folder, with forward slashes.
+
+    `attributes` are free columns (scene, camera, ...) by which results can be sliced.
+    """
+
+    split: Split
+    image: str
+    image_sha256: str
+    label: str
+    label_sha256: str
+    boxes: int
+    width_px: int
+    height_px: int
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetManifest:
+    """A data set: its classes, its images, and `revision`, the hash of both.
+
+    `dvc_hash` is the directory hash under which DVC knows the same files (None where DVC does not know the folder);
+    `versioned` says whether DVC has recorded exactly this content.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    images: tuple[ImageRecord, ...]
+    dvc_hash: str | None = None
+    versioned: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.classes:
+            raise DatasetError(f"{self.name}: no classes")
+        seen = Counter(record.image for record in self.images)
+        if twice := sorted(image for image, count in seen.items() if count > 1):
+            raise DatasetError(f"{self.name}: listed twice: {', '.join(twice[:3])}")
+        for split in (Split.TRAIN, Split.VAL):
+            if not self.split(split):
+                raise DatasetError(f"{self.name}: no images in the split {split}")
+        self._require_one_split_for_each_picture()
+
+    @property
+    def revision(self) -> str:
+        """SHA-256 over the classes and, image by image, split, path and content hashes."""
+        return revision_of(self.classes, self.images)
+
+    def split(self, split: Split) -> tuple[ImageRecord, ...]:
+        """The images of one split, by path."""
+        return tuple(record for record in self.images if record.split == split)
+
+    def counts(self) -> dict[str, int]:
+        """Images in each split."""
+        return {split.value: len(self.split(split)) for split in Split}
+
+    def box_counts(self) -> dict[str, int]:
+        """Annotated boxes in each split."""
+        return {split.value: sum(record.boxes for record in self.split(split)) for split in Split}
+
+    def _require_one_split_for_each_picture(self) -> None:
+        splits: dict[str, ImageRecord] = {}
+        for record in self.images:
+            first = splits.setdefault(record.image_sha256, record)
+            if first.split != record.split:
+                raise DatasetError(
+                    f"{self.name}: the same picture is in two splits: {first.image} and {record.image}",
+                    hint="remove one of them: a picture seen in training cannot judge the model",
+                )
+
+
+def revision_of(classes: tuple[str, ...], images: Iterable[ImageRecord]) -> str:
+    """The content hash of a data set, independent of its folder, of file times and of the machine."""
+    lines = ["\t".join(("classes", *classes))]
+    lines += [
+        f"{record.split}\t{record.image}\t{record.image_sha256}\t{record.label_sha256}"
+        for record in sorted(images, key=lambda record: record.image)
+    ]
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestDiff:
+    """How the files of a data set differ from its manifest; each entry is a path."""
+
+    added: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.missing or self.changed)
+
+    def sentence(self) -> str:
+        """One line for a person: `1 changed (labels/val/7.txt), 2 added (…)`."""
+        parts = (("changed", self.changed), ("added", self.added), ("missing", self.missing))
+        return ", ".join(f"{len(paths)} {word} ({_examples(paths)})" for word, paths in parts if paths) or "no difference"
+
+
+def diff_images(*, recorded: tuple[ImageRecord, ...], found: tuple[ImageRecord, ...]) -> ManifestDiff:
+    """Compare what a manifest records with what is in the folder now."""
+    before, now = {record.image: record for record in recorded}, {record.image: record for record in found}
+    changed = [
+        path
+        for image in sorted(before.keys() & now.keys())
+        for path, same in (
+            (now[image].image, before[image].image_sha256 == now[image].image_sha256),
+            (now[image].label, before[image].label_sha256 == now[image].label_sha256),
+        )
+        if not same
+    ]
+    return ManifestDiff(
+        added=tuple(sorted(now.keys() - before.keys())),
+        missing=tuple(sorted(before.keys() - now.keys())),
+        changed=tuple(changed),
+    )
+
+
+def _examples(paths: tuple[str, ...], most: int = 3) -> str:
+    return ", ".join(paths[:most]) + (", …" if len(paths) > most else "")

@@ -1,0 +1,78 @@
+"""The tracked record of a training, as read back from where it was written."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    """How a run stands; only `FINISHED` comes with proof."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One tracked run. `scores` are the evaluator's final figures (absent where none were computed)."""
+
+    run_id: str
+    name: str
+    status: RunStatus
+    reason: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: dict[str, float]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The evaluator's final figures, by name."""
+        prefix = FINAL_PREFIX
+        return {name.removeprefix(prefix): value for name, value in self.metrics.items() if name.startswith(prefix)}
+
+    @property
+    def revision(self) -> str | None:
+        """The data revision on which the run was trained and scored."""
+        return self.tags.get("dataset_revision")
+
+
+FINAL_PREFIX = "final/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One line of the comparison, made from a tracked run and nothing else."""
+
+    run_id: str
+    name: str
+    status: RunStatus
+    epochs: int
+    image_size_px: int
+    duration_s: float | None
+    scores: dict[str, float]
+    revision: str | None
+    reason: str | None = None
+
+    @property
+    def cost(self) -> int:
+        """Pixels that pass through the network, for each training image."""
+        return self.epochs * self.image_size_px**2
+
+
+def row_of(run: Run) -> RunRow:
+    """The comparison's line for a tracked run."""
+    return RunRow(
+        run_id=run.run_id,
+        name=run.name,
+        status=run.status,
+        epochs=int(run.params["epochs"]),
+        image_size_px=int(run.params["image_size_px"]),
+        duration_s=run.metrics.get("duration_s"),
+        scores=run.scores if run.status is RunStatus.FINISHED else {},
+        revision=run.revision,
+        reason=run.reason,
+    )

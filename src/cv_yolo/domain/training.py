@@ -1,0 +1,96 @@
+"""Everything that determines a training, and what comes out of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cv_yolo.domain.dataset import DatasetManifest
+
+STRIDE_PX = 32  # YOLO's deepest feature map: an image size must be a multiple of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSpec:
+    """Everything that determines one training beside the data.
+
+    `weights` is where the training starts from and `weights_sha256` its content; `code_version` the hash of the code
+    that trains and of the libraries it uses; `threads` is part of it because sums in another order round differently.
+    """
+
+    epochs: int
+    image_size_px: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    warmup_epochs: float
+    mosaic: float
+    seed: int
+    device: str
+    threads: int
+    weights: str
+    weights_sha256: str
+    code_version: str
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"epochs must be at least 1, not {self.epochs}")
+        if self.image_size_px < STRIDE_PX or self.image_size_px % STRIDE_PX:
+            raise ValueError(f"image_size_px must be a positive multiple of {STRIDE_PX}, not {self.image_size_px}")
+
+    @property
+    def name(self) -> str:
+        """A short name that tells the runs of a grid apart: `e3_s320`."""
+        return f"e{self.epochs}_s{self.image_size_px}"
+
+    @property
+    def cost(self) -> int:
+        """Pixels that pass through the network, for each training image: what a training costs, relatively."""
+        return self.epochs * self.image_size_px**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochMetrics:
+    """What one epoch measured (counted from 1): losses, learning rates, validation scores, by name."""
+
+    epoch: int
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRequest:
+    """One training to be done: the spec, the data, and the folder in which it may write."""
+
+    spec: TrainingSpec
+    manifest: DatasetManifest
+    dataset_root: Path
+    weights: Path
+    workdir: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult:
+    """What a training left: weights, their hash, pictures and tables about it.
+
+    `epochs_completed` may be below the spec's epochs only where training stopped early by its own rule.
+    """
+
+    weights: Path
+    weights_sha256: str
+    size_bytes: int
+    epochs_completed: int
+    duration_s: float
+    artifacts: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedModel:
+    """A trained model: its weights file, how it was made, and the tracking run that holds the record."""
+
+    spec: TrainingSpec
+    run_id: str
+    dataset_revision: str
+    weights: Path
+    weights_sha256: str
+    size_bytes: int
+    duration_s: float

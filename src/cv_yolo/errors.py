@@ -1,0 +1,89 @@
+"""What can go wrong, in the words of the person who has to mend it.
+
+    CvYoloError                      exit code
+    ├── InputError                       2      your input
+    │   ├── ConfigError                         a configuration file or an override
+    │   ├── DatasetError                        images, labels or the manifest
+    │   ├── WeightsError                        a weights file that is missing or does not load
+    │   └── NotFoundError                       a run or a model version that nobody recorded
+    ├── ServiceUnavailableError          3      a service or a network address
+    ├── PolicyRefusedError               4      the policy said no
+    ├── RunFailedError                   1      a run without its proof
+    │   ├── TrainingFailedError
+    │   └── EvaluationFailedError
+    └── StoppedError                   130      Ctrl-C or a termination signal
+
+Every error says what went wrong and where; `hint` says what to do next. The command line turns `exit_code` into
+the exit code of the process, in one place (`cv_yolo.cli.main`).
+"""
+
+from typing import ClassVar
+
+
+class CvYoloError(Exception):
+    """Something went wrong that a person can act upon."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(CvYoloError):
+    """What the person gave cannot be used."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """A configuration file or an override is wrong; the message names file and key."""
+
+
+class DatasetError(InputError):
+    """The images, labels or manifest of a data set are missing or wrong."""
+
+
+class WeightsError(InputError):
+    """A weights file is missing or does not load."""
+
+
+class NotFoundError(InputError):
+    """No run or model version of that name was recorded."""
+
+
+class ServiceUnavailableError(CvYoloError):
+    """A service or network address does not answer."""
+
+    exit_code = 3
+
+
+class PolicyRefusedError(CvYoloError):
+    """The promotion policy said no."""
+
+    exit_code = 4
+
+
+class RunFailedError(CvYoloError):
+    """A run ended without the proof that would make it green."""
+
+
+class TrainingFailedError(RunFailedError):
+    """A training raised, was killed, or left no usable weights."""
+
+
+class EvaluationFailedError(RunFailedError):
+    """A model could not be evaluated, or its metrics are not finite."""
+
+
+class StoppedError(CvYoloError):
+    """The person stopped the work (Ctrl-C, or a termination signal)."""
+
+    exit_code = 130
+
+
+def one_line(error: BaseException) -> str:
+    """The reason of a failure in one line: `TrainingFailedError: …`."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

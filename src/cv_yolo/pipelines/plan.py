@@ -1,0 +1,67 @@
+"""From what a person writes to the plan of one pipeline run."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.config import ExperimentConfig, load_policy
+from cv_yolo.domain.promotion import PromotionPolicy
+from cv_yolo.domain.training import TrainingSpec
+from cv_yolo.files import sha256_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentPlan:
+    """All that a pipeline run is told: the data, the runs, the policy, and how many run at once."""
+
+    dataset: str
+    experiment: str
+    specs: tuple[TrainingSpec, ...]
+    policy: PromotionPolicy
+    parallel_runs: int
+
+
+def make_plan(config: ExperimentConfig, parts: Bootstrap) -> ExperimentPlan:
+    """Resolve weights and resources; raises `ConfigError`, `WeightsError` or `ServiceUnavailableError`."""
+    root = parts.settings.root
+    policy = load_policy(root / config.policy)
+    weights = parts.pretrained_weights.find(config.model)
+    cells = tuple(product(sorted(set(config.grid.epochs)), sorted(set(config.grid.image_size_px))))
+    parallel = config.resources.parallel_runs or min(len(cells), _cores())
+    threads = config.resources.threads_per_run or max(1, _cores() // parallel)
+    return ExperimentPlan(
+        dataset=config.dataset,
+        experiment=config.experiment,
+        specs=_specs(config, cells, parts, weights=weights, threads=threads),
+        policy=policy,
+        parallel_runs=parallel,
+    )
+
+
+def _specs(
+    config: ExperimentConfig, cells: Sequence[tuple[int, int]], parts: Bootstrap, *, weights: Path, threads: int
+) -> tuple[TrainingSpec, ...]:
+    root = parts.settings.root
+    inside = weights.is_relative_to(root)
+    sha256, code_version = sha256_of(weights), parts.code_version()
+    return tuple(
+        TrainingSpec(
+            epochs=epochs,
+            image_size_px=image_size_px,
+            **config.training.model_dump(),
+            threads=threads,
+            weights=weights.relative_to(root).as_posix() if inside else str(weights),
+            weights_sha256=sha256,
+            code_version=code_version,
+        )
+        for epochs, image_size_px in cells
+    )
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

@@ -1,0 +1,73 @@
+"""ZenML's steps: each a door into a workflow, without rules of its own."""
+
+from typing import Annotated
+
+from zenml import ArtifactConfig, step
+from zenml.enums import ArtifactType
+from zenml.types import HTMLString
+
+from cv_yolo.domain.dataset import DatasetManifest, Split
+from cv_yolo.domain.evaluation import Evaluation
+from cv_yolo.domain.promotion import Decision, PromotionPolicy
+from cv_yolo.domain.training import TrainedModel, TrainingSpec
+from cv_yolo.pipelines import context
+from cv_yolo.pipelines.materializers import TrainedModelMaterializer
+from cv_yolo.workflows.evaluate import evaluate
+from cv_yolo.workflows.prepare_dataset import prepare_dataset
+from cv_yolo.workflows.train import train
+
+
+@step(enable_cache=False)  # the files may have changed; the manifest's content decides what follows
+def prepare_tiny_coco_dataset(dataset: str) -> Annotated[DatasetManifest, "dataset"]:
+    """Have the data at hand, checked, and know exactly what it is."""
+    return prepare_dataset(context.dataset_source(dataset))
+
+
+@step(output_materializers={"detector": TrainedModelMaterializer})
+def train_yolo_tiny(
+    manifest: DatasetManifest, dataset: str, experiment: str, spec: TrainingSpec
+) -> Annotated[TrainedModel, ArtifactConfig(name="detector", artifact_type=ArtifactType.MODEL)]:
+    """Train one detector in a child process, tracked by one run."""
+    return train(context.training_request(manifest, dataset, spec), context.training(experiment, spec))
+
+
+@step
+def evaluate_yolo_tiny(
+    model: TrainedModel, manifest: DatasetManifest, dataset: str, experiment: str
+) -> Annotated[Evaluation, "evaluation"]:
+    """Score the detector on the validation split and finish its tracked run."""
+    return evaluate(model, manifest, Split.VAL, context.examination(model, dataset, experiment))
+
+
+@step(enable_cache=False)
+def decide_promotion(
+    manifest: DatasetManifest,
+    models: list[TrainedModel],
+    evaluations: list[Evaluation],
+    failed_runs: list[str],
+    failures: dict[str, str],
+    experiment: str,
+    policy: PromotionPolicy,
+) -> tuple[Annotated[Decision, "decision"], Annotated[HTMLString, "decision_report"]]:
+    """Compare the runs as they were tracked, decide, promote, and write the decision down."""
+    evidence = context.Evidence(
+        manifest=manifest, models=models, evaluations=evaluations, failed_runs=failed_runs, failures=failures
+    )
+    decision, page = context.decide_and_write(evidence, experiment, policy)
+    return decision, page  # ZenML takes two outputs from a tuple that it can see
+
+
+@step(enable_cache=False)
+def summarize_yolo_experiment(
+    manifest: DatasetManifest,
+    models: list[TrainedModel],
+    evaluations: list[Evaluation],
+    failed_runs: list[str],
+    failures: dict[str, str],
+    experiment: str,
+) -> Annotated[HTMLString, "report"]:
+    """One page about all runs, shown by ZenML's dashboard."""
+    evidence = context.Evidence(
+        manifest=manifest, models=models, evaluations=evaluations, failed_runs=failed_runs, failures=failures
+    )
+    return context.summary(evidence, experiment)

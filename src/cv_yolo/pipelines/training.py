@@ -1,0 +1,137 @@
+"""`yolo_training_pipeline`: one dynamic pipeline run for one training or for a whole grid."""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from zenml import pipeline
+
+from cv_yolo.domain.progress import Event, EventKind
+from cv_yolo.domain.training import TrainingSpec
+from cv_yolo.errors import RunFailedError, StoppedError, one_line
+from cv_yolo.pipelines import runtime
+from cv_yolo.pipelines.plan import ExperimentPlan
+from cv_yolo.pipelines.steps import (
+    decide_promotion,
+    evaluate_yolo_tiny,
+    prepare_tiny_coco_dataset,
+    summarize_yolo_experiment,
+    train_yolo_tiny,
+)
+
+POLL_S: Final = 0.2
+STEPS: Final = [
+    prepare_tiny_coco_dataset,
+    train_yolo_tiny,
+    evaluate_yolo_tiny,
+    decide_promotion,
+    summarize_yolo_experiment,
+]
+
+
+@pipeline(dynamic=True, execution_mode="continue_on_failure", depends_on=STEPS)
+def yolo_training_pipeline(plan: ExperimentPlan, run_name: str) -> None:
+    """Prepare the data, train and evaluate a cell for each spec, compare, decide, summarise.
+
+    A failed cell does not end the others: the comparison names it, and the pipeline run fails at its end.
+    """
+    manifest = prepare_tiny_coco_dataset(dataset=plan.dataset)
+    cells = Cells(plan=plan, manifest=manifest, run_name=run_name)
+    cells.run()
+    evidence = cells.evidence()
+    decide_promotion(**evidence, experiment=plan.experiment, policy=plan.policy)
+    summarize_yolo_experiment(**evidence, experiment=plan.experiment)
+    if cells.failures:
+        raise RunFailedError("; ".join(f"{name}: {reason}" for name, reason in cells.failures.items()))
+
+
+@dataclass(slots=True, kw_only=True)
+class Cells:
+    """The cells of a grid on their way: waiting, training, evaluating, done or failed."""
+
+    plan: ExperimentPlan
+    manifest: Any
+    run_name: str
+    models: dict[str, Any] = field(default_factory=dict)
+    evaluations: dict[str, Any] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Work through all cells, `parallel_runs` at a time; raises `StoppedError` when the person stops."""
+        waiting = deque(self.plan.specs)
+        active: dict[str, tuple[TrainingSpec, Any]] = {}
+        self._tell(*[Event(kind=EventKind.PLANNED, run=spec.name, epochs=spec.epochs) for spec in waiting])
+        while waiting or active:
+            while waiting and len(active) < self.plan.parallel_runs:
+                spec = waiting.popleft()
+                active[spec.name] = (spec, self._train(spec))
+            for name, (spec, future) in list(active.items()):
+                if not future.running():
+                    del active[name]
+                    following = self._after(spec, future)
+                    active |= {} if following is None else {name: (spec, following)}
+            time.sleep(POLL_S)
+
+    def evidence(self) -> dict[str, Any]:
+        """What the comparison is given; a model without an evaluation counts as failed."""
+        done = [name for name in self.models if name in self.evaluations]
+        return {
+            "manifest": self.manifest,
+            "models": [self.models[name] for name in done],
+            "evaluations": [self.evaluations[name] for name in done],
+            "failed_runs": self._failed_runs(),
+            "failures": self.failures,
+        }
+
+    def _train(self, spec: TrainingSpec) -> Any:
+        plan = self.plan
+        return train_yolo_tiny.submit(
+            manifest=self.manifest,
+            dataset=plan.dataset,
+            experiment=plan.experiment,
+            spec=spec,
+            id=f"train_yolo_tiny_{spec.name}",
+        )
+
+    def _evaluate(self, spec: TrainingSpec, model: Any) -> Any:
+        plan = self.plan
+        return evaluate_yolo_tiny.submit(
+            model=model,
+            manifest=self.manifest,
+            dataset=plan.dataset,
+            experiment=plan.experiment,
+            id=f"evaluate_yolo_tiny_{spec.name}",
+        )
+
+    def _after(self, spec: TrainingSpec, future: Any) -> Any | None:
+        """Take a finished future's outcome; returns the future that follows it, if any."""
+        try:
+            future.wait()
+        except StoppedError:
+            raise
+        except Exception as error:  # whatever a step raised: the others go on, the comparison names it
+            self.failures[spec.name] = one_line(error)
+            self._tell(Event(kind=EventKind.FAILED, run=spec.name, epochs=spec.epochs, text=one_line(error)))
+            return None
+        if spec.name not in self.models:
+            self.models[spec.name] = future
+            return self._evaluate(spec, future)
+        self.evaluations[spec.name] = future
+        self._tell(Event(kind=EventKind.FINISHED, run=spec.name, epoch=spec.epochs, epochs=spec.epochs))
+        return None
+
+    def _failed_runs(self) -> list[str]:
+        """Tracked runs of failed cells: those this pipeline run started, and those whose evaluation failed."""
+        unevaluated = [self.models[name].load().run_id for name in self.models if name in self.failures]
+        started = [
+            run.run_id
+            for run in runtime.parts().tracker(self.plan.experiment).runs()
+            if run.tags.get(runtime.PIPELINE_RUN_TAG) == self.run_name and run.name in self.failures
+        ]
+        return sorted(set(unevaluated) | set(started))
+
+    def _tell(self, *events: Event) -> None:
+        journal = runtime.parts().journal(self.run_name)
+        for event in events:
+            journal.write(event)

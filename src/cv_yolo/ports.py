@@ -1,0 +1,148 @@
+"""What the workflows need from the world, in our words; adapters fetch it, fakes stand in for it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from cv_yolo.domain.annotations import Detections, GroundTruth
+from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split
+from cv_yolo.domain.evaluation import PredictionSettings
+from cv_yolo.domain.geometry import Boxes
+from cv_yolo.domain.runs import Run, RunStatus
+from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
+from cv_yolo.domain.versions import Alias, ModelVersion
+
+OnEpoch = Callable[[EpochMetrics], None]
+
+
+class Trainer(Protocol):
+    """Trains a detector."""
+
+    def train(self, request: TrainingRequest, *, on_epoch: OnEpoch) -> TrainingResult:
+        """Train to the end, telling each epoch once; raises `TrainingFailedError` or `StoppedError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionRequest:
+    """Detections wanted: by which weights, for which images of a folder, with which settings."""
+
+    weights: Path
+    weights_sha256: str
+    root: Path
+    images: tuple[str, ...]
+    settings: PredictionSettings
+    device: str
+    threads: int
+    workdir: Path
+
+
+class Predictor(Protocol):
+    """Finds objects in images."""
+
+    def predict(self, request: PredictionRequest) -> tuple[Detections, ...]:
+        """One entry for each image, in order; raises `WeightsError` or `EvaluationFailedError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run to be tracked: every parameter that determines it, and where it comes from."""
+
+    name: str
+    params: dict[str, str]
+    tags: dict[str, str]
+
+
+class ExperimentTracker(Protocol):
+    """Keeps the record of every run; a run is named by its id, never by process-wide state.
+
+    Raises `ServiceUnavailableError` where the store does not answer, `NotFoundError` for an unknown run id.
+    """
+
+    def start(self, run: NewRun) -> str: ...
+    def log_epoch(self, run_id: str, epoch: EpochMetrics) -> None: ...
+    def log_metrics(self, run_id: str, metrics: dict[str, float]) -> None: ...
+    def log_artifacts(self, run_id: str, files: Iterable[Path], folder: str = "") -> None: ...
+    def finish(self, run_id: str, status: RunStatus, reason: str | None = None) -> None: ...
+    def get(self, run_id: str) -> Run: ...
+    def runs(self) -> tuple[Run, ...]: ...
+    def history(self, run_id: str, metric: str) -> tuple[tuple[int, float], ...]: ...
+    def artifact(self, run_id: str, path: str) -> bytes: ...
+
+
+class ModelRegistry(Protocol):
+    """Holds the versions of one model; at most one version holds an alias."""
+
+    def register(
+        self, *, run_id: str, weights: Path, weights_sha256: str, version: str | None = None
+    ) -> ModelVersion:
+        """The version of this run; made if there is none yet, under the name `version` if the registry takes names."""
+
+    def versions(self) -> tuple[ModelVersion, ...]: ...
+    def set_alias(self, alias: Alias, version: str | None) -> None:
+        """Give the alias to a version, or to none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundDataset:
+    """What is in a data set's folder now: every image decoded, every label checked."""
+
+    classes: tuple[str, ...]
+    images: tuple[ImageRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """A picture to be written: (H, W, 3) RGB `uint8` values, and the boxes of its objects (class 0)."""
+
+    split: Split
+    name: str
+    pixels: npt.NDArray[np.uint8]
+    boxes_xyxy: Boxes
+
+
+class Painter(Protocol):
+    """Draws pictures of persons."""
+
+    def __call__(self, rng: np.random.Generator, *, size_px: int) -> tuple[npt.NDArray[np.uint8], Boxes]:
+        """A picture, (size_px, size_px, 3) RGB, and the (N, 4) pixel corners of the persons in it."""
+
+
+class DatasetFolder(Protocol):
+    """Reads and writes a data set's folder; raises `DatasetError` that names the file."""
+
+    def exists(self, root: Path) -> bool: ...
+    def scan(self, root: Path) -> FoundDataset: ...
+    def recorded(self, root: Path) -> tuple[ImageRecord, ...] | None:
+        """What the manifest in the folder records, or None where the folder has none."""
+
+    def ground_truth(self, root: Path, manifest: DatasetManifest, split: Split) -> tuple[GroundTruth, ...]: ...
+    def write(
+        self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[Picture], origin: dict[str, str]
+    ) -> DatasetManifest:
+        """Write pictures, labels and manifest, swapped in whole: a failure leaves the former data untouched."""
+
+
+class DatasetStore(Protocol):
+    """Keeps the revisions of data sets."""
+
+    def pull(self, root: Path) -> bool:
+        """Fetch the recorded revision; False where there is none to fetch."""
+
+    def make(self, root: Path) -> bool:
+        """Make the data by its recorded recipe and keep the result; False where there is no recipe."""
+
+    def content_hash(self, root: Path) -> str | None: ...
+    def recorded_hash(self, root: Path) -> str | None: ...
+
+
+class Gallery(Protocol):
+    """Makes pictures for people."""
+
+    def truth_beside_predictions(
+        self, root: Path, pairs: Sequence[tuple[GroundTruth, Detections]], *, confidence_threshold: float, out: Path
+    ) -> Path:
+        """One sheet: each image twice, with its annotated boxes and with what was detected."""

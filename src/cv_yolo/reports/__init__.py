@@ -1,0 +1,1 @@
+"""Domain values made readable: Markdown and self-contained HTML. Pure: standard library only."""

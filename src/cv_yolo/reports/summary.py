@@ -1,0 +1,40 @@
+"""An experiment as a page: its runs, their curves and samples, the data; no verdict."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from cv_yolo.domain.dataset import DatasetManifest
+from cv_yolo.domain.runs import row_of
+from cv_yolo.reports.content import RunReport
+from cv_yolo.reports.facts import data_facts, other_data, run_facts
+from cv_yolo.reports.page import page, paragraph, section
+from cv_yolo.reports.parts import curves, facts_list, runs_table, samples
+from cv_yolo.reports.table import table_lines
+from cv_yolo.reports.text import count_text, escaped
+
+
+def summary_html(runs: Sequence[RunReport], manifest: DatasetManifest, failures: Mapping[str, str]) -> str:
+    """A self-contained page that shows what an experiment's runs scored, in the order given."""
+    rows = tuple(row_of(each.run) for each in runs)
+    title = f"{count_text(len(rows) + len(failures), 'run')} on {manifest.name}"
+    warning = other_data(rows, manifest)
+    body = [
+        f"<header>\n<h1>{escaped(title)}</h1>\n</header>",
+        section("Runs", runs_table(table_lines(rows, failures), "What each run scored on the validation images")),
+        section("Curves", curves(runs)),
+        *_sheets(runs),
+        section(
+            "Data and provenance",
+            *([] if warning is None else [paragraph(warning, kind="warning")]),
+            facts_list((*data_facts(manifest), *run_facts(rows))),
+        ),
+    ]
+    return page(title, "\n".join(body))
+
+
+def _sheets(runs: Sequence[RunReport]) -> Iterator[str]:
+    """The sample predictions, folded away where there are several sheets."""
+    sheets = [(run.run.name, sheet) for run in runs if (sheet := samples(run)) is not None]
+    if sheets:
+        state = " open" if len(sheets) == 1 else ""
+        folded = (f"<details{state}><summary>{escaped(name)}</summary>\n{sheet}\n</details>" for name, sheet in sheets)
+        yield section("Sample predictions", *folded)

@@ -1,0 +1,94 @@
+"""Train one detector and leave a complete record of it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.training import EpochMetrics, TrainedModel, TrainingRequest, TrainingResult
+from cv_yolo.errors import StoppedError, TrainingFailedError, WeightsError, one_line
+from cv_yolo.files import sha256_of
+from cv_yolo.ports import ExperimentTracker, NewRun, Trainer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """What a training needs of the world."""
+
+    trainer: Trainer
+    tracker: ExperimentTracker
+    tags: dict[str, str]
+    on_epoch: Callable[[EpochMetrics], None] = lambda epoch: None
+
+
+def train(request: TrainingRequest, training: Training) -> TrainedModel:
+    """Train, tracked by exactly one run, which stays open for the evaluation to finish.
+
+    Whatever goes wrong ends the run as failed (or stopped) with its reason, and is raised.
+    """
+    run_id = training.tracker.start(_new_run(request, training.tags))
+    with closing_on_failure(training.tracker, run_id):
+        if sha256_of(request.weights) != request.spec.weights_sha256:
+            raise WeightsError(f"{request.weights}: the file changed since the run was planned")
+        result = training.trainer.train(request, on_epoch=_telling(run_id, training))
+        _require_proof(result)
+        training.tracker.log_metrics(
+            run_id, {"duration_s": result.duration_s, "weights_size_bytes": float(result.size_bytes)}
+        )
+        training.tracker.log_artifacts(run_id, [result.weights], "weights")
+        training.tracker.log_artifacts(run_id, result.artifacts, "training")
+    return TrainedModel(
+        spec=request.spec,
+        run_id=run_id,
+        dataset_revision=request.manifest.revision,
+        weights=result.weights,
+        weights_sha256=result.weights_sha256,
+        size_bytes=result.size_bytes,
+        duration_s=result.duration_s,
+    )
+
+
+class closing_on_failure:  # noqa: N801 - reads as a statement, like contextlib.suppress
+    """End the tracked run as failed or stopped when the block raises; the error goes on its way."""
+
+    def __init__(self, tracker: ExperimentTracker, run_id: str) -> None:
+        self._tracker, self._run_id = tracker, run_id
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        stopped = isinstance(error, StoppedError | KeyboardInterrupt)
+        status = RunStatus.STOPPED if stopped else RunStatus.FAILED
+        self._tracker.finish(self._run_id, status, one_line(error))
+
+
+def _new_run(request: TrainingRequest, tags: dict[str, str]) -> NewRun:
+    manifest = request.manifest
+    data = {"dataset": manifest.name, "dataset_revision": manifest.revision, "dvc_hash": manifest.dvc_hash or "none"}
+    counts = {f"images_{split}": str(count) for split, count in manifest.counts().items()}
+    return NewRun(
+        name=request.spec.name,
+        params={name: str(value) for name, value in asdict(request.spec).items()} | data | counts,
+        tags=tags | data | {"seed": str(request.spec.seed), "dvc_versioned": str(manifest.versioned).lower()},
+    )
+
+
+def _telling(run_id: str, training: Training) -> Callable[[EpochMetrics], None]:
+    def tell(epoch: EpochMetrics) -> None:
+        training.on_epoch(epoch)
+        wrong = [name for name, value in epoch.values.items() if not math.isfinite(value)]
+        if wrong:
+            raise TrainingFailedError(f"epoch {epoch.epoch}: not finite: {', '.join(sorted(wrong))}")
+        training.tracker.log_epoch(run_id, epoch)
+
+    return tell
+
+
+def _require_proof(result: TrainingResult) -> None:
+    if not result.weights.is_file() or sha256_of(result.weights) != result.weights_sha256:
+        raise TrainingFailedError(f"the weights {result.weights} are missing or not those that were trained")
+    if result.epochs_completed < 1:
+        raise TrainingFailedError("no epoch was completed")

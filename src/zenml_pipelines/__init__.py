@@ -1,0 +1,1 @@
+"""The two documented entry points; everything else is in `cv_yolo`."""
