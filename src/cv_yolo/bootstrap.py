@@ -1,4 +1,4 @@
-"""The one place where ports meet adapters; each is connected on first use, since its library takes seconds to import."""
+"""The one place where ports meet adapters; each is connected on first use: libraries take seconds to import."""
 
 import os
 import sys

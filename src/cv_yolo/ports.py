@@ -76,9 +76,7 @@ class ExperimentTracker(Protocol):
 class ModelRegistry(Protocol):
     """Holds the versions of one model; at most one version holds an alias."""
 
-    def register(
-        self, *, run_id: str, weights: Path, weights_sha256: str, version: str | None = None
-    ) -> ModelVersion:
+    def register(self, *, run_id: str, weights: Path, weights_sha256: str, version: str | None = None) -> ModelVersion:
         """The version of this run; made if there is none yet, under the name `version` if the registry takes names."""
 
     def versions(self) -> tuple[ModelVersion, ...]: ...

@@ -13,12 +13,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from pydantic import TypeAdapter
 
-import cv_yolo.errors as errors
+from cv_yolo import errors
 from cv_yolo.domain.annotations import Detections
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.files import write_whole
@@ -28,8 +28,6 @@ POLL_S: Final = 0.1
 GRACE_S: Final = 10.0
 LOG_TAIL_LINES: Final = 15
 ORPHAN_EXIT_CODE: Final = 113
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,8 @@ class ChildProcess:
     def train(self, request: TrainingRequest, *, on_epoch: OnEpoch) -> TrainingResult:
         """Train in a child; raises what the child raised, or `TrainingFailedError` where it just died."""
         self._run(request.workdir, request, on_epoch=on_epoch, died=errors.TrainingFailedError)
-        return _read(request.workdir / "result.json", TrainingResult)
+        result: TrainingResult = _read(request.workdir / "result.json", TrainingResult)
+        return result
 
     def predict(self, request: PredictionRequest) -> tuple[Detections, ...]:
         """Predict in a child; raises what the child raised, or `EvaluationFailedError` where it just died."""
@@ -192,7 +191,7 @@ def _write(path: Path, value: object, kind: Any) -> None:
     write_whole(path, TypeAdapter(kind).dump_json(value, indent=1).decode())
 
 
-def _read(path: Path, kind: type[T] | Any) -> Any:
+def _read(path: Path, kind: Any) -> Any:
     return TypeAdapter(kind).validate_json(path.read_bytes())
 
 
@@ -200,9 +199,7 @@ def _to_rows(found: tuple[Detections, ...]) -> tuple[DetectionRow, ...]:
     return tuple(
         DetectionRow(image=each.image, xyxy=tuple(box), class_id=int(class_id), confidence=float(confidence))
         for each in found
-        for box, class_id, confidence in zip(
-            each.boxes_xyxy.tolist(), each.class_ids, each.confidences, strict=True
-        )
+        for box, class_id, confidence in zip(each.boxes_xyxy.tolist(), each.class_ids, each.confidences, strict=True)
     )
 
 

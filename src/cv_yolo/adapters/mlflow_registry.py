@@ -22,9 +22,14 @@ class MlflowRegistry:
         self._uri, self._model = uri, model
 
     def register(
-        self, *, run_id: str, weights: Path, weights_sha256: str, version: str | None = None
+        self,
+        *,
+        run_id: str,
+        weights: Path,
+        weights_sha256: str,
+        version: str | None = None,  # noqa: ARG002 - MLflow numbers its versions itself
     ) -> ModelVersion:
-        """The version of this run; its source is the weights file among the run's artifacts. MLflow numbers it."""
+        """The version of this run; its source is the weights file among the run's artifacts."""
         known = next((version for version in self.versions() if version.run_id == run_id), None)
         if known is not None:
             return known
@@ -34,9 +39,7 @@ class MlflowRegistry:
             made = self._client.create_model_version(
                 self._model, source=source, run_id=run_id, tags={SHA256_TAG: weights_sha256}
             )
-        return ModelVersion(
-            model=self._model, version=str(made.version), run_id=run_id, weights_sha256=weights_sha256
-        )
+        return ModelVersion(model=self._model, version=str(made.version), run_id=run_id, weights_sha256=weights_sha256)
 
     def versions(self) -> tuple[ModelVersion, ...]:
         """All versions, oldest first."""

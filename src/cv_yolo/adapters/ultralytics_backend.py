@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from cv_yolo.files import sha256_of
 from cv_yolo.domain.annotations import Detections
 from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.errors import EvaluationFailedError, TrainingFailedError, WeightsError
+from cv_yolo.files import sha256_of
 from cv_yolo.ports import OnEpoch, PredictionRequest
 
 METRIC_NAMES = {
@@ -204,14 +204,18 @@ def _image_paths(request: TrainingRequest, split: Split) -> Iterator[Path]:
     for record in request.manifest.split(split):
         image, label = request.dataset_root / record.image, request.dataset_root / record.label
         if image.suffix.lower() in {".jpg", ".jpeg"} and not image.read_bytes().endswith(JPEG_END):
-            image, label = (_copy(path, request.workdir / "copies" / path.relative_to(request.dataset_root))
-                            for path in (image, label))
+            image, label = (
+                _copy(path, request.workdir / "copies" / path.relative_to(request.dataset_root))
+                for path in (image, label)
+            )
         yield image.resolve()
 
 
 def _copy(path: Path, to: Path) -> Path:
     to.parent.mkdir(parents=True, exist_ok=True)
-    return shutil.copy(path, to) if path.is_file() else to
+    if path.is_file():
+        shutil.copy(path, to)
+    return to
 
 
 def _results(model: Any, request: PredictionRequest) -> Iterator[Any]:

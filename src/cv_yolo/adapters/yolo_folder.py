@@ -1,4 +1,4 @@
-"""A data set's folder in YOLO's layout behind the port `DatasetFolder`: `data.yaml`, images, labels, `manifest.json`."""
+"""A folder in YOLO's layout behind the port `DatasetFolder`: `data.yaml`, images, labels, `manifest.json`."""
 
 import json
 import shutil

@@ -20,7 +20,12 @@ class ZenmlRegistry:
         self._model = model
 
     def register(
-        self, *, run_id: str, weights: Path, weights_sha256: str, version: str | None = None
+        self,
+        *,
+        run_id: str,
+        weights: Path,  # noqa: ARG002 - ZenML keeps them as the artifact of the training step
+        weights_sha256: str,
+        version: str | None = None,
     ) -> ModelVersion:
         """The version of this run; made now, it is named `v<version>`, since ZenML refuses numbers as names."""
         known = next((each for each in self.versions() if each.run_id == run_id), None)

@@ -15,7 +15,9 @@ def data() -> None:
     """Make or check a data set."""
 
 
-@data.command(epilog="\b\nExamples:\n  cv-yolo data synth\n  cv-yolo data synth --out data/more --counts 400 50 50 --seed 7")
+@data.command(
+    epilog="\b\nExamples:\n  cv-yolo data synth\n  cv-yolo data synth --out data/more --counts 400 50 50 --seed 7"
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("data/demo"), show_default=True, help="Folder.")
 @click.option(
     "--counts", nargs=3, type=click.IntRange(min=0), default=(40, 10, 10), show_default=True, help="Train, val, test."
@@ -61,9 +63,7 @@ def check(folder: Path, as_json: bool) -> None:
     def report(text: str) -> None:
         click.echo(text, err=True)
 
-    source = DatasetSource(
-        root=folder.resolve(), folder=parts.dataset_folder, store=parts.dataset_store, report=report
-    )
+    source = DatasetSource(root=folder.resolve(), folder=parts.dataset_folder, store=parts.dataset_store, report=report)
     _print(prepare_dataset(source), folder, as_json)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import signal
-import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Request:
     as_json: bool
 
 
-def _numbers(context: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
+def _numbers(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int] | None:
     """Read `3,5` as two numbers."""
     if text is None:
         return None
@@ -102,8 +102,9 @@ def _run(request: Request) -> int:
 
     config = load_experiment(request.config, request.overrides)
     _require_one_run(request, config)
-    with _signals_as_interrupt():
-        return _carry_out(request, config, Bootstrap())
+    parts = Bootstrap()
+    with _stopping(parts.stop):
+        return _carry_out(request, config, parts)
 
 
 def _require_one_run(request: Request, config: ExperimentConfig) -> None:
@@ -134,14 +135,18 @@ def _carry_out(request: Request, config: ExperimentConfig, parts: Any) -> int:
 
 
 @contextmanager
-def _signals_as_interrupt() -> Iterator[None]:
-    """A termination signal ends the work like Ctrl-C does."""
+def _stopping(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C and a termination signal tell the children to end, before the main thread unwinds and waits for them."""
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if not stop.is_set():
+            stop.set()
+            click.echo("Stopping: ending what runs, keeping what is done …", err=True)
+            raise KeyboardInterrupt
 
-    former = signal.signal(signal.SIGTERM, interrupt)
+    former = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)

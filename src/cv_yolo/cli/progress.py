@@ -78,14 +78,14 @@ class BarDisplay:
             return
         if event.run not in self._tasks:
             self._tasks[event.run] = self._bars.add_task(f"  {event.run}", total=event.epochs, start=False, note="")
-            self._bars.update(self._grid, total=len(self._tasks))  # type: ignore[arg-type]
+            self._bars.update(self._grid, total=len(self._tasks))
         task = self._tasks[event.run]
         if event.kind is not EventKind.PLANNED:
-            self._bars.start_task(task)  # type: ignore[arg-type]
+            self._bars.start_task(task)
         note = f"{WORDS[event.kind]} {escape(event.text)}".strip()
-        self._bars.update(task, completed=event.epoch, note=note)  # type: ignore[arg-type]
+        self._bars.update(task, completed=event.epoch, note=note)
         if event.kind in {EventKind.FINISHED, EventKind.FAILED}:
-            self._bars.stop_task(task)  # type: ignore[arg-type]
+            self._bars.stop_task(task)
             self._done.add(event.run)
             self._bars.update(self._grid, completed=len(self._done))
 

@@ -73,5 +73,5 @@ def _parse_fields(fields: list[str], where: str, class_count: int) -> Box:
 
 
 def _require_rows(image: str, boxes: Boxes, *columns: npt.NDArray[np.generic]) -> None:
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or any(column.shape != (len(boxes),) for column in columns):
+    if boxes.shape != (len(boxes), 4) or any(column.shape != (len(boxes),) for column in columns):
         raise ValueError(f"{image}: boxes must be (N, 4) and every column (N,)")

@@ -112,7 +112,9 @@ class ManifestDiff:
     def sentence(self) -> str:
         """One line for a person: `1 changed (labels/val/7.txt), 2 added (…)`."""
         parts = (("changed", self.changed), ("added", self.added), ("missing", self.missing))
-        return ", ".join(f"{len(paths)} {word} ({_examples(paths)})" for word, paths in parts if paths) or "no difference"
+        return (
+            ", ".join(f"{len(paths)} {word} ({_examples(paths)})" for word, paths in parts if paths) or "no difference"
+        )
 
 
 def diff_images(*, recorded: tuple[ImageRecord, ...], found: tuple[ImageRecord, ...]) -> ManifestDiff:

@@ -36,4 +36,5 @@ def iou(first: Boxes, second: Boxes) -> npt.NDArray[np.float64]:
     size = np.maximum(high - low, 0.0)
     intersection = size[..., 0] * size[..., 1]
     union = area_px(first)[:, None] + area_px(second)[None, :] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    overlap: npt.NDArray[np.float64] = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    return overlap

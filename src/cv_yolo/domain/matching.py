@@ -6,9 +6,7 @@ import numpy.typing as npt
 UNMATCHED = -1
 
 
-def match_greedily(
-    overlaps: npt.NDArray[np.float64], iou_thresholds: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
+def match_greedily(overlaps: npt.NDArray[np.float64], iou_thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Let detections, best confidence first, claim ground truth one to one, at each IoU threshold.
 
     `overlaps` is (D, G): the IoU of each detection (rows in descending confidence) with each ground truth of the same

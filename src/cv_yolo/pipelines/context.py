@@ -72,9 +72,7 @@ def training(experiment: str, spec: TrainingSpec) -> Training:
     def on_epoch(epoch: EpochMetrics) -> None:
         score = epoch.values.get("val/map_50")
         text = "" if score is None else f"val mAP50 {score:.3f}"
-        journal.write(
-            Event(kind=EventKind.EPOCH, run=spec.name, epoch=epoch.epoch, epochs=spec.epochs, text=text)
-        )
+        journal.write(Event(kind=EventKind.EPOCH, run=spec.name, epoch=epoch.epoch, epochs=spec.epochs, text=text))
 
     tags = parts.origin_tags() | {runtime.PIPELINE_RUN_TAG: run}
     return Training(trainer=parts.children, tracker=parts.tracker(experiment), tags=tags, on_epoch=on_epoch)
@@ -96,9 +94,7 @@ def examination(model: TrainedModel, dataset: str, experiment: str) -> Examinati
     )
 
 
-def decide_and_write(
-    evidence: Evidence, experiment: str, policy: PromotionPolicy
-) -> tuple[Decision, HTMLString]:
+def decide_and_write(evidence: Evidence, experiment: str, policy: PromotionPolicy) -> tuple[Decision, HTMLString]:
     """Decide over the tracked runs, carry the decision out, and keep it as Markdown and HTML."""
     parts, now = runtime.parts(), datetime.now(UTC)
     tracker = parts.tracker(experiment)
@@ -155,9 +151,7 @@ def _run_ids(evidence: Evidence) -> list[str]:
 def _run_reports(evidence: Evidence, tracker: ExperimentTracker, *, samples_of: str | None) -> tuple[RunReport, ...]:
     evaluations = dict(zip([model.run_id for model in evidence.models], evidence.evaluations, strict=True))
     return tuple(
-        _run_report(
-            run_id, evaluations.get(run_id), tracker, with_samples=run_id == samples_of
-        )
+        _run_report(run_id, evaluations.get(run_id), tracker, with_samples=run_id == samples_of)
         for run_id in _run_ids(evidence)
     )
 

@@ -12,7 +12,7 @@ from zenml.enums import ExecutionStatus
 from zenml.models import PipelineRunResponse, PipelineRunUpdate
 
 from cv_yolo.domain.promotion import Decision
-from cv_yolo.errors import CvYoloError, RunFailedError
+from cv_yolo.errors import CvYoloError, RunFailedError, StoppedError
 from cv_yolo.pipelines import runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import yolo_training_pipeline
@@ -48,15 +48,16 @@ def new_run_name(kind: str, now: datetime) -> str:
 
 
 def launch(plan: ExperimentPlan, run_name: str) -> Outcome:
-    """Run the plan to its end. Ctrl-C marks the pipeline run as stopped and is raised on."""
+    """Run the plan to its end; raises `StoppedError`, the pipeline run marked as stopped, when the person stops it."""
     failure: CvYoloError | None = None
     runtime.parts().tracker(plan.experiment).connect()
     try:
         yolo_training_pipeline.with_options(run_name=run_name)(plan=plan, run_name=run_name)
-    except KeyboardInterrupt:
-        runtime.parts().stop.set()
+    except (KeyboardInterrupt, StoppedError):
         _mark_stopped(run_name)
-        raise
+        raise StoppedError(
+            f"{run_name}: stopped", hint="the same command goes on: finished runs are not trained again"
+        ) from None
     except CvYoloError as error:
         failure = error
     run = _find(run_name)

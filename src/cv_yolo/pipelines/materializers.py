@@ -29,7 +29,7 @@ class TrainedModelMaterializer(BaseMaterializer):
         with fileio.open(f"{self.uri}/model.json", "w") as file:
             file.write(_MODEL.dump_json(data, indent=1).decode())
 
-    def load(self, data_type: type[Any]) -> TrainedModel:
+    def load(self, data_type: type[Any]) -> TrainedModel:  # noqa: ARG002 - ZenML's signature
         """Fetch the weights where they are not at hand, and check them; raises `WeightsError`."""
         with fileio.open(f"{self.uri}/model.json", "r") as file:
             model = _MODEL.validate_json(file.read())

@@ -110,7 +110,7 @@ class Cells:
             future.wait()
         except StoppedError:
             raise
-        except Exception as error:  # whatever a step raised: the others go on, the comparison names it
+        except Exception as error:  # noqa: BLE001 - whatever a step raised: the others go on, the comparison names it
             self.failures[spec.name] = one_line(error)
             self._tell(Event(kind=EventKind.FAILED, run=spec.name, epochs=spec.epochs, text=one_line(error)))
             return None
@@ -118,8 +118,14 @@ class Cells:
             self.models[spec.name] = future
             return self._evaluate(spec, future)
         self.evaluations[spec.name] = future
-        self._tell(Event(kind=EventKind.FINISHED, run=spec.name, epoch=spec.epochs, epochs=spec.epochs))
+        self._tell(self._finished(spec))
         return None
+
+    def _finished(self, spec: TrainingSpec) -> Event:
+        told = runtime.parts().journal(self.run_name).events()
+        trained = any(event.kind is EventKind.TRAINING and event.run == spec.name for event in told)
+        text = "" if trained else "known already: same data, code and settings"
+        return Event(kind=EventKind.FINISHED, run=spec.name, epoch=spec.epochs, epochs=spec.epochs, text=text)
 
     def _failed_runs(self) -> list[str]:
         """Tracked runs of failed cells: those this pipeline run started, and those whose evaluation failed."""

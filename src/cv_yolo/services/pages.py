@@ -50,7 +50,7 @@ def mlflow_page(settings: Settings, port: int) -> Page:
 
 
 def zenml_page(settings: Settings, port: int) -> Page:
-    """ZenML's dashboard on the embedded store, as `zenml login --local` would serve it: no log-in, this machine only."""
+    """ZenML's dashboard on the embedded store, as `zenml login --local` serves it: no log-in, this machine only."""
     zenml = settings.home / "zenml"
     environment = dict(os.environ) | {
         "ZENML_SERVER": "true",

@@ -39,7 +39,7 @@ def make_decision(
 
 
 def carry_out(decision: Decision, weights: Path, weights_sha256: str, registries: Registries) -> ModelVersion | None:
-    """Register the chosen run as a version; where the verdict is to promote, give it the alias. None: nothing chosen."""
+    """Register the chosen run as a version, and give it the alias where the verdict says so; None without a choice."""
     if decision.chosen is None:
         return None
     version = registries.tracking.register(run_id=decision.chosen, weights=weights, weights_sha256=weights_sha256)

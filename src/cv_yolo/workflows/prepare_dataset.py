@@ -73,6 +73,4 @@ def _scan(source: DatasetSource) -> tuple[FoundDataset, tuple[ImageRecord, ...] 
 def _with_attributes(found: tuple[ImageRecord, ...], recorded: tuple[ImageRecord, ...]) -> tuple[ImageRecord, ...]:
     """Columns that the manifest records for an image stay with it."""
     known = {record.image: record.attributes for record in recorded}
-    return tuple(
-        replace(record, attributes=known.get(record.image, record.attributes)) for record in found
-    )
+    return tuple(replace(record, attributes=known.get(record.image, record.attributes)) for record in found)

@@ -1,0 +1,51 @@
+"""Everything that must hold before a change is shared: `python tools/check.py`, or `make test`.
+
+Runs style, types, import contracts and the test suite with coverage, tells each as it ends, and fails if one does.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = (sys.executable, "-m")
+SCRIPTS = Path(sys.executable).parent
+
+CHECKS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "style": (
+        (*PYTHON, "ruff", "check", "src", "tests", "tools", "benchmarks"),
+        (*PYTHON, "ruff", "format", "--check", "src", "tests", "tools", "benchmarks"),
+    ),
+    "types": ((*PYTHON, "mypy"),),
+    "contracts": ((str(SCRIPTS / "lint-imports"),),),
+    "tests": (
+        (*PYTHON, "coverage", "erase"),
+        (*PYTHON, "pytest", "--numprocesses=2", "--dist=loadfile", "--cov", "--cov-report=", "--durations=10"),
+        (*PYTHON, "coverage", "report", "--fail-under=90"),
+        (*PYTHON, "coverage", "report", "--fail-under=100", "--include=*/cv_yolo/domain/*,*/cv_yolo/workflows/*,"
+         "*/cv_yolo/reports/*,*/cv_yolo/errors.py,*/cv_yolo/files.py,*/cv_yolo/ports.py"),
+    ),
+}  # fmt: skip
+
+
+def main() -> int:
+    """Run the checks; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=list(CHECKS), default=list(CHECKS), help="just these checks")
+    failed = [name for name in parser.parse_args().only if not _holds(name)]
+    print(f"\nfailed: {', '.join(failed)}" if failed else "\nall checks hold", flush=True)
+    return 1 if failed else 0
+
+
+def _holds(name: str) -> bool:
+    started = time.monotonic()
+    print(f"== {name}", flush=True)
+    held = all(subprocess.run(command, cwd=ROOT, check=False).returncode == 0 for command in CHECKS[name])
+    print(f"== {name}: {'ok' if held else 'FAILED'} ({time.monotonic() - started:.0f} s)", flush=True)
+    return held
+
+
+if __name__ == "__main__":
+    sys.exit(main())

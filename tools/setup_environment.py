@@ -1,0 +1,63 @@
+"""Make the project's virtual environment: `python tools/setup_environment.py`; done already, it ends at once.
+
+Needs nothing but Python 3.11 to 3.13 and the package index. Installs exactly `requirements.lock` into `.venv`, and the
+project itself in development mode. Works the same on Linux, macOS and Windows.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENT = ROOT / ".venv"
+DONE = ENVIRONMENT / ".installed"
+UV = "uv==0.13.9"  # installs in parallel what pip installs one by one
+SUPPORTED = ((3, 11), (3, 13))
+
+
+def main() -> int:
+    """Bring the environment up to date; returns the exit code."""
+    wanted = _fingerprint()
+    if DONE.is_file() and DONE.read_text(encoding="utf-8") == wanted:
+        return 0
+    if not SUPPORTED[0] <= sys.version_info[:2] <= SUPPORTED[1]:
+        sys.exit(f"error: Python {sys.version.split()[0]}: this project needs 3.11, 3.12 or 3.13")
+    DONE.unlink(missing_ok=True)
+    print("Installing into .venv (once; a few minutes on a slow connection) …", flush=True)
+    if not _python().is_file():
+        venv.create(ENVIRONMENT, with_pip=True)
+    try:
+        _call("-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
+        _call("-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "-r", "requirements.lock")
+        _call("-m", "uv", "pip", "install", "--quiet", "--no-deps", "--editable", ".")
+    except subprocess.CalledProcessError as error:
+        print(f"error: {' '.join(error.cmd[1:])} failed: is the package index reachable?", file=sys.stderr)
+        return 1
+    DONE.write_text(wanted, encoding="utf-8")
+    print("Installed.", flush=True)
+    return 0
+
+
+def _fingerprint() -> str:
+    """What the environment is made from: where it changes, it is made anew."""
+    digest = hashlib.sha256(str(ROOT).encode())
+    for name in ("requirements.lock", "pyproject.toml", "tools/setup_environment.py"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _python() -> Path:
+    return ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _call(*arguments: str) -> None:
+    environment = dict(os.environ) | {"VIRTUAL_ENV": str(ENVIRONMENT)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    subprocess.run([str(_python()), *arguments], cwd=ROOT, env=environment, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
