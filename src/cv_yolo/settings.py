@@ -61,6 +61,7 @@ class Settings(BaseSettings):
             "ZENML_AUTO_OPEN_DASHBOARD": "false",
             "ZENML_LOGGING_VERBOSITY": "ERROR",
             "ZENML_ENABLE_RICH_TRACEBACK": "false",
+            "ZENML_LOGGING_COLORS_DISABLED": "true",
             "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL": "2",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_LOGGING_LEVEL": "WARNING",

@@ -30,6 +30,9 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
 
     An existing folder is replaced in whole, if it was drawn too; any other is left alone.
     """
+    from rich.console import Console
+    from rich.progress import Progress
+
     from cv_yolo.bootstrap import Bootstrap
     from cv_yolo.workflows.draw_dataset import draw_dataset
 
@@ -37,7 +40,8 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
         raise click.BadParameter(f"--size {size}: not a multiple of {STRIDE_PX}")
     _refuse_foreign_folder(out)
     parts = Bootstrap()
-    with click.progressbar(length=sum(counts), label="Drawing", file=click.get_text_stream("stderr")) as bar:
+    with Progress(console=Console(stderr=True), disable=as_json) as progress:
+        task = progress.add_task("Drawing", total=sum(counts))
         manifest = draw_dataset(
             out.resolve(),
             painter=parts.paint,
@@ -45,7 +49,7 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
             counts=dict(zip(Split, counts, strict=True)),
             size_px=size,
             seed=seed,
-            on_picture=lambda done: bar.update(1),
+            on_picture=lambda done: progress.update(task, completed=done),
         )
     _print(manifest, out, as_json)
 

@@ -5,11 +5,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
 from cv_yolo.domain.progress import Event, EventKind
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 POLL_S: Final = 0.2
 WORDS: Final = {
@@ -65,7 +68,7 @@ class BarDisplay:
             console=Console(stderr=True),
         )
         self._grid = self._bars.add_task("[bold]grid", total=None, note="")
-        self._tasks: dict[str, int] = {}
+        self._tasks: dict[str, TaskID] = {}
         self._done: set[str] = set()
         self._bars.start()
 

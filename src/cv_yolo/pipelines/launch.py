@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
-from zenml.client import Client
 from zenml.enums import ExecutionStatus
-from zenml.models import PipelineRunResponse, PipelineRunUpdate
+from zenml.models import PipelineRunResponse
 
 from cv_yolo.domain.promotion import Decision
 from cv_yolo.errors import CvYoloError, RunFailedError, StoppedError
@@ -54,22 +53,16 @@ def launch(plan: ExperimentPlan, run_name: str) -> Outcome:
     try:
         yolo_training_pipeline.with_options(run_name=run_name)(plan=plan, run_name=run_name)
     except (KeyboardInterrupt, StoppedError):
-        _mark_stopped(run_name)
         raise StoppedError(
             f"{run_name}: stopped", hint="the same command goes on: finished runs are not trained again"
         ) from None
     except CvYoloError as error:
         failure = error
-    run = _find(run_name)
+    run = runtime.find(run_name)
     if failure is None and (run is None or run.status != ExecutionStatus.COMPLETED):
         failure = RunFailedError(f"the pipeline run {run_name} ended as {run.status if run else 'unknown'}")
     decision = None if run is None else _decision(run)
     return Outcome(run_name=run_name, decision=decision, failure=failure, written=_page(decision))
-
-
-def _find(run_name: str) -> PipelineRunResponse | None:
-    found = Client().list_pipeline_runs(name=run_name, hydrate=True)
-    return found.items[0] if found.items else None
 
 
 def _decision(run: PipelineRunResponse) -> Decision | None:
@@ -86,9 +79,3 @@ def _page(decision: Decision | None) -> Path | None:
     if decision is None:
         return None
     return runtime.parts().settings.decisions / f"{decision.made_at:%Y-%m-%d}-{decision.id}.html"
-
-
-def _mark_stopped(run_name: str) -> None:
-    run = _find(run_name)
-    if run is not None:
-        Client().zen_store.update_run(run.id, PipelineRunUpdate(status=ExecutionStatus.STOPPED))

@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from zenml import get_step_context
+from zenml.client import Client
+from zenml.enums import ExecutionStatus
+from zenml.models import PipelineRunResponse, PipelineRunUpdate
 from zenml.utils.source_utils import set_custom_source_root
 
 from cv_yolo.bootstrap import Bootstrap
@@ -36,6 +39,19 @@ def pipeline_run() -> str:
 def pipeline_run_id() -> str:
     """ZenML's id of the pipeline run to which the current step belongs."""
     return str(get_step_context().pipeline_run.id)
+
+
+def find(name: str) -> PipelineRunResponse | None:
+    """ZenML's record of the pipeline run of that name."""
+    found = Client().list_pipeline_runs(name=name, hydrate=True)
+    return found.items[0] if found.items else None
+
+
+def mark_stopped(name: str) -> None:
+    """Record the pipeline run as stopped."""
+    run = find(name)
+    if run is not None:
+        Client().zen_store.update_run(run.id, PipelineRunUpdate(status=ExecutionStatus.STOPPED))
 
 
 def run_folder(name: str) -> Path:

@@ -38,7 +38,11 @@ def yolo_training_pipeline(plan: ExperimentPlan, run_name: str) -> None:
     """
     manifest = prepare_tiny_coco_dataset(dataset=plan.dataset)
     cells = Cells(plan=plan, manifest=manifest, run_name=run_name)
-    cells.run()
+    try:
+        cells.run()
+    except (KeyboardInterrupt, StoppedError):
+        runtime.mark_stopped(run_name)  # before ZenML would record it as failed
+        raise
     evidence = cells.evidence()
     decide_promotion(**evidence, experiment=plan.experiment, policy=plan.policy)
     summarize_yolo_experiment(**evidence, experiment=plan.experiment)
