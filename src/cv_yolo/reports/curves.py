@@ -1,10 +1,10 @@
 """The runs' curves as charts: scores and losses by epoch, precision by recall."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cv_yolo.domain.evaluation import ClassScores, Evaluation
 from cv_yolo.reports.content import RunReport
-from cv_yolo.reports.svg import Points, Series, line_chart
+from cv_yolo.reports.svg import Points, Range, Series, line_chart
 
 SCORE = "val/map_50"
 LOSSES = {
@@ -14,12 +14,10 @@ LOSSES = {
 }
 MOST_MARKED = 15
 
-PointsOf = Callable[[RunReport], Points]
-
 
 def score_chart(runs: Sequence[RunReport]) -> str | None:
     """Validation mAP50 by epoch, a line for each run; None where no run has one."""
-    return _by_epoch(runs, SCORE, title="Validation mAP50 by epoch", y_label="mAP50")
+    return _by_epoch(runs, SCORE, title="Validation mAP50 by epoch", y_label="mAP50", y_range=(0.0, 0.0))
 
 
 def loss_charts(runs: Sequence[RunReport]) -> tuple[str, ...]:
@@ -44,11 +42,13 @@ def precision_recall_charts(runs: Sequence[RunReport]) -> tuple[str, ...]:
     )
 
 
-def _by_epoch(runs: Sequence[RunReport], metric: str, *, title: str, y_label: str) -> str | None:
+def _by_epoch(
+    runs: Sequence[RunReport], metric: str, *, title: str, y_label: str, y_range: Range | None = None
+) -> str | None:
     series = [_history(run, slot, metric) for slot, run in enumerate(runs)]
     if not any(each.points for each in series):
         return None
-    return line_chart(series, title=title, x_label="epoch", y_label=y_label, y_range=(0.0, 0.0))
+    return line_chart(series, title=title, x_label="epoch", y_label=y_label, y_range=y_range)
 
 
 def _history(run: RunReport, slot: int, metric: str) -> Series:

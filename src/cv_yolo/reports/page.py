@@ -50,8 +50,8 @@ tbody th { font-weight: 400 } .best th, .best td { background: var(--wash); font
 .unproven td:last-child { color: var(--bad); font-weight: 600 }
 .reasons { margin: 0 0 .75rem; padding-left: 1.1rem }
 .warning { color: var(--bad); font-weight: 600 }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 2rem 2.5rem;
-  margin: 1rem 0 1.25rem }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); gap: 2rem 2.5rem;
+  margin: 1rem 0 2rem }
 .charts > * { min-width: 0; max-width: 34rem } .chart { display: block; width: 100%; height: auto }
 figure { margin: 0 } figure img { display: block; width: 100%; max-width: 42rem; height: auto; background: #fff;
   border: 1px solid var(--line); border-radius: .2rem }

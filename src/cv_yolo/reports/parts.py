@@ -41,15 +41,15 @@ def runs_table(lines: Sequence[Line], caption: str) -> str:
 
 
 def curves(runs: Sequence[RunReport]) -> str:
-    """All curves of the runs, or a sentence that there are none."""
+    """All curves of the runs with what to know about them, or a sentence that there are none."""
     score, recall, losses = score_chart(runs), precision_recall_charts(runs), loss_charts(runs)
-    rows = [_charts((*([score] if score else []), *recall)), _charts(losses)]
     notes = [CURVES_NOTE] if score or losses else []
     if recall:
         notes.append(RECALL_NOTE if len(recall) == 1 else COMMON_POINT_NOTE)
-    return "\n".join([*filter(None, rows), *(paragraph(note, kind="note") for note in notes)]) or paragraph(
-        "No curves were recorded."
-    )
+    if not notes:
+        return paragraph("No curves were recorded.")
+    words = "".join(paragraph(note, kind="note") for note in notes)
+    return _charts((*([score] if score else []), *recall, words)) + _charts(losses)
 
 
 def samples(run: RunReport) -> str | None:

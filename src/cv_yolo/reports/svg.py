@@ -9,10 +9,10 @@ from cv_yolo.reports.text import escaped
 Range = tuple[float, float]
 Points = tuple[tuple[float, float], ...]
 
-WIDTH, PLOT_HEIGHT = 360, 176
-TOP, RIGHT, BOTTOM = 46, 14, 36
-CHARACTER, LEGEND_ROW, SWATCH = 6.4, 18, 28
-NAME_LENGTH, TITLE_LENGTH = 26, 46
+WIDTH, PLOT_HEIGHT = 360, 180
+TOP, RIGHT, BOTTOM = 50, 14, 38
+CHARACTER, LEGEND_ROW, SWATCH, GAP = 6.9, 19, 27, 12
+NAME_LENGTH, TITLE_LENGTH = 26, 42
 TICKS, TINY = 5, 1e-9
 # Okabe & Ito, "Color Universal Design", 2008; the page's style lightens them where it is dark.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b5568f", "#b07a00", "#3a8fc4")
@@ -103,7 +103,7 @@ def line_chart(
     height = frame.bottom + BOTTOM + rows * LEGEND_ROW
     parts = [
         f'<svg class="chart" role="img" viewBox="0 0 {WIDTH} {height:.0f}" '
-        f'width="{WIDTH}" height="{height:.0f}" font-family="sans-serif" font-size="11.5" fill="currentColor">',
+        f'width="{WIDTH}" height="{height:.0f}" font-family="inherit" font-size="12" fill="currentColor">',
         f"<title>{escaped(title)}</title>",
         *_frame(frame, title=title, x_label=x_label, y_label=y_label),
         *(_line(each, frame) for each in shown),
@@ -147,7 +147,7 @@ def _nice_step(rough: float) -> float:
 def _frame(frame: Frame, *, title: str, x_label: str, y_label: str) -> Iterator[str]:
     right = WIDTH - RIGHT
     yield _text(0, 14, shortened(title, TITLE_LENGTH), extra='font-size="13" font-weight="600"')
-    yield _text(frame.left - 8, TOP - 12, y_label, extra='class="muted"')
+    yield _text(0, TOP - 14, y_label, extra='class="muted"')
     for tick in frame.y.ticks:
         y = frame.at_y(tick)
         yield f'<path class="grid" d="M{frame.left:.1f} {y:.1f}H{right}" stroke="currentColor" stroke-opacity=".16"/>'
@@ -156,7 +156,7 @@ def _frame(frame: Frame, *, title: str, x_label: str, y_label: str) -> Iterator[
         x = frame.at_x(tick)
         yield f'<path d="M{x:.1f} {frame.bottom}v4" stroke="currentColor" stroke-opacity=".5"/>'
         yield _text(x, frame.bottom + 17, frame.x.text(tick), anchor="middle", extra='class="muted"')
-    yield _text(right, frame.bottom + 31, x_label, anchor="end", extra='class="muted"')
+    yield _text(right, frame.bottom + 33, x_label, anchor="end", extra='class="muted"')
 
 
 def _line(series: Series, frame: Frame) -> str:
@@ -180,8 +180,8 @@ def _legend(series: Iterable[Series], frame: Frame) -> tuple[list[str], int]:
     x, row = 0.0, 0
     for each in series:
         name = shortened(each.name, NAME_LENGTH)
-        width = SWATCH + CHARACTER * len(name) + 16
-        if entries and x + width - 16 > WIDTH:
+        width = SWATCH + CHARACTER * len(name) + GAP
+        if entries and x + width - GAP > WIDTH:
             x, row = 0.0, row + 1
         y = frame.bottom + BOTTOM + (row + 0.6) * LEGEND_ROW
         entries.append(f'<g transform="translate({x:.1f} {y:.1f})">{_swatch(each.slot)}{_text(SWATCH, 0, name)}</g>')

@@ -1,0 +1,135 @@
+"""The grid, end to end, with the real ZenML, MLflow, DVC and Ultralytics; small. The tests tell one story, in order."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.project import SMALL, Project, make_project
+from tests.e2e.records import read_records
+
+pytestmark = pytest.mark.slow
+GRID = ("grid", "--config", "configs/demo.yaml", "--epochs", "1,2", *SMALL)
+EPOCH_METRICS = {"train/box_loss", "val/precision", "val/recall", "val/map_50", "val/map_50_95", "lr/pg0"}
+FILES = {
+    "weights/best.pt",
+    "training/results.csv",
+    "training/confusion_matrix.png",
+    "training/BoxPR_curve.png",
+    "training/BoxF1_curve.png",
+    "training/labels.jpg",
+    "evaluation/sample_predictions.jpg",
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return make_project(tmp_path_factory.mktemp("grid") / "project")
+
+
+def test_a_fresh_clone_goes_from_nothing_to_a_promoted_detector(project: Project) -> None:
+    done = project.run(*GRID, "--json")
+    assert done.exit_code == 0, done.err
+    assert done.json["verdict"] == "promote"
+    assert (project.root / "data" / "demo" / "data.yaml").is_file(), "made by its DVC stage"
+    records = read_records(project)
+    assert [run["status"] for run in records["runs"]] == ["FINISHED", "FINISHED"]
+    assert records["pipelines"][0]["status"] == "completed"
+    assert records["pipelines"][0]["pipeline"] == "yolo_training_pipeline"
+    assert set(records["pipelines"][0]["steps"]) == {
+        "prepare_tiny_coco_dataset",
+        "train_yolo_tiny_e1_s64",
+        "train_yolo_tiny_e2_s64",
+        "evaluate_yolo_tiny_e1_s64",
+        "evaluate_yolo_tiny_e2_s64",
+        "decide_promotion",
+        "summarize_yolo_experiment",
+    }
+
+
+def test_every_run_has_its_whole_record(project: Project) -> None:
+    for run in read_records(project)["runs"]:
+        epochs = int(run["params"]["epochs"])
+        assert set(run["metrics"]) >= EPOCH_METRICS
+        assert all(run["steps"][name] == list(range(1, epochs + 1)) for name in EPOCH_METRICS), "each step once"
+        assert set(run["files"]) >= FILES
+        assert set(run["tags"]) >= {"git_commit", "git_dirty", "dataset_revision", "pipeline_run", "seed", "machine"}
+        assert run["tags"]["version.ultralytics"]
+        assert len(run["tags"]["git_commit"]) == 40
+
+
+def test_the_table_is_what_mlflow_holds(project: Project) -> None:
+    done = project.run(*GRID, "--json")
+    held = {run["id"]: run for run in read_records(project)["runs"]}
+    rows = done.json["decision"]["rows"]
+    assert {row["run_id"] for row in rows} == set(held)
+    for row in rows:
+        metrics = held[row["run_id"]]["metrics"]
+        assert row["scores"] == {name: metrics[f"final/{name}"] for name in row["scores"]}
+        assert row["duration_s"] == metrics["duration_s"]
+        assert all(math.isfinite(value) for value in row["scores"].values())
+    best = max(rows, key=lambda row: (row["scores"]["map_50"], -row["epochs"]))
+    assert done.json["decision"]["chosen"] == best["run_id"]
+
+
+def test_staging_is_held_in_both_registries_by_the_chosen_run(project: Project) -> None:
+    records = read_records(project)
+    assert records["aliases"]["cv_yolo_tiny"] == {"staging": 1}
+    assert records["stages"] == {"v1": "staging"}
+    listed = project.run("models", "--json").json
+    assert [(version["version"], version["aliases"]) for version in listed] == [("1", ["staging"])]
+
+
+def test_artifacts_come_back_as_the_types_they_were_and_the_report_is_shown(project: Project) -> None:
+    newest = read_records(project)["pipelines"][0]
+    assert newest["decision_type"] == "cv_yolo.domain.promotion"
+    assert newest["visualisations"] == ["html"]
+
+
+def test_the_decision_is_written_twice_and_links_to_its_evidence(project: Project) -> None:
+    pages = sorted((project.root / "reports" / "decisions").glob("*"))
+    assert {page.suffix for page in pages} == {".md", ".html"}
+    for run in read_records(project)["runs"]:
+        assert all(run["id"] in page.read_text(encoding="utf-8") for page in pages)
+
+
+def test_the_same_again_trains_nothing(project: Project) -> None:
+    before = read_records(project)
+    done = project.run(*GRID)
+    assert done.exit_code == 0, done.err
+    after = read_records(project)
+    assert after["runs"] == before["runs"] or len(after["runs"]) == len(before["runs"])
+    assert after["versions"] == before["versions"]
+    assert {status for name, status in after["pipelines"][0]["steps"].items() if "yolo_tiny" in name} == {"cached"}
+    assert "known already" in done.err
+
+
+def test_another_cell_trains_only_that_cell(project: Project) -> None:
+    before = {run["id"] for run in read_records(project)["runs"]}
+    done = project.run("grid", "--config", "configs/demo.yaml", "--epochs", "1,2,3", *SMALL)
+    assert done.exit_code in {0, 4}, done.err
+    new = [run for run in read_records(project)["runs"] if run["id"] not in before]
+    assert [run["name"] for run in new] == ["e3_s64"]
+
+
+def test_one_changed_label_trains_again_on_a_new_revision(project: Project) -> None:
+    label = sorted((project.root / "data" / "demo" / "labels" / "train").glob("*.txt"))[0]
+    label.write_text("0 0.5 0.5 0.25 0.25\n", encoding="utf-8")
+    before = {run["id"]: run for run in read_records(project)["runs"]}
+    done = project.run("grid", "--config", "configs/demo.yaml", "--epochs", "1", *SMALL)
+    assert done.exit_code == 0, done.err
+    assert f"1 changed (labels/train/{label.name})" in done.err
+    new = [run for run in read_records(project)["runs"] if run["id"] not in before]
+    assert [run["name"] for run in new] == ["e1_s64"]
+    assert new[0]["tags"]["dataset_revision"] not in {run["tags"]["dataset_revision"] for run in before.values()}
+    assert new[0]["tags"]["dvc_versioned"] == "false"
+
+
+def test_nothing_is_written_outside_the_project(project: Project) -> None:
+    uri_lines = (project.root / ".cv-yolo" / "ultralytics" / "Ultralytics" / "settings.json").read_text("utf-8")
+    assert json.loads(uri_lines)["mlflow"] is False
+    assert not list((project.root / "data").rglob("*.cache"))
+    assert not (project.root / "runs").exists()
+    assert not (project.root / ".zen").exists()
+    assert not list(Path(project.root).glob("*.pt"))
