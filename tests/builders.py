@@ -2,18 +2,31 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from cv_yolo.domain.annotations import Detections, GroundTruth
 from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split
 from cv_yolo.domain.evaluation import ClassScores, Evaluation, PredictionSettings
 from cv_yolo.domain.metrics import OperatingPoint
 from cv_yolo.domain.promotion import Champion, Check, Decision, PromotionPolicy, decide
 from cv_yolo.domain.runs import FINAL_PREFIX, Run, RunRow, RunStatus
+from cv_yolo.domain.training import TrainedModel, TrainingRequest, TrainingSpec
 from cv_yolo.domain.versions import Alias, ModelVersion
+from cv_yolo.files import sha256_of
 from cv_yolo.reports.content import DecisionReport, RunReport
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
-SCORES = {"map_50": 0.61, "map_50_95": 0.34, "precision": 0.72, "recall": 0.58, "f1": 0.64, "confidence_threshold": 0.31}
+SCORES = {
+    "map_50": 0.61,
+    "map_50_95": 0.34,
+    "precision": 0.72,
+    "recall": 0.58,
+    "f1": 0.64,
+    "confidence_threshold": 0.31,
+}
 
 
 def an_image(**changes: Any) -> ImageRecord:
@@ -179,3 +192,81 @@ def a_decision_report(**changes: Any) -> DecisionReport:
         "git_dirty": False,
     }
     return DecisionReport(**(values | changes))
+
+
+def a_spec(**changes: Any) -> TrainingSpec:
+    """Three epochs at 320 px on the processor."""
+    values = {
+        "epochs": 3,
+        "image_size_px": 320,
+        "batch_size": 8,
+        "optimizer": "SGD",
+        "learning_rate": 0.01,
+        "momentum": 0.9,
+        "weight_decay": 0.0005,
+        "warmup_epochs": 0.0,
+        "mosaic": 0.0,
+        "seed": 7,
+        "device": "cpu",
+        "threads": 1,
+        "weights": "yolo11n.pt",
+        "weights_sha256": "b" * 64,
+        "code_version": "c" * 64,
+    }
+    return TrainingSpec(**(values | changes))
+
+
+def a_training_request(folder: Path, **changes: Any) -> TrainingRequest:
+    """A training in `folder`, with a weights file there whose hash the spec records."""
+    weights = folder / "yolo11n.pt"
+    weights.write_bytes(b"where the training starts from")
+    values = {
+        "spec": a_spec(weights_sha256=sha256_of(weights)),
+        "manifest": a_manifest(),
+        "dataset_root": folder / "tiny_coco",
+        "weights": weights,
+        "workdir": folder / "work",
+    }
+    return TrainingRequest(**(values | changes))
+
+
+def a_trained_model(folder: Path, **changes: Any) -> TrainedModel:
+    """The model of `a_run()`, with its weights file in `folder`."""
+    weights = folder / "best.pt"
+    weights.write_bytes(b"trained weights")
+    values = {
+        "spec": a_spec(),
+        "run_id": "run-1",
+        "dataset_revision": a_manifest().revision,
+        "weights": weights,
+        "weights_sha256": sha256_of(weights),
+        "size_bytes": weights.stat().st_size,
+        "duration_s": 41.0,
+    }
+    return TrainedModel(**(values | changes))
+
+
+def a_truth(
+    *boxes: tuple[float, float, float, float], image: str = "images/val/1.jpg", classes: Any = None
+) -> GroundTruth:
+    """Annotated pixel corners in one image; all of class 0 unless `classes` says otherwise."""
+    return GroundTruth(
+        image=image,
+        boxes_xyxy=np.array(boxes, dtype=np.float64).reshape(-1, 4),
+        class_ids=np.array([0] * len(boxes) if classes is None else classes, dtype=np.int64),
+    )
+
+
+def some_detections(
+    *boxes: tuple[float, float, float, float],
+    image: str = "images/val/1.jpg",
+    confidences: Any = None,
+    classes: Any = None,
+) -> Detections:
+    """Predicted pixel corners in one image; of class 0, with confidence 0.9, unless said otherwise."""
+    return Detections(
+        image=image,
+        boxes_xyxy=np.array(boxes, dtype=np.float64).reshape(-1, 4),
+        class_ids=np.array([0] * len(boxes) if classes is None else classes, dtype=np.int64),
+        confidences=np.array([0.9] * len(boxes) if confidences is None else confidences, dtype=np.float64),
+    )

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cv_yolo.domain.geometry import Boxes
 from cv_yolo.ports import DatasetFolder, DatasetStore, Gallery, ModelRegistry
 from cv_yolo.settings import Settings
+from cv_yolo.workflows.close_abandoned import DRIVER_TAG
 
 if TYPE_CHECKING:
     from cv_yolo.adapters.child_process import ChildProcess
@@ -110,10 +111,16 @@ class Bootstrap:
         return code_version()
 
     def origin_tags(self) -> dict[str, str]:
-        """Commit, machine and library versions."""
-        from cv_yolo.adapters.machine import origin_tags
+        """Commit, machine, library versions, and the process that drives."""
+        from cv_yolo.adapters.machine import driver_mark, origin_tags
 
-        return origin_tags(self.settings.root)
+        return origin_tags(self.settings.root) | {DRIVER_TAG: driver_mark()}
+
+    def driver_is_gone(self, mark: str) -> bool:
+        """Whether the process that drove a run has ended."""
+        from cv_yolo.adapters.machine import driver_is_gone
+
+        return driver_is_gone(mark)
 
     def serve_child(self, folder: Path) -> int:
         """The child's end of `children`: do what is asked for in `folder`."""

@@ -82,6 +82,10 @@ def test_a_killed_driver_leaves_no_child_behind_and_usable_stores(project: Proje
     done = project.run("grid", "--config", "configs/demo.yaml", "--epochs", "1", *SMALL)
     assert done.exit_code == 0, done.err
     assert "known already" in done.err
+    records = read_records(project)
+    abandoned = [run for run in records["runs"] if run["tags"].get("reason", "").startswith("abandoned")]
+    assert [run["status"] for run in abandoned] == ["FAILED"]
+    assert [run["status"] for run in records["pipelines"][:2]] == ["completed", "failed"]
 
 
 def test_weights_that_do_not_load_fail_the_run_with_a_reason(project: Project) -> None:

@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 TRACKED_LIBRARIES: Final = ("ultralytics", "torch", "torchvision", "numpy", "pillow", "opencv-python")
 OTHER_LIBRARIES: Final = ("zenml", "mlflow", "dvc")
 TRAINING_CODE: Final = (
@@ -41,6 +43,22 @@ def origin_tags(root: Path) -> dict[str, str]:
         "python": platform.python_version(),
         "machine": f"{platform.node()} ({platform.system()} {platform.machine()}, {os.cpu_count()} cores)",
     } | {f"version.{name}": number for name, number in versions.items()}
+
+
+def driver_mark() -> str:
+    """What tells this process from every other one: machine, process id, and when it started."""
+    return f"{platform.node()} {os.getpid()} {psutil.Process().create_time():.0f}"
+
+
+def driver_is_gone(mark: str) -> bool:
+    """Whether the process of that mark has ended; False where that cannot be known from this machine."""
+    machine, _, process = mark.rpartition(" ")[0].rpartition(" ")
+    if machine != platform.node():
+        return False
+    try:
+        return f"{psutil.Process(int(process)).create_time():.0f}" != mark.rpartition(" ")[2]
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _versions(libraries: Iterable[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from cv_yolo.errors import CvYoloError, RunFailedError, StoppedError
 from cv_yolo.pipelines import runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import yolo_training_pipeline
+from cv_yolo.workflows.close_abandoned import close_abandoned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,10 @@ def new_run_name(kind: str, now: datetime) -> str:
 def launch(plan: ExperimentPlan, run_name: str) -> Outcome:
     """Run the plan to its end; raises `StoppedError`, the pipeline run marked as stopped, when the person stops it."""
     failure: CvYoloError | None = None
-    runtime.parts().tracker(plan.experiment).connect()
+    tracker = runtime.parts().tracker(plan.experiment)
+    tracker.connect()
+    for abandoned in close_abandoned(tracker, is_gone=runtime.parts().driver_is_gone):
+        runtime.end(abandoned.tags[runtime.PIPELINE_RUN_TAG], ExecutionStatus.FAILED)
     try:
         yolo_training_pipeline.with_options(run_name=run_name)(plan=plan, run_name=run_name)
     except (KeyboardInterrupt, StoppedError):

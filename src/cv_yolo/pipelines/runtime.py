@@ -47,11 +47,11 @@ def find(name: str) -> PipelineRunResponse | None:
     return found.items[0] if found.items else None
 
 
-def mark_stopped(name: str) -> None:
-    """Record the pipeline run as stopped."""
+def end(name: str, status: ExecutionStatus) -> None:
+    """Record how the pipeline run ended, unless ZenML knows already."""
     run = find(name)
-    if run is not None:
-        Client().zen_store.update_run(run.id, PipelineRunUpdate(status=ExecutionStatus.STOPPED))
+    if run is not None and not run.status.is_finished:
+        Client().zen_store.update_run(run.id, PipelineRunUpdate(status=status))
 
 
 def run_folder(name: str) -> Path:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from zenml import pipeline
+from zenml.enums import ExecutionStatus
 
 from cv_yolo.domain.progress import Event, EventKind
 from cv_yolo.domain.training import TrainingSpec
@@ -41,7 +42,7 @@ def yolo_training_pipeline(plan: ExperimentPlan, run_name: str) -> None:
     try:
         cells.run()
     except (KeyboardInterrupt, StoppedError):
-        runtime.mark_stopped(run_name)  # before ZenML would record it as failed
+        runtime.end(run_name, ExecutionStatus.STOPPED)  # before ZenML would record it as failed
         raise
     evidence = cells.evidence()
     decide_promotion(**evidence, experiment=plan.experiment, policy=plan.policy)

@@ -1,0 +1,358 @@
+"""The ports in memory, for tests: small, and as strict as the adapters (the contract tests run on both)."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cv_yolo.domain.annotations import Box, Detections, GroundTruth, format_label_text
+from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split, revision_of
+from cv_yolo.domain.geometry import Boxes, xyxy_to_xywhn
+from cv_yolo.domain.runs import Run, RunStatus
+from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
+from cv_yolo.domain.versions import Alias, ModelVersion
+from cv_yolo.errors import DatasetError, NotFoundError, ServiceUnavailableError, WeightsError
+from cv_yolo.files import sha256_of
+from cv_yolo.ports import FoundDataset, NewRun, OnEpoch, Picture, PredictionRequest
+
+REASON_TAG = "reason"
+
+
+class FakeTrainer:
+    """Tells each epoch and leaves small files; `fails` is raised after the epochs, before there are weights.
+
+    `values` are what an epoch measured, by its number; `tamper` changes the result before it is handed back.
+    """
+
+    def __init__(
+        self,
+        *,
+        values: Callable[[int], dict[str, float]] = lambda epoch: {"val/map_50": epoch / 10},
+        fails: BaseException | None = None,
+        tamper: Callable[[TrainingResult], TrainingResult] = lambda result: result,
+    ) -> None:
+        self._values, self._fails, self._tamper = values, fails, tamper
+        self.requests: list[TrainingRequest] = []
+
+    def train(self, request: TrainingRequest, *, on_epoch: OnEpoch) -> TrainingResult:
+        self.requests.append(request)
+        if not request.weights.is_file():
+            raise WeightsError(f"{request.weights}: no such weights file")
+        for epoch in range(1, request.spec.epochs + 1):
+            on_epoch(EpochMetrics(epoch=epoch, values=self._values(epoch)))
+        if self._fails is not None:
+            raise self._fails
+        request.workdir.mkdir(parents=True, exist_ok=True)
+        weights, table = request.workdir / "best.pt", request.workdir / "results.csv"
+        weights.write_text(repr((request.spec, request.manifest.revision)), encoding="utf-8")
+        table.write_text("epoch\n", encoding="utf-8")
+        return self._tamper(
+            TrainingResult(
+                weights=weights,
+                weights_sha256=sha256_of(weights),
+                size_bytes=weights.stat().st_size,
+                epochs_completed=request.spec.epochs,
+                duration_s=1.5,
+                artifacts=(table,),
+            )
+        )
+
+
+class FakePredictor:
+    """Finds what it is told to find in each image, and nothing in the others."""
+
+    def __init__(self, detections: Iterable[Detections] = (), *, fails: BaseException | None = None) -> None:
+        self._detections, self._fails = {found.image: found for found in detections}, fails
+        self.requests: list[PredictionRequest] = []
+
+    def predict(self, request: PredictionRequest) -> tuple[Detections, ...]:
+        self.requests.append(request)
+        if not request.weights.is_file() or sha256_of(request.weights) != request.weights_sha256:
+            raise WeightsError(f"{request.weights}: the file is not the one that was recorded (its sha256 differs)")
+        if self._fails is not None:
+            raise self._fails
+        return tuple(self._detections.get(image, _nothing(image)) for image in request.images)
+
+
+def _nothing(image: str) -> Detections:
+    return Detections(
+        image=image,
+        boxes_xyxy=np.empty((0, 4)),
+        class_ids=np.empty(0, dtype=np.int64),
+        confidences=np.empty(0),
+    )
+
+
+@dataclass
+class _Tracked:
+    run: NewRun
+    started_at: datetime
+    tags: dict[str, str]
+    status: RunStatus = RunStatus.RUNNING
+    ended_at: datetime | None = None
+    metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    artifacts: dict[str, bytes] = field(default_factory=dict)
+
+
+class FakeExperimentTracker:
+    """Keeps runs in a dictionary; its clock goes on by one second with each run that starts or ends.
+
+    As in MLflow, the reason of a run is a tag, the figure of a metric is that of its highest step (of equal ones the
+    last), and a metric of which nothing is known has an empty history.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[str, _Tracked] = {}
+        self._now = datetime(2025, 3, 4, 12, tzinfo=UTC)
+
+    def start(self, run: NewRun) -> str:
+        run_id = f"{len(self._runs) + 1:032x}"
+        self._runs[run_id] = _Tracked(run=run, started_at=self._tick(), tags=dict(run.tags))
+        return run_id
+
+    def log_epoch(self, run_id: str, epoch: EpochMetrics) -> None:
+        self._log(run_id, epoch.values, step=epoch.epoch)
+
+    def log_metrics(self, run_id: str, metrics: dict[str, float]) -> None:
+        self._log(run_id, metrics, step=0)
+
+    def log_artifacts(self, run_id: str, files: Iterable[Path], folder: str = "") -> None:
+        kept = self._find(run_id).artifacts
+        kept |= {f"{folder}/{file.name}" if folder else file.name: file.read_bytes() for file in files}
+
+    def finish(self, run_id: str, status: RunStatus, reason: str | None = None) -> None:
+        tracked = self._find(run_id)
+        tracked.tags.pop(REASON_TAG, None)
+        if reason is not None:
+            tracked.tags[REASON_TAG] = reason
+        tracked.status, tracked.ended_at = status, self._tick()
+
+    def get(self, run_id: str) -> Run:
+        tracked = self._find(run_id)
+        return Run(
+            run_id=run_id,
+            name=tracked.run.name,
+            status=tracked.status,
+            reason=tracked.tags.get(REASON_TAG),
+            started_at=tracked.started_at,
+            ended_at=tracked.ended_at,
+            params=dict(tracked.run.params),
+            tags=dict(tracked.tags),
+            metrics={
+                name: max(enumerate(values), key=lambda each: (each[1][0], each[0]))[1][1]
+                for name, values in tracked.metrics.items()
+            },
+        )
+
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(self.get(run_id) for run_id in reversed(self._runs))
+
+    def history(self, run_id: str, metric: str) -> tuple[tuple[int, float], ...]:
+        tracked = self._runs.get(run_id)
+        return () if tracked is None else tuple(sorted(tracked.metrics.get(metric, ())))
+
+    def artifact(self, run_id: str, path: str) -> bytes:
+        kept = self._find(run_id).artifacts
+        if path not in kept:
+            raise NotFoundError(f"run {run_id} keeps no {path}")
+        return kept[path]
+
+    def artifacts(self, run_id: str) -> tuple[str, ...]:
+        """The paths of what is kept with the run, for tests to look at."""
+        return tuple(self._find(run_id).artifacts)
+
+    def _log(self, run_id: str, metrics: Mapping[str, float], *, step: int) -> None:
+        kept = self._find(run_id).metrics
+        for name, value in metrics.items():
+            kept.setdefault(name, []).append((step, value))
+
+    def _find(self, run_id: str) -> _Tracked:
+        if run_id not in self._runs:
+            raise NotFoundError(f"Run with id={run_id} not found")
+        return self._runs[run_id]
+
+    def _tick(self) -> datetime:
+        self._now += timedelta(seconds=1)
+        return self._now
+
+
+class FakeModelRegistry:
+    """Versions in a list; while `refuses` is set, an alias is not given, as where the service is down."""
+
+    def __init__(self, *, model: str = "cv_yolo_tiny") -> None:
+        self._model = model
+        self._versions: list[ModelVersion] = []
+        self._holders: dict[Alias, str] = {}
+        self.refuses: BaseException | None = None
+
+    def register(self, *, run_id: str, weights: Path, weights_sha256: str, version: str | None = None) -> ModelVersion:
+        known = next((each for each in self.versions() if each.run_id == run_id), None)
+        if known is not None:
+            return known
+        name = f"v{version}" if version else str(len(self._versions) + 1)
+        made = ModelVersion(model=self._model, version=name, run_id=run_id, weights_sha256=weights_sha256)
+        self._versions.append(made)
+        return made
+
+    def versions(self) -> tuple[ModelVersion, ...]:
+        return tuple(
+            replace(each, aliases=tuple(alias for alias in Alias if self._holders.get(alias) == each.version))
+            for each in self._versions
+        )
+
+    def set_alias(self, alias: Alias, version: str | None) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        if version is None:
+            self._holders.pop(alias, None)
+        elif any(each.version == version for each in self._versions):
+            self._holders[alias] = version
+        else:
+            raise ServiceUnavailableError(f"Model Version (name={self._model}, version={version}) not found")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    found: FoundDataset
+    recorded: tuple[ImageRecord, ...] | None
+    truths: dict[str, GroundTruth]
+
+
+class FakeDatasetFolder:
+    """Data sets by their root; `pixels` holds the pictures that were written, by root and path."""
+
+    def __init__(self) -> None:
+        self._stored: dict[Path, _Stored] = {}
+        self.pixels: dict[tuple[Path, str], npt.NDArray[np.uint8]] = {}
+
+    def put(
+        self,
+        root: Path,
+        found: FoundDataset,
+        *,
+        recorded: tuple[ImageRecord, ...] | None = None,
+        truths: Iterable[GroundTruth] = (),
+    ) -> None:
+        """Lay a data set into the folder; `recorded` is what its manifest says."""
+        self._stored[root] = _Stored(found=found, recorded=recorded, truths={truth.image: truth for truth in truths})
+
+    def exists(self, root: Path) -> bool:
+        return root in self._stored
+
+    def scan(self, root: Path) -> FoundDataset:
+        found = self._find(root).found
+        return replace(found, images=tuple(sorted(found.images, key=lambda record: record.image)))
+
+    def recorded(self, root: Path) -> tuple[ImageRecord, ...] | None:
+        return self._stored[root].recorded if root in self._stored else None
+
+    def ground_truth(self, root: Path, manifest: DatasetManifest, split: Split) -> tuple[GroundTruth, ...]:
+        truths = self._find(root).truths
+        return tuple(truths.get(record.image, _no_objects(record.image)) for record in manifest.split(split))
+
+    def write(
+        self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[Picture], origin: dict[str, str]
+    ) -> DatasetManifest:
+        written = {f"images/{each.split}/{each.name}.jpg": each for each in pictures}
+        records = tuple(_record(image, written[image]) for image in sorted(written))
+        manifest = DatasetManifest(name=root.name, classes=classes, images=records)
+        truths = [_truth(image, picture) for image, picture in written.items()]
+        self.put(root, FoundDataset(classes=classes, images=records), recorded=records, truths=truths)
+        self.pixels |= {(root, image): picture.pixels for image, picture in written.items()}
+        return manifest
+
+    def _find(self, root: Path) -> _Stored:
+        if root not in self._stored:
+            raise DatasetError(f"{root / 'data.yaml'}: cannot be read")
+        return self._stored[root]
+
+
+def _record(image: str, picture: Picture) -> ImageRecord:
+    height_px, width_px = picture.pixels.shape[:2]
+    rows = xyxy_to_xywhn(picture.boxes_xyxy, width_px=width_px, height_px=height_px).tolist()
+    text = format_label_text(tuple(Box(class_id=0, xywhn=(row[0], row[1], row[2], row[3])) for row in rows))
+    return ImageRecord(
+        split=picture.split,
+        image=image,
+        image_sha256=hashlib.sha256(picture.pixels.tobytes()).hexdigest(),
+        label=image.replace("images/", "labels/").replace(".jpg", ".txt"),
+        label_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        boxes=len(rows),
+        width_px=width_px,
+        height_px=height_px,
+    )
+
+
+def _truth(image: str, picture: Picture) -> GroundTruth:
+    class_ids = np.zeros(len(picture.boxes_xyxy), dtype=np.int64)
+    return GroundTruth(image=image, boxes_xyxy=picture.boxes_xyxy, class_ids=class_ids)
+
+
+def _no_objects(image: str) -> GroundTruth:
+    return GroundTruth(image=image, boxes_xyxy=np.empty((0, 4)), class_ids=np.empty(0, dtype=np.int64))
+
+
+class FakeDatasetStore:
+    """Knows data sets by root: `recorded` revisions, which can be pulled unless `lost`, and `recipes` to make them."""
+
+    def __init__(
+        self,
+        folder: FakeDatasetFolder,
+        *,
+        recorded: Mapping[Path, FoundDataset] | None = None,
+        recipes: Mapping[Path, FoundDataset] | None = None,
+        lost: bool = False,
+    ) -> None:
+        self._folder, self._lost = folder, lost
+        self._recorded, self._recipes = dict(recorded or {}), dict(recipes or {})
+
+    def pull(self, root: Path) -> bool:
+        if root not in self._recorded or self._lost:
+            return False
+        self._lay(root, self._recorded[root])
+        return True
+
+    def make(self, root: Path) -> bool:
+        if root not in self._recipes:
+            return False
+        self._recorded[root] = self._recipes[root]
+        self._lay(root, self._recipes[root])
+        return True
+
+    def content_hash(self, root: Path) -> str | None:
+        return _directory_hash(self._folder.scan(root)) if self._folder.exists(root) else None
+
+    def recorded_hash(self, root: Path) -> str | None:
+        return _directory_hash(self._recorded[root]) if root in self._recorded else None
+
+    def _lay(self, root: Path, found: FoundDataset) -> None:
+        self._folder.put(root, found, recorded=self._folder.recorded(root) or found.images)
+
+
+def _directory_hash(found: FoundDataset) -> str:
+    return f"{revision_of(found.classes, found.images)[:32]}.dir"
+
+
+class FakePainter:
+    """Paints noise, and one person whose box depends on the random stream only."""
+
+    def __call__(self, rng: np.random.Generator, *, size_px: int) -> tuple[npt.NDArray[np.uint8], Boxes]:
+        pixels = rng.integers(0, 256, size=(size_px, size_px, 3), dtype=np.uint8)
+        low, high = rng.integers(0, size_px // 2, size=2), rng.integers(size_px // 2 + 1, size_px, size=2)
+        return pixels, np.array([[*low, *high]], dtype=np.float64)
+
+
+class FakeGallery:
+    """Writes the names of the images and the threshold where the sheet would be."""
+
+    def truth_beside_predictions(
+        self, root: Path, pairs: Sequence[tuple[GroundTruth, Detections]], *, confidence_threshold: float, out: Path
+    ) -> Path:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        images = " ".join(truth.image for truth, _ in pairs)
+        out.write_text(f"{images} at {confidence_threshold:g}", encoding="utf-8")
+        return out

@@ -1,0 +1,78 @@
+"""From a configuration to the plan of a pipeline run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.config import ExperimentConfig
+from cv_yolo.errors import ConfigError, WeightsError
+from cv_yolo.files import sha256_of
+from cv_yolo.pipelines.plan import ExperimentPlan, make_plan
+from cv_yolo.settings import Settings
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("CV_YOLO_HOME", raising=False)
+    (tmp_path / "start.pt").write_bytes(b"weights")
+    (tmp_path / "policy.yaml").write_text("floor: 0.2\n", encoding="utf-8")
+    return tmp_path
+
+
+def plan_of(root: Path, **changes: Any) -> ExperimentPlan:
+    values = {
+        "dataset": "data/demo",
+        "model": "start.pt",
+        "policy": "policy.yaml",
+        "grid": {"epochs": [5, 3], "image_size_px": [416, 320]},
+    }
+    return make_plan(ExperimentConfig.model_validate(values | changes), Bootstrap(Settings(root=root)))
+
+
+def test_the_grid_is_every_number_of_epochs_with_every_image_size(root: Path) -> None:
+    assert [spec.name for spec in plan_of(root).specs] == ["e3_s320", "e3_s416", "e5_s320", "e5_s416"]
+
+
+def test_a_value_that_is_given_twice_is_one_run(root: Path) -> None:
+    plan = plan_of(root, grid={"epochs": [3, 3], "image_size_px": 320})
+    assert [spec.name for spec in plan.specs] == ["e3_s320"]
+
+
+def test_the_specs_name_the_weights_relative_to_the_project_and_by_content(root: Path) -> None:
+    spec = plan_of(root).specs[0]
+    assert spec.weights == "start.pt"
+    assert spec.weights_sha256 == sha256_of(root / "start.pt")
+
+
+def test_weights_outside_the_project_are_named_by_their_whole_path(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "other.pt"
+    elsewhere.write_bytes(b"other")
+    assert plan_of(root, model=str(elsewhere)).specs[0].weights == str(elsewhere)
+
+
+def test_resources_that_are_given_are_used(root: Path) -> None:
+    plan = plan_of(root, resources={"parallel_runs": 3, "threads_per_run": 2})
+    assert plan.parallel_runs == 3
+    assert {spec.threads for spec in plan.specs} == {2}
+
+
+def test_resources_that_are_not_given_share_the_cores(root: Path) -> None:
+    one = plan_of(root, grid={"epochs": 1, "image_size_px": 32})
+    assert one.parallel_runs == 1
+    assert one.specs[0].threads >= 1
+    assert plan_of(root).parallel_runs * plan_of(root).specs[0].threads <= max(one.specs[0].threads, 1)
+
+
+def test_the_policy_is_read_from_its_file(root: Path) -> None:
+    assert plan_of(root).policy.floor == 0.2
+    with pytest.raises(ConfigError, match=r"none\.yaml: no such file"):
+        plan_of(root, policy="none.yaml")
+
+
+def test_missing_weights_are_refused_before_anything_starts(root: Path) -> None:
+    with pytest.raises(WeightsError, match=r"nowhere\.pt"):
+        plan_of(root, model="nowhere.pt")
