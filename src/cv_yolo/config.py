@@ -31,7 +31,7 @@ class TrainingConfig(_Strict):
 
     batch_size: int = Field(default=8, ge=1, le=4096)
     optimizer: Literal["SGD", "Adam", "AdamW", "NAdam", "RAdam", "RMSProp"] = "AdamW"
-    learning_rate: float = Field(default=0.001, gt=0, le=1)
+    learning_rate: float = Field(default=0.0003, gt=0, le=1)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=0.0005, ge=0, le=1)
     warmup_epochs: float = Field(default=0.0, ge=0)

@@ -164,6 +164,7 @@ def _arguments(request: TrainingRequest) -> dict[str, Any]:
         "epochs": spec.epochs,
         "imgsz": spec.image_size_px,
         "batch": spec.batch_size,
+        "nbs": spec.batch_size,  # a step for each batch; Ultralytics would gather 64 images: one step in 40 images
         "optimizer": spec.optimizer,
         "lr0": spec.learning_rate,
         "momentum": spec.momentum,

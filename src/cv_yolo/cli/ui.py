@@ -21,6 +21,10 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
     settings = Bootstrap().settings
     if not settings.mlflow_database.is_file():
         raise NotFoundError("nothing recorded yet", hint="`cv-yolo grid --config configs/demo.yaml` records four runs")
+    click.echo("Reading the records …", err=True)
+    from cv_yolo.pipelines import runtime
+
+    runtime.skip_survey()
     wanted = (
         pages.mlflow_page(settings, pages.free_port(mlflow_port)),
         pages.zenml_page(settings, pages.free_port(zenml_port)),

@@ -62,9 +62,14 @@ def _precision_recall(run: RunReport, slot: int, class_name: str) -> Series:
     scores = _scores_of(evaluation, class_name)
     if evaluation is None or scores is None:
         return Series(name=run.run.name, points=(), slot=slot)
-    last = len(scores.precision_at_recall) - 1
-    points = tuple((index / last, precision) for index, precision in enumerate(scores.precision_at_recall))
-    return Series(name=run.run.name, points=points, slot=slot, marked=_operating_point(evaluation))
+    return Series(name=run.run.name, points=_reached(scores), slot=slot, marked=_operating_point(evaluation))
+
+
+def _reached(scores: ClassScores) -> Points:
+    """The curve as (recall, precision), up to the first recall that is not reached."""
+    precisions = scores.precision_at_recall
+    end = next((index for index, precision in enumerate(precisions) if precision == 0), len(precisions) - 1)
+    return tuple((index / (len(precisions) - 1), precisions[index]) for index in range(end + 1))
 
 
 def _scores_of(evaluation: Evaluation | None, class_name: str) -> ClassScores | None:

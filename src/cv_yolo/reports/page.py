@@ -63,9 +63,10 @@ summary { cursor: pointer; padding: .4rem 0 } details { border-bottom: 1px solid
 @media (max-width: 34rem) { main { padding: 1rem 1rem 3rem } .banner { padding: 1.1rem 1.15rem }
   h2 { margin-top: 2.25rem } .facts { display: block } .facts dt { border: 0; padding: .5rem 0 0; font-size: .85rem }
   .facts dd { padding-top: 0 } }
-@media print { body { font-size: 10pt } main { max-width: none; padding: 0 } .scroll { overflow: visible }
+@media print { :root { font-size: 10pt } main { max-width: none; padding: 0 } .scroll { overflow: visible }
   h2 { break-after: avoid } .banner, .chart, tr, li { break-inside: avoid } th, td { padding: .35rem .4rem }
-  .banner, .best th, .best td { print-color-adjust: exact; -webkit-print-color-adjust: exact }
+  table { font-size: .8rem } .charts { grid-template-columns: repeat(3, 1fr); gap: 1.2rem }
+  h2 { margin-top: 1.6rem }  .banner, .best th, .best td { print-color-adjust: exact; -webkit-print-color-adjust: exact }
   figure img { max-height: 22cm; width: auto; max-width: 100% } }
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

@@ -10,7 +10,7 @@ Range = tuple[float, float]
 Points = tuple[tuple[float, float], ...]
 
 WIDTH, PLOT_HEIGHT = 360, 180
-TOP, RIGHT, BOTTOM = 50, 14, 38
+TOP, RIGHT, BOTTOM = 50, 14, 42
 CHARACTER, LEGEND_ROW, SWATCH, GAP = 6.9, 19, 27, 12
 NAME_LENGTH, TITLE_LENGTH = 26, 42
 TICKS, TINY = 5, 1e-9

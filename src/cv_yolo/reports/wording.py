@@ -23,6 +23,9 @@ def verdict_sentence(report: DecisionReport) -> str:
 
 def certainty_sentences(report: DecisionReport) -> tuple[str, ...]:
     """What a reader must know before trusting the scores to the last digit, computed from the values."""
+    ranked = rank(report.decision.rows, report.decision.policy.metric)
+    if not ranked:
+        return ("No run was scored: there is nothing to compare.",)
     manifest = report.manifest
     images, boxes = manifest.counts()[Split.VAL], manifest.box_counts()[Split.VAL]
     sentences = [
@@ -30,7 +33,6 @@ def certainty_sentences(report: DecisionReport) -> tuple[str, ...]:
     ]
     if boxes:
         sentences.append(f"One annotated box of {boxes}, found or missed, moves recall by {score_text(1 / boxes)}.")
-    ranked = rank(report.decision.rows, report.decision.policy.metric)
     if len(ranked) > 1:
         sentences.append(_lead(ranked[0], ranked[1], report.decision.policy.metric))
     return tuple(sentences)
@@ -55,8 +57,8 @@ def _merits(decision: Decision) -> str:
     compared = len(rank(decision.rows, metric))
     place = "the only one compared" if compared == 1 else f"the best of {compared} runs"
     score = score_text(row.scores.get(metric) if row else None)
-    passed = count_text(len(decision.checks), "check")
-    return f"its {metric_text(metric)} of {score} is {place}, and it passed {passed} of {len(decision.checks)}"
+    checks = len(decision.checks)
+    return f"its {metric_text(metric)} of {score} is {place}, and it passed {checks} of {count_text(checks, 'check')}"
 
 
 def _shortfalls(decision: Decision) -> str:

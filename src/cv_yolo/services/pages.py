@@ -62,6 +62,8 @@ def zenml_page(settings: Settings, port: int) -> Page:
         "ZENML_SERVER_AUTO_ACTIVATE": "true",
         "ZENML_SERVER_ALLOW_LOCAL_FILE_ACCESS": "true",
         "ZENML_DISABLE_DATABASE_MIGRATION": "true",
+        "ZENML_SERVER_DISPLAY_ANNOUNCEMENTS": "false",
+        "ZENML_SERVER_DISPLAY_UPDATES": "false",
     }
     command = (
         *(sys.executable, "-m", "uvicorn", "zenml.zen_server.zen_server_api:app"),
