@@ -32,7 +32,7 @@ SCORES = {
 def an_image(**changes: Any) -> ImageRecord:
     """A validation image with two boxes; its hashes follow from its path."""
     path = changes.get("image", "images/val/1.jpg")
-    values = {
+    values: dict[str, Any] = {
         "split": Split.VAL,
         "image": path,
         "image_sha256": f"sha256 of {path}",
@@ -52,7 +52,7 @@ def a_manifest(**changes: Any) -> DatasetManifest:
         for split, count in ((Split.TRAIN, 4), (Split.VAL, 3))
         for number in range(count)
     )
-    values = {
+    values: dict[str, Any] = {
         "name": "tiny_coco",
         "classes": ("person",),
         "images": images,
@@ -64,7 +64,7 @@ def a_manifest(**changes: Any) -> DatasetManifest:
 
 def a_run(**changes: Any) -> Run:
     """A finished run with scores, of 3 epochs at 320 px on `a_manifest()`."""
-    values = {
+    values: dict[str, Any] = {
         "run_id": "run-1",
         "name": "e3_s320",
         "status": RunStatus.FINISHED,
@@ -81,7 +81,7 @@ def a_run(**changes: Any) -> Run:
 def a_row(**changes: Any) -> RunRow:
     """The line of `a_run()` in a comparison; a changed `map_50` goes into its scores."""
     scores = SCORES | ({"map_50": changes.pop("map_50")} if "map_50" in changes else {})
-    values = {
+    values: dict[str, Any] = {
         "run_id": "run-1",
         "name": "e3_s320",
         "status": RunStatus.FINISHED,
@@ -96,13 +96,19 @@ def a_row(**changes: Any) -> RunRow:
 
 def a_failed_row(**changes: Any) -> RunRow:
     """A run that was tracked and failed, with its reason."""
-    failed = {"run_id": "run-9", "name": "e5_s416", "status": RunStatus.FAILED, "scores": {}, "duration_s": None}
+    failed: dict[str, Any] = {
+        "run_id": "run-9",
+        "name": "e5_s416",
+        "status": RunStatus.FAILED,
+        "scores": {},
+        "duration_s": None,
+    }
     return a_row(**({**failed, "reason": "out of memory"} | changes))
 
 
 def class_scores(**changes: Any) -> ClassScores:
     """The scores of the class person, with a precision that falls along the recall."""
-    values = {
+    values: dict[str, Any] = {
         "name": "person",
         "truths": 6,
         "ap_50": 0.61,
@@ -114,7 +120,7 @@ def class_scores(**changes: Any) -> ClassScores:
 
 def an_evaluation(**changes: Any) -> Evaluation:
     """The evaluation of one model on the validation images of `a_manifest()`."""
-    values = {
+    values: dict[str, Any] = {
         "revision": a_manifest().revision,
         "split": Split.VAL,
         "images": 3,
@@ -128,7 +134,7 @@ def an_evaluation(**changes: Any) -> Evaluation:
 
 def a_policy(**changes: Any) -> PromotionPolicy:
     """Promote to staging what exceeds a mAP50 of 0.5, unless the champion is better."""
-    values = {
+    values: dict[str, Any] = {
         "model": "cv_yolo_tiny",
         "alias": Alias.STAGING,
         "metric": "map_50",
@@ -140,13 +146,19 @@ def a_policy(**changes: Any) -> PromotionPolicy:
 
 def a_check(**changes: Any) -> Check:
     """A condition that was met."""
-    values = {"name": "floor", "required": "map_50 > 0.5", "measured": "0.6100", "passed": True, "sentence": "Above."}
+    values: dict[str, Any] = {
+        "name": "floor",
+        "required": "map_50 > 0.5",
+        "measured": "0.6100",
+        "passed": True,
+        "sentence": "Above.",
+    }
     return Check(**(values | changes))
 
 
 def a_champion(**changes: Any) -> Champion:
     """Version 2, somewhat worse than `a_row()` on the same data."""
-    values = {"version": "2", "row": a_row(run_id="run-0", name="e1_s320", map_50=0.55)}
+    values: dict[str, Any] = {"version": "2", "row": a_row(run_id="run-0", name="e1_s320", map_50=0.55)}
     return Champion(**(values | changes))
 
 
@@ -163,7 +175,7 @@ def a_decision(**changes: Any) -> Decision:
 
 def a_version(**changes: Any) -> ModelVersion:
     """Version 3, made by the run of `a_row()`."""
-    values = {"model": "cv_yolo_tiny", "version": "3", "run_id": "run-1", "weights_sha256": "a" * 64}
+    values: dict[str, Any] = {"model": "cv_yolo_tiny", "version": "3", "run_id": "run-1", "weights_sha256": "a" * 64}
     return ModelVersion(**(values | changes))
 
 
@@ -175,13 +187,18 @@ def a_run_report(**changes: Any) -> RunReport:
         "train/cls_loss": ((1, 2.4), (2, 1.8), (3, 1.3)),
         "train/dfl_loss": ((1, 1.5), (2, 1.3), (3, 1.2)),
     }
-    values = {"run": a_run(), "history": history, "evaluation": an_evaluation(), "samples_jpeg": b"a jpeg"}
+    values: dict[str, Any] = {
+        "run": a_run(),
+        "history": history,
+        "evaluation": an_evaluation(),
+        "samples_jpeg": b"a jpeg",
+    }
     return RunReport(**(values | changes))
 
 
 def a_decision_report(**changes: Any) -> DecisionReport:
     """A promotion of `a_run_report()`, with everything that belongs to it."""
-    values = {
+    values: dict[str, Any] = {
         "decision": a_decision(),
         "version": a_version(),
         "manifest": a_manifest(),
@@ -196,7 +213,7 @@ def a_decision_report(**changes: Any) -> DecisionReport:
 
 def a_spec(**changes: Any) -> TrainingSpec:
     """Three epochs at 320 px on the processor."""
-    values = {
+    values: dict[str, Any] = {
         "epochs": 3,
         "image_size_px": 320,
         "batch_size": 8,
@@ -220,7 +237,7 @@ def a_training_request(folder: Path, **changes: Any) -> TrainingRequest:
     """A training in `folder`, with a weights file there whose hash the spec records."""
     weights = folder / "yolo11n.pt"
     weights.write_bytes(b"where the training starts from")
-    values = {
+    values: dict[str, Any] = {
         "spec": a_spec(weights_sha256=sha256_of(weights)),
         "manifest": a_manifest(),
         "dataset_root": folder / "tiny_coco",
@@ -234,7 +251,7 @@ def a_trained_model(folder: Path, **changes: Any) -> TrainedModel:
     """The model of `a_run()`, with its weights file in `folder`."""
     weights = folder / "best.pt"
     weights.write_bytes(b"trained weights")
-    values = {
+    values: dict[str, Any] = {
         "spec": a_spec(),
         "run_id": "run-1",
         "dataset_revision": a_manifest().revision,

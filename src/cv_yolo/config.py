@@ -155,8 +155,13 @@ def _refusal(path: Path, error: ValidationError, overrides: Mapping[str, Any]) -
     lines = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int))
-        source = "the command line" if key in overrides else str(path)
+        source = "the command line" if _is_overridden(key, overrides) else str(path)
         given = "" if problem["type"] in {"missing", "extra_forbidden"} else f" (given: {problem['input']!r})"
         reason = {"missing": "missing", "extra_forbidden": "unknown key"}.get(problem["type"], problem["msg"])
         lines.append(f"{source}: {key}: {reason}{given}")
     return ConfigError("; ".join(lines), hint="docs/reference/configuration.md lists all keys")
+
+
+def _is_overridden(key: str, overrides: Mapping[str, Any]) -> bool:
+    """Whether the key, what holds it or what it holds came from the command line."""
+    return any(f"{key}.".startswith(f"{given}.") or f"{given}.".startswith(f"{key}.") for given in overrides)

@@ -5,6 +5,7 @@ The two ends share a folder: `request.json` says what to do, `events.jsonl` grow
 its standard input closes, so that it does not outlive a supervisor that was killed.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -183,8 +184,9 @@ def _tell_new_epochs(events: Path, told: int, on_epoch: OnEpoch) -> int:
 
 
 def _append(events: Path, epoch: EpochMetrics) -> None:
+    line = json.dumps(TypeAdapter(EpochMetrics).dump_python(epoch))  # a loss may be NaN, which `dump_json` drops
     with events.open("ab") as file:
-        file.write(TypeAdapter(EpochMetrics).dump_json(epoch) + b"\n")
+        file.write(line.encode() + b"\n")
 
 
 def _write(path: Path, value: object, kind: Any) -> None:

@@ -15,10 +15,7 @@ HASH_KEY: Final = "md5"
 
 
 class DvcStore:
-    """The DVC project in `root` (with `dvc.yaml` and `.dvc/`); where there is none, nothing is recorded.
-
-    `report` is told, in one line, what takes long.
-    """
+    """The DVC project in `root` (with `dvc.yaml` and `.dvc/`); where there is none, nothing is recorded."""
 
     def __init__(self, *, root: Path, environment: Mapping[str, str]) -> None:
         self._root = root
@@ -95,7 +92,15 @@ class DvcStore:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DatasetError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise DatasetError(f"{path}: not a file of DVC's")
+    return content
 
 
 def _last_line(text: str) -> str:

@@ -1,5 +1,6 @@
 """The weights file from which a training starts: a file of the person's, or one that Ultralytics publishes."""
 
+import http.client
 import re
 import shutil
 import urllib.error
@@ -41,14 +42,11 @@ class PretrainedWeights:
         part = target.with_suffix(".part")
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, part.open("wb") as file:
-                shutil.copyfileobj(answer, file)
-            if part.stat().st_size < SMALLEST_BYTES:
-                raise OSError(f"only {part.stat().st_size} bytes came")
+            _fetch(url, part)
             part.replace(target)
-        except urllib.error.HTTPError as error:
-            raise WeightsError(f"model: {name}: Ultralytics publishes no such file ({error})") from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError) and error.code == http.HTTPStatus.NOT_FOUND:
+                raise WeightsError(f"model: {name}: Ultralytics publishes no such file ({error})") from error
             raise ServiceUnavailableError(
                 f"model: {name} is not here and cannot be downloaded: {error}",
                 hint=f"offline? Set `model: weights/bootstrap-yolo11n.pt`, or put {name} into {self._cache}",
@@ -56,3 +54,12 @@ class PretrainedWeights:
         finally:
             part.unlink(missing_ok=True)
         return target
+
+
+def _fetch(url: str, part: Path) -> None:
+    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, part.open("wb") as file:
+        shutil.copyfileobj(answer, file)
+        announced = answer.headers.get("Content-Length")
+    came = part.stat().st_size
+    if came < SMALLEST_BYTES or (announced is not None and came != int(announced)):
+        raise OSError(f"only {came} bytes came")

@@ -1,6 +1,7 @@
 """A folder in YOLO's layout behind the port `DatasetFolder`: `data.yaml`, images, labels, `manifest.json`."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -104,7 +105,7 @@ def _read_data_yaml(root: Path) -> dict[str, Any]:
 
 
 def _classes(root: Path, names: object) -> tuple[str, ...]:
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+    if isinstance(names, dict) and set(names) == set(range(len(names))):
         names = [names[index] for index in range(len(names))]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise DatasetError(f"{root / 'data.yaml'}: `names` must list the classes, from 0 on")
@@ -114,9 +115,10 @@ def _classes(root: Path, names: object) -> tuple[str, ...]:
 def _image_paths(root: Path, split: Split, folder: object) -> Iterator[Path]:
     if folder is None:
         return
-    if not isinstance(folder, str) or not (root / folder).is_dir():
+    inside = isinstance(folder, str) and Path(os.path.normpath(root / folder)).is_relative_to(os.path.normpath(root))
+    if not inside or not (root / str(folder)).is_dir():
         raise DatasetError(f"{root / 'data.yaml'}: `{split}: {folder}` is no folder in {root}")
-    yield from (path for path in sorted((root / folder).rglob("*")) if path.suffix.lower() in IMAGE_SUFFIXES)
+    yield from (path for path in sorted((root / str(folder)).rglob("*")) if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def _label_path(root: Path, image: Path) -> Path:
@@ -133,7 +135,7 @@ def _decode(image: Path) -> tuple[int, int]:
         with Image.open(image) as opened:
             opened.load()
             return ImageOps.exif_transpose(opened).size
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise DatasetError(
             f"{image}: does not decode: {error}", hint="restore the file, or remove it together with its label"
         ) from error

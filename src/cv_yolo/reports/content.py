@@ -29,7 +29,7 @@ class RunReport:
 class DecisionReport:
     """A decision with everything that a reader needs to follow it.
 
-    `pipeline_run` is ZenML's run; `failures` maps the name of a cell that left no tracked run to its reason.
+    `pipeline_run` is ZenML's run; `failures` maps the name of each failed cell to its reason.
     """
 
     decision: Decision

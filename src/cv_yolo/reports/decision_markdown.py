@@ -28,7 +28,7 @@ def decision_markdown(report: DecisionReport) -> str:
         "## How sure",
         _text(" ".join(certainty_sentences(report))),
         "## Runs",
-        _table(("Run", *COLUMNS, "Status"), (_run_cells(line) for line in lines), left=1),
+        _table(("Run", *COLUMNS, "Status"), (_run_cells(line) for line in lines), numbers=len(COLUMNS)),
         NOTE,
         *_unfinished(lines),
         "## What it was measured on",
@@ -52,9 +52,8 @@ def _run_cells(line: Line) -> tuple[str, ...]:
     return (name, *line.cells, line.status)
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int | None = None) -> str:
-    """A table whose columns after the first `left` are aligned to the right, the last one excepted."""
-    numbers = 0 if left is None else len(columns) - left - 1
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int = 0) -> str:
+    """A table; as many columns before the last as there are `numbers` are aligned to the right."""
     marks = ["---"] * (len(columns) - numbers - 1) + ["---:"] * numbers + ["---"]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, marks, *rows))
 

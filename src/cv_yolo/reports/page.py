@@ -66,7 +66,8 @@ summary { cursor: pointer; padding: .4rem 0 } details { border-bottom: 1px solid
 @media print { :root { font-size: 10pt } main { max-width: none; padding: 0 } .scroll { overflow: visible }
   h2 { break-after: avoid } .banner, .chart, tr, li { break-inside: avoid } th, td { padding: .35rem .4rem }
   table { font-size: .8rem } .charts { grid-template-columns: repeat(3, 1fr); gap: 1.2rem }
-  h2 { margin-top: 1.6rem }  .banner, .best th, .best td { print-color-adjust: exact; -webkit-print-color-adjust: exact }
+  h2 { margin-top: 1.6rem }
+  .banner, .best th, .best td { print-color-adjust: exact; -webkit-print-color-adjust: exact }
   figure img { max-height: 22cm; width: auto; max-width: 100% } }
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

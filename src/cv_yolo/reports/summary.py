@@ -15,11 +15,12 @@ from cv_yolo.reports.text import count_text, escaped
 def summary_html(runs: Sequence[RunReport], manifest: DatasetManifest, failures: Mapping[str, str]) -> str:
     """A self-contained page that shows what an experiment's runs scored, in the order given."""
     rows = tuple(row_of(each.run) for each in runs)
-    title = f"{count_text(len(rows) + len(failures), 'run')} on {manifest.name}"
+    lines = table_lines(rows, failures)
+    title = f"{count_text(len(lines), 'run')} on {manifest.name}"
     warning = other_data(rows, manifest)
     body = [
         f"<header>\n<h1>{escaped(title)}</h1>\n</header>",
-        section("Runs", runs_table(table_lines(rows, failures), "What each run scored on the validation images")),
+        section("Runs", runs_table(lines, "What each run scored on the validation images")),
         section("Curves", curves(runs)),
         *_sheets(runs),
         section(

@@ -133,8 +133,12 @@ def _axis(values: Sequence[float], least: Range | None, *, rounded: bool = False
 
 
 def _extent(values: Sequence[float]) -> Range:
+    """The lowest and the highest value, with room around values that are the same but for rounding."""
     low, high = min(values), max(values)
-    pad = 0.0 if low < high else abs(low) * 0.1 or 0.5
+    size = max(abs(low), abs(high))
+    if high - low > TINY * max(size, TINY):
+        return low, high
+    pad = size / 10 if size > TINY else 0.5
     return low - pad, high + pad
 
 

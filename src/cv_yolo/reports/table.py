@@ -27,10 +27,11 @@ class Line:
 
 
 def table_lines(rows: Sequence[RunRow], failures: Mapping[str, str], *, best: str | None = None) -> tuple[Line, ...]:
-    """A line for each run, and one for each failure that left no tracked run; `best` is a run's id."""
+    """A line for each run, and one for each failure that no run tells of already; `best` is a run's id."""
+    told = {row.name for row in rows if row.status is not RunStatus.FINISHED}
     return (
         *(_line(row, best=row.run_id == best) for row in rows),
-        *(_untracked(name, reason) for name, reason in failures.items()),
+        *(_without_run(name, reason) for name, reason in failures.items() if name not in told),
     )
 
 
@@ -56,5 +57,5 @@ def _line(row: RunRow, *, best: bool) -> Line:
     )
 
 
-def _untracked(name: str, reason: str) -> Line:
-    return Line(name=name, cells=(ABSENT,) * len(COLUMNS), status="failed, not tracked", reason=reason)
+def _without_run(name: str, reason: str) -> Line:
+    return Line(name=name, cells=(ABSENT,) * len(COLUMNS), status=RunStatus.FAILED, reason=reason)

@@ -1,0 +1,45 @@
+"""What many tests need: a project's folder, one home for ZenML, and an environment that is put back."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.settings import Settings
+
+FOREIGN = ("CV_YOLO_ROOT", "CV_YOLO_HOME")
+
+
+@pytest.fixture(autouse=True)
+def environment_is_put_back() -> Iterator[None]:
+    """`Bootstrap` sets the libraries' variables for its process; no test hands them on to the next."""
+    before = dict(os.environ)
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project that is the current folder."""
+    root = tmp_path / "project"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("CV_YOLO_ROOT", str(root))
+    return root
+
+
+@pytest.fixture(scope="session")
+def zenml_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one home of ZenML in this process: its client is made once, and keeps the home it was made with."""
+    return tmp_path_factory.mktemp("zenml")
+
+
+@pytest.fixture
+def zenml_parts(zenml_home: Path) -> Bootstrap:
+    """Our parts, on the one home of ZenML."""
+    return Bootstrap(Settings(root=zenml_home))

@@ -1,0 +1,131 @@
+"""`ExperimentTracker`: the record of runs, kept by the fake and by MLflow on SQLite."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cv_yolo.adapters.mlflow_tracker import MlflowTracker
+from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.training import EpochMetrics
+from cv_yolo.errors import NotFoundError
+from cv_yolo.ports import ExperimentTracker, NewRun
+from tests.fakes import FakeExperimentTracker
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mlflow")
+
+
+@pytest.fixture(params=["fake", "mlflow"])
+def tracker(request: pytest.FixtureRequest, store: Path) -> ExperimentTracker:
+    if request.param == "fake":
+        return FakeExperimentTracker()
+    experiment = request.node.name  # each test has an experiment of its own; the database is made once
+    return MlflowTracker(uri=f"sqlite:///{store}/mlflow.db", experiment=experiment, artifacts=store / experiment)
+
+
+def new_run(**changes: Any) -> NewRun:
+    values = {"name": "e3_s320", "params": {"epochs": "3", "image_size_px": "320"}, "tags": {"dataset_revision": "r1"}}
+    return NewRun(**(values | changes))
+
+
+def test_a_new_experiment_has_no_runs(tracker: ExperimentTracker) -> None:
+    assert tracker.runs() == ()
+
+
+def test_a_started_run_is_running_and_says_all_that_it_was_started_with(tracker: ExperimentTracker) -> None:
+    run = tracker.get(tracker.start(new_run()))
+    assert (run.name, run.status, run.reason, run.ended_at) == ("e3_s320", RunStatus.RUNNING, None, None)
+    assert run.params == {"epochs": "3", "image_size_px": "320"}
+    assert run.tags == {"dataset_revision": "r1"}
+    assert run.revision == "r1"
+    assert run.started_at.tzinfo is not None
+
+
+def test_runs_have_ids_of_their_own_and_are_listed_newest_first(tracker: ExperimentTracker) -> None:
+    first, second = tracker.start(new_run(name="first")), tracker.start(new_run(name="second"))
+    assert first != second
+    assert {run.run_id for run in tracker.runs()} == {first, second}
+    started = [run.started_at for run in tracker.runs()]
+    assert started == sorted(started, reverse=True)
+
+
+def test_each_epoch_is_one_step_of_the_history(tracker: ExperimentTracker) -> None:
+    run_id = tracker.start(new_run())
+    for epoch in (1, 2, 3):
+        tracker.log_epoch(run_id, EpochMetrics(epoch=epoch, values={"val/map_50": epoch / 10, "train/box_loss": 2.0}))
+    assert tracker.history(run_id, "val/map_50") == ((1, 0.1), (2, 0.2), (3, 0.3))
+    assert tracker.get(run_id).metrics == {"val/map_50": 0.3, "train/box_loss": 2.0}
+
+
+def test_a_metric_that_nobody_logged_has_an_empty_history(tracker: ExperimentTracker) -> None:
+    assert tracker.history(tracker.start(new_run()), "val/map_50") == ()
+
+
+def test_final_figures_are_the_runs_scores(tracker: ExperimentTracker) -> None:
+    run_id = tracker.start(new_run())
+    tracker.log_metrics(run_id, {"final/map_50": 0.61, "duration_s": 41.0})
+    assert tracker.get(run_id).scores == {"map_50": 0.61}
+    assert tracker.get(run_id).metrics["duration_s"] == 41.0
+
+
+def test_figures_logged_again_replace_the_former_ones(tracker: ExperimentTracker) -> None:
+    run_id = tracker.start(new_run())
+    tracker.log_metrics(run_id, {"final/map_50": 0.2})
+    tracker.log_metrics(run_id, {"final/map_50": 0.6})
+    assert tracker.get(run_id).scores == {"map_50": 0.6}
+
+
+@pytest.mark.parametrize("status", [RunStatus.FINISHED, RunStatus.FAILED, RunStatus.STOPPED])
+def test_a_run_ends_with_the_status_it_is_given(tracker: ExperimentTracker, status: RunStatus) -> None:
+    run_id = tracker.start(new_run())
+    tracker.finish(run_id, status)
+    run = tracker.get(run_id)
+    assert run.status is status
+    assert run.ended_at is not None
+    assert run.ended_at >= run.started_at
+
+
+def test_a_failed_run_says_why(tracker: ExperimentTracker) -> None:
+    run_id = tracker.start(new_run())
+    tracker.finish(run_id, RunStatus.FAILED, "TrainingFailedError: out of memory")
+    assert tracker.get(run_id).reason == "TrainingFailedError: out of memory"
+
+
+def test_a_run_that_finishes_after_all_loses_its_former_reason(tracker: ExperimentTracker) -> None:
+    run_id = tracker.start(new_run())
+    tracker.finish(run_id, RunStatus.FAILED, "out of memory")
+    tracker.finish(run_id, RunStatus.FINISHED)
+    run = tracker.get(run_id)
+    assert (run.status, run.reason) == (RunStatus.FINISHED, None)
+    assert run.tags == {"dataset_revision": "r1"}
+
+
+def test_kept_files_come_back_byte_for_byte(tracker: ExperimentTracker, tmp_path: Path) -> None:
+    weights, table = tmp_path / "best.pt", tmp_path / "results.csv"
+    weights.write_bytes(b"\x00\xff weights")
+    table.write_bytes(b"epoch\n1\n")
+    run_id = tracker.start(new_run())
+    tracker.log_artifacts(run_id, [weights], "weights")
+    tracker.log_artifacts(run_id, [table])
+    assert tracker.artifact(run_id, "weights/best.pt") == b"\x00\xff weights"
+    assert tracker.artifact(run_id, "results.csv") == b"epoch\n1\n"
+
+
+def test_a_file_that_was_not_kept_is_not_found(tracker: ExperimentTracker) -> None:
+    run_id = tracker.start(new_run())
+    with pytest.raises(NotFoundError):
+        tracker.artifact(run_id, "weights/best.pt")
+
+
+def test_an_unknown_run_is_not_found(tracker: ExperimentTracker) -> None:
+    tracker.start(new_run())
+    unknown = "0" * 31 + "9"
+    with pytest.raises(NotFoundError, match=unknown):
+        tracker.get(unknown)
+    with pytest.raises(NotFoundError, match=unknown):
+        tracker.log_metrics(unknown, {"final/map_50": 0.5})
+    with pytest.raises(NotFoundError, match=unknown):
+        tracker.finish(unknown, RunStatus.FINISHED)

@@ -1,0 +1,35 @@
+"""The tracked record of a training, and its line in the comparison."""
+
+import pytest
+
+from cv_yolo.domain.runs import RunStatus, row_of
+from tests.builders import SCORES, a_manifest, a_row, a_run
+
+
+def test_the_scores_of_a_run_are_the_evaluators_final_figures_only():
+    run = a_run(metrics={"final/map_50": 0.6, "val/map_50": 0.9, "duration_s": 4.0})
+    assert run.scores == {"map_50": 0.6}
+
+
+def test_a_run_is_of_the_data_it_was_tagged_with():
+    assert a_run().revision == a_manifest().revision
+    assert a_run(tags={}).revision is None
+
+
+def test_a_row_says_what_the_run_says():
+    run = a_run(params={"epochs": "5", "image_size_px": "416", "seed": "7"}, name="e5_s416")
+    assert row_of(run) == a_row(name="e5_s416", epochs=5, image_size_px=416, scores=SCORES)
+
+
+@pytest.mark.parametrize("status", [RunStatus.RUNNING, RunStatus.FAILED, RunStatus.STOPPED])
+def test_a_run_without_proof_has_no_scores_in_the_comparison(status):
+    row = row_of(a_run(status=status, reason="out of memory"))
+    assert (row.scores, row.status, row.reason) == ({}, status, "out of memory")
+
+
+def test_a_duration_that_was_not_measured_is_absent():
+    assert row_of(a_run(metrics={})).duration_s is None
+
+
+def test_a_row_costs_what_its_training_costs():
+    assert a_row(epochs=3, image_size_px=64).cost == 3 * 64 * 64
