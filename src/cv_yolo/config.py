@@ -34,7 +34,7 @@ class TrainingConfig(_Strict):
     learning_rate: float = Field(default=0.0003, gt=0, le=1)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=0.0005, ge=0, le=1)
-    warmup_epochs: float = Field(default=0.0, ge=0)
+    warmup_epochs: float = Field(default=0.0, ge=0, le=10_000)
     mosaic: float = Field(default=0.0, ge=0, le=1)
     seed: int = Field(default=0, ge=0, lt=2**31)
     device: Device = "auto"
@@ -154,7 +154,8 @@ def _put(content: dict[str, Any], key: str, value: Any) -> None:
 def _refusal(path: Path, error: ValidationError, overrides: Mapping[str, Any]) -> ConfigError:
     lines = []
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int))
+        places = isinstance(problem["loc"][-1], int) and problem["type"] != "invalid_key"  # the third of `epochs`
+        key = ".".join(map(str, problem["loc"][:-1] if places else problem["loc"]))
         source = "the command line" if _is_overridden(key, overrides) else str(path)
         given = "" if problem["type"] in {"missing", "extra_forbidden"} else f" (given: {problem['input']!r})"
         reason = {"missing": "missing", "extra_forbidden": "unknown key"}.get(problem["type"], problem["msg"])

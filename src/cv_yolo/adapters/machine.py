@@ -20,6 +20,7 @@ TRAINING_CODE: Final = (
     "adapters/ultralytics_backend.py",
     "adapters/yolo_folder.py",
 )
+CLOCK_DRIFT_S: Final = 5.0  # when a process started is told in wall-clock time, which is set right now and then
 
 
 def code_version() -> str:
@@ -56,9 +57,10 @@ def driver_is_gone(mark: str) -> bool:
     if machine != platform.node():
         return False
     try:
-        return f"{psutil.Process(int(process)).create_time():.0f}" != mark.rpartition(" ")[2]
+        started_s = psutil.Process(int(process)).create_time()
     except psutil.NoSuchProcess:
         return True
+    return abs(started_s - float(mark.rpartition(" ")[2])) > CLOCK_DRIFT_S
 
 
 def _versions(libraries: Iterable[str]) -> dict[str, str]:

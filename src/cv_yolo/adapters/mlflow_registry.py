@@ -86,11 +86,14 @@ class MlflowRegistry:
 @contextmanager
 def _translated(uri: str) -> Iterator[None]:
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
     except MlflowException as error:
         raise ServiceUnavailableError(f"MLflow's registry at {uri}: {error.message}") from error
+    except (SQLAlchemyError, OSError) as error:  # a database that is damaged, a disk that is full
+        raise ServiceUnavailableError(f"MLflow's registry at {uri}: {' '.join(str(error).split())}") from error
 
 
 def _version(version: Any, aliases: tuple[Alias, ...]) -> ModelVersion:

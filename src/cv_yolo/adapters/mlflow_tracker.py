@@ -137,6 +137,7 @@ class MlflowTracker:
 @contextmanager
 def _translated(uri: str) -> Iterator[None]:
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
@@ -144,6 +145,8 @@ def _translated(uri: str) -> Iterator[None]:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             raise NotFoundError(f"not in MLflow: {error.message}", hint="`cv-yolo runs` lists what there is") from error
         raise ServiceUnavailableError(f"MLflow at {uri}: {error.message}") from error
+    except (SQLAlchemyError, OSError) as error:  # a database that is damaged, a disk that is full
+        raise ServiceUnavailableError(f"MLflow at {uri}: {' '.join(str(error).split())}") from error
 
 
 def _run(run: Any) -> Run:

@@ -80,18 +80,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     try:
         result = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         return _report(StoppedError("stopped"))
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except CvYoloError as error:
         return _report(error)
-    except KeyboardInterrupt:
-        return _report(StoppedError("stopped"))
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+    except SystemExit as error:
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        return 0  # whoever read our output has seen enough: `cv-yolo runs | head`
     return result if isinstance(result, int) else 0
 
 

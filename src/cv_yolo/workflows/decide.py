@@ -8,7 +8,7 @@ from pathlib import Path
 from cv_yolo.domain.promotion import Champion, Decision, PromotionPolicy, Verdict, decide
 from cv_yolo.domain.runs import RunRow, row_of
 from cv_yolo.domain.versions import Alias, ModelVersion
-from cv_yolo.errors import CvYoloError, one_line
+from cv_yolo.errors import CvYoloError, NotFoundError, one_line
 from cv_yolo.ports import ExperimentTracker, ModelRegistry
 
 
@@ -57,8 +57,10 @@ def promote(version: ModelVersion, alias: Alias, registries: Registries) -> None
     registries.tracking.set_alias(alias, version.version)
     try:
         registries.pipeline.set_alias(alias, _same(version, registries.pipeline))
-    except Exception as error:
+    except BaseException as error:
         registries.tracking.set_alias(alias, former.version if former else None)
+        if not isinstance(error, Exception):  # Ctrl-C
+            raise
         raise CvYoloError(
             f"version {version.version} was not promoted: {one_line(error)}",
             hint="both registries are as before; run the same command again once the cause is mended",
@@ -71,7 +73,10 @@ def holder(alias: Alias, registry: ModelRegistry) -> ModelVersion | None:
 
 
 def _same(version: ModelVersion, registry: ModelRegistry) -> str:
-    return next(each.version for each in registry.versions() if each.run_id == version.run_id)
+    found = next((each.version for each in registry.versions() if each.run_id == version.run_id), None)
+    if found is None:
+        raise NotFoundError(f"the second registry has no version of run {version.run_id}")
+    return found
 
 
 def _champion(alias: Alias, registry: ModelRegistry, tracker: ExperimentTracker) -> Champion | None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.domain.training import EpochMetrics, TrainedModel, TrainingRequest, TrainingResult
-from cv_yolo.errors import StoppedError, TrainingFailedError, WeightsError, one_line
+from cv_yolo.errors import CvYoloError, StoppedError, TrainingFailedError, WeightsError, one_line
 from cv_yolo.files import sha256_of
 from cv_yolo.ports import ExperimentTracker, NewRun, Trainer
 
@@ -62,7 +62,10 @@ class closing_on_failure:  # noqa: N801 - reads as a statement, like contextlib.
             return
         stopped = isinstance(error, StoppedError | KeyboardInterrupt)
         status = RunStatus.STOPPED if stopped else RunStatus.FAILED
-        self._tracker.finish(self._run_id, status, one_line(error))
+        try:
+            self._tracker.finish(self._run_id, status, one_line(error))
+        except CvYoloError as second:  # the first error is the one to mend
+            error.add_note(f"and its tracked run could not be closed: {one_line(second)}")
 
 
 def _new_run(request: TrainingRequest, tags: dict[str, str]) -> NewRun:

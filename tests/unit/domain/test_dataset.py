@@ -131,3 +131,8 @@ def test_one_kind_of_difference_is_a_difference(kind):
     difference = ManifestDiff(**{kind: ("a.jpg",)})
     assert difference
     assert difference.sentence() == f"1 {kind} (a.jpg)"
+
+
+def test_three_paths_are_named_whole_and_of_more_the_first_three():
+    assert ManifestDiff(added=("a", "b", "c")).sentence() == "3 added (a, b, c)"
+    assert ManifestDiff(added=("a", "b", "c", "d")).sentence() == "4 added (a, b, c, …)"

@@ -1,0 +1,106 @@
+"""`Trainer` and `Predictor`: the fakes called here, and the same fakes at work in a child process."""
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cv_yolo.adapters.child_process import ChildProcess
+from cv_yolo.domain.evaluation import PredictionSettings
+from cv_yolo.domain.training import EpochMetrics, TrainingRequest
+from cv_yolo.errors import WeightsError
+from cv_yolo.files import sha256_of
+from cv_yolo.ports import PredictionRequest, Predictor, Trainer
+from tests.fakes import FakePredictor, FakeTrainer
+from tests.unit.adapters.child import FOUND
+from tests.builders import a_manifest, a_spec
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHILD = REPOSITORY / "tests" / "unit" / "adapters" / "child.py"
+
+
+def child(behaviour: str) -> ChildProcess:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "src")])}
+    command = (sys.executable, str(CHILD), behaviour)
+    return ChildProcess(command=command, environment=environment, stop=threading.Event())
+
+
+@pytest.fixture(params=["here", "child"])
+def trainer(request: pytest.FixtureRequest) -> Trainer:
+    return FakeTrainer() if request.param == "here" else child("works")
+
+
+@pytest.fixture(params=["here", "child"])
+def predictor(request: pytest.FixtureRequest) -> Predictor:
+    return FakePredictor([FOUND]) if request.param == "here" else child("works")
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "start.pt"
+    path.write_bytes(b"weights")
+    return path
+
+
+def training(tmp_path: Path, weights: Path, **spec: Any) -> TrainingRequest:
+    return TrainingRequest(
+        spec=a_spec(**spec),
+        manifest=a_manifest(),
+        dataset_root=tmp_path / "data",
+        weights=weights,
+        workdir=tmp_path / "work",
+    )
+
+
+def prediction(tmp_path: Path, weights: Path, *images: str) -> PredictionRequest:
+    return PredictionRequest(
+        weights=weights,
+        weights_sha256=sha256_of(weights),
+        root=tmp_path / "data",
+        images=images,
+        settings=PredictionSettings(image_size_px=64),
+        device="cpu",
+        threads=1,
+        workdir=tmp_path / "work",
+    )
+
+
+def test_each_epoch_is_told_once_and_in_order(trainer: Trainer, tmp_path: Path, weights: Path) -> None:
+    told: list[EpochMetrics] = []
+    result = trainer.train(training(tmp_path, weights, epochs=4), on_epoch=told.append)
+    assert [epoch.epoch for epoch in told] == [1, 2, 3, 4]
+    assert [epoch.values for epoch in told] == [{"val/map_50": number / 10} for number in (1, 2, 3, 4)]
+    assert result.epochs_completed == 4
+
+
+def test_the_result_names_weights_that_are_there(trainer: Trainer, tmp_path: Path, weights: Path) -> None:
+    result = trainer.train(training(tmp_path, weights), on_epoch=lambda epoch: None)
+    assert sha256_of(result.weights) == result.weights_sha256
+    assert result.size_bytes == result.weights.stat().st_size
+    assert all(path.is_file() for path in result.artifacts)
+
+
+def test_missing_weights_are_the_persons_error(trainer: Trainer, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"start\.pt: no such weights file"):
+        trainer.train(training(tmp_path, tmp_path / "start.pt"), on_epoch=lambda epoch: None)
+
+
+def test_there_are_detections_for_each_image_in_order(predictor: Predictor, tmp_path: Path, weights: Path) -> None:
+    images = ("images/val/2.jpg", FOUND.image, "images/val/0.jpg")
+    found = predictor.predict(prediction(tmp_path, weights, *images))
+    assert tuple(each.image for each in found) == images
+    np.testing.assert_array_equal(found[1].boxes_xyxy, FOUND.boxes_xyxy)
+    np.testing.assert_array_equal(found[1].class_ids, FOUND.class_ids)
+    np.testing.assert_array_equal(found[1].confidences, FOUND.confidences)
+    assert found[0].boxes_xyxy.shape == (0, 4)
+
+
+def test_other_weights_than_those_recorded_are_refused(predictor: Predictor, tmp_path: Path, weights: Path) -> None:
+    request = prediction(tmp_path, weights, FOUND.image)
+    weights.write_bytes(b"others")
+    with pytest.raises(WeightsError, match="sha256"):
+        predictor.predict(request)

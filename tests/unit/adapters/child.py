@@ -1,0 +1,63 @@
+"""A child process as `cv-yolo worker` is one, with fakes at work: `python child.py BEHAVIOUR FOLDER`."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cv_yolo.adapters.child_process import serve
+from cv_yolo.domain.annotations import Detections
+from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
+from cv_yolo.errors import WeightsError
+from cv_yolo.ports import OnEpoch, Trainer
+from tests.fakes import FakePredictor, FakeTrainer
+
+
+class HangingTrainer:
+    """Tells one epoch, then never comes to an end."""
+
+    def train(self, request: TrainingRequest, *, on_epoch: OnEpoch) -> TrainingResult:
+        (request.workdir / "pid").write_text(str(os.getpid()), encoding="utf-8")
+        on_epoch(EpochMetrics(epoch=1, values={"val/map_50": 0.1}))
+        time.sleep(60)
+        raise AssertionError("nobody ended this process")
+
+
+class KilledTrainer:
+    """Prints a line and is killed, as by the system when memory runs out."""
+
+    def train(self, request: TrainingRequest, *, on_epoch: OnEpoch) -> TrainingResult:
+        print("allocating 64 GiB", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("unreachable")
+
+
+def deaf() -> Trainer:
+    """Hangs, and does not listen to the request to end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return HangingTrainer()
+
+
+FOUND = Detections(
+    image="images/val/1.jpg",
+    boxes_xyxy=np.array([[1.25, 2.5, 30.1, 40.7], [0.0, 0.0, 1 / 3, 2 / 3]]),
+    class_ids=np.array([0, 1]),
+    confidences=np.array([0.9, 0.123456789]),
+)
+TRAINERS: dict[str, Callable[[], Trainer]] = {
+    "works": FakeTrainer,
+    "diverges": lambda: FakeTrainer(values=lambda epoch: {"train/box_loss": float("nan"), "lr": float("inf")}),
+    "refuses": lambda: FakeTrainer(fails=WeightsError("best.pt: does not\n  load", hint="give another file")),
+    "breaks": lambda: FakeTrainer(fails=MemoryError("cannot allocate")),
+    "is killed": KilledTrainer,
+    "hangs": HangingTrainer,
+    "is deaf": deaf,
+}
+
+if __name__ == "__main__":
+    behaviour, folder = sys.argv[1], Path(sys.argv[2])
+    sys.exit(serve(folder, trainer=TRAINERS[behaviour](), predictor=FakePredictor([FOUND])))

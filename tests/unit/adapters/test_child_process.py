@@ -1,0 +1,186 @@
+"""The child process: how it ends, what its supervisor says about it, and that nothing outlives anything."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cv_yolo.adapters import child_process
+from cv_yolo.adapters.child_process import ChildProcess
+from cv_yolo.domain.evaluation import PredictionSettings
+from cv_yolo.domain.training import EpochMetrics, TrainingRequest
+from cv_yolo.errors import CvYoloError, EvaluationFailedError, StoppedError, TrainingFailedError, WeightsError
+from cv_yolo.ports import PredictionRequest
+from tests.builders import a_manifest, a_spec
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+CHILD = Path(__file__).with_name("child.py")
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "src")])}
+
+
+def supervisor(behaviour: str, *, stop: threading.Event | None = None) -> ChildProcess:
+    command = (sys.executable, str(CHILD), behaviour)
+    return ChildProcess(command=command, environment=ENVIRONMENT, stop=stop or threading.Event())
+
+
+def shell(script: str) -> ChildProcess:
+    """A child that speaks our files without being one of ours: quicker to start; `$1` is the folder."""
+    return ChildProcess(command=("sh", "-c", script, "child"), environment=os.environ, stop=threading.Event())
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> TrainingRequest:
+    weights = tmp_path / "start.pt"
+    weights.write_bytes(b"weights")
+    return TrainingRequest(
+        spec=a_spec(epochs=2),
+        manifest=a_manifest(),
+        dataset_root=tmp_path / "data",
+        weights=weights,
+        workdir=tmp_path / "work",
+    )
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def failure_of(child: ChildProcess, request: TrainingRequest) -> CvYoloError:
+    with pytest.raises(CvYoloError) as caught:
+        child.train(request, on_epoch=lambda epoch: None)
+    return caught.value
+
+
+def test_an_error_we_know_comes_out_as_it_was_raised_with_its_hint(request_: TrainingRequest) -> None:
+    error = failure_of(supervisor("refuses"), request_)
+    assert type(error) is WeightsError
+    assert error.message == "best.pt: does not load"
+    assert error.hint == "give another file"
+
+
+def test_any_other_error_fails_the_training_and_says_its_kind(request_: TrainingRequest) -> None:
+    error = failure_of(supervisor("breaks"), request_)
+    assert type(error) is TrainingFailedError
+    assert error.message == "MemoryError: cannot allocate"
+    assert error.hint == f"see {request_.workdir / 'output.log'}"
+    assert "Traceback" in (request_.workdir / "output.log").read_text(encoding="utf-8")
+
+
+def test_a_killed_child_names_the_signal_and_shows_the_end_of_its_log(request_: TrainingRequest) -> None:
+    error = failure_of(supervisor("is killed"), request_)
+    assert type(error) is TrainingFailedError
+    assert "was killed by signal 9 and left no result" in error.message
+    assert error.hint is not None
+    assert error.hint.splitlines()[-1] == "  | allocating 64 GiB"
+
+
+def test_of_a_long_log_the_last_lines_are_shown(request_: TrainingRequest) -> None:
+    error = failure_of(shell("seq 1 100; exit 3"), request_)
+    assert "ended with exit code 3 and left no result" in error.message
+    assert error.hint is not None
+    assert error.hint.splitlines()[1:] == [f"  | {number}" for number in range(86, 101)]
+
+
+def test_success_without_a_result_is_a_failure(request_: TrainingRequest) -> None:
+    assert "ended with exit code 0 and left no result" in failure_of(shell("exit 0"), request_).message
+
+
+def test_a_result_does_not_make_up_for_an_exit_code(request_: TrainingRequest) -> None:
+    assert "exit code 5" in failure_of(shell('echo "{}" > "$1/result.json"; exit 5'), request_).message
+
+
+def test_the_results_of_a_former_child_do_not_count(request_: TrainingRequest) -> None:
+    supervisor("works").train(request_, on_epoch=lambda epoch: None)
+    told: list[EpochMetrics] = []
+    with pytest.raises(TrainingFailedError, match="left no result"):
+        shell("exit 0").train(request_, on_epoch=told.append)
+    assert told == []
+
+
+def test_an_error_file_of_an_unknown_kind_is_no_way_into_other_names(request_: TrainingRequest) -> None:
+    """`ClassVar` is a name in `cv_yolo.errors` too, and no error."""
+    error_json = '{"kind": "ClassVar", "message": "odd", "hint": null}'
+    error = failure_of(shell(f"echo '{error_json}' > \"$1/error.json\"; exit 1"), request_)
+    assert type(error) is TrainingFailedError
+    assert error.message == "ClassVar: odd"
+
+
+def test_epochs_that_are_not_finite_are_told_as_they_are(request_: TrainingRequest) -> None:
+    told: list[EpochMetrics] = []
+    supervisor("diverges").train(request_, on_epoch=told.append)
+    assert [epoch.epoch for epoch in told] == [1, 2]
+    assert np.isnan(told[0].values["train/box_loss"])
+    assert np.isinf(told[0].values["lr"])
+
+
+def test_stop_ends_the_child_and_leaves_no_orphan(request_: TrainingRequest) -> None:
+    stop = threading.Event()
+    with pytest.raises(StoppedError):
+        supervisor("hangs", stop=stop).train(request_, on_epoch=lambda epoch: stop.set())
+    assert not is_alive(int((request_.workdir / "pid").read_text(encoding="utf-8")))
+
+
+def test_a_child_that_does_not_listen_is_killed(request_: TrainingRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_process, "GRACE_S", 0.3)
+    stop = threading.Event()
+    with pytest.raises(StoppedError):
+        supervisor("is deaf", stop=stop).train(request_, on_epoch=lambda epoch: stop.set())
+    assert not is_alive(int((request_.workdir / "pid").read_text(encoding="utf-8")))
+
+
+def test_an_error_while_an_epoch_is_recorded_ends_the_child_too(request_: TrainingRequest) -> None:
+    def refuse(epoch: EpochMetrics) -> None:
+        raise TrainingFailedError("epoch 1: not finite: train/box_loss")
+
+    with pytest.raises(TrainingFailedError, match="not finite"):
+        supervisor("hangs").train(request_, on_epoch=refuse)
+    assert not is_alive(int((request_.workdir / "pid").read_text(encoding="utf-8")))
+
+
+def test_the_child_ends_itself_when_its_supervisor_is_gone(request_: TrainingRequest) -> None:
+    request_.workdir.mkdir()
+    child_process._write(request_.workdir / "request.json", request_, TrainingRequest | PredictionRequest)
+    child = subprocess.Popen(
+        [sys.executable, str(CHILD), "hangs", str(request_.workdir)], env=ENVIRONMENT, stdin=subprocess.PIPE
+    )
+    give_up = time.monotonic() + 30
+    while not (request_.workdir / "pid").is_file() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert child.poll() is None
+    child.communicate(timeout=10)  # closes the pipe, as the end of the supervisor's process would
+    assert child.returncode == child_process.ORPHAN_EXIT_CODE
+
+
+def test_a_line_that_is_still_being_written_is_not_told_yet(tmp_path: Path) -> None:
+    events, told = tmp_path / "events.jsonl", list[EpochMetrics]()
+    assert child_process._tell_new_epochs(events, 0, told.append) == 0
+    events.write_bytes(b'{"epoch": 1, "values": {"x": 0.5}}\n{"epoch": 2, "val')
+    assert child_process._tell_new_epochs(events, 0, told.append) == 1
+    with events.open("ab") as file:
+        file.write(b'ues": {}}\n')
+    assert child_process._tell_new_epochs(events, 1, told.append) == 2
+    assert [epoch.epoch for epoch in told] == [1, 2]
+
+
+def test_a_prediction_whose_child_dies_fails_the_evaluation(tmp_path: Path) -> None:
+    request = PredictionRequest(
+        weights=tmp_path / "best.pt",
+        weights_sha256="a" * 64,
+        root=tmp_path,
+        images=("images/val/1.jpg",),
+        settings=PredictionSettings(image_size_px=64),
+        device="cpu",
+        threads=1,
+        workdir=tmp_path / "work",
+    )
+    with pytest.raises(EvaluationFailedError, match="exit code 9"):
+        shell("exit 9").predict(request)

@@ -1,0 +1,59 @@
+"""The journal: whole events only, from many threads, for any reader."""
+
+import threading
+from pathlib import Path
+
+from cv_yolo.adapters.journal import Journal
+from cv_yolo.domain.progress import Event, EventKind
+
+
+def event(number: int, *, run: str = "e3_s320") -> Event:
+    return Event(kind=EventKind.EPOCH, run=run, epoch=number, epochs=100, text="mAP50 0.5 · é")
+
+
+def test_a_journal_that_nobody_wrote_is_empty(tmp_path: Path) -> None:
+    assert Journal(tmp_path / "none" / "journal.jsonl").events() == ()
+
+
+def test_events_come_back_in_order_and_from_any_start(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "journal.jsonl"
+    for number in (1, 2, 3):
+        Journal(path).write(event(number))
+    assert Journal(path).events() == (event(1), event(2), event(3))
+    assert Journal(path).events(2) == (event(3),)
+    assert Journal(path).events(3) == ()
+
+
+def test_a_text_of_several_lines_is_one_event(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    note = Event(kind=EventKind.NOTE, text="first\nsecond\u2028third")
+    journal.write(note)
+    assert journal.events() == (note,)
+
+
+def test_a_line_that_is_still_being_written_is_not_an_event_yet(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.write(event(1))
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:-5])
+    assert journal.events() == (event(1),)
+    path.write_bytes(whole + whole)
+    assert journal.events() == (event(1), event(1))
+
+
+def test_many_threads_write_whole_events(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+
+    def write(run: str) -> None:
+        for number in range(50):
+            journal.write(event(number, run=run))
+
+    threads = [threading.Thread(target=write, args=(f"run-{index}",)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = journal.events()
+    for index in range(4):
+        assert [each.epoch for each in found if each.run == f"run-{index}"] == list(range(50))

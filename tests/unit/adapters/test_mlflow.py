@@ -1,0 +1,190 @@
+"""What only MLflow can do to us: a store that is down, long texts, many metrics, two processes that start at once."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from cv_yolo.adapters.mlflow_registry import MlflowRegistry
+from cv_yolo.adapters.mlflow_tracker import MlflowTracker
+from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.training import EpochMetrics
+from cv_yolo.domain.versions import Alias
+from cv_yolo.errors import NotFoundError, ServiceUnavailableError
+from cv_yolo.ports import NewRun
+
+RUN = NewRun(name="e3_s320", params={"epochs": "3"}, tags={})
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mlflow")
+
+
+@pytest.fixture
+def tracker(store: Path, request: pytest.FixtureRequest) -> MlflowTracker:
+    name = request.node.name
+    return MlflowTracker(uri=f"sqlite:///{store}/mlflow.db", experiment=name, artifacts=store / name)
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a server that is down."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+TRACKER_CALLS: dict[str, Callable[[MlflowTracker], object]] = {
+    "connect": lambda tracker: tracker.connect(),
+    "start": lambda tracker: tracker.start(RUN),
+    "log_epoch": lambda tracker: tracker.log_epoch("r", EpochMetrics(epoch=1, values={"x": 1.0})),
+    "log_artifacts": lambda tracker: tracker.log_artifacts("r", [Path(__file__)]),
+    "finish": lambda tracker: tracker.finish("r", RunStatus.FAILED, "why"),
+    "get": lambda tracker: tracker.get("r"),
+    "runs": lambda tracker: tracker.runs(),
+    "history": lambda tracker: tracker.history("r", "x"),
+    "artifact": lambda tracker: tracker.artifact("r", "x"),
+}
+
+
+@pytest.mark.parametrize("call", list(TRACKER_CALLS))
+def test_a_tracking_server_that_is_down_is_an_unavailable_service(nobody: str, call: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(ServiceUnavailableError, match=nobody) as caught:
+        TRACKER_CALLS[call](MlflowTracker(uri=nobody, experiment="cv_yolo_tiny"))
+    assert caught.value.exit_code == 3
+    assert time.monotonic() - started < 20
+
+
+REGISTRY_CALLS: dict[str, Callable[[MlflowRegistry], object]] = {
+    "register": lambda registry: registry.register(run_id="r", weights=Path("best.pt"), weights_sha256="a"),
+    "versions": lambda registry: registry.versions(),
+    "set_alias": lambda registry: registry.set_alias(Alias.STAGING, "1"),
+}
+
+
+@pytest.mark.parametrize("call", list(REGISTRY_CALLS))
+def test_a_registry_that_is_down_is_an_unavailable_service(nobody: str, call: str) -> None:
+    with pytest.raises(ServiceUnavailableError, match=nobody):
+        REGISTRY_CALLS[call](MlflowRegistry(uri=nobody, model="cv_yolo_tiny"))
+
+
+def test_a_database_that_is_none_is_an_unavailable_service(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"this is not a database, but it is long enough to be looked at" * 50)
+    with pytest.raises(ServiceUnavailableError, match=r"mlflow\.db"):
+        MlflowTracker(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="cv_yolo_tiny").runs()
+
+
+def test_a_very_long_reason_still_ends_the_run(tracker: MlflowTracker) -> None:
+    run_id = tracker.start(RUN)
+    tracker.finish(run_id, RunStatus.FAILED, "TrainingFailedError: " + "out of memory " * 2000)
+    run = tracker.get(run_id)
+    assert run.status is RunStatus.FAILED
+    assert run.reason is not None
+    assert run.reason.startswith("TrainingFailedError: out of memory")
+
+
+def test_long_parameters_and_tags_are_kept_as_far_as_they_fit(tracker: MlflowTracker) -> None:
+    run = tracker.get(tracker.start(NewRun(name="long", params={"weights": "w" * 20_000}, tags={"origin": "o" * 20_000})))
+    assert run.params["weights"].startswith("www")
+    assert run.tags["origin"].startswith("ooo")
+
+
+def test_other_runs_parameters_are_not_mixed_up_by_process_wide_state(tracker: MlflowTracker) -> None:
+    def start(index: int) -> None:
+        run_id = tracker.start(NewRun(name=f"run-{index}", params={"epochs": str(index)}, tags={}))
+        tracker.log_metrics(run_id, {"final/map_50": index / 10})
+        tracker.finish(run_id, RunStatus.FINISHED)
+
+    tracker.connect()
+    threads = [threading.Thread(target=start, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {run.name: (run.params["epochs"], run.scores["map_50"]) for run in tracker.runs()} == {
+        f"run-{index}": (str(index), index / 10) for index in range(4)
+    }
+
+
+def test_more_runs_than_fit_on_a_page_are_all_listed(tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cv_yolo.adapters.mlflow_tracker.PAGE", 2)
+    started = {tracker.start(RUN) for _ in range(5)}
+    assert {run.run_id for run in tracker.runs()} == started
+
+
+def test_an_experiment_that_another_process_made_just_now_is_used(
+    store: Path, tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker.connect()
+    late = MlflowTracker(uri=f"sqlite:///{store}/mlflow.db", experiment=tracker._experiment)
+    ask, there = MlflowClient.get_experiment_by_name, iter([False, True])
+    monkeypatch.setattr(
+        MlflowClient, "get_experiment_by_name", lambda self, name: ask(self, name) if next(there) else None
+    )
+    assert late.start(RUN) == tracker.runs()[0].run_id
+
+
+def test_an_experiment_that_cannot_be_made_is_an_unavailable_service(
+    tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: MlflowClient, name: str, artifact_location: str | None = None) -> str:
+        raise MlflowException("database is locked")
+
+    monkeypatch.setattr(MlflowClient, "create_experiment", refuse)
+    with pytest.raises(ServiceUnavailableError, match="database is locked"):
+        tracker.connect()
+
+
+def test_the_sources_of_a_version_are_the_runs_own_weights(store: Path, tracker: MlflowTracker, tmp_path: Path) -> None:
+    weights = tmp_path / "best.pt"
+    weights.write_bytes(b"weights")
+    run_id = tracker.start(RUN)
+    tracker.log_artifacts(run_id, [weights], "weights")
+    uri = f"sqlite:///{store}/mlflow.db"
+    made = MlflowRegistry(uri=uri, model="sources").register(run_id=run_id, weights=weights, weights_sha256="a" * 64)
+    version = MlflowClient(tracking_uri=uri, registry_uri=uri).get_model_version("sources", made.version)
+    assert version.run_id == run_id
+    assert version.tags == {"weights_sha256": "a" * 64}
+    assert Path(version.source.removeprefix("file://")).read_bytes() == b"weights"
+
+
+def test_an_alias_of_others_is_left_alone(store: Path, tracker: MlflowTracker) -> None:
+    uri = f"sqlite:///{store}/mlflow.db"
+    registry = MlflowRegistry(uri=uri, model="theirs")
+    made = registry.register(run_id=tracker.start(RUN), weights=Path("best.pt"), weights_sha256="a")
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client.set_registered_model_alias("theirs", "canary", made.version)
+    registry.set_alias(Alias.STAGING, made.version)
+    assert registry.versions()[0].aliases == (Alias.STAGING,)
+    assert str(client.get_model_version_by_alias("theirs", "canary").version) == made.version
+
+
+def test_a_version_of_a_run_that_nobody_tracked_is_not_registered(store: Path, tracker: MlflowTracker) -> None:
+    tracker.connect()
+    registry = MlflowRegistry(uri=f"sqlite:///{store}/mlflow.db", model="nobody")
+    with pytest.raises((NotFoundError, ServiceUnavailableError), match="f" * 32):
+        registry.register(run_id="f" * 32, weights=Path("best.pt"), weights_sha256="a")
+    assert registry.versions() == ()
+
+
+def test_tracking_leaves_no_active_run_behind_in_the_process(store: Path) -> None:
+    script = (
+        "import sys; from cv_yolo.adapters.mlflow_tracker import MlflowTracker; from cv_yolo.ports import NewRun;"
+        "t = MlflowTracker(uri=sys.argv[1], experiment='quiet'); t.start(NewRun(name='n', params={}, tags={}));"
+        "import mlflow; assert mlflow.active_run() is None"
+    )
+    command = [sys.executable, "-c", script, f"sqlite:///{store}/quiet/mlflow.db"]
+    done = subprocess.run(command, cwd=store, env=dict(os.environ), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (store / "mlruns").exists()

@@ -1,0 +1,263 @@
+"""What is prepared for Ultralytics and what is made of its answers, without Ultralytics; real trainings are below, slow."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from cv_yolo.adapters import ultralytics_backend as backend
+from cv_yolo.adapters.scene_painter import SceneStyle, draw_scene
+from cv_yolo.adapters.ultralytics_backend import UltralyticsPredictor, UltralyticsTrainer
+from cv_yolo.adapters.yolo_folder import YoloFolder
+from cv_yolo.domain.dataset import DatasetManifest, Split
+from cv_yolo.domain.evaluation import PredictionSettings
+from cv_yolo.domain.geometry import Boxes
+from cv_yolo.domain.training import EpochMetrics, TrainingRequest
+from cv_yolo.errors import EvaluationFailedError, TrainingFailedError, WeightsError
+from cv_yolo.files import sha256_of
+from cv_yolo.ports import PredictionRequest
+from cv_yolo.settings import Settings
+from cv_yolo.workflows.draw_dataset import draw_dataset
+from tests.builders import a_spec
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+BOOTSTRAP = REPOSITORY / "weights" / "bootstrap-yolo11n.pt"
+
+
+def paint(rng: np.random.Generator, *, size_px: int) -> tuple[Any, Boxes]:
+    scene = draw_scene(rng, size_px=size_px, style=SceneStyle.DEMO, person_count=2)
+    return scene.image, scene.boxes_xyxy
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetManifest]:
+    root = tmp_path_factory.mktemp("data") / "drawn"
+    counts = {Split.TRAIN: 4, Split.VAL: 2}
+    return root, draw_dataset(root, painter=paint, folder=YoloFolder(), counts=counts, size_px=64, seed=1)
+
+
+def request_of(drawn: tuple[Path, DatasetManifest], workdir: Path, **spec: Any) -> TrainingRequest:
+    root, manifest = drawn
+    small = {"epochs": 1, "image_size_px": 64, "batch_size": 2, "optimizer": "AdamW", "learning_rate": 0.0001}
+    return TrainingRequest(
+        spec=a_spec(**(small | spec)), manifest=manifest, dataset_root=root, weights=BOOTSTRAP, workdir=workdir
+    )
+
+
+def content_of(root: Path) -> dict[str, str]:
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_exactly_the_manifests_images_are_named(drawn: tuple[Path, DatasetManifest], tmp_path: Path) -> None:
+    root, manifest = drawn
+    fewer = DatasetManifest(name="fewer", classes=("person",), images=manifest.images[1:])
+    out = backend._data_yaml(request_of((root, fewer), tmp_path / "work"))
+    content = yaml.safe_load(out.read_text(encoding="utf-8"))
+    assert out.parent == tmp_path / "work"
+    assert content["names"] == {0: "person"}
+    for split in (Split.TRAIN, Split.VAL):
+        listed = Path(content[split.value]).read_text(encoding="utf-8").splitlines()
+        assert listed == [str((root / record.image).resolve()) for record in fewer.split(split)]
+
+
+def test_a_jpeg_that_ultralytics_would_rewrite_is_handed_over_as_a_copy(tmp_path: Path) -> None:
+    root = tmp_path / "drawn"
+    counts = {Split.TRAIN: 2, Split.VAL: 1}
+    manifest = draw_dataset(root, painter=paint, folder=YoloFolder(), counts=counts, size_px=64, seed=1)
+    image, other = (root / record.image for record in manifest.split(Split.TRAIN))
+    with image.open("ab") as file:
+        file.write(b"trailing bytes, as some cameras append")
+    (root / manifest.split(Split.TRAIN)[0].label).write_text("0 0.5 0.5 0.1 0.1\n", encoding="utf-8")
+    before = content_of(root)
+    first, second = backend._image_paths(request_of((root, manifest), tmp_path / "work"), Split.TRAIN)
+    assert first == (tmp_path / "work" / "copies" / image.relative_to(root)).resolve()
+    assert first.read_bytes() == image.read_bytes()
+    label = tmp_path / "work" / "copies" / manifest.split(Split.TRAIN)[0].label
+    assert label.read_text(encoding="utf-8") == "0 0.5 0.5 0.1 0.1\n"
+    assert second == other.resolve()
+    assert content_of(root) == before
+
+
+def test_an_image_without_label_is_copied_without_one(tmp_path: Path) -> None:
+    assert backend._copy(tmp_path / "missing.txt", tmp_path / "copies" / "missing.txt") == tmp_path / "copies/missing.txt"
+    assert not (tmp_path / "copies" / "missing.txt").exists()
+
+
+def test_the_spec_says_all_that_determines_the_training(drawn: tuple[Path, DatasetManifest], tmp_path: Path) -> None:
+    arguments = backend._arguments(request_of(drawn, tmp_path / "work", seed=5, momentum=0.8))
+    assert arguments["seed"] == 5
+    assert arguments["momentum"] == 0.8
+    assert arguments["optimizer"] == "AdamW"
+    assert arguments["imgsz"] == 64
+    assert arguments["device"] == "cpu"
+    assert arguments["deterministic"] is True
+    assert arguments["project"] == str(tmp_path / "work")
+
+
+def test_a_device_that_is_left_to_ultralytics_is_not_named(drawn: tuple[Path, DatasetManifest], tmp_path: Path) -> None:
+    assert backend._arguments(request_of(drawn, tmp_path / "work", device="auto"))["device"] is None
+
+
+@dataclass
+class FakeYolo:
+    """Takes callbacks as Ultralytics' model does."""
+
+    callbacks: dict[str, Callable[[Any], None]] = field(default_factory=dict)
+
+    def add_callback(self, event: str, callback: Callable[[Any], None]) -> None:
+        self.callbacks[event] = callback
+
+
+@dataclass
+class FakeTrainerState:
+    """What Ultralytics hands to a callback."""
+
+    epoch: int
+    epochs: int = 2
+    metrics: dict[str, float] = field(default_factory=lambda: {"metrics/mAP50(B)": 0.5, "val/box_loss": 1.5, "fitness": 9})
+    lr: dict[str, float] = field(default_factory=lambda: {"lr/pg0": 0.001})
+    tloss: tuple[float, ...] = (2.0, 3.0)
+
+    def label_loss_items(self, losses: tuple[float, ...], prefix: str) -> dict[str, float]:
+        return dict(zip((f"{prefix}/box_loss", f"{prefix}/cls_loss"), losses, strict=True))
+
+
+def test_each_epoch_is_told_once_though_the_callback_fires_again_after_the_last() -> None:
+    model, heard = FakeYolo(), list[EpochMetrics]()
+    told = backend._tell_epochs(model, heard.append)
+    for epoch in (0, 1, 1, 2):
+        model.callbacks["on_fit_epoch_end"](FakeTrainerState(epoch=epoch))
+    assert told == [1, 2] == [each.epoch for each in heard]
+
+
+def test_figures_have_our_names() -> None:
+    assert backend._epoch_values(FakeTrainerState(epoch=0)) == {
+        "val/map_50": 0.5,
+        "val/box_loss": 1.5,
+        "lr/pg0": 0.001,
+        "train/box_loss": 2.0,
+        "train/cls_loss": 3.0,
+    }
+
+
+def prediction_of(drawn: tuple[Path, DatasetManifest], workdir: Path, **changes: Any) -> PredictionRequest:
+    root, manifest = drawn
+    values: dict[str, Any] = {
+        "weights": BOOTSTRAP,
+        "weights_sha256": sha256_of(BOOTSTRAP),
+        "root": root,
+        "images": tuple(record.image for record in manifest.images),
+        "settings": PredictionSettings(image_size_px=64),
+        "device": "cpu",
+        "threads": 1,
+        "workdir": workdir,
+    }
+    return PredictionRequest(**(values | changes))
+
+
+def test_weights_that_changed_are_refused_before_anything_is_loaded(
+    drawn: tuple[Path, DatasetManifest], tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsError, match="sha256 differs"):
+        UltralyticsPredictor().predict(prediction_of(drawn, tmp_path, weights_sha256="0" * 64))
+
+
+def test_weights_that_are_missing_are_refused_before_anything_is_loaded(
+    drawn: tuple[Path, DatasetManifest], tmp_path: Path
+) -> None:
+    request = request_of(drawn, tmp_path)
+    missing = TrainingRequest(
+        spec=request.spec,
+        manifest=request.manifest,
+        dataset_root=request.dataset_root,
+        weights=tmp_path / "no.pt",
+        workdir=tmp_path,
+    )
+    with pytest.raises(WeightsError, match=r"no\.pt: no such weights file"):
+        UltralyticsTrainer().train(missing, on_epoch=lambda epoch: None)
+
+
+@pytest.fixture(scope="module")
+def ultralytics_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ultralytics reads its environment when it is imported: it keeps the home of the first test."""
+    root = tmp_path_factory.mktemp("ultralytics")
+    before = dict(os.environ)
+    os.environ.update(Settings(root=root).isolation())
+    os.environ["YOLO_OFFLINE"] = "true"
+    __import__("ultralytics")
+    os.environ.clear()
+    os.environ.update(before)
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ultralytics_home")
+def test_a_training_tells_its_epochs_and_leaves_weights_that_detect_and_the_data_as_it_was(
+    drawn: tuple[Path, DatasetManifest], tmp_path: Path
+) -> None:
+    root, manifest = drawn
+    before, heard = content_of(root), list[EpochMetrics]()
+    result = UltralyticsTrainer().train(request_of(drawn, tmp_path / "work", epochs=2), on_epoch=heard.append)
+    assert content_of(root) == before
+    assert [each.epoch for each in heard] == [1, 2]
+    assert {"val/map_50", "val/map_50_95", "val/precision", "val/recall", "train/box_loss"} <= set(heard[0].values)
+    assert result.epochs_completed == 2
+    assert result.weights_sha256 == sha256_of(result.weights) != sha256_of(BOOTSTRAP)
+    assert {"results.csv", "args.yaml"} <= {path.name for path in result.artifacts}
+    wanted = prediction_of(
+        drawn, tmp_path / "predict", weights=result.weights, weights_sha256=result.weights_sha256
+    )
+    found = UltralyticsPredictor().predict(wanted)
+    assert [each.image for each in found] == [record.image for record in manifest.images]
+    assert content_of(root) == before
+    assert not list(tmp_path.rglob("*.cache"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ultralytics_home")
+@pytest.mark.parametrize("content", [b"this is no checkpoint", b"", b"PK\x03\x04 half a zip"])
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"broken\.pt: does not load"):
+        backend._load(broken)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ultralytics_home")
+def test_weights_for_another_task_are_no_detector(tmp_path: Path) -> None:
+    from ultralytics import YOLO
+
+    other = tmp_path / "classifier.pt"
+    YOLO("yolo11n-cls.yaml", task="classify").save(other)
+    with pytest.raises(WeightsError, match="for the task 'classify', not for detection"):
+        backend._load(other)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ultralytics_home")
+def test_fewer_predictions_than_images_fail_the_evaluation(
+    drawn: tuple[Path, DatasetManifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "_results", lambda model, request: iter(()))
+    with pytest.raises(EvaluationFailedError, match="0 predictions for 6 images"):
+        UltralyticsPredictor().predict(prediction_of(drawn, tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ultralytics_home")
+def test_a_training_without_weights_is_a_failure(
+    drawn: tuple[Path, DatasetManifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ultralytics import YOLO
+
+    monkeypatch.setattr(YOLO, "train", lambda self, **arguments: None)
+    with pytest.raises(TrainingFailedError, match="left no weights"):
+        UltralyticsTrainer().train(request_of(drawn, tmp_path / "work"), on_epoch=lambda epoch: None)

@@ -1,0 +1,298 @@
+"""A data set's folder as people make them, and as they get them wrong: every refusal names the file."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from cv_yolo.adapters.yolo_folder import NO_LABEL, YoloFolder
+from cv_yolo.domain.dataset import DatasetManifest, Split
+from cv_yolo.errors import DatasetError
+from cv_yolo.ports import Picture
+
+FOLDER = YoloFolder()
+GOOD: dict[str, Any] = {"train": "images/train", "val": "images/val", "names": ["person"]}
+
+
+def put_image(root: Path, name: str, *, size: tuple[int, int] = (64, 48), label: str | None = "0 0.5 0.5 0.4 0.6\n") -> Path:
+    image = root / "images" / name
+    image.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, "#123456").save(image)
+    if label is not None:
+        text = (root / "labels" / name).with_suffix(".txt")
+        text.parent.mkdir(parents=True, exist_ok=True)
+        text.write_text(label, encoding="utf-8")
+    return image
+
+
+def put_data_yaml(root: Path, **changes: Any) -> None:
+    content = {key: value for key, value in (GOOD | changes).items() if value is not None}
+    (root / "data.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two images for training, one for validation."""
+    root = tmp_path / "mine"
+    put_image(root, "train/a.jpg")
+    put_image(root, "train/b.png")
+    put_image(root, "val/c.jpg")
+    put_data_yaml(root)
+    return root
+
+
+def refusal(root: Path) -> str:
+    with pytest.raises(DatasetError) as caught:
+        FOLDER.scan(root)
+    return caught.value.message
+
+
+def test_jpeg_and_png_are_found_with_their_labels_and_other_files_are_not(root: Path) -> None:
+    (root / "images" / "train" / "notes.txt").write_text("not an image", encoding="utf-8")
+    found = FOLDER.scan(root)
+    assert [(record.image, record.label) for record in found.images] == [
+        ("images/train/a.jpg", "labels/train/a.txt"),
+        ("images/train/b.png", "labels/train/b.txt"),
+        ("images/val/c.jpg", "labels/val/c.txt"),
+    ]
+    assert [record.split for record in found.images] == [Split.TRAIN, Split.TRAIN, Split.VAL]
+    assert {(record.width_px, record.height_px, record.boxes) for record in found.images} == {(64, 48, 1)}
+
+
+def test_images_in_folders_below_are_found_too(root: Path) -> None:
+    put_image(root, "train/night/d.jpeg")
+    assert "labels/train/night/d.txt" in {record.label for record in FOLDER.scan(root).images}
+
+
+def test_the_last_folder_called_images_is_the_one_beside_labels(tmp_path: Path) -> None:
+    root = tmp_path / "images" / "mine"
+    put_image(root, "train/images/a.jpg", label=None)
+    put_image(root, "val/c.jpg")
+    put_data_yaml(root)
+    assert [record.label for record in FOLDER.scan(root).images] == ["images/train/labels/a.txt", "labels/val/c.txt"]
+
+
+def test_an_image_without_a_label_file_has_no_objects(root: Path) -> None:
+    put_image(root, "val/empty.jpg", label=None)
+    record = next(each for each in FOLDER.scan(root).images if each.image == "images/val/empty.jpg")
+    assert (record.boxes, record.label_sha256) == (0, NO_LABEL)
+
+
+def test_an_empty_label_file_is_no_objects_and_another_content_than_none(root: Path) -> None:
+    put_image(root, "val/empty.jpg", label="")
+    record = next(each for each in FOLDER.scan(root).images if each.image == "images/val/empty.jpg")
+    assert record.boxes == 0
+    assert record.label_sha256 == hashlib.sha256(b"").hexdigest()
+
+
+@pytest.mark.parametrize("names", [["person", "dog"], {0: "person", 1: "dog"}, {1: "dog", 0: "person"}])
+def test_classes_are_a_list_or_numbered(root: Path, names: object) -> None:
+    put_data_yaml(root, names=names)
+    assert FOLDER.scan(root).classes == ("person", "dog")
+
+
+@pytest.mark.parametrize(
+    "names", [None, [], {}, "person", 3, {1: "person"}, {0: "person", 2: "dog"}, {0: "a", "x": "b"}, [1, 2], ["a", None]]
+)
+def test_wrong_class_names_are_refused(root: Path, names: object) -> None:
+    put_data_yaml(root, names=names)
+    assert refusal(root) == f"{root / 'data.yaml'}: `names` must list the classes, from 0 on"
+
+
+@pytest.mark.parametrize("train", ["images/nowhere", ["images/train"], 3, "../mine_too/images", "/", "data.yaml"])
+def test_a_split_that_is_no_folder_of_the_data_set_is_refused(root: Path, train: object) -> None:
+    put_image(root.parent / "mine_too", "a.jpg")
+    put_data_yaml(root, train=train)
+    assert refusal(root) == f"{root / 'data.yaml'}: `train: {train}` is no folder in {root}"
+
+
+def test_a_split_may_be_named_by_its_whole_path(root: Path) -> None:
+    before = FOLDER.scan(root)
+    put_data_yaml(root, train=str(root / "images" / "train"))
+    assert FOLDER.scan(root) == before
+
+
+@pytest.mark.parametrize("content", [b"- a\n- b\n", b"just text", b"", b"a: [", b"\xff\xfe\x00"])
+def test_a_data_yaml_that_is_none_is_refused(root: Path, content: bytes) -> None:
+    (root / "data.yaml").write_bytes(content)
+    assert refusal(root).startswith(f"{root / 'data.yaml'}: ")
+
+
+def test_images_outside_a_folder_images_have_no_place_for_labels(root: Path) -> None:
+    (root / "images" / "train").rename(root / "pictures")
+    put_data_yaml(root, train="pictures")
+    assert refusal(root) == (
+        f"{root / 'pictures' / 'a.jpg'}: images must be below a folder `images`, their labels below `labels` beside it"
+    )
+
+
+@pytest.mark.parametrize("damage", [b"", b"not an image", b"\xff\xd8\xff\xe0 half a header"])
+def test_an_image_that_does_not_decode_is_named(root: Path, damage: bytes) -> None:
+    (root / "images" / "train" / "a.jpg").write_bytes(damage)
+    assert refusal(root).startswith(f"{root / 'images' / 'train' / 'a.jpg'}: does not decode: ")
+
+
+@pytest.mark.parametrize("name", ["train/a.jpg", "train/b.png"])
+def test_an_image_that_is_cut_off_is_named(root: Path, name: str) -> None:
+    image = root / "images" / name
+    image.write_bytes(image.read_bytes()[:-40])
+    assert refusal(root).startswith(f"{image}: does not decode: ")
+
+
+def test_an_image_that_is_too_large_to_be_one_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert refusal(root).startswith(f"{root / 'images' / 'train' / 'a.jpg'}: does not decode: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("0 0.5 0.5 0.4", "4 fields, expected 5"),
+        ("0 0.5 0.5 0.4 0.6 0.9", "6 fields, expected 5"),
+        ("person 0.5 0.5 0.4 0.6", "not numbers"),
+        ("0 0.5 0.5 0.4 x", "not numbers"),
+        ("1 0.5 0.5 0.4 0.6", "class 1, but data.yaml names the classes 0 to 0"),
+        ("-1 0.5 0.5 0.4 0.6", "class -1"),
+        ("0 0.5 0.5 0.4 1.6", r"a box outside \[0, 1\]"),
+        ("0 0.5 0.5 0 0.6", r"a box outside \[0, 1\]"),
+        ("0 nan 0.5 0.4 0.6", r"a box outside \[0, 1\]"),
+    ],
+)
+def test_a_wrong_label_line_is_named_by_file_and_line(root: Path, line: str, reason: str) -> None:
+    label = root / "labels" / "val" / "c.txt"
+    label.write_text(f"0 0.5 0.5 0.4 0.6\n\n{line}\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=reason) as caught:
+        FOLDER.scan(root)
+    assert caught.value.message.startswith(f"{label}:3: ")
+
+
+def test_a_label_that_is_no_text_is_named(root: Path) -> None:
+    label = root / "labels" / "val" / "c.txt"
+    label.write_bytes(b"0 0.5 \xff\xfe")
+    assert refusal(root).startswith(f"{label}: not a text file")
+
+
+def test_a_photograph_taken_upright_has_its_upright_size_and_boxes(root: Path) -> None:
+    picture = Image.new("RGB", (64, 48))
+    exif = picture.getexif()
+    exif[274] = 6  # stored lying, to be turned by 90 degrees
+    picture.save(root / "images" / "val" / "c.jpg", exif=exif)
+    found = FOLDER.scan(root)
+    record = next(each for each in found.images if each.split == Split.VAL)
+    assert (record.width_px, record.height_px) == (48, 64)
+    manifest = DatasetManifest(name="mine", classes=found.classes, images=found.images)
+    (truth,) = FOLDER.ground_truth(root, manifest, Split.VAL)
+    np.testing.assert_allclose(truth.boxes_xyxy, [[0.3 * 48, 0.2 * 64, 0.7 * 48, 0.8 * 64]])
+
+
+def test_a_split_that_is_not_named_is_empty(root: Path) -> None:
+    put_data_yaml(root, val=None)
+    assert {record.split for record in FOLDER.scan(root).images} == {Split.TRAIN}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"[]", b"3", b"{}", b'{"format": 1}', b'{"format": 1, "images": [{"image": "a.jpg"}]}', b"\xff\xfe"],
+)
+def test_a_manifest_that_is_none_is_named(root: Path, content: bytes) -> None:
+    (root / "manifest.json").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"manifest\.json: not a manifest: "):
+        FOLDER.recorded(root)
+
+
+def test_a_manifest_of_another_format_is_refused(root: Path) -> None:
+    (root / "manifest.json").write_text('{"format": 2, "images": []}', encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"manifest\.json: format 2, this version reads format 1"):
+        FOLDER.recorded(root)
+
+
+def test_attributes_of_images_are_read_from_the_manifest(root: Path) -> None:
+    images = [
+        {"split": "val", "image": "images/val/c.jpg", "image_sha256": "a", "label": "labels/val/c.txt"}
+        | {"label_sha256": "b", "boxes": 1, "width_px": 64, "height_px": 48, "attributes": {"scene": "street"}}
+    ]
+    (root / "manifest.json").write_text(json.dumps({"format": 1, "images": images}), encoding="utf-8")
+    recorded = FOLDER.recorded(root)
+    assert recorded is not None
+    assert recorded[0].attributes == {"scene": "street"}
+
+
+def picture(split: Split, name: str, *, seed: int) -> Picture:
+    pixels = np.random.default_rng(seed).integers(0, 256, size=(32, 32, 3), dtype=np.uint8)
+    return Picture(split=split, name=name, pixels=pixels, boxes_xyxy=np.array([[4.0, 4.0, 20.0, 28.0]]))
+
+
+def pictures() -> list[Picture]:
+    return [picture(Split.TRAIN, "a", seed=1), picture(Split.VAL, "b", seed=2)]
+
+
+def write(root: Path, content: list[Picture] | Iterator[Picture]) -> DatasetManifest:
+    return FOLDER.write(root, classes=("person",), pictures=content, origin={"tool": "test"})
+
+
+def bytes_of(root: Path) -> dict[str, bytes]:
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_the_same_pictures_are_the_same_bytes(tmp_path: Path) -> None:
+    first, second = tmp_path / "one" / "drawn", tmp_path / "two" / "drawn"
+    write(first, pictures())
+    write(second, pictures())
+    assert bytes_of(first) == bytes_of(second)
+    assert set(bytes_of(first)) == {
+        *("data.yaml", "manifest.json"),
+        *("images/train/a.jpg", "images/val/b.jpg", "labels/train/a.txt", "labels/val/b.txt"),
+    }
+
+
+def test_what_is_written_says_where_it_comes_from_and_its_revision(tmp_path: Path) -> None:
+    manifest = write(tmp_path / "drawn", pictures())
+    content = json.loads((tmp_path / "drawn" / "manifest.json").read_bytes())
+    assert content["origin"] == {"tool": "test"}
+    assert content["revision"] == manifest.revision
+    assert content["format"] == 1
+
+
+def test_a_failure_leaves_the_former_bytes_and_nothing_else(tmp_path: Path) -> None:
+    def failing() -> Iterator[Picture]:
+        yield picture(Split.TRAIN, "x", seed=8)
+        raise KeyboardInterrupt
+
+    write(tmp_path / "drawn", pictures())
+    before = bytes_of(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "drawn", failing())
+    assert bytes_of(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["drawn"]
+
+
+def test_what_a_killed_process_left_behind_is_cleared_away(tmp_path: Path) -> None:
+    for name in (".drawn.new", ".drawn.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "left.txt").write_text("left", encoding="utf-8")
+    write(tmp_path / "drawn", pictures())
+    write(tmp_path / "drawn", pictures())
+    assert [path.name for path in tmp_path.iterdir()] == ["drawn"]
+    assert "left.txt" not in bytes_of(tmp_path / "drawn")
+
+
+def test_data_that_cannot_be_swapped_in_leaves_the_former(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, rename = tmp_path / "drawn", Path.rename
+    write(root, pictures())
+    before = bytes_of(root)
+
+    def refuse_the_new_one(self: Path, target: Path) -> Path:
+        if self.name == ".drawn.new":
+            raise PermissionError("in use")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_the_new_one)
+    with pytest.raises(PermissionError):
+        write(root, [picture(Split.TRAIN, "x", seed=8), picture(Split.VAL, "y", seed=9)])
+    assert bytes_of(root) == before

@@ -1,0 +1,146 @@
+"""`data synth` draws, and replaces only what it drew; `data check` reads everything and names what is wrong."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cv_yolo.cli.main import run
+
+SMALL = ("--counts", "2", "1", "1", "--size", "64")
+
+
+def synth(out: str = "data/demo", *more: str) -> int:
+    return run(["data", "synth", "--out", out, *SMALL, *more])
+
+
+def content_of(root: Path) -> dict[str, str]:
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def json_of(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_scenes_are_drawn_and_counted(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert synth() == 0
+    text = capsys.readouterr().out
+    assert text.startswith("data/demo: person\n")
+    assert "train      2 images" in text
+    assert "revision " in text
+    assert (project / "data" / "demo" / "manifest.json").is_file()
+
+
+def test_the_same_command_twice_leaves_the_same_bytes(project: Path) -> None:
+    assert synth() == 0
+    before = content_of(project)
+    assert synth() == 0
+    assert content_of(project) == before
+
+
+def test_another_seed_replaces_what_was_drawn(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert synth("data/demo", "--json") == 0
+    first = json_of(capsys)
+    assert synth("data/demo", "--json", "--seed", "7") == 0
+    second = json_of(capsys)
+    assert first["revision"] != second["revision"]
+    assert first["images"] == second["images"] == {"train": 2, "val": 1, "test": 1}
+    assert not list((project / "data").glob(".*"))
+
+
+def test_an_empty_folder_is_free_to_use(project: Path) -> None:
+    (project / "data" / "demo").mkdir(parents=True)
+    assert synth() == 0
+
+
+@pytest.mark.parametrize("manifest", [None, "{}", "[]", "{", '{"origin": {"tool": "another"}}', '{"origin": 3}'])
+def test_what_was_not_drawn_is_left_alone(
+    project: Path, capsys: pytest.CaptureFixture[str], manifest: str | None
+) -> None:
+    mine = project / "data" / "demo"
+    mine.mkdir(parents=True)
+    (mine / "precious.txt").write_text("precious", encoding="utf-8")
+    if manifest is not None:
+        (mine / "manifest.json").write_text(manifest, encoding="utf-8")
+    before = content_of(project)
+    assert synth() == 2
+    assert "did not draw" in capsys.readouterr().err
+    assert content_of(project) == before
+
+
+def test_a_file_is_no_folder_to_draw_into(project: Path) -> None:
+    (project / "precious").write_text("precious", encoding="utf-8")
+    assert synth("precious") == 2
+    assert (project / "precious").read_text(encoding="utf-8") == "precious"
+
+
+@pytest.mark.parametrize("size", ["100", "65"])
+def test_a_size_that_is_no_multiple_of_the_stride_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], size: str
+) -> None:
+    assert run(["data", "synth", "--size", size]) == 2
+    assert f"--size {size}: not a multiple of 32" in capsys.readouterr().err
+    assert list(project.iterdir()) == []
+
+
+@pytest.mark.parametrize("counts", [("0", "1", "1"), ("1", "0", "1")])
+def test_a_data_set_without_training_or_validation_images_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], counts: tuple[str, str, str]
+) -> None:
+    assert run(["data", "synth", "--counts", *counts, "--size", "64"]) == 2
+    assert "no images in the split" in capsys.readouterr().err
+    assert not (project / "data" / "demo").exists()
+
+
+def test_a_good_data_set_is_checked_and_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert synth("data/demo", "--json") == 0
+    drawn = json_of(capsys)
+    assert run(["data", "check", "data/demo", "--json"]) == 0
+    checked = json_of(capsys)
+    assert checked["revision"] == drawn["revision"]
+    assert checked["boxes"] == drawn["boxes"]
+    assert checked["dvc_hash"].endswith(".dir")
+    assert checked["versioned"] is False
+
+
+def test_a_check_says_that_dvc_does_not_know_the_data(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert synth() == 0
+    assert run(["data", "check", "data/demo"]) == 0
+    assert "(not recorded by DVC)" in capsys.readouterr().out
+
+
+def test_a_changed_label_is_a_new_revision_and_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert synth() == 0
+    label = project / "data" / "demo" / "labels" / "train" / "scene_0000.txt"
+    label.write_text("0 0.5 0.5 0.1 0.1\n", encoding="utf-8")
+    assert run(["data", "check", "data/demo"]) == 0
+    assert "labels/train/scene_0000.txt" in capsys.readouterr().err
+
+
+def test_a_damaged_image_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert synth() == 0
+    image = project / "data" / "demo" / "images" / "train" / "scene_0000.jpg"
+    image.write_bytes(image.read_bytes()[:200])
+    assert run(["data", "check", "data/demo"]) == 2
+    captured = capsys.readouterr()
+    assert f"{image}: does not decode" in captured.err
+    assert "hint: restore the file" in captured.err
+
+
+def test_an_image_that_the_manifest_records_and_nobody_has_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert synth() == 0
+    (project / "data" / "demo" / "images" / "train" / "scene_0000.jpg").unlink()
+    assert run(["data", "check", "data/demo"]) == 2
+    assert "1 missing (images/train/scene_0000.jpg)" in capsys.readouterr().err
+
+
+def test_a_missing_data_set_is_said_with_a_way_out(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["data", "check", "data/none"]) == 2
+    captured = capsys.readouterr()
+    assert "no data set here" in captured.err
+    assert "hint: " in captured.err

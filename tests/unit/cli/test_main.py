@@ -1,0 +1,163 @@
+"""The command itself: its help, its speed, and one place where an error becomes an exit code."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from cv_yolo import __version__, errors
+from cv_yolo.cli import main as command
+from cv_yolo.cli.main import COMMANDS, SUMMARIES, run
+
+HEAVY = ("torch", "zenml", "mlflow", "ultralytics", "dvc", "numpy", "PIL", "pydantic", "rich")
+
+
+def test_help_lists_every_command_with_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    text = capsys.readouterr().out
+    for name, summary in SUMMARIES.items():
+        assert f"  {name} " in text
+        assert summary in text
+    assert "Examples:" in text
+    assert "Exit codes:" in text
+    assert "worker" not in text
+
+
+@pytest.mark.parametrize("name", [name for name in SUMMARIES if name != "data"])
+def test_every_command_has_help_with_examples(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run([name, "-h"]) == 0
+    text = capsys.readouterr().out
+    assert f"cv-yolo {name}" in text.split("Examples:")[1]
+
+
+@pytest.mark.parametrize("name", ["synth", "check"])
+def test_every_command_of_data_has_help_with_examples(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run(["data", "--help"]) == 0
+    assert name in capsys.readouterr().out
+    assert run(["data", name, "--help"]) == 0
+    assert f"cv-yolo data {name}" in capsys.readouterr().out.split("Examples:")[1]
+
+
+def test_the_summaries_are_those_of_the_commands() -> None:
+    context = click.Context(command.cli)
+    for name in COMMANDS:
+        found = command.cli.get_command(context, name)
+        assert found is not None
+        assert found.hidden == (name not in SUMMARIES)
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"cv-yolo, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["runs", "--nonsense"], ["nonsense"], ["show"], ["grid", "--epochs", "x"], ["data", "synth", "--size", "1"]],
+)
+def test_a_command_line_that_cannot_be_read_is_your_input(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run(arguments) == 2
+    assert "Error: " in capsys.readouterr().err
+
+
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    captured = capsys.readouterr()
+    assert "Commands:" in captured.out + captured.err
+
+
+def test_asking_for_help_imports_nothing_heavy() -> None:
+    script = f"import sys; from cv_yolo.cli.main import run; run(['--help']); print([n for n in {HEAVY} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_importing_every_commands_module_loads_none_of_the_services_libraries() -> None:
+    modules = ", ".join(f"cv_yolo.cli.{module}" for module in sorted(set(COMMANDS.values())))
+    heavy = HEAVY[:5]
+    script = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> object:
+    """Make `cv-yolo runs` raise what the test gives."""
+
+    def fail_with(error: BaseException) -> None:
+        @click.command()
+        def runs() -> None:
+            raise error
+
+        monkeypatch.setattr("cv_yolo.cli.records.runs", runs)
+
+    return fail_with
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.ConfigError("a.yaml: grid.epochs: 0"), 2),
+        (errors.DatasetError("a.jpg: does not decode"), 2),
+        (errors.ServiceUnavailableError("MLflow"), 3),
+        (errors.PolicyRefusedError("not promoted"), 4),
+        (errors.TrainingFailedError("killed"), 1),
+        (errors.StoppedError("stopped"), 130),
+        (KeyboardInterrupt(), 130),
+        (click.exceptions.Abort(), 130),
+    ],
+)
+def test_an_error_becomes_its_exit_code_and_says_what_it_is(
+    failing: object, capsys: pytest.CaptureFixture[str], error: BaseException, code: int
+) -> None:
+    assert callable(failing)
+    failing(error)
+    assert run(["runs"]) == code
+    message = error.message if isinstance(error, errors.CvYoloError) else "stopped"
+    assert f"error: {message}\n" in capsys.readouterr().err
+
+
+def test_a_hint_follows_the_error(failing: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert callable(failing)
+    failing(errors.WeightsError("model: x.pt: no such file", hint="name another"))
+    assert run(["runs"]) == 2
+    assert capsys.readouterr().err == "error: model: x.pt: no such file\nhint: name another\n"
+
+
+def test_an_error_of_ours_is_not_hidden(failing: object) -> None:
+    assert callable(failing)
+    failing(ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        run(["runs"])
+    failing(SystemExit(7))
+    with pytest.raises(SystemExit):
+        run(["runs"])
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "cv_yolo", "--help"], stdout=write, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(write)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+
+
+def test_the_worker_needs_its_folder(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["worker", str(project / "missing")]) == 2
+    assert "missing" in capsys.readouterr().err
+
+
+def test_nothing_recorded_is_nothing_to_open(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["ui"]) == 2
+    assert capsys.readouterr().err.startswith("error: nothing recorded yet\nhint: ")
+    assert list(project.iterdir()) == []

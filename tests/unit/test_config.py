@@ -1,0 +1,274 @@
+"""What a person writes in YAML: the limits of every key, and refusals that name file and key."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cv_yolo.config import load_experiment, load_policy, parse_override
+from cv_yolo.domain.versions import Alias
+from cv_yolo.errors import ConfigError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+EXPERIMENT: dict[str, Any] = {
+    "dataset": "data/tiny_coco",
+    "model": "yolo11n.pt",
+    "grid": {"epochs": [3, 5], "image_size_px": [320, 416]},
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "experiment.yaml"
+
+
+def put(path: Path, content: object) -> Path:
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def with_key(key: str, value: object) -> dict[str, Any]:
+    """The experiment with one key replaced."""
+    content: dict[str, Any] = {**EXPERIMENT, "grid": dict(EXPERIMENT["grid"])}
+    place = content
+    *parents, last = key.split(".")
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    place[last] = value
+    return content
+
+
+def refusal(path: Path, **overrides: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(path, {key.replace("__", "."): value for key, value in overrides.items()})
+    return caught.value.message
+
+
+@pytest.mark.parametrize("name", ["baseline", "grid", "demo"])
+def test_our_own_experiments_are_valid(name: str) -> None:
+    config = load_experiment(REPOSITORY / "configs" / f"{name}.yaml")
+    assert config.experiment == "cv_yolo_tiny"
+    assert config.policy == "configs/policy.yaml"
+
+
+def test_our_own_policy_is_valid() -> None:
+    policy = load_policy(REPOSITORY / "configs" / "policy.yaml")
+    assert (policy.model, policy.alias, policy.metric) == ("cv_yolo_tiny", Alias.STAGING, "map_50")
+    assert (policy.floor, policy.keep_better_champion) == (0.0, True)
+
+
+def test_one_number_is_a_grid_of_one(path: Path) -> None:
+    config = load_experiment(put(path, EXPERIMENT | {"grid": {"epochs": 3, "image_size_px": 320}}))
+    assert (config.grid.epochs, config.grid.image_size_px) == ((3,), (320,))
+
+
+GOOD = [
+    ("grid.epochs", 1),
+    ("grid.epochs", [10_000]),
+    ("grid.image_size_px", 32),
+    ("grid.image_size_px", [4096, 64]),
+    ("training.batch_size", 1),
+    ("training.batch_size", 4096),
+    ("training.optimizer", "SGD"),
+    ("training.learning_rate", 1),
+    ("training.momentum", 0),
+    ("training.weight_decay", 0),
+    ("training.warmup_epochs", 2.5),
+    ("training.mosaic", 1.0),
+    ("training.seed", 2**31 - 1),
+    ("training.device", "auto"),
+    ("training.device", "mps"),
+    ("training.device", "0"),
+    ("resources.parallel_runs", 64),
+    ("resources.threads_per_run", 256),
+    ("resources.parallel_runs", None),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), GOOD)
+def test_the_limits_themselves_are_allowed(path: Path, key: str, value: object) -> None:
+    load_experiment(put(path, with_key(key, value)))
+
+
+BAD = [
+    ("dataset", ""),
+    ("dataset", 3),
+    ("experiment", ""),
+    ("model", ""),
+    ("policy", 1),
+    ("grid.epochs", 0),
+    ("grid.epochs", -1),
+    ("grid.epochs", []),
+    ("grid.epochs", [3, 0]),
+    ("grid.epochs", 10_001),
+    ("grid.epochs", 2.5),
+    ("grid.epochs", "3"),
+    ("grid.epochs", True),
+    ("grid.image_size_px", 321),
+    ("grid.image_size_px", 0),
+    ("grid.image_size_px", 4128),
+    ("grid.image_size_px", [320, 333]),
+    ("grid.image_size_px", "large"),
+    ("training.batch_size", 0),
+    ("training.batch_size", 4097),
+    ("training.batch_size", "many"),
+    ("training.optimizer", "Adagrad"),
+    ("training.optimizer", "sgd"),
+    ("training.learning_rate", 0),
+    ("training.learning_rate", 1.1),
+    ("training.learning_rate", float("nan")),
+    ("training.momentum", 1),
+    ("training.momentum", -0.1),
+    ("training.weight_decay", -0.1),
+    ("training.weight_decay", 2),
+    ("training.warmup_epochs", -1),
+    ("training.warmup_epochs", float("inf")),
+    ("training.warmup_epochs", float("nan")),
+    ("training.mosaic", 1.1),
+    ("training.seed", -1),
+    ("training.seed", 2**31),
+    ("training.device", "gpu"),
+    ("training.device", "0,1"),
+    ("resources.parallel_runs", 0),
+    ("resources.parallel_runs", 65),
+    ("resources.threads_per_run", 0),
+    ("resources.threads_per_run", 257),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), BAD)
+def test_a_value_beyond_its_limits_is_refused_by_file_and_key(path: Path, key: str, value: object) -> None:
+    assert refusal(put(path, with_key(key, value))).startswith(f"{path}: {key}: ")
+
+
+@pytest.mark.parametrize("key", ["epoch", "training.lr0", "grid.imgsz", "resources.gpus"])
+def test_an_unknown_key_is_refused_by_its_name(path: Path, key: str) -> None:
+    assert refusal(put(path, with_key(key, 3))) == f"{path}: {key}: unknown key"
+
+
+@pytest.mark.parametrize("key", ["dataset", "model", "grid"])
+def test_a_missing_key_is_named(path: Path, key: str) -> None:
+    content = {name: value for name, value in EXPERIMENT.items() if name != key}
+    assert refusal(put(path, content)) == f"{path}: {key}: missing"
+
+
+def test_a_key_that_is_no_text_is_named(path: Path) -> None:
+    assert refusal(put(path, EXPERIMENT | {1: "one"})).startswith(f"{path}: 1: ")
+
+
+def test_all_that_is_wrong_is_said_at_once(path: Path) -> None:
+    message = refusal(put(path, with_key("grid.epochs", 0) | {"epochs": 3}))
+    assert "grid.epochs: " in message
+    assert "epochs: unknown key" in message
+
+
+def test_the_value_that_was_given_is_repeated(path: Path) -> None:
+    assert "(given: 321)" in refusal(put(path, with_key("grid.image_size_px", 321)))
+
+
+def test_a_refusal_says_where_the_keys_are_listed(path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(put(path, with_key("grid.epochs", 0)))
+    assert caught.value.exit_code == 2
+    assert caught.value.hint == "docs/reference/configuration.md lists all keys"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "none.yaml") == f"{tmp_path / 'none.yaml'}: no such file"
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"a: b: c", b"\xff\xfe\x00", b"- one\n- two\n", b"", b"text", b"\t- a"])
+def test_a_file_that_is_no_mapping_is_named(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    message = refusal(path)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert refusal(tmp_path).startswith(f"{tmp_path}: cannot be read")
+
+
+def test_the_command_line_replaces_what_the_file_says(path: Path) -> None:
+    overrides = {"grid.epochs": [1], "training.seed": 7, "resources.parallel_runs": 2}
+    config = load_experiment(put(path, EXPERIMENT), overrides)
+    assert config.grid.epochs == (1,)
+    assert config.grid.image_size_px == (320, 416)
+    assert (config.training.seed, config.resources.parallel_runs) == (7, 2)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        ({"grid__epochs": [0]}, "grid.epochs"),
+        ({"grid__epochs": [3, "x"]}, "grid.epochs"),
+        ({"training__seed": -1}, "training.seed"),
+        ({"training__lr0": 0.1}, "training.lr0"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"nonsense__deep__er": 1}, "nonsense"),
+        ({"training": {"seed": -1}}, "training.seed"),
+        ({"grid": 3}, "grid"),
+    ],
+)
+def test_what_is_wrong_on_the_command_line_is_not_blamed_on_the_file(
+    path: Path, overrides: dict[str, Any], key: str
+) -> None:
+    assert refusal(put(path, EXPERIMENT), **overrides).startswith(f"the command line: {key}: ")
+
+
+def test_what_is_wrong_in_the_file_is_not_blamed_on_the_command_line(path: Path) -> None:
+    message = refusal(put(path, with_key("grid.image_size_px", 321)), grid__epochs=[1])
+    assert message.startswith(f"{path}: grid.image_size_px: ")
+
+
+def test_a_value_has_no_keys_to_replace(path: Path) -> None:
+    assert refusal(put(path, EXPERIMENT), dataset__name="x") == "--set dataset.name: `dataset` holds a value, not keys"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("training.seed=1", ("training.seed", 1)),
+        ("training.learning_rate=0.002", ("training.learning_rate", 0.002)),
+        ("model=a=b.pt", ("model", "a=b.pt")),
+        (" grid.epochs = [3, 5]", ("grid.epochs", [3, 5])),
+        ("policy=", ("policy", None)),
+    ],
+)
+def test_an_override_is_a_key_and_a_yaml_value(text: str, expected: tuple[str, object]) -> None:
+    assert parse_override(text) == expected
+
+
+@pytest.mark.parametrize("text", ["nonsense", "=3", " =3", "", "grid.epochs=[3"])
+def test_an_override_that_is_none_is_refused_as_it_was_given(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_override(text)
+    assert caught.value.message.startswith(f"--set {text}: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", ""),
+        ("alias", "production"),
+        ("selection", {"metric": "loss"}),
+        ("selection", {"split": "test"}),
+        ("floor", 1.5),
+        ("floor", -0.1),
+        ("floor", float("nan")),
+        ("keep_better_champion", "perhaps"),
+        ("threshold", 0.5),
+    ],
+)
+def test_a_wrong_policy_is_refused_by_file_and_key(tmp_path: Path, key: str, value: object) -> None:
+    path = put(tmp_path / "policy.yaml", {key: value})
+    with pytest.raises(ConfigError) as caught:
+        load_policy(path)
+    assert caught.value.message.startswith(f"{path}: {key}")
+
+
+def test_a_policy_of_our_own_wording_becomes_the_domains_value(tmp_path: Path) -> None:
+    content = {"model": "mine", "selection": {"metric": "f1"}, "floor": 0.3, "keep_better_champion": False}
+    policy = load_policy(put(tmp_path / "policy.yaml", content))
+    assert (policy.model, policy.metric, policy.floor, policy.keep_better_champion) == ("mine", "f1", 0.3, False)

@@ -1,0 +1,86 @@
+"""Where things are kept: all under one home, and the user's own homes are left alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.settings import Settings
+
+USE_ALL = """
+from pathlib import Path
+from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.ports import NewRun
+parts = Bootstrap()
+data = Path("data"); data.mkdir(); (data / "a.txt").write_text("a")
+parts.dataset_store.content_hash(data)
+parts.tracker().start(NewRun(name="n", params={}, tags={}))
+parts.pipeline_registry().versions()
+from cv_yolo.adapters import ultralytics_backend
+ultralytics_backend._ultralytics()
+import matplotlib.pyplot
+"""
+
+
+def test_everything_is_kept_under_the_projects_folder(tmp_path: Path) -> None:
+    settings = Settings(root=tmp_path)
+    assert settings.home == tmp_path / ".cv-yolo"
+    kept = (settings.mlflow_database, settings.mlflow_artifacts, settings.runs, settings.weights)
+    assert all(path.is_relative_to(settings.home) for path in kept)
+    assert settings.decisions == tmp_path / "reports" / "decisions"
+    assert settings.tracking_uri == f"sqlite:///{tmp_path}/.cv-yolo/mlflow/mlflow.db"
+
+
+def test_the_current_folder_is_the_project_unless_the_environment_names_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings().root == tmp_path
+    monkeypatch.setenv("CV_YOLO_ROOT", str(tmp_path / "other"))
+    assert Settings().home == tmp_path / "other" / ".cv-yolo"
+
+
+def test_another_home_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CV_YOLO_ROOT", str(tmp_path))
+    monkeypatch.setenv("CV_YOLO_HOME", str(tmp_path / "elsewhere"))
+    assert Settings().home == tmp_path / "elsewhere"
+    assert Settings().runs == tmp_path / "elsewhere" / "runs"
+    assert Settings().decisions == tmp_path / "reports" / "decisions"
+
+
+def test_every_folder_that_the_libraries_are_given_is_under_our_home(tmp_path: Path) -> None:
+    settings = Settings(root=tmp_path)
+    folders = [Path(value) for value in settings.isolation().values() if os.sep in value]
+    assert len(folders) == 6
+    assert all(folder.is_relative_to(settings.home) for folder in folders)
+
+
+def test_our_parts_work_under_that_environment_and_forget_foreign_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for foreign in ("ZENML_STORE_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.setenv(foreign, "https://example.invalid")
+    settings = Settings(root=tmp_path)
+    parts = Bootstrap(settings)
+    assert settings.isolation().items() <= os.environ.items()
+    assert "ZENML_STORE_URL" not in os.environ
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    assert parts.home == settings.home
+
+
+@pytest.mark.slow
+def test_the_libraries_write_nothing_into_the_users_home(tmp_path: Path) -> None:
+    home, project = tmp_path / "home", tmp_path / "project"
+    home.mkdir()
+    project.mkdir()
+    foreign = {"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in foreign} | {"HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, "-c", USE_ALL], cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()] == []
+    assert sorted(path.name for path in project.iterdir()) == [".cv-yolo", "data"]

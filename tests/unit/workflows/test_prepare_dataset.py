@@ -1,0 +1,161 @@
+"""The data set is found, fetched or made, and known exactly."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cv_yolo.domain.dataset import Split
+from cv_yolo.errors import DatasetError
+from cv_yolo.ports import FoundDataset
+from cv_yolo.workflows.prepare_dataset import DatasetSource, prepare_dataset
+from tests.builders import a_manifest, an_image
+from tests.fakes import FakeDatasetFolder, FakeDatasetStore
+
+ROOT = Path("data/tiny_coco")
+IMAGES = a_manifest().images
+WHOLE = FoundDataset(classes=("person",), images=IMAGES)
+
+
+def a_source(folder=None, store=None):
+    told = []
+    folder = folder or FakeDatasetFolder()
+    return DatasetSource(root=ROOT, folder=folder, store=store or FakeDatasetStore(folder), report=told.append), told
+
+
+def a_folder(found=WHOLE, *, recorded=IMAGES):
+    folder = FakeDatasetFolder()
+    folder.put(ROOT, found, recorded=recorded)
+    return folder
+
+
+def test_a_data_set_that_is_here_and_as_recorded_is_taken_without_a_word():
+    source, told = a_source(a_folder())
+    manifest = prepare_dataset(source)
+    assert (manifest.name, manifest.classes, manifest.images) == ("tiny_coco", ("person",), IMAGES)
+    assert manifest.revision == a_manifest().revision
+    assert told == []
+
+
+def test_a_folder_without_a_manifest_is_a_data_set_too():
+    source, told = a_source(a_folder(recorded=None))
+    assert prepare_dataset(source).images == IMAGES
+    assert told == []
+
+
+def test_a_data_set_that_is_not_here_is_pulled():
+    folder = FakeDatasetFolder()
+    source, told = a_source(folder, FakeDatasetStore(folder, recorded={ROOT: WHOLE}))
+    assert prepare_dataset(source).images == IMAGES
+    assert told == ["tiny_coco is not here: asking DVC for it"]
+
+
+def test_a_data_set_that_cannot_be_pulled_is_made():
+    folder = FakeDatasetFolder()
+    source, told = a_source(folder, FakeDatasetStore(folder, recipes={ROOT: WHOLE}))
+    manifest = prepare_dataset(source)
+    assert (manifest.images, manifest.versioned) == (IMAGES, True)
+    assert told[1:] == ["tiny_coco is in no DVC cache or remote: making it"]
+
+
+def test_a_recorded_data_set_that_the_remote_lost_is_made_again():
+    folder = FakeDatasetFolder()
+    store = FakeDatasetStore(folder, recorded={ROOT: WHOLE}, recipes={ROOT: WHOLE}, lost=True)
+    assert prepare_dataset(a_source(folder, store)[0]).images == IMAGES
+
+
+def test_a_data_set_that_is_nowhere_and_has_no_recipe_is_an_error_that_says_what_to_do():
+    source, _ = a_source()
+    with pytest.raises(DatasetError, match=r"tiny_coco: no data set here, none to pull") as refusal:
+        prepare_dataset(source)
+    assert "data.yaml" in refusal.value.hint
+    assert "cv-yolo data synth" in refusal.value.hint
+
+
+class _EmptyHanded(FakeDatasetStore):
+    """A store that says it brought the data, though no data set is there."""
+
+    def _lay(self, root, found):
+        pass
+
+
+@pytest.mark.parametrize("means", ["recorded", "recipes"])
+def test_a_store_that_claims_success_without_data_is_not_believed(means):
+    folder = FakeDatasetFolder()
+    source, _ = a_source(folder, _EmptyHanded(folder, **{means: {ROOT: WHOLE}}))
+    with pytest.raises(DatasetError, match="no data set here"):
+        prepare_dataset(source)
+
+
+PARTIAL = replace(WHOLE, images=IMAGES[1:])
+
+
+def test_missing_files_are_fetched_once_and_the_whole_is_taken():
+    folder = a_folder(PARTIAL)
+    source, told = a_source(folder, FakeDatasetStore(folder, recorded={ROOT: WHOLE}))
+    assert prepare_dataset(source).images == IMAGES
+    assert told == ["tiny_coco is incomplete: asking DVC for the missing files"]
+
+
+def test_missing_files_that_nobody_has_are_an_error_that_names_them():
+    source, _ = a_source(a_folder(PARTIAL))
+    with pytest.raises(DatasetError, match=r"incomplete: 1 missing \(images/train/0\.jpg\)") as refusal:
+        prepare_dataset(source)
+    assert "dvc checkout" in refusal.value.hint
+
+
+def test_content_that_changed_is_a_new_revision_and_reported():
+    changed = (*IMAGES[:-1], replace(IMAGES[-1], label_sha256="new"), an_image(image="images/val/new.jpg"))
+    source, told = a_source(a_folder(replace(WHOLE, images=changed)))
+    manifest = prepare_dataset(source)
+    assert manifest.revision != a_manifest().revision
+    assert told == [
+        "tiny_coco differs from its manifest: 1 changed (labels/val/2.txt), 1 added (images/val/new.jpg): "
+        "a new revision"
+    ]
+
+
+def test_the_columns_of_the_manifest_stay_with_their_images():
+    recorded = (replace(IMAGES[0], attributes={"scene": "street"}), *IMAGES[1:])
+    found = (*IMAGES, an_image(image="images/val/new.jpg", attributes={"scene": "new"}))
+    manifest = prepare_dataset(a_source(a_folder(replace(WHOLE, images=found), recorded=recorded))[0])
+    assert {image.image: image.attributes["scene"] for image in manifest.images if image.attributes} == {
+        IMAGES[0].image: "street",
+        "images/val/new.jpg": "new",
+    }
+
+
+def test_data_that_dvc_recorded_exactly_so_are_versioned():
+    folder = a_folder()
+    manifest = prepare_dataset(a_source(folder, FakeDatasetStore(folder, recorded={ROOT: WHOLE}))[0])
+    assert manifest.versioned
+    assert manifest.dvc_hash.endswith(".dir")
+
+
+def test_data_that_differ_from_what_dvc_recorded_are_not_versioned():
+    changed = replace(WHOLE, images=(*IMAGES[:-1], replace(IMAGES[-1], image_sha256="new")))
+    folder = a_folder(changed)
+    manifest = prepare_dataset(a_source(folder, FakeDatasetStore(folder, recorded={ROOT: WHOLE}))[0])
+    assert not manifest.versioned
+    assert manifest.dvc_hash is not None
+
+
+def test_data_that_dvc_never_recorded_are_not_versioned():
+    assert not prepare_dataset(a_source(a_folder())[0]).versioned
+
+
+class _Hashless(FakeDatasetStore):
+    def content_hash(self, root):
+        return None
+
+
+def test_two_absent_hashes_do_not_make_a_version():
+    folder = a_folder()
+    manifest = prepare_dataset(a_source(folder, _Hashless(folder))[0])
+    assert (manifest.dvc_hash, manifest.versioned) == (None, False)
+
+
+def test_data_that_leak_between_the_splits_are_refused():
+    leak = an_image(split=Split.VAL, image="images/val/leak.jpg", image_sha256=IMAGES[0].image_sha256)
+    with pytest.raises(DatasetError, match="in two splits"):
+        prepare_dataset(a_source(a_folder(replace(WHOLE, images=(*IMAGES, leak)), recorded=None))[0])
