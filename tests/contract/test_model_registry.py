@@ -66,7 +66,12 @@ def test_a_new_model_has_no_versions(case: Case) -> None:
 def test_a_registered_version_says_its_run_and_the_hash_of_its_weights(case: Case) -> None:
     run_id = case.new_run_id()
     made = case.register(run_id)
-    assert (made.model, made.run_id, made.weights_sha256, made.aliases) == (case.model, run_id, f"sha256 of {run_id}", ())
+    assert (made.model, made.run_id, made.weights_sha256, made.aliases) == (
+        case.model,
+        run_id,
+        f"sha256 of {run_id}",
+        (),
+    )
     assert case.registry.versions() == (made,)
 
 

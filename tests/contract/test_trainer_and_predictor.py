@@ -15,9 +15,9 @@ from cv_yolo.domain.training import EpochMetrics, TrainingRequest
 from cv_yolo.errors import WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.ports import PredictionRequest, Predictor, Trainer
+from tests.builders import a_manifest, a_spec
 from tests.fakes import FakePredictor, FakeTrainer
 from tests.unit.adapters.child import FOUND
-from tests.builders import a_manifest, a_spec
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHILD = REPOSITORY / "tests" / "unit" / "adapters" / "child.py"

@@ -110,3 +110,13 @@ def test_a_recorded_revision_that_nobody_has_any_more_is_not_pulled(project_root
 def test_dvc_keeps_its_own_state_under_our_home(project_root: Path) -> None:
     assert store_of(project_root).make(project_root / "data" / "made")
     assert (project_root / ".cv-yolo" / "dvc").is_dir()
+
+
+@pytest.mark.parametrize("content", [b"<<<<<<< HEAD\nstages: {}\n=======\n", b"stages: [", b"\xff\xfe", b"- a list"])
+@pytest.mark.parametrize("name", ["dvc.lock", "dvc.yaml"])
+def test_a_damaged_file_of_dvc_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    store, data = store_of(tmp_path), tmp_path / "data" / "mine"
+    with pytest.raises(DatasetError) as caught:
+        store.recorded_hash(data) if name == "dvc.lock" else store.make(data)
+    assert caught.value.message.startswith(f"{tmp_path / name}: ")

@@ -25,7 +25,8 @@ def runs(as_json: bool, experiment: str) -> None:
     if as_json:
         _print_json([asdict(run) for run in found])
     elif found:
-        console().print(runs_table(found))
+        out = console()
+        out.print(runs_table(found, width=out.width))
     else:
         click.echo("No runs yet. `cv-yolo grid --config configs/demo.yaml` makes four.")
 

@@ -19,6 +19,8 @@ STATUS_STYLES = {
     RunStatus.RUNNING: "cyan",
 }
 SCORES = {"mAP50": "map_50", "mAP50-95": "map_50_95", "precision": "precision", "recall": "recall"}
+WIDTH_WITH_START = 100
+SHORT_ID = 8  # the beginning of an MLflow id, which `cv-yolo show` takes; `--json` and `show` tell all of it
 
 
 def console() -> Console:
@@ -29,22 +31,22 @@ def console() -> Console:
 
 def rows_table(rows: Sequence[RunRow], *, chosen: str | None = None) -> Table:
     """The comparison's table; the chosen run is marked."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("run")
-    for name in ("epochs", "image size", *SCORES, "duration"):
-        table.add_column(name, justify="right")
-    table.add_column("status")
-    table.add_column("MLflow run")
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+    table.add_column("run", no_wrap=True)
+    for name in ("epochs", "px", *SCORES, "duration"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("id", no_wrap=True)
     for row in rows:
         mark = " ←" if row.run_id == chosen else ""
         table.add_row(
             f"{escape(row.name)}{mark}",
             str(row.epochs),
-            f"{row.image_size_px} px",
+            str(row.image_size_px),
             *(score_text(row.scores.get(score)) for score in SCORES.values()),
             duration_text(row.duration_s),
             f"[{STATUS_STYLES[row.status]}]{row.status}[/]",
-            row.run_id,
+            row.run_id[:SHORT_ID],
             style="bold" if mark else None,
         )
     return table
@@ -73,10 +75,12 @@ def print_decision(decision: Decision, written: Path | None, root: Path) -> None
     out.print("Versions:         cv-yolo models        Pages of MLflow and ZenML:  cv-yolo ui")
 
 
-def runs_table(runs: Sequence[Run]) -> Table:
-    """All tracked runs, newest first."""
+def runs_table(runs: Sequence[Run], *, width: int) -> Table:
+    """All tracked runs, newest first; when they started is left out where it would cost the other columns room."""
     table = rows_table([row_of(run) for run in runs])
-    table.add_column("started")
+    if width < WIDTH_WITH_START:
+        return table
+    table.add_column("started", no_wrap=True)
     cells = table.columns[-1]._cells  # rich has no way to add a column with cells  # noqa: SLF001
     cells.extend(f"{run.started_at.astimezone():%Y-%m-%d %H:%M}" for run in runs)
     return table
@@ -85,6 +89,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
 def run_details(out: Console, run: Run) -> None:
     """Everything about one run."""
     out.print(rows_table([row_of(run)]))
+    out.print(f"\nMLflow run {run.run_id}")
     if run.reason:
         out.print(f"[red]{escape(run.reason)}[/]")
     for title, content in (

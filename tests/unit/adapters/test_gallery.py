@@ -96,7 +96,9 @@ def test_a_rotated_photograph_is_shown_upright_as_its_boxes_are_meant(root: Path
     exif = picture.getexif()
     exif[274] = 6
     picture.save(root / "images" / "turned.png", exif=exif)
-    annotated, _ = tiles(sheet(root, (truth("images/turned.png", boxes=np.empty((0, 4))), nothing("images/turned.png"))))
+    annotated, _ = tiles(
+        sheet(root, (truth("images/turned.png", boxes=np.empty((0, 4))), nothing("images/turned.png")))
+    )
     assert (annotated[10, 80] == 255).all()
     assert (annotated[310, 80] == 0).all()
     assert (annotated[160, 300] == 0xEE).all()

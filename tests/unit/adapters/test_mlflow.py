@@ -95,7 +95,9 @@ def test_a_very_long_reason_still_ends_the_run(tracker: MlflowTracker) -> None:
 
 
 def test_long_parameters_and_tags_are_kept_as_far_as_they_fit(tracker: MlflowTracker) -> None:
-    run = tracker.get(tracker.start(NewRun(name="long", params={"weights": "w" * 20_000}, tags={"origin": "o" * 20_000})))
+    run = tracker.get(
+        tracker.start(NewRun(name="long", params={"weights": "w" * 20_000}, tags={"origin": "o" * 20_000}))
+    )
     assert run.params["weights"].startswith("www")
     assert run.tags["origin"].startswith("ooo")
 
@@ -188,3 +190,22 @@ def test_tracking_leaves_no_active_run_behind_in_the_process(store: Path) -> Non
     done = subprocess.run(command, cwd=store, env=dict(os.environ), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not (store / "mlruns").exists()
+
+
+def test_a_registry_whose_database_is_none_is_an_unavailable_service(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"this is not a database, but it is long enough to be looked at" * 50)
+    with pytest.raises(ServiceUnavailableError, match=r"mlflow\.db"):
+        MlflowRegistry(uri=f"sqlite:///{tmp_path}/mlflow.db", model="cv_yolo_tiny").versions()
+
+
+def test_a_model_that_cannot_be_made_is_an_unavailable_service(
+    store: Path, tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: MlflowClient, name: str) -> None:
+        raise MlflowException("database is locked")
+
+    run_id = tracker.start(RUN)
+    monkeypatch.setattr(MlflowClient, "create_registered_model", refuse)
+    registry = MlflowRegistry(uri=f"sqlite:///{store}/mlflow.db", model="locked")
+    with pytest.raises(ServiceUnavailableError, match="database is locked"):
+        registry.register(run_id=run_id, weights=Path("best.pt"), weights_sha256="a")

@@ -1,4 +1,4 @@
-"""Weights to start from: a file of the person's, one in the cache, or one that is downloaded (here from this machine)."""
+"""Weights to start from: a file of the person's, one in the cache, or one that is downloaded (from this machine)."""
 
 import socket
 import threading
@@ -32,7 +32,7 @@ def release() -> Iterator[Release]:
     answer = Release()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the base class calls it so
+        def do_GET(self) -> None:
             answer.asked.append(self.path)
             self.send_response(answer.status)
             self.send_header("Content-Length", str(answer.announced or len(answer.content)))

@@ -1,8 +1,8 @@
-"""What is prepared for Ultralytics and what is made of its answers, without Ultralytics; real trainings are below, slow."""
+"""What is prepared for Ultralytics and what is made of its answers; real trainings are below, slow."""
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from cv_yolo.adapters import ultralytics_backend as backend
 from cv_yolo.adapters.scene_painter import SceneStyle, draw_scene
@@ -86,7 +87,9 @@ def test_a_jpeg_that_ultralytics_would_rewrite_is_handed_over_as_a_copy(tmp_path
 
 
 def test_an_image_without_label_is_copied_without_one(tmp_path: Path) -> None:
-    assert backend._copy(tmp_path / "missing.txt", tmp_path / "copies" / "missing.txt") == tmp_path / "copies/missing.txt"
+    assert (
+        backend._copy(tmp_path / "missing.txt", tmp_path / "copies" / "missing.txt") == tmp_path / "copies/missing.txt"
+    )
     assert not (tmp_path / "copies" / "missing.txt").exists()
 
 
@@ -121,7 +124,9 @@ class FakeTrainerState:
 
     epoch: int
     epochs: int = 2
-    metrics: dict[str, float] = field(default_factory=lambda: {"metrics/mAP50(B)": 0.5, "val/box_loss": 1.5, "fitness": 9})
+    metrics: dict[str, float] = field(
+        default_factory=lambda: {"metrics/mAP50(B)": 0.5, "val/box_loss": 1.5, "fitness": 9}
+    )
     lr: dict[str, float] = field(default_factory=lambda: {"lr/pg0": 0.001})
     tloss: tuple[float, ...] = (2.0, 3.0)
 
@@ -185,16 +190,16 @@ def test_weights_that_are_missing_are_refused_before_anything_is_loaded(
 
 
 @pytest.fixture(scope="module")
-def ultralytics_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ultralytics reads its environment when it is imported: it keeps the home of the first test."""
-    root = tmp_path_factory.mktemp("ultralytics")
-    before = dict(os.environ)
+def ultralytics_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Ultralytics reads its environment when it is imported, and patches `PIL.Image.open`, which is put back."""
+    root, opener, before = tmp_path_factory.mktemp("ultralytics"), Image.open, dict(os.environ)
     os.environ.update(Settings(root=root).isolation())
     os.environ["YOLO_OFFLINE"] = "true"
     __import__("ultralytics")
     os.environ.clear()
     os.environ.update(before)
-    return root
+    yield root
+    Image.open = opener
 
 
 @pytest.mark.slow
@@ -211,9 +216,7 @@ def test_a_training_tells_its_epochs_and_leaves_weights_that_detect_and_the_data
     assert result.epochs_completed == 2
     assert result.weights_sha256 == sha256_of(result.weights) != sha256_of(BOOTSTRAP)
     assert {"results.csv", "args.yaml"} <= {path.name for path in result.artifacts}
-    wanted = prediction_of(
-        drawn, tmp_path / "predict", weights=result.weights, weights_sha256=result.weights_sha256
-    )
+    wanted = prediction_of(drawn, tmp_path / "predict", weights=result.weights, weights_sha256=result.weights_sha256)
     found = UltralyticsPredictor().predict(wanted)
     assert [each.image for each in found] == [record.image for record in manifest.images]
     assert content_of(root) == before

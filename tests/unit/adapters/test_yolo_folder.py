@@ -20,7 +20,9 @@ FOLDER = YoloFolder()
 GOOD: dict[str, Any] = {"train": "images/train", "val": "images/val", "names": ["person"]}
 
 
-def put_image(root: Path, name: str, *, size: tuple[int, int] = (64, 48), label: str | None = "0 0.5 0.5 0.4 0.6\n") -> Path:
+def put_image(
+    root: Path, name: str, *, size: tuple[int, int] = (64, 48), label: str | None = "0 0.5 0.5 0.4 0.6\n"
+) -> Path:
     image = root / "images" / name
     image.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, "#123456").save(image)
@@ -98,7 +100,8 @@ def test_classes_are_a_list_or_numbered(root: Path, names: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [None, [], {}, "person", 3, {1: "person"}, {0: "person", 2: "dog"}, {0: "a", "x": "b"}, [1, 2], ["a", None]]
+    "names",
+    [None, [], {}, "person", 3, {1: "person"}, {0: "person", 2: "dog"}, {0: "a", "x": "b"}, [1, 2], ["a", None]],
 )
 def test_wrong_class_names_are_refused(root: Path, names: object) -> None:
     put_data_yaml(root, names=names)

@@ -72,17 +72,17 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
 
 
 def test_asking_for_help_imports_nothing_heavy() -> None:
-    script = f"import sys; from cv_yolo.cli.main import run; run(['--help']); print([n for n in {HEAVY} if n in sys.modules])"
+    script = f"import sys; from cv_yolo.cli.main import run; run(['--help']); print(set({HEAVY}) & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_importing_every_commands_module_loads_none_of_the_services_libraries() -> None:
     modules = ", ".join(f"cv_yolo.cli.{module}" for module in sorted(set(COMMANDS.values())))
     heavy = HEAVY[:5]
-    script = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
+    script = f"import sys, {modules}; print(set({heavy}) & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 @pytest.fixture
@@ -155,6 +155,13 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 def test_the_worker_needs_its_folder(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["worker", str(project / "missing")]) == 2
     assert "missing" in capsys.readouterr().err
+
+
+def test_a_worker_without_a_request_fails_and_leaves_its_error(project: Path) -> None:
+    command = [sys.executable, "-m", "cv_yolo", "worker", str(project)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert child.wait(60) == 1
+    assert "FileNotFoundError" in (project / "error.json").read_text(encoding="utf-8")
 
 
 def test_nothing_recorded_is_nothing_to_open(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from cv_yolo.cli.tables import print_decision
+from cv_yolo.cli.tables import print_decision, rows_table, runs_table
 from cv_yolo.domain.promotion import Decision
-from tests.builders import a_champion, a_decision, a_failed_row, a_policy, a_row
+from tests.builders import a_champion, a_decision, a_failed_row, a_policy, a_row, a_run
 
 ROOT = Path("project")
 WRITTEN = ROOT / "reports" / "decisions" / "decision-7.html"
@@ -30,6 +31,23 @@ def test_a_promotion_names_the_run_the_stage_and_every_reason(capsys: pytest.Cap
 def test_the_chosen_run_is_marked_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [line for line in printed(capsys, a_decision()).splitlines() if line.startswith(("e3_s320", "e3_s416"))]
     assert [("←" in row) for row in rows] == [True, False]
+
+
+@pytest.mark.parametrize(("width", "started"), [(80, False), (120, True)])
+def test_names_scores_and_ids_are_never_cut_off_and_the_start_is_told_where_there_is_room(
+    capsys: pytest.CaptureFixture[str], width: int, started: bool
+) -> None:
+    run = a_run(run_id="36f814a1d7f041339d46b66b2c5cbffe")
+    Console(width=width, highlight=False).print(runs_table([run], width=width))
+    header, row = capsys.readouterr().out.splitlines()
+    assert row.split()[:8] == ["e3_s320", "3", "320", "0.610", "0.340", "0.720", "0.580", "41"]
+    assert row.split()[8:11] == ["s", "finished", "36f814a1"]
+    assert ("started" in header) == started
+
+
+def test_the_marked_row_of_a_decision_fits_into_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(width=80, highlight=False).print(rows_table([a_row(run_id="36f814a1")], chosen="36f814a1"))
+    assert "…" not in capsys.readouterr().out
 
 
 def test_a_refusal_says_which_condition_was_not_met(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`cv-yolo ui`, for real: both pages answer while it runs, and are gone when it is ended."""
+"""`cv-yolo ui`: both pages answer while it runs, and are gone when it is ended; with small pages, and once for real."""
 
 import json
 import os
@@ -6,17 +6,20 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.cli.main import run
 from cv_yolo.ports import NewRun
 from cv_yolo.services import pages
+from cv_yolo.services.pages import Page
 from cv_yolo.settings import Settings
 
 PATIENCE_S = 120
@@ -31,18 +34,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
-def end_signal(request: pytest.FixtureRequest) -> signal.Signals:
-    found: signal.Signals = request.param
-    return found
-
-
 @pytest.fixture
 def ui(root: Path) -> Iterator["subprocess.Popen[str]"]:
     ports = ("--mlflow-port", str(pages.free_port(0)), "--zenml-port", str(pages.free_port(0)))
     environment = os.environ | {"CV_YOLO_ROOT": str(root), "PYTHONUNBUFFERED": "1"}
     with (root / "ui.log").open("w", encoding="utf-8") as log:
-        child = subprocess.Popen([*UI, *ports], cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True)
+        child = subprocess.Popen(
+            [*UI, *ports], cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True
+        )
     yield child
     if child.poll() is None:
         child.kill()
@@ -65,10 +64,82 @@ def get(url: str) -> tuple[int, str]:
         return answer.status, answer.read().decode()
 
 
-@pytest.mark.slow
-def test_both_pages_answer_without_log_in_and_are_gone_at_the_end(
-    root: Path, ui: "subprocess.Popen[str]", end_signal: signal.Signals
+SMALL_SERVER = """
+import http.server, sys, threading
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+if sys.argv[2] != "stays":
+    threading.Timer(float(sys.argv[2]), lambda: server.shutdown()).start()
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+server.serve_forever(0.05)
+"""
+
+
+@pytest.fixture
+def small_pages(
+    zenml_parts: Bootstrap, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], None]]:
+    """Small servers where MLflow's and ZenML's would be, in a project with records; ZenML's may end by itself."""
+    from cv_yolo.pipelines import runtime  # imports ZenML, under its one home
+
+    def page(name: str, ends_after: str) -> Callable[[Settings, int], Page]:
+        def make(settings: Settings, port: int) -> Page:
+            command = (sys.executable, "-c", SMALL_SERVER, str(port), ends_after)
+            return Page(name=name, port=port, command=command, environment=os.environ, log=project / f"{name}.log")
+
+        return make
+
+    def put(zenml_ends_after: str) -> None:
+        monkeypatch.setattr(pages, "mlflow_page", page("MLflow", "stays"))
+        monkeypatch.setattr(pages, "zenml_page", page("ZenML", zenml_ends_after))
+
+    monkeypatch.setattr(runtime, "skip_survey", lambda: None)
+    database = Settings().mlflow_database
+    database.parent.mkdir(parents=True)
+    database.touch()
+    former = signal.getsignal(signal.SIGTERM)
+    yield put
+    signal.signal(signal.SIGTERM, former)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_both_pages(
+    small_pages: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
 ) -> None:
+    opened: list[str] = []
+
+    def open_page(url: str) -> None:
+        """A person who looks at both pages, then ends them."""
+        opened.append(url)
+        if len(opened) == 2:
+            threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+
+    small_pages("stays")
+    monkeypatch.setattr("webbrowser.open", open_page)
+    assert run(["ui", "--mlflow-port", "0", "--zenml-port", "0"]) == 130
+    assert capsys.readouterr().out == f"MLflow: {opened[0]}\nZenML: {opened[1]}\n"
+    for url in opened:
+        with pytest.raises(urllib.error.URLError):
+            get(f"{url}/health")
+
+
+def test_a_page_that_ends_by_itself_ends_the_other_too_and_is_told(
+    small_pages: Callable[[str], None], project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_pages("0.5")
+    assert run(["ui", "--no-browser", "--mlflow-port", "0", "--zenml-port", "0"]) == 3
+    captured = capsys.readouterr()
+    assert f"error: ZenML ended by itself\nhint: see {project / 'ZenML.log'}" in captured.err
+    with pytest.raises(urllib.error.URLError):
+        get(f"{captured.out.split()[1]}/health")
+
+
+@pytest.mark.slow
+def test_both_pages_answer_without_log_in_and_are_gone_at_the_end(root: Path, ui: "subprocess.Popen[str]") -> None:
     found = addresses(root, ui)
     assert set(found) == {"MLflow", "ZenML"}
     for url in found.values():
@@ -87,7 +158,7 @@ def test_both_pages_answer_without_log_in_and_are_gone_at_the_end(
     )
     with urllib.request.urlopen(search, timeout=30) as answer:
         assert [run["info"]["run_name"] for run in json.load(answer)["runs"]] == ["e3_s320"]
-    ui.send_signal(end_signal)
+    ui.send_signal(signal.SIGINT)
     assert ui.wait(40) == 130
     for url in found.values():
         with pytest.raises(urllib.error.URLError):

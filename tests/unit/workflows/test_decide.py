@@ -173,7 +173,9 @@ def test_where_the_first_registry_refuses_the_second_is_not_asked(registries):
 
 def test_a_version_that_the_second_registry_does_not_know_is_not_promoted_in_the_first(registries):
     version = registries.tracking.register(run_id="run-1", weights=WEIGHTS, weights_sha256="a" * 64)
-    with pytest.raises(CvYoloError, match="version 1 was not promoted: NotFoundError: the second registry has no version"):
+    with pytest.raises(
+        CvYoloError, match="version 1 was not promoted: NotFoundError: the second registry has no version"
+    ):
         promote(version, Alias.STAGING, registries)
     assert holders(registries) == (None, None)
 
