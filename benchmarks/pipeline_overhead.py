@@ -28,8 +28,8 @@ from pathlib import Path
 data, weights, epochs, size, out = sys.argv[1:]
 from ultralytics import YOLO
 YOLO(weights).train(data=data, epochs=int(epochs), imgsz=int(size), batch=8, nbs=8, optimizer="AdamW", lr0=0.0003,
-    momentum=0.9, weight_decay=0.0005, warmup_epochs=0.0, mosaic=0.0, close_mosaic=0, seed=0, workers=0, amp=False, project=out,
-    name=f"e{epochs}_s{size}")
+    momentum=0.9, weight_decay=0.0005, warmup_epochs=0.0, mosaic=0.0, close_mosaic=0, seed=0, workers=0, amp=False,
+    project=out, name=f"e{epochs}_s{size}")
 """
 
 
