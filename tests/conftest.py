@@ -43,3 +43,9 @@ def zenml_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def zenml_parts(zenml_home: Path) -> Bootstrap:
     """Our parts, on the one home of ZenML."""
     return Bootstrap(Settings(root=zenml_home))
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's one folder in this process: its database is made once, and every test takes names of its own."""
+    return tmp_path_factory.mktemp("mlflow")

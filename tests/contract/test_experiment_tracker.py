@@ -13,11 +13,6 @@ from cv_yolo.ports import ExperimentTracker, NewRun
 from tests.fakes import FakeExperimentTracker
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("mlflow")
-
-
 @pytest.fixture(params=["fake", "mlflow"])
 def tracker(request: pytest.FixtureRequest, store: Path) -> ExperimentTracker:
     if request.param == "fake":

@@ -35,11 +35,6 @@ class Case:
         return holders[0] if holders else None
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("registry")
-
-
 @pytest.fixture(params=["fake", "mlflow", "zenml"])
 def case(request: pytest.FixtureRequest, store: Path) -> Case:
     # Each test has a model of its own; the databases are made once. The name is short: ZenML limits its length.
