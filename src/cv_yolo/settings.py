@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     @cached_property
     def home(self) -> Path:
         """The folder of all state: `<root>/.cv-yolo` unless `CV_YOLO_HOME` names another."""
-        return (self.home_override or self.root / ".cv-yolo").resolve()
+        return (self.root / (self.home_override or ".cv-yolo")).resolve()
 
     @property
     def mlflow_database(self) -> Path:

@@ -84,3 +84,8 @@ def test_the_libraries_write_nothing_into_the_users_home(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert [path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()] == []
     assert sorted(path.name for path in project.iterdir()) == [".cv-yolo", "data"]
+
+
+def test_a_relative_home_belongs_to_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CV_YOLO_HOME", "elsewhere")
+    assert Settings(root=tmp_path).home == tmp_path.resolve() / "elsewhere"

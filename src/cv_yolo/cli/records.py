@@ -26,7 +26,10 @@ def runs(as_json: bool, experiment: str) -> None:
         _print_json([asdict(run) for run in found])
     elif found:
         out = console()
-        out.print(runs_table(found, width=out.width))
+        trainings = [run for run in found if run.is_training]
+        out.print(runs_table(trainings, width=out.width))
+        if len(trainings) < len(found):
+            click.echo(f"{len(found) - len(trainings)} more that record no training: --json lists them", err=True)
     else:
         click.echo("No runs yet. `cv-yolo grid --config configs/demo.yaml` makes four.")
 

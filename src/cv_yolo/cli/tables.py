@@ -88,7 +88,8 @@ def runs_table(runs: Sequence[Run], *, width: int) -> Table:
 
 def run_details(out: Console, run: Run) -> None:
     """Everything about one run."""
-    out.print(rows_table([row_of(run)]))
+    if run.is_training:
+        out.print(rows_table([row_of(run)]))
     out.print(f"\nMLflow run {run.run_id}")
     if run.reason:
         out.print(f"[red]{escape(run.reason)}[/]")

@@ -35,6 +35,11 @@ class Run:
         return {name.removeprefix(prefix): value for name, value in self.metrics.items() if name.startswith(prefix)}
 
     @property
+    def is_training(self) -> bool:
+        """Whether it records a training of ours: not so for a foreign run, or one that was killed as it started."""
+        return {"epochs", "image_size_px"} <= self.params.keys()
+
+    @property
     def revision(self) -> str | None:
         """The data revision on which the run was trained and scored."""
         return self.tags.get("dataset_revision")
@@ -64,7 +69,7 @@ class RunRow:
 
 
 def row_of(run: Run) -> RunRow:
-    """The comparison's line for a tracked run."""
+    """The comparison's line for a tracked training; raises `KeyError` for a run that is none (`is_training`)."""
     return RunRow(
         run_id=run.run_id,
         name=run.name,

@@ -142,3 +142,13 @@ def test_a_damaged_store_is_a_service_that_is_down(project: Path, capsys: pytest
     database.write_bytes(b"this is not a database" * 100)
     assert run(["runs"]) == 3
     assert "file is not a database" in capsys.readouterr().err
+
+
+def test_a_run_that_records_no_training_is_counted_and_shown_without_a_table(
+    ids: dict[str, str], project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = Bootstrap(Settings(root=project)).tracker("another").start(NewRun(name="foreign", params={}, tags={}))
+    assert run(["runs", "--experiment", "another"]) == 0
+    assert "1 more that record no training" in capsys.readouterr().err
+    assert f"MLflow run {foreign}" in out_of(capsys, "show", "foreign", "--experiment", "another")
+    assert ids

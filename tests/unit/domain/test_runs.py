@@ -33,3 +33,8 @@ def test_a_duration_that_was_not_measured_is_absent():
 
 def test_a_row_costs_what_its_training_costs():
     assert a_row(epochs=3, image_size_px=64).cost == 3 * 64 * 64
+
+
+def test_a_run_without_the_parameters_of_a_training_is_none():
+    assert a_run().is_training
+    assert not a_run(params={"epochs": "3"}).is_training
