@@ -23,7 +23,7 @@ class DvcStore:
         self._environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
 
     def pull(self, root: Path) -> bool:
-        """Fetch the recorded revision from cache or remote; False where none is recorded or to be had."""
+        """Fetch the recorded revision from cache or remote; False where none is recorded or DVC fails, however."""
         if self.recorded_hash(root) is None:
             return False
         return self._dvc("pull", self._relative(root)).returncode == 0

@@ -50,11 +50,11 @@ def _obtain(source: DatasetSource) -> None:
     source.report(f"{source.root.name} is not here: asking DVC for it")
     if source.store.pull(source.root) and source.folder.exists(source.root):
         return
-    source.report(f"{source.root.name} is in no DVC cache or remote: making it")
+    source.report(f"{source.root.name} could not be pulled (`dvc pull` says why): making it")
     if source.store.make(source.root) and source.folder.exists(source.root):
         return
     raise DatasetError(
-        f"{source.root}: no data set here, none to pull, and no DVC stage that makes it",
+        f"{source.root}: no data set here, DVC could pull none, and no DVC stage makes it",
         hint="name a folder with a data.yaml (train, val, names), or make one: `cv-yolo data synth --help`, "
         "`python tools/make_tiny_person_from_coco128.py --help`",
     )

@@ -55,7 +55,7 @@ def test_a_data_set_that_cannot_be_pulled_is_made():
     source, told = a_source(folder, FakeDatasetStore(folder, recipes={ROOT: WHOLE}))
     manifest = prepare_dataset(source)
     assert (manifest.images, manifest.versioned) == (IMAGES, True)
-    assert told[1:] == ["tiny_coco is in no DVC cache or remote: making it"]
+    assert told[1:] == ["tiny_coco could not be pulled (`dvc pull` says why): making it"]
 
 
 def test_a_recorded_data_set_that_the_remote_lost_is_made_again():
@@ -66,7 +66,7 @@ def test_a_recorded_data_set_that_the_remote_lost_is_made_again():
 
 def test_a_data_set_that_is_nowhere_and_has_no_recipe_is_an_error_that_says_what_to_do():
     source, _ = a_source()
-    with pytest.raises(DatasetError, match=r"tiny_coco: no data set here, none to pull") as refusal:
+    with pytest.raises(DatasetError, match=r"tiny_coco: no data set here, DVC could pull none") as refusal:
         prepare_dataset(source)
     assert "data.yaml" in refusal.value.hint
     assert "cv-yolo data synth" in refusal.value.hint
