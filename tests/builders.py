@@ -8,15 +8,22 @@ from typing import Any
 import numpy as np
 
 from cv_yolo.domain.annotations import Detections, GroundTruth
+from cv_yolo.domain.audit import Action, Entry, Proposal, chained, holders
+from cv_yolo.domain.comparison import Comparison, compare
 from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split
-from cv_yolo.domain.evaluation import ClassScores, Evaluation, PredictionSettings
-from cv_yolo.domain.metrics import OperatingPoint
-from cv_yolo.domain.promotion import Champion, Check, Decision, PromotionPolicy, decide
+from cv_yolo.domain.error_types import ErrorType
+from cv_yolo.domain.evaluation import Evaluation, PrecisionRecallCurve, PredictionSettings, Scored, Subject, score
+from cv_yolo.domain.intervals import Estimate, Interval, Method, Resampling
+from cv_yolo.domain.marks import DetectionMark, ImageMarks, TruthMark
+from cv_yolo.domain.policy import Gate, PromotionPolicy
+from cv_yolo.domain.promotion import Champion, Check, Decision, Judgement, Outcome
 from cv_yolo.domain.runs import FINAL_PREFIX, Run, RunRow, RunStatus
+from cv_yolo.domain.selection import Selection
 from cv_yolo.domain.training import TrainedModel, TrainingRequest, TrainingSpec
-from cv_yolo.domain.versions import Alias, ModelVersion
+from cv_yolo.domain.versions import ModelVersion, Stage
 from cv_yolo.files import sha256_of
-from cv_yolo.reports.content import DecisionReport, RunReport
+from cv_yolo.ports import NewVersion, Thumbnail
+from cv_yolo.reports.content import ComparisonReport, DecisionReport, EvaluationReport, RunReport
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
 SCORES = {
@@ -26,6 +33,27 @@ SCORES = {
     "recall": 0.58,
     "f1": 0.64,
     "confidence_threshold": 0.31,
+}
+FIGURES = {
+    **{name: value for name, value in SCORES.items() if name != "confidence_threshold"},
+    "map_75": 0.33,
+    "map_small": 0.2,
+    "map_medium": 0.36,
+    "map_large": 0.45,
+    "ar_1": 0.3,
+    "ar_10": 0.48,
+    "ar_100": 0.5,
+    "ar_small": 0.31,
+    "ar_medium": 0.52,
+    "ar_large": 0.6,
+    "class/person/ap_50": 0.61,
+    "class/person/ap_50_95": 0.34,
+    "class/person/precision": 0.72,
+    "class/person/recall": 0.58,
+    "class/person/f1": 0.64,
+    **{f"error/{kind}/cost": 0.02 for kind in ErrorType},
+    **{f"error/{kind}/count": 1.0 for kind in ErrorType},
+    "calibration/d_ece": 0.08,
 }
 
 
@@ -45,17 +73,17 @@ def an_image(**changes: Any) -> ImageRecord:
     return ImageRecord(**(values | changes))
 
 
+def some_images(split: Split, count: int) -> tuple[ImageRecord, ...]:
+    """Images of one split, two boxes in each."""
+    return tuple(an_image(split=split, image=f"images/{split}/{number}.jpg") for number in range(count))
+
+
 def a_manifest(**changes: Any) -> DatasetManifest:
     """Four training images and three validation images, two boxes in each."""
-    images = tuple(
-        an_image(split=split, image=f"images/{split}/{number}.jpg")
-        for split, count in ((Split.TRAIN, 4), (Split.VAL, 3))
-        for number in range(count)
-    )
     values: dict[str, Any] = {
         "name": "tiny_coco",
         "classes": ("person",),
-        "images": images,
+        "images": some_images(Split.TRAIN, 4) + some_images(Split.VAL, 3),
         "dvc_hash": "0123456789abcdef0123456789abcdef.dir",
         "versioned": True,
     }
@@ -106,40 +134,103 @@ def a_failed_row(**changes: Any) -> RunRow:
     return a_row(**({**failed, "reason": "out of memory"} | changes))
 
 
-def class_scores(**changes: Any) -> ClassScores:
-    """The scores of the class person, with a precision that falls along the recall."""
+def an_estimate(value: float = 0.61, *, reach: float | None = 0.05) -> Estimate:
+    """A figure whose interval reaches so far to both sides; without an interval where `reach` is None."""
+    interval = None if reach is None else Interval(low=value - reach, high=value + reach, method=Method.BCA)
+    return Estimate(value=value, interval=interval)
+
+
+def a_subject(**changes: Any) -> Subject:
+    """The model of `a_run()` on a split of `a_manifest()`: on val, unless told."""
+    split = changes.get("split", Split.VAL)
+    values: dict[str, Any] = {
+        "revision": a_manifest().revision,
+        "split_revision": a_manifest().split_revision(split),
+        "split": split,
+        "classes": ("person",),
+        "predictor": "ultralytics 8.4.190 (pt)",
+        "weights_sha256": "a" * 64,
+        "settings": PredictionSettings(image_size_px=320),
+        "latency_ms": 12.5,
+        "size_bytes": 5_400_000,
+    }
+    return Subject(**(values | changes))
+
+
+def a_curve(**changes: Any) -> PrecisionRecallCurve:
+    """The curve of the class person, with a precision that falls along the recall and a band about it."""
+    precision = tuple(1.0 - index / 200 for index in range(80)) + (0.0,) * 21
     values: dict[str, Any] = {
         "name": "person",
         "truths": 6,
-        "ap_50": 0.61,
-        "ap_50_95": 0.34,
-        "precision_at_recall": tuple(1.0 - index / 200 for index in range(80)) + (0.0,) * 21,
+        "precision": precision,
+        "low": tuple(max(0.0, each - 0.1) for each in precision),
+        "high": tuple(min(1.0, each + 0.1) for each in precision),
     }
-    return ClassScores(**(values | changes))
+    return PrecisionRecallCurve(**(values | changes))
 
 
 def an_evaluation(**changes: Any) -> Evaluation:
-    """The evaluation of one model on the validation images of `a_manifest()`."""
+    """The evaluation of `a_subject()`, whose figures are `FIGURES`; three images with two boxes each."""
     values: dict[str, Any] = {
-        "revision": a_manifest().revision,
-        "split": Split.VAL,
+        "subject": a_subject(),
         "images": 3,
-        "weights_sha256": "a" * 64,
-        "settings": PredictionSettings(image_size_px=320),
-        "per_class": (class_scores(),),
-        "operating_point": OperatingPoint(confidence_threshold=0.31, precision=0.72, recall=0.58, f1=0.64),
+        "truths": 6,
+        "resampling": Resampling(),
+        "confidence_threshold": 0.31,
+        "figures": {name: an_estimate(value) for name, value in FIGURES.items()},
+        "curves": (a_curve(),),
+        "confusion": {
+            "confusion/0/0": an_estimate(4.0, reach=1.5),
+            "confusion/0/background": an_estimate(2.0, reach=1.5),
+            "confusion/background/0": an_estimate(1.0, reach=1.0),
+        },
     }
     return Evaluation(**(values | changes))
 
 
+def a_scored(*missing: int, **changes: Any) -> Scored:
+    """A model on four test images with two boxes each, of which it finds all; but one only in the `missing` images.
+
+    `subject`, `resampling`, `slices` and `confidence_threshold` can be told.
+    """
+    boxes = ((10.0, 10.0, 60.0, 90.0), (100.0, 20.0, 180.0, 140.0))
+    images = [f"images/test/{number}.jpg" for number in range(4)]
+    found = [boxes[:1] if number in missing else boxes for number in range(len(images))]
+    how: dict[str, Any] = {
+        "subject": a_subject(split=Split.TEST, weights_sha256=f"missing {missing}"),
+        "resampling": Resampling(resamples=100),
+        "confidence_threshold": 0.5,
+    }
+    how |= changes
+    return score(
+        how.pop("subject"),
+        [a_truth(*boxes, image=image) for image in images],
+        [some_detections(*each, image=image) for image, each in zip(images, found, strict=True)],
+        **how,
+    )
+
+
+def a_comparison(first: Scored | None = None, second: Scored | None = None) -> Comparison:
+    """A model that misses a box in the first two images, against one that misses one in the third."""
+    return compare(first or a_scored(0, 1), second or a_scored(2))
+
+
+def a_gate(**changes: Any) -> Gate:
+    """Not worse than the champion by more than 0.02 mAP50, and surely above 0.5."""
+    values: dict[str, Any] = {"metric": "map_50", "margin": 0.02, "floors": {"map_50": 0.5}}
+    return Gate(**(values | changes))
+
+
 def a_policy(**changes: Any) -> PromotionPolicy:
-    """Promote to staging what exceeds a mAP50 of 0.5, unless the champion is better."""
+    """`a_gate()` into staging and another one into production; a changed `gate` is the one into staging."""
+    staging = changes.pop("gate", a_gate())
     values: dict[str, Any] = {
         "model": "cv_yolo_tiny",
-        "alias": Alias.STAGING,
-        "metric": "map_50",
-        "floor": 0.5,
-        "keep_better_champion": True,
+        "selection_metric": "map_50",
+        "gates": {Stage.STAGING: staging, Stage.PRODUCTION: a_gate(metric="map_50_95", floors={"map_50": 0.3})},
+        "source": "policy.yaml",
+        "sha256": "c" * 64,
     }
     return PromotionPolicy(**(values | changes))
 
@@ -147,36 +238,110 @@ def a_policy(**changes: Any) -> PromotionPolicy:
 def a_check(**changes: Any) -> Check:
     """A condition that was met."""
     values: dict[str, Any] = {
-        "name": "floor",
-        "required": "map_50 > 0.5",
-        "measured": "0.6100",
-        "passed": True,
-        "sentence": "Above.",
+        "name": "floor map_50",
+        "required": "above 0.5",
+        "measured": "0.610 [0.560, 0.660]",
+        "outcome": Outcome.PASSED,
+        "sentence": "map_50 of the candidate is 0.610 [0.560, 0.660]: surely above the floor of 0.5.",
+        "estimate": an_estimate(),
+        "limit": 0.5,
     }
     return Check(**(values | changes))
 
 
 def a_champion(**changes: Any) -> Champion:
-    """Version 2, somewhat worse than `a_row()` on the same data."""
-    values: dict[str, Any] = {"version": "2", "row": a_row(run_id="run-0", name="e1_s320", map_50=0.55)}
-    return Champion(**(values | changes))
+    """Version 2, of another run than those of `a_decision()`."""
+    return Champion(**({"version": "2", "run_id": "run-0", "name": "e1_s320"} | changes))
+
+
+def a_selection(**changes: Any) -> Selection:
+    """`run-1` is the best and the cheapest; `run-2` cannot be told from it."""
+    values: dict[str, Any] = {
+        "metric": "map_50",
+        "best": "run-1",
+        "chosen": "run-1",
+        "differences": {"run-2": an_estimate(0.03)},
+        "within_noise": ("run-1", "run-2"),
+    }
+    return Selection(**(values | changes))
+
+
+def a_judgement(**changes: Any) -> Judgement:
+    """What 40 test images said about the candidate, without a champion; the third decision on them."""
+    values: dict[str, Any] = {
+        "candidate": an_evaluation(subject=a_subject(split=Split.TEST), images=40, truths=80),
+        "champion": None,
+        "differences": {},
+        "use": 3,
+    }
+    return Judgement(**(values | changes))
 
 
 def a_decision(**changes: Any) -> Decision:
-    """What `decide` makes of two good runs; `rows`, `policy` and `champion` go into it, the rest changes its result."""
-    asked = {
-        "rows": (a_row(), a_row(run_id="run-2", name="e3_s416", image_size_px=416, map_50=0.58)),
+    """A promotion of `run-1` to staging, where nobody was; `run-2` was compared too."""
+    values: dict[str, Any] = {
+        "id": "decision-7",
+        "made_at": NOON,
+        "stage": Stage.STAGING,
         "policy": a_policy(),
+        "rows": (a_row(), a_row(run_id="run-2", name="e3_s416", image_size_px=416, map_50=0.58)),
+        "selection": a_selection(),
+        "chosen": "run-1",
         "champion": None,
+        "checks": (a_check(name="proof", sentence="2 of 2 runs ended with an evaluation."), a_check()),
+        "judgement": a_judgement(),
     }
-    given = {name: changes.pop(name, value) for name, value in asked.items()}
-    return replace(decide(**given, id="decision-7", now=NOON), **changes)
+    return Decision(**(values | changes))
 
 
 def a_version(**changes: Any) -> ModelVersion:
     """Version 3, made by the run of `a_row()`."""
     values: dict[str, Any] = {"model": "cv_yolo_tiny", "version": "3", "run_id": "run-1", "weights_sha256": "a" * 64}
     return ModelVersion(**(values | changes))
+
+
+def a_new_version(**changes: Any) -> NewVersion:
+    """A version to be registered, of the run of `a_row()`."""
+    values: dict[str, Any] = {
+        "run_id": "run-1",
+        "weights": Path("best.pt"),
+        "weights_sha256": "a" * 64,
+        "confidence_threshold": 0.31,
+    }
+    return NewVersion(**(values | changes))
+
+
+def a_proposal(**changes: Any) -> Proposal:
+    """Version 3 for staging, which nobody held, by `a_decision()`."""
+    values: dict[str, Any] = {
+        "stage": Stage.STAGING,
+        "version": "3",
+        "run_id": "run-1",
+        "decision": "decision-7",
+        "verdict": "promote",
+        "policy": "configs/policy.yaml",
+        "policy_sha256": "c" * 64,
+        "evaluations": ("run-1", "run-2"),
+        "test_revision": a_manifest().revision,
+    }
+    return Proposal(**(values | changes))
+
+
+def an_entry(**changes: Any) -> Entry:
+    """The first entry of a log: the promotion of `a_proposal()`; a change of its fields goes into the entry."""
+    first = chained(a_proposal(), (), action=Action.PROMOTED, model="cv_yolo_tiny", actor="anna@desk", at=NOON)
+    return replace(first, **changes)
+
+
+def a_log(*moves: tuple[Action, Stage, str]) -> tuple[Entry, ...]:
+    """A whole log in which these versions moved into these stages, a minute apart."""
+    entries: tuple[Entry, ...] = ()
+    for minute, (action, stage, version) in enumerate(moves):
+        expected = holders(entries).get(stage)
+        proposal = a_proposal(stage=stage, version=version, run_id=f"run-{version}", expected=expected)
+        at = NOON + timedelta(minutes=minute)
+        entries += (chained(proposal, entries, action=action, model="cv_yolo_tiny", actor="anna@desk", at=at),)
+    return entries
 
 
 def a_run_report(**changes: Any) -> RunReport:
@@ -209,6 +374,65 @@ def a_decision_report(**changes: Any) -> DecisionReport:
         "git_dirty": False,
     }
     return DecisionReport(**(values | changes))
+
+
+def some_marks(**changes: Any) -> ImageMarks:
+    """An image with a box that is found, one that is missed, and a detection of nothing."""
+    values: dict[str, Any] = {
+        "image": "images/test/0.jpg",
+        "truths": (
+            TruthMark(xyxy=(10.0, 20.0, 60.0, 90.0), class_id=0, found=True),
+            TruthMark(xyxy=(100.0, 20.0, 180.0, 140.0), class_id=0, found=False),
+        ),
+        "detections": (
+            DetectionMark(xyxy=(11.0, 21.0, 61.0, 91.0), class_id=0, confidence=0.9, error=None),
+            a_wrong_detection(),
+        ),
+    }
+    return ImageMarks(**(values | changes))
+
+
+def a_wrong_detection(**changes: Any) -> DetectionMark:
+    """A detection of nothing, with confidence 0.6."""
+    values: dict[str, Any] = {
+        "xyxy": (200.0, 100.0, 240.0, 150.0),
+        "class_id": 0,
+        "confidence": 0.6,
+        "error": ErrorType.BACKGROUND,
+    }
+    return DetectionMark(**(values | changes))
+
+
+def some_thumbnails(*images: str) -> dict[str, Thumbnail]:
+    """Small copies of images of 320 x 240 px; of those of `a_scored()`, unless told."""
+    return {
+        image: Thumbnail(jpeg=f"jpeg of {image}".encode(), width_px=320, height_px=240)
+        for image in images or [f"images/test/{number}.jpg" for number in range(4)]
+    }
+
+
+def a_comparison_report(**changes: Any) -> ComparisonReport:
+    """`a_comparison()` of A and B."""
+    values: dict[str, Any] = {
+        "first_name": "A",
+        "second_name": "B",
+        "comparison": a_comparison(),
+        "thumbnails": some_thumbnails(),
+        "made_at": NOON,
+    }
+    return ComparisonReport(**(values | changes))
+
+
+def an_evaluation_report(**changes: Any) -> EvaluationReport:
+    """`an_evaluation()` of B on test images, in one of which it errs."""
+    values: dict[str, Any] = {
+        "name": "B",
+        "evaluation": an_evaluation(subject=a_subject(split=Split.TEST)),
+        "marks": (some_marks(),),
+        "thumbnails": some_thumbnails(),
+        "made_at": NOON,
+    }
+    return EvaluationReport(**(values | changes))
 
 
 def a_spec(**changes: Any) -> TrainingSpec:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.settings import Settings
@@ -49,3 +50,16 @@ def zenml_parts(zenml_home: Path) -> Bootstrap:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow's one folder in this process: its database is made once, and every test takes names of its own."""
     return tmp_path_factory.mktemp("mlflow")
+
+
+@pytest.fixture(scope="module")
+def ultralytics_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Ultralytics reads its environment when it is imported, and patches `PIL.Image.open`, which is put back."""
+    root, opener, before = tmp_path_factory.mktemp("ultralytics"), Image.open, dict(os.environ)
+    os.environ.update(Settings(root=root).isolation())
+    os.environ["YOLO_OFFLINE"] = "true"
+    __import__("ultralytics")
+    os.environ.clear()
+    os.environ.update(before)
+    yield root
+    Image.open = opener

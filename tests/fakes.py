@@ -1,7 +1,8 @@
 """The ports in memory, for tests: small, and as strict as the adapters (the contract tests run on both)."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from cv_yolo.domain.annotations import Box, Detections, GroundTruth, format_label_text
+from cv_yolo.domain.audit import Entry
+from cv_yolo.domain.chain import Finding
 from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split, revision_of
 from cv_yolo.domain.geometry import Boxes, xyxy_to_xywhn
 from cv_yolo.domain.runs import Run, RunStatus
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
-from cv_yolo.domain.versions import Alias, ModelVersion
-from cv_yolo.errors import DatasetError, NotFoundError, ServiceUnavailableError, WeightsError
+from cv_yolo.domain.versions import ModelVersion, Stage
+from cv_yolo.errors import (
+    AuditLogError,
+    DatasetError,
+    EvaluationFailedError,
+    NotFoundError,
+    ServiceUnavailableError,
+    WeightsError,
+)
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import FoundDataset, NewRun, OnEpoch, Picture, PredictionRequest
+from cv_yolo.ports import FoundDataset, NewRun, NewVersion, OnEpoch, Picture, Prediction, PredictionRequest, Thumbnail
 
 REASON_TAG = "reason"
 
@@ -63,19 +73,26 @@ class FakeTrainer:
 
 
 class FakePredictor:
-    """Finds what it is told to find in each image, and nothing in the others."""
+    """Finds what it is told to find in each image, and nothing in the others; `by_sha256` knows better by weights."""
 
     def __init__(self, detections: Iterable[Detections] = (), *, fails: BaseException | None = None) -> None:
         self._detections, self._fails = {found.image: found for found in detections}, fails
+        self.by_sha256: dict[str, dict[str, Detections]] = {}
         self.requests: list[PredictionRequest] = []
 
-    def predict(self, request: PredictionRequest) -> tuple[Detections, ...]:
+    def predict(self, request: PredictionRequest) -> Prediction:
         self.requests.append(request)
         if not request.weights.is_file() or sha256_of(request.weights) != request.weights_sha256:
             raise WeightsError(f"{request.weights}: the file is not the one that was recorded (its sha256 differs)")
         if self._fails is not None:
             raise self._fails
-        return tuple(self._detections.get(image, _nothing(image)) for image in request.images)
+        known = self.by_sha256.get(request.weights_sha256, self._detections)
+        return Prediction(
+            detections=tuple(known.get(image, _nothing(image)) for image in request.images),
+            predictor="fake 1.0",
+            settings=request.settings,
+            latency_ms=12.5,
+        )
 
 
 def _nothing(image: str) -> Detections:
@@ -85,6 +102,37 @@ def _nothing(image: str) -> Detections:
         class_ids=np.empty(0, dtype=np.int64),
         confidences=np.empty(0),
     )
+
+
+class FakePredictionFile:
+    """Files that hold a ticket each, for which the prediction is handed out again; `results` are foreign files."""
+
+    def __init__(self) -> None:
+        self._kept: dict[bytes, Prediction] = {}
+        self.results: dict[Path, Prediction] = {}
+
+    def write(self, path: Path, prediction: Prediction) -> None:
+        ticket = f"prediction {len(self._kept) + 1}".encode()
+        self._kept[ticket] = prediction
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(ticket)
+
+    def read(self, content: bytes, images: Sequence[str]) -> Prediction:
+        kept = self._kept.get(content)
+        if kept is None:
+            raise EvaluationFailedError("kept detections cannot be read: no such ticket")
+        found = {each.image: each for each in kept.detections}
+        if found.keys() != set(images):
+            raise EvaluationFailedError("kept detections are of other images than those asked for")
+        return replace(kept, detections=tuple(found[image] for image in images))
+
+    def read_coco(self, path: Path, images: Sequence[str], *, first_class: int) -> Prediction:
+        found = {each.image: each for each in self.results[path].detections}
+        shifted = [found.get(image, _nothing(image)) for image in images]
+        return Prediction(
+            detections=tuple(replace(each, class_ids=each.class_ids - first_class) for each in shifted),
+            predictor=f"results file {path.name}",
+        )
 
 
 @dataclass
@@ -119,6 +167,9 @@ class FakeExperimentTracker:
 
     def log_metrics(self, run_id: str, metrics: dict[str, float]) -> None:
         self._log(run_id, metrics, step=0)
+
+    def tag(self, run_id: str, tags: dict[str, str]) -> None:
+        self._find(run_id).tags.update(tags)
 
     def log_artifacts(self, run_id: str, files: Iterable[Path], folder: str = "") -> None:
         kept = self._find(run_id).artifacts
@@ -161,8 +212,11 @@ class FakeExperimentTracker:
             raise NotFoundError(f"run {run_id} keeps no {path}")
         return kept[path]
 
-    def artifacts(self, run_id: str) -> tuple[str, ...]:
-        """The paths of what is kept with the run, for tests to look at."""
+    def artifacts(self, run_id: str, folder: str) -> tuple[str, ...]:
+        return tuple(sorted(path for path in self._find(run_id).artifacts if path.rpartition("/")[0] == folder))
+
+    def kept(self, run_id: str) -> tuple[str, ...]:
+        """The paths of all that is kept with the run, for tests to look at."""
         return tuple(self._find(run_id).artifacts)
 
     def _log(self, run_id: str, metrics: Mapping[str, float], *, step: int) -> None:
@@ -181,38 +235,89 @@ class FakeExperimentTracker:
 
 
 class FakeModelRegistry:
-    """Versions in a list; while `refuses` is set, an alias is not given, as where the service is down."""
+    """Versions in a list; while `refuses` is set, no stage is given, and while `down` is set, nothing is answered."""
 
     def __init__(self, *, model: str = "cv_yolo_tiny") -> None:
         self._model = model
-        self._versions: list[ModelVersion] = []
-        self._holders: dict[Alias, str] = {}
+        self._versions: dict[str, ModelVersion] = {}
+        self._anchor: str | None = None
         self.refuses: BaseException | None = None
+        self.down: BaseException | None = None
 
-    def register(self, *, run_id: str, weights: Path, weights_sha256: str, version: str | None = None) -> ModelVersion:
-        known = next((each for each in self.versions() if each.run_id == run_id), None)
+    def register(self, new: NewVersion, *, version: str | None = None) -> ModelVersion:
+        known = next((each for each in self.versions() if each.run_id == new.run_id), None)
         if known is not None:
             return known
-        name = f"v{version}" if version else str(len(self._versions) + 1)
-        made = ModelVersion(model=self._model, version=name, run_id=run_id, weights_sha256=weights_sha256)
-        self._versions.append(made)
+        made = ModelVersion(
+            model=self._model,
+            version=f"v{version}" if version else str(len(self._versions) + 1),
+            run_id=new.run_id,
+            weights_sha256=new.weights_sha256,
+            confidence_threshold=new.confidence_threshold,
+        )
+        self._versions[made.version] = made
         return made
 
     def versions(self) -> tuple[ModelVersion, ...]:
-        return tuple(
-            replace(each, aliases=tuple(alias for alias in Alias if self._holders.get(alias) == each.version))
-            for each in self._versions
-        )
+        self._answer()
+        return tuple(self._versions.values())
 
-    def set_alias(self, alias: Alias, version: str | None) -> None:
+    def set_stage(self, version: str, stage: Stage | None) -> None:
+        self._answer()
         if self.refuses is not None:
             raise self.refuses
-        if version is None:
-            self._holders.pop(alias, None)
-        elif any(each.version == version for each in self._versions):
-            self._holders[alias] = version
-        else:
+        if version not in self._versions:
             raise ServiceUnavailableError(f"Model Version (name={self._model}, version={version}) not found")
+        if stage in {Stage.STAGING, Stage.PRODUCTION}:
+            for name, each in self._versions.items():
+                if each.stage is stage:
+                    self._versions[name] = replace(each, stage=Stage.ARCHIVED)
+        self._versions[version] = replace(self._versions[version], stage=stage)
+
+    def anchor(self) -> str | None:
+        self._answer()
+        return self._anchor
+
+    def set_anchor(self, text: str) -> None:
+        self._answer()
+        self._anchor = text
+
+    def _answer(self) -> None:
+        if self.down is not None:
+            raise self.down
+
+
+class FakeAuditLog:
+    """Entries in a list, written under the lock only; `damaged` lines are found, and while `fails` is set, none is."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.written = list(entries)
+        self.damaged: tuple[Finding, ...] = ()
+        self.fails: BaseException | None = None
+        self._held = 0
+
+    def entries(self) -> tuple[Entry, ...]:
+        if self.damaged:
+            raise AuditLogError(self.damaged[0].sentence)
+        return tuple(self.written)
+
+    def damage(self) -> tuple[Finding, ...]:
+        return self.damaged
+
+    def append(self, entry: Entry) -> None:
+        if not self._held:
+            raise AssertionError("written without the lock")
+        if self.fails is not None:
+            raise self.fails
+        self.written.append(entry)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,7 +452,10 @@ class FakePainter:
 
 
 class FakeGallery:
-    """Writes the names of the images and the threshold where the sheet would be."""
+    """Writes the names of the images and the threshold where the sheet would be, and no picture at all."""
+
+    def thumbnails(self, root: Path, images: Iterable[str]) -> dict[str, Thumbnail]:
+        return {image: Thumbnail(jpeg=image.encode(), width_px=320, height_px=240) for image in images}
 
     def truth_beside_predictions(
         self, root: Path, pairs: Sequence[tuple[GroundTruth, Detections]], *, confidence_threshold: float, out: Path

@@ -3,21 +3,29 @@
 import os
 import sys
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 
 from cv_yolo.domain.geometry import Boxes
-from cv_yolo.ports import DatasetFolder, DatasetStore, Gallery, ModelRegistry
+from cv_yolo.domain.intervals import Resampling
+from cv_yolo.ports import AuditLog, DatasetFolder, DatasetStore, Gallery, ModelRegistry, PredictionFile
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.close_abandoned import DRIVER_TAG
+from cv_yolo.workflows.detectors import Sources
+from cv_yolo.workflows.evaluate import Examination
+from cv_yolo.workflows.prepare_dataset import DatasetSource
+from cv_yolo.workflows.register import Register
 
 if TYPE_CHECKING:
     from cv_yolo.adapters.child_process import ChildProcess
     from cv_yolo.adapters.journal import Journal
+    from cv_yolo.adapters.mlflow_registry import MlflowRegistry
     from cv_yolo.adapters.mlflow_tracker import MlflowTracker
     from cv_yolo.adapters.pretrained_weights import PretrainedWeights
 
@@ -64,8 +72,8 @@ class Bootstrap:
             uri=self.settings.tracking_uri, experiment=experiment, artifacts=self.settings.mlflow_artifacts / experiment
         )
 
-    def tracking_registry(self, model: str = MODEL) -> ModelRegistry:
-        """MLflow's registry of the model."""
+    def tracking_registry(self, model: str = MODEL) -> "MlflowRegistry":
+        """MLflow's registry of the model, which is the log's anchor too."""
         from cv_yolo.adapters.mlflow_registry import MlflowRegistry
 
         return MlflowRegistry(uri=self.settings.tracking_uri, model=model)
@@ -75,6 +83,58 @@ class Bootstrap:
         from cv_yolo.adapters.zenml_registry import ZenmlRegistry
 
         return ZenmlRegistry(model=model)
+
+    def audit_log(self, model: str = MODEL) -> AuditLog:
+        """The audit log of the model."""
+        from cv_yolo.adapters.audit_file import AuditFile
+
+        return AuditFile(self.settings.audit / f"{quote(model, safe='')}.jsonl")
+
+    def register(self, model: str = MODEL) -> Register:
+        """The audit log of the model and the registries that follow it."""
+        tracking = self.tracking_registry(model)
+        return Register(
+            model=model,
+            tracking=tracking,
+            pipeline=self.pipeline_registry(model),
+            log=self.audit_log(model),
+            anchor=tracking,
+        )
+
+    def sources(self, model: str = MODEL, experiment: str = EXPERIMENT) -> Sources:
+        """Where detectors come from."""
+        return Sources(tracker=self.tracker(experiment), register=self.register(model), weights=self.settings.weights)
+
+    def dataset_source(self, root: Path, report: Callable[[str], None]) -> DatasetSource:
+        """The data set in that folder, with who can bring it there."""
+        return DatasetSource(root=root, folder=self.dataset_folder, store=self.dataset_store, report=report)
+
+    def examination(
+        self, root: Path, *, workdir: Path, resampling: Resampling, experiment: str = EXPERIMENT
+    ) -> Examination:
+        """What an evaluation on the data set in that folder needs of the world."""
+        return Examination(
+            predictor=self.children,
+            predictions=self.prediction_file,
+            folder=self.dataset_folder,
+            tracker=self.tracker(experiment),
+            dataset_root=root,
+            workdir=workdir,
+            resampling=resampling,
+        )
+
+    @cached_property
+    def prediction_file(self) -> PredictionFile:
+        """Predictions as files."""
+        from cv_yolo.adapters.prediction_file import NpzPredictionFile
+
+        return NpzPredictionFile()
+
+    def actor(self) -> str:
+        """Who is at work: user and machine."""
+        from cv_yolo.adapters.machine import actor
+
+        return actor()
 
     @cached_property
     def dataset_folder(self) -> DatasetFolder:
@@ -110,6 +170,12 @@ class Bootstrap:
 
         return code_version()
 
+    def evaluator_version(self) -> str:
+        """Hash of the code and libraries that determine an evaluation."""
+        from cv_yolo.adapters.machine import evaluator_version
+
+        return evaluator_version()
+
     def origin_tags(self) -> dict[str, str]:
         """Commit, machine, library versions, and the process that drives."""
         from cv_yolo.adapters.machine import driver_mark, origin_tags
@@ -125,9 +191,10 @@ class Bootstrap:
     def serve_child(self, folder: Path) -> int:
         """The child's end of `children`: do what is asked for in `folder`."""
         from cv_yolo.adapters.child_process import serve
+        from cv_yolo.adapters.onnx_guard import OnnxGuard
         from cv_yolo.adapters.ultralytics_backend import UltralyticsPredictor, UltralyticsTrainer
 
-        return serve(folder, trainer=UltralyticsTrainer(), predictor=UltralyticsPredictor())
+        return serve(folder, trainer=UltralyticsTrainer(), predictor=OnnxGuard(UltralyticsPredictor()))
 
     def journal(self, pipeline_run: str) -> "Journal":
         """The events of a pipeline run."""

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from cv_yolo.domain.promotion import PromotionPolicy
+from cv_yolo.domain.intervals import Resampling
+from cv_yolo.domain.policy import Gate, PromotionPolicy, Rule
 from cv_yolo.domain.training import STRIDE_PX
-from cv_yolo.domain.versions import Alias
+from cv_yolo.domain.versions import Stage
 from cv_yolo.errors import ConfigError
+from cv_yolo.files import sha256_of
 
 
 def _as_list(value: object) -> object:
@@ -19,6 +21,10 @@ def _as_list(value: object) -> object:
 
 Epochs = Annotated[int, Field(ge=1, le=10_000, strict=True)]
 ImageSize = Annotated[int, Field(ge=STRIDE_PX, le=4096, multiple_of=STRIDE_PX, strict=True)]
+FigureName = Annotated[
+    str, Field(pattern=r"^(map_50(_95)?|map_75|(map|ar)_(small|medium|large)|ar_1(0{0,2})|precision|recall|f1|"
+               r"(class|size|slice)/.+/.+)$")
+]  # fmt: skip
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|\d+)$")]
 
 
@@ -73,23 +79,78 @@ class SelectionConfig(_Strict):
     split: Literal["val"] = "val"
 
 
+class IntervalsConfig(_Strict):
+    """How intervals are made."""
+
+    confidence: float = Field(default=0.95, ge=0.5, lt=1)
+    resamples: int = Field(default=2000, ge=100, le=10_000)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+
+class TestConfig(_Strict):
+    """How the test images are used up."""
+
+    min_images: int = Field(default=30, ge=2)
+    budget: int = Field(default=20, ge=1)
+
+
+class GateConfig(_Strict):
+    """What a version must pass to enter a stage."""
+
+    metric: Literal["map_50", "map_50_95", "map_75", "f1", "precision", "recall"] = "map_50"
+    rule: Rule = Rule.NON_INFERIORITY
+    margin: float = Field(default=0.02, ge=0, le=1)
+    class_margin: float | None = Field(default=None, ge=0, le=1)
+    slice_margin: float | None = Field(default=None, ge=0, le=1)
+    floors: dict[FigureName, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
+    max_latency_ms: float | None = Field(default=None, gt=0)
+    max_size_mb: float | None = Field(default=None, gt=0)
+
+    def to_gate(self, *, provisional: bool = False) -> Gate:
+        """The domain's value."""
+        given = self.model_dump(exclude={"max_size_mb", "provisional"})
+        size_bytes = None if self.max_size_mb is None else round(self.max_size_mb * 1e6)
+        return Gate(**given, max_size_bytes=size_bytes, provisional=provisional)
+
+
+class StagingGateConfig(GateConfig):
+    """Into staging, where a policy may let a first version in provisionally, on few test images."""
+
+    provisional: bool = False
+
+
+class GatesConfig(_Strict):
+    """One gate for each stage; a stage without one is entered by nobody."""
+
+    staging: StagingGateConfig | None = None
+    production: GateConfig | None = None
+
+
 class PolicyConfig(_Strict):
-    """When a run is promoted, and to what."""
+    """When a version is promoted, and to what."""
 
     model: str = Field(default="cv_yolo_tiny", min_length=1)
-    alias: Literal["staging"] = "staging"
     selection: SelectionConfig = SelectionConfig()
-    floor: float = Field(default=0.0, ge=0, le=1)
-    keep_better_champion: bool = True
+    intervals: IntervalsConfig = IntervalsConfig()
+    test: TestConfig = TestConfig()
+    gates: GatesConfig
 
-    def to_policy(self) -> PromotionPolicy:
-        """The domain's value."""
+    def to_policy(self, *, source: str, sha256: str) -> PromotionPolicy:
+        """The domain's value; `source` and `sha256` name the file it was read from."""
+        gates = {}
+        if self.gates.staging is not None:
+            gates[Stage.STAGING] = self.gates.staging.to_gate(provisional=self.gates.staging.provisional)
+        if self.gates.production is not None:
+            gates[Stage.PRODUCTION] = self.gates.production.to_gate()
         return PromotionPolicy(
             model=self.model,
-            alias=Alias(self.alias),
-            metric=self.selection.metric,
-            floor=self.floor,
-            keep_better_champion=self.keep_better_champion,
+            selection_metric=self.selection.metric,
+            gates=gates,
+            resampling=Resampling(**self.intervals.model_dump()),
+            min_images=self.test.min_images,
+            test_budget=self.test.budget,
+            source=source,
+            sha256=sha256,
         )
 
 
@@ -102,8 +163,12 @@ def load_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> E
 
 
 def load_policy(path: Path) -> PromotionPolicy:
-    """Read a promotion policy's file."""
-    return _load(path, PolicyConfig, {}).to_policy()
+    """Read a promotion policy's file; its name and the hash of its content stay with every decision."""
+    config = _load(path, PolicyConfig, {})
+    try:
+        return config.to_policy(source=path.name, sha256=sha256_of(path))
+    except ValueError as error:
+        raise ConfigError(f"{path}: gates: {error}", hint="docs/reference/configuration.md lists all keys") from error
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -131,7 +196,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file", hint="give one with --config; `ls configs` shows ours") from None
+        raise ConfigError(f"{path}: no such file", hint="`ls configs` shows ours") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:

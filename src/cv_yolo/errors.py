@@ -8,6 +8,8 @@
     │   └── NotFoundError                       a run or a model version that nobody recorded
     ├── ServiceUnavailableError          3      a service or a network address
     ├── PolicyRefusedError               4      the policy said no
+    │   └── PromotionConflictError              another promotion was faster
+    ├── AuditLogError                    1      the audit log was changed, or cannot be read or written
     ├── RunFailedError                   1      a run without its proof
     │   ├── TrainingFailedError
     │   └── EvaluationFailedError
@@ -63,6 +65,14 @@ class PolicyRefusedError(CvYoloError):
     """The promotion policy said no."""
 
     exit_code = 4
+
+
+class PromotionConflictError(PolicyRefusedError):
+    """The stage was taken by another version since this one was judged."""
+
+
+class AuditLogError(CvYoloError):
+    """The audit log does not hold together, or cannot be read or written."""
 
 
 class RunFailedError(CvYoloError):

@@ -1,8 +1,7 @@
 """Small things that everybody does with files: content hashes, and writing in whole or not at all."""
 
 import hashlib
-import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
@@ -14,12 +13,17 @@ def sha256_of(path: Path) -> str:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that a reader sees the former content or the new one, never a part."""
+    write_bytes_whole(path, text.encode("utf-8"))
+
+
+def write_bytes_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the former content or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    scrap = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
+        with scrap.open("xb") as file:  # readable for those whom the umask allows, as `tempfile`'s files are not
+            file.write(content)
+        scrap.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        scrap.unlink(missing_ok=True)
         raise

@@ -44,6 +44,11 @@ class Settings(BaseSettings):
         return self.home / "weights"
 
     @property
+    def audit(self) -> Path:
+        """The audit log of each model, one file each."""
+        return self.home / "audit"
+
+    @property
     def decisions(self) -> Path:
         """Written decisions, one file each."""
         return self.root / "reports" / "decisions"

@@ -115,6 +115,50 @@ def test_a_file_that_was_not_kept_is_not_found(tracker: ExperimentTracker) -> No
         tracker.artifact(run_id, "weights/best.pt")
 
 
+def test_facts_that_are_known_later_are_tagged_beside_the_others(tracker: ExperimentTracker) -> None:
+    run_id = tracker.start(new_run())
+    tracker.tag(run_id, {"weights_sha256": "a" * 64, "note": "first"})
+    tracker.tag(run_id, {"note": "second"})
+    assert tracker.get(run_id).tags == {"dataset_revision": "r1", "weights_sha256": "a" * 64, "note": "second"}
+
+
+def test_a_run_that_ended_can_still_be_tagged_and_given_files(tracker: ExperimentTracker, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_bytes(b"a page")
+    run_id = tracker.start(new_run())
+    tracker.finish(run_id, RunStatus.FINISHED)
+    tracker.tag(run_id, {"note": "late"})
+    tracker.log_artifacts(run_id, [tmp_path / "page.html"], "decision")
+    run = tracker.get(run_id)
+    assert (run.status, run.tags["note"]) == (RunStatus.FINISHED, "late")
+    assert tracker.artifact(run_id, "decision/page.html") == b"a page"
+
+
+def test_the_files_of_a_folder_are_listed_and_those_below_it_are_not(
+    tracker: ExperimentTracker, tmp_path: Path
+) -> None:
+    for name in ("b.json", "a.json", "deep.npz"):
+        (tmp_path / name).write_bytes(name.encode())
+    run_id = tracker.start(new_run())
+    tracker.log_artifacts(run_id, [tmp_path / "b.json", tmp_path / "a.json"], "evaluation/val")
+    tracker.log_artifacts(run_id, [tmp_path / "deep.npz"], "evaluation/val/0123456789ab")
+    assert tracker.artifacts(run_id, "evaluation/val") == ("evaluation/val/a.json", "evaluation/val/b.json")
+    assert tracker.artifacts(run_id, "evaluation/val/0123456789ab") == ("evaluation/val/0123456789ab/deep.npz",)
+    assert tracker.artifacts(run_id, "evaluation") == ()
+
+
+def test_a_folder_that_is_not_there_holds_no_files(tracker: ExperimentTracker) -> None:
+    assert tracker.artifacts(tracker.start(new_run()), "evaluation/test") == ()
+
+
+def test_a_file_that_is_kept_again_replaces_the_former_one(tracker: ExperimentTracker, tmp_path: Path) -> None:
+    run_id = tracker.start(new_run())
+    for content in (b"a longer first content", b"second"):
+        (tmp_path / "detections.npz").write_bytes(content)
+        tracker.log_artifacts(run_id, [tmp_path / "detections.npz"], "evaluation/val")
+    assert tracker.artifacts(run_id, "evaluation/val") == ("evaluation/val/detections.npz",)
+    assert tracker.artifact(run_id, "evaluation/val/detections.npz") == b"second"
+
+
 def test_an_unknown_run_is_not_found(tracker: ExperimentTracker) -> None:
     tracker.start(new_run())
     unknown = "0" * 31 + "9"
@@ -124,3 +168,7 @@ def test_an_unknown_run_is_not_found(tracker: ExperimentTracker) -> None:
         tracker.log_metrics(unknown, {"final/map_50": 0.5})
     with pytest.raises(NotFoundError, match=unknown):
         tracker.finish(unknown, RunStatus.FINISHED)
+    with pytest.raises(NotFoundError, match=unknown):
+        tracker.tag(unknown, {"note": "lost"})
+    with pytest.raises(NotFoundError, match=unknown):
+        tracker.artifacts(unknown, "weights")

@@ -1,4 +1,4 @@
-"""`ModelRegistry`: versions and aliases, held by the fake, by MLflow and by ZenML."""
+"""`ModelRegistry`: versions and their stages, held by the fake, by MLflow and by ZenML."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import pytest
 
 from cv_yolo.adapters.mlflow_registry import MlflowRegistry
 from cv_yolo.adapters.mlflow_tracker import MlflowTracker
-from cv_yolo.domain.versions import Alias, ModelVersion
+from cv_yolo.domain.versions import ModelVersion, Stage
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.ports import ModelRegistry, NewRun
+from cv_yolo.ports import ModelRegistry, NewRun, NewVersion
 from tests.fakes import FakeModelRegistry
 
-STAGING, PRODUCTION = Alias.STAGING, Alias.PRODUCTION
+STAGING, PRODUCTION, ARCHIVED = Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +27,14 @@ class Case:
     def register(self, run_id: str | None = None, *, version: str | None = None) -> ModelVersion:
         run_id = run_id or self.new_run_id()
         sha256 = f"sha256 of {run_id}"
-        return self.registry.register(run_id=run_id, weights=Path("best.pt"), weights_sha256=sha256, version=version)
+        new = NewVersion(run_id=run_id, weights=Path("best.pt"), weights_sha256=sha256, confidence_threshold=1 / 3)
+        return self.registry.register(new, version=version)
 
-    def holder_of(self, alias: Alias) -> str | None:
-        holders = [each.version for each in self.registry.versions() if alias in each.aliases]
-        assert len(holders) <= 1
-        return holders[0] if holders else None
+    def two(self) -> tuple[str, str]:
+        return self.register(version="1").version, self.register(version="2").version
+
+    def stages(self) -> dict[str, Stage | None]:
+        return {each.version: each.stage for each in self.registry.versions()}
 
 
 @pytest.fixture(params=["fake", "mlflow", "zenml"])
@@ -58,15 +60,18 @@ def test_a_new_model_has_no_versions(case: Case) -> None:
     assert case.registry.versions() == ()
 
 
-def test_a_registered_version_says_its_run_and_the_hash_of_its_weights(case: Case) -> None:
+def test_a_registered_version_says_its_run_its_weights_and_its_threshold(case: Case) -> None:
     run_id = case.new_run_id()
     made = case.register(run_id)
-    assert (made.model, made.run_id, made.weights_sha256, made.aliases) == (
-        case.model,
-        run_id,
-        f"sha256 of {run_id}",
-        (),
-    )
+    assert (made.model, made.run_id, made.weights_sha256) == (case.model, run_id, f"sha256 of {run_id}")
+    assert (made.stage, made.confidence_threshold) == (None, 1 / 3)
+    assert case.registry.versions() == (made,)
+
+
+def test_a_version_may_have_no_threshold(case: Case) -> None:
+    new = NewVersion(run_id=case.new_run_id(), weights=Path("best.pt"), weights_sha256="a" * 64)
+    made = case.registry.register(new, version="1")
+    assert made.confidence_threshold is None
     assert case.registry.versions() == (made,)
 
 
@@ -82,49 +87,72 @@ def test_versions_are_listed_oldest_first(case: Case) -> None:
     assert case.registry.versions() == made
 
 
-def test_an_alias_is_given_to_a_version(case: Case) -> None:
+@pytest.mark.parametrize("stage", Stage)
+def test_a_version_is_put_into_a_stage_and_out_of_it(case: Case, stage: Stage) -> None:
     made = case.register(version="1")
-    case.registry.set_alias(STAGING, made.version)
-    assert case.holder_of(STAGING) == made.version
-
-
-def test_at_most_one_version_holds_an_alias(case: Case) -> None:
-    first, second = case.register(version="1"), case.register(version="2")
-    case.registry.set_alias(STAGING, first.version)
-    case.registry.set_alias(STAGING, second.version)
-    assert case.holder_of(STAGING) == second.version
-
-
-def test_two_aliases_are_held_by_two_versions(case: Case) -> None:
-    first, second = case.register(version="1"), case.register(version="2")
-    case.registry.set_alias(PRODUCTION, first.version)
-    case.registry.set_alias(STAGING, second.version)
-    assert (case.holder_of(PRODUCTION), case.holder_of(STAGING)) == (first.version, second.version)
-
-
-def test_an_alias_can_be_given_back(case: Case) -> None:
-    made = case.register(version="1")
-    case.registry.set_alias(STAGING, made.version)
-    case.registry.set_alias(STAGING, None)
-    assert case.holder_of(STAGING) is None
-
-
-def test_an_alias_that_nobody_holds_can_be_given_back_too(case: Case) -> None:
-    made = case.register(version="1")
-    case.registry.set_alias(STAGING, None)
+    case.registry.set_stage(made.version, stage)
+    assert case.stages() == {made.version: stage}
+    case.registry.set_stage(made.version, None)
     assert case.registry.versions() == (made,)
 
 
-def test_a_run_that_is_registered_again_keeps_its_alias(case: Case) -> None:
+@pytest.mark.parametrize("stage", [STAGING, PRODUCTION])
+def test_who_held_the_stage_before_becomes_archived(case: Case, stage: Stage) -> None:
+    first, second = case.two()
+    case.registry.set_stage(first, stage)
+    case.registry.set_stage(second, stage)
+    assert case.stages() == {first: ARCHIVED, second: stage}
+
+
+def test_any_number_of_versions_are_archived(case: Case) -> None:
+    first, second = case.two()
+    case.registry.set_stage(first, ARCHIVED)
+    case.registry.set_stage(second, ARCHIVED)
+    assert case.stages() == {first: ARCHIVED, second: ARCHIVED}
+
+
+def test_staging_and_production_are_held_by_two_versions(case: Case) -> None:
+    first, second = case.two()
+    case.registry.set_stage(first, PRODUCTION)
+    case.registry.set_stage(second, STAGING)
+    assert case.stages() == {first: PRODUCTION, second: STAGING}
+
+
+def test_a_version_that_moves_to_production_leaves_staging_empty(case: Case) -> None:
+    first, second = case.two()
+    case.registry.set_stage(first, PRODUCTION)
+    case.registry.set_stage(second, STAGING)
+    case.registry.set_stage(second, PRODUCTION)
+    assert case.stages() == {first: ARCHIVED, second: PRODUCTION}
+
+
+def test_an_archived_version_comes_back(case: Case) -> None:
+    first, second = case.two()
+    for version in (first, second, first):
+        case.registry.set_stage(version, STAGING)
+    assert case.stages() == {first: STAGING, second: ARCHIVED}
+
+
+def test_the_holder_of_a_stage_may_be_given_it_again(case: Case) -> None:
+    made = case.register(version="1").version
+    case.registry.set_stage(made, STAGING)
+    case.registry.set_stage(made, STAGING)
+    assert case.stages() == {made: STAGING}
+
+
+def test_a_run_that_is_registered_again_keeps_its_stage(case: Case) -> None:
     run_id = case.new_run_id()
-    case.registry.set_alias(STAGING, case.register(run_id, version="1").version)
-    assert case.register(run_id).aliases == (STAGING,)
+    case.registry.set_stage(case.register(run_id, version="1").version, STAGING)
+    assert case.register(run_id).stage is STAGING
 
 
-def test_an_unknown_version_gets_no_alias(case: Case) -> None:
-    case.register(version="1")
+@pytest.mark.parametrize("stage", [STAGING, ARCHIVED, None])
+def test_an_unknown_version_gets_no_stage_and_takes_it_from_nobody(case: Case, stage: Stage | None) -> None:
+    made = case.register(version="1").version
+    case.registry.set_stage(made, STAGING)
     with pytest.raises(ServiceUnavailableError, match="99"):
-        case.registry.set_alias(STAGING, "99")
+        case.registry.set_stage("99", stage)
+    assert case.stages() == {made: STAGING}
 
 
 def test_models_do_not_know_each_others_versions(case: Case, request: pytest.FixtureRequest) -> None:

@@ -1,6 +1,7 @@
-"""`Trainer` and `Predictor`: the fakes called here, and the same fakes at work in a child process."""
+"""`Trainer` and `Predictor`: the fakes called here, the same fakes at work in a child process, and Ultralytics."""
 
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cv_yolo.adapters.child_process import ChildProcess
+from cv_yolo.adapters.ultralytics_backend import UltralyticsPredictor
 from cv_yolo.domain.evaluation import PredictionSettings
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest
 from cv_yolo.errors import WeightsError
@@ -34,16 +37,28 @@ def trainer(request: pytest.FixtureRequest) -> Trainer:
     return FakeTrainer() if request.param == "here" else child("works")
 
 
-@pytest.fixture(params=["here", "child"])
+@pytest.fixture(params=["here", "child", pytest.param("ultralytics", marks=pytest.mark.slow)])
 def predictor(request: pytest.FixtureRequest) -> Predictor:
-    return FakePredictor([FOUND]) if request.param == "here" else child("works")
+    if request.param == "ultralytics":
+        request.getfixturevalue("ultralytics_home")
+        return UltralyticsPredictor()
+    return telling_predictor(request.param)
+
+
+@pytest.fixture(params=["here", "child"])
+def told_predictor(request: pytest.FixtureRequest) -> Predictor:
+    """A predictor that is told what to find."""
+    return telling_predictor(request.param)
+
+
+def telling_predictor(where: str) -> Predictor:
+    return FakePredictor([FOUND]) if where == "here" else child("works")
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    path = tmp_path / "start.pt"
-    path.write_bytes(b"weights")
-    return path
+    """Weights that Ultralytics can load too."""
+    return Path(shutil.copy(REPOSITORY / "weights" / "bootstrap-yolo11n.pt", tmp_path / "start.pt"))
 
 
 def training(tmp_path: Path, weights: Path, **spec: Any) -> TrainingRequest:
@@ -57,6 +72,9 @@ def training(tmp_path: Path, weights: Path, **spec: Any) -> TrainingRequest:
 
 
 def prediction(tmp_path: Path, weights: Path, *images: str) -> PredictionRequest:
+    for number, image in enumerate(images):
+        (tmp_path / "data" / image).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 48), (40 * number, 90, 120)).save(tmp_path / "data" / image)
     return PredictionRequest(
         weights=weights,
         weights_sha256=sha256_of(weights),
@@ -89,14 +107,48 @@ def test_missing_weights_are_the_persons_error(trainer: Trainer, tmp_path: Path)
         trainer.train(training(tmp_path, tmp_path / "start.pt"), on_epoch=lambda epoch: None)
 
 
+IMAGES = ("images/val/2.jpg", FOUND.image, "images/val/0.jpg")
+
+
 def test_there_are_detections_for_each_image_in_order(predictor: Predictor, tmp_path: Path, weights: Path) -> None:
-    images = ("images/val/2.jpg", FOUND.image, "images/val/0.jpg")
-    found = predictor.predict(prediction(tmp_path, weights, *images))
-    assert tuple(each.image for each in found) == images
-    np.testing.assert_array_equal(found[1].boxes_xyxy, FOUND.boxes_xyxy)
-    np.testing.assert_array_equal(found[1].class_ids, FOUND.class_ids)
-    np.testing.assert_array_equal(found[1].confidences, FOUND.confidences)
-    assert found[0].boxes_xyxy.shape == (0, 4)
+    found = predictor.predict(prediction(tmp_path, weights, *IMAGES)).detections
+    assert tuple(each.image for each in found) == IMAGES
+    for each in found:
+        assert each.boxes_xyxy.shape == (len(each.class_ids), 4)
+        assert (each.boxes_xyxy.dtype, each.class_ids.dtype, each.confidences.dtype) == (
+            np.float64,
+            np.int64,
+            np.float64,
+        )
+
+
+def test_what_is_found_comes_without_loss(told_predictor: Predictor, tmp_path: Path, weights: Path) -> None:
+    first, second, _ = told_predictor.predict(prediction(tmp_path, weights, *IMAGES)).detections
+    np.testing.assert_array_equal(second.boxes_xyxy, FOUND.boxes_xyxy)
+    np.testing.assert_array_equal(second.class_ids, FOUND.class_ids)
+    np.testing.assert_array_equal(second.confidences, FOUND.confidences)
+    assert first.boxes_xyxy.shape == (0, 4)
+
+
+def test_a_prediction_says_by_which_library_with_which_settings_and_how_fast(
+    predictor: Predictor, tmp_path: Path, weights: Path
+) -> None:
+    request = prediction(tmp_path, weights, *IMAGES)
+    found = predictor.predict(request)
+    name, version, *_ = found.predictor.split()
+    assert name.isalpha()
+    assert version[0].isdigit()
+    assert found.settings == request.settings
+    assert found.latency_ms is not None
+    assert found.latency_ms > 0
+
+
+def test_the_same_images_are_found_the_same_again(predictor: Predictor, tmp_path: Path, weights: Path) -> None:
+    request = prediction(tmp_path, weights, *IMAGES)
+    first, again = (predictor.predict(request).detections for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.boxes_xyxy, other.boxes_xyxy)
+        np.testing.assert_array_equal(one.confidences, other.confidences)
 
 
 def test_other_weights_than_those_recorded_are_refused(predictor: Predictor, tmp_path: Path, weights: Path) -> None:

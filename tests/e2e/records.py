@@ -7,7 +7,6 @@ from tests.e2e.project import Project
 
 READ = """
 import json, sys
-from pathlib import Path
 from cv_yolo.bootstrap import Bootstrap
 parts = Bootstrap()
 from mlflow import MlflowClient
@@ -25,6 +24,9 @@ pipeline_runs = zenml.list_pipeline_runs(sort_by="desc:created", hydrate=True).i
 def typed(run, step, output):
     found = run.steps.get(step)
     return type(found.outputs[output][0].load()).__module__ if found and found.status == "completed" else None
+def files(run_id, folder=None):
+    for each in mlflow.list_artifacts(run_id, folder):
+        yield from files(run_id, each.path) if each.is_dir else [each.path]
 def shown(step):
     return [str(v.type) for v in step.outputs["report"][0].visualizations] if step and step.outputs else []
 print(json.dumps({
@@ -33,8 +35,7 @@ print(json.dumps({
         "params": run.data.params, "metrics": run.data.metrics,
         "steps": {name: [m.step for m in mlflow.get_metric_history(run.info.run_id, name)]
                   for name in run.data.metrics},
-        "files": [f"{folder.path}/{Path(file.path).name}" for folder in mlflow.list_artifacts(run.info.run_id)
-                  for file in mlflow.list_artifacts(run.info.run_id, folder.path)],
+        "files": list(files(run.info.run_id)),
     } for run in runs],
     "aliases": {model.name: dict(model.aliases) for model in models},
     "versions": [[v.version, v.run_id] for v in mlflow.search_model_versions("name = 'cv_yolo_tiny'")],

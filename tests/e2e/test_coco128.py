@@ -33,7 +33,8 @@ def test_both_documented_entry_points_end_with_a_promoted_detector(project: Proj
     baseline = project.run_module("src.zenml_pipelines.run_yolo_pipeline_baseline", "--epochs", "1", *SMALL)
     assert baseline.exit_code == 0, baseline.err
     grid = project.run_module("src.zenml_pipelines.run_yolo_pipeline_grid", "--epochs", "1,2", *SMALL)
-    assert grid.exit_code == 0, grid.err
+    assert grid.exit_code in {0, 4}, grid.err
+    assert "Decision " in grid.out
     records = read_records(project)
     assert sorted(run["name"] for run in records["runs"]) == ["e1_s64", "e2_s64"], "the grid reuses the baseline's run"
     assert all(run["status"] == "FINISHED" for run in records["runs"])

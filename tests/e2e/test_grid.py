@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ FILES = {
     "training/BoxF1_curve.png",
     "training/labels.jpg",
     "evaluation/sample_predictions.jpg",
+    "evaluation/val/evaluation.json",
 }
 
 
@@ -28,10 +30,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return make_project(tmp_path_factory.mktemp("grid") / "project")
 
 
-def test_a_fresh_clone_goes_from_nothing_to_a_promoted_detector(project: Project) -> None:
+def test_a_fresh_clone_goes_from_nothing_to_a_detector_that_is_promoted_provisionally(project: Project) -> None:
     done = project.run(*GRID, "--json")
     assert done.exit_code == 0, done.err
-    assert done.json["verdict"] == "promote"
+    told = done.json
+    assert (told["verdict"], told["promoted"], told["provisional"]) == ("promote", True, True), "10 test images are few"
+    outcomes = {check["name"]: check["outcome"] for check in told["decision"]["checks"]}
+    assert outcomes["test images"] == "waived"
+    assert not {"failed", "undecided"} & set(outcomes.values())
+    judgement = told["decision"]["judgement"]
+    assert (judgement["candidate"]["images"], judgement["champion"], judgement["use"]) == (10, None, 1)
     assert (project.root / "data" / "demo" / "data.yaml").is_file(), "made by its DVC stage"
     records = read_records(project)
     assert [run["status"] for run in records["runs"]] == ["FINISHED", "FINISHED"]
@@ -51,26 +59,36 @@ def test_a_fresh_clone_goes_from_nothing_to_a_promoted_detector(project: Project
 def test_every_run_has_its_whole_record(project: Project) -> None:
     for run in read_records(project)["runs"]:
         epochs = int(run["params"]["epochs"])
-        assert set(run["metrics"]) >= EPOCH_METRICS
+        assert set(run["metrics"]) >= EPOCH_METRICS | {"latency_ms", "interval/map_50/low", "interval/map_50/high"}
+        assert run["metrics"]["interval/map_50/low"] <= run["metrics"]["final/map_50"]
         assert all(run["steps"][name] == list(range(1, epochs + 1)) for name in EPOCH_METRICS), "each step once"
         assert set(run["files"]) >= FILES
+        assert any(re.fullmatch(r"evaluation/val/[0-9a-f]{12}/detections\.npz", name) for name in run["files"])
         assert set(run["tags"]) >= {"git_commit", "git_dirty", "dataset_revision", "pipeline_run", "seed", "machine"}
         assert run["tags"]["version.ultralytics"]
         assert len(run["tags"]["git_commit"]) == 40
 
 
-def test_the_table_is_what_mlflow_holds(project: Project) -> None:
+def test_the_table_is_what_mlflow_holds_and_a_rerun_of_the_champion_changes_nothing(project: Project) -> None:
+    before = project.run("history", "--json").json
     done = project.run(*GRID, "--json")
+    assert done.exit_code == 0, done.err
+    decision = done.json["decision"]
+    assert decision["champion"]["run_id"] == decision["chosen"]
+    assert (done.json["verdict"], decision["judgement"]) == ("promote", None), "no test image was looked at again"
+    assert project.run("history", "--json").json == before
     held = {run["id"]: run for run in read_records(project)["runs"]}
-    rows = done.json["decision"]["rows"]
+    rows = decision["rows"]
     assert {row["run_id"] for row in rows} == set(held)
     for row in rows:
         metrics = held[row["run_id"]]["metrics"]
         assert row["scores"] == {name: metrics[f"final/{name}"] for name in row["scores"]}
         assert row["duration_s"] == metrics["duration_s"]
         assert all(math.isfinite(value) for value in row["scores"].values())
+    selection = decision["selection"]
     best = max(rows, key=lambda row: (row["scores"]["map_50"], -row["epochs"]))
-    assert done.json["decision"]["chosen"] == best["run_id"]
+    cheapest = min((row for row in rows if row["run_id"] in selection["within_noise"]), key=lambda row: row["epochs"])
+    assert (selection["best"], decision["chosen"]) == (best["run_id"], cheapest["run_id"])
 
 
 def test_staging_is_held_in_both_registries_by_the_chosen_run(project: Project) -> None:
@@ -78,7 +96,18 @@ def test_staging_is_held_in_both_registries_by_the_chosen_run(project: Project) 
     assert records["aliases"]["cv_yolo_tiny"] == {"staging": 1}
     assert records["stages"] == {"v1": "staging"}
     listed = project.run("models", "--json").json
-    assert [(version["version"], version["aliases"]) for version in listed] == [("1", ["staging"])]
+    assert [(version["version"], version["stage"]) for version in listed] == [("1", "staging")]
+
+
+def test_what_was_decided_is_on_record_and_all_records_agree(project: Project) -> None:
+    first = project.run("history", "--json").json[0]
+    assert (first["action"], first["version"], first["stage"], first["former"]) == ("promoted", "1", "staging", None)
+    assert first["provisional"] is True
+    assert first["run_id"] in {run["id"] for run in read_records(project)["runs"]}
+    verified = project.run("history", "--verify")
+    assert (verified.exit_code, "chain intact" in verified.out) == (0, True)
+    checked = project.run("models", "check", "--dry-run")
+    assert (checked.exit_code, checked.out[:8]) == (0, "In order")
 
 
 def test_artifacts_come_back_as_the_types_they_were_and_the_report_is_shown(project: Project) -> None:
@@ -113,13 +142,21 @@ def test_another_cell_trains_only_that_cell(project: Project) -> None:
     assert [run["name"] for run in new] == ["e3_s64"]
 
 
-def test_one_changed_label_trains_again_on_a_new_revision(project: Project) -> None:
+def test_one_changed_label_trains_again_on_a_new_revision_and_is_judged_anew(project: Project) -> None:
     label = sorted((project.root / "data" / "demo" / "labels" / "train").glob("*.txt"))[0]
     label.write_text("0 0.5 0.5 0.25 0.25\n", encoding="utf-8")
     before = {run["id"]: run for run in read_records(project)["runs"]}
+    told = project.run("history", "--json").json
     done = project.run("grid", "--config", "configs/demo.yaml", "--epochs", "1", *SMALL)
-    assert done.exit_code == 0, done.err
+    assert done.exit_code in {0, 4}, done.err
     assert f"1 changed (labels/train/{label.name})" in done.err
+    entry = project.run("history", "--json").json[-1]
+    assert entry["number"] == len(told) + 1
+    assert f"Decision {entry['decision']}: {entry['verdict']}" in done.out
+    assert f"Decision number {len(told) + 1} on these test images" in done.out
+    assert entry["action"] == ("promoted" if done.exit_code == 0 else "judged")
+    assert len(entry["evaluations"]) == 2, "the candidate's and the champion's"
+    assert entry["test_revision"] == told[0]["test_revision"], "a label of train is none of test"
     new = [run for run in read_records(project)["runs"] if run["id"] not in before]
     assert [run["name"] for run in new] == ["e1_s64"]
     assert new[0]["tags"]["dataset_revision"] not in {run["tags"]["dataset_revision"] for run in before.values()}

@@ -1,15 +1,20 @@
 """The wiring: each part speaks its port, is made on first use, and finds the same folders."""
 
 import os
+import platform
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cv_yolo.adapters.mlflow_tracker import MlflowTracker
 from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.progress import Event, EventKind
 from cv_yolo.settings import Settings
+from cv_yolo.workflows.close_abandoned import DRIVER_TAG
+from tests.builders import an_entry
 
 
 @pytest.fixture
@@ -23,6 +28,7 @@ def test_parts_that_hold_state_are_made_once(parts: Bootstrap) -> None:
     assert parts.dataset_store is parts.dataset_store
     assert parts.pretrained_weights is parts.pretrained_weights
     assert parts.gallery is parts.gallery
+    assert parts.prediction_file is parts.prediction_file
 
 
 def test_children_find_the_same_project_and_may_cache_their_bytecode(
@@ -50,6 +56,57 @@ def test_the_journal_of_a_pipeline_run_is_in_its_folder(parts: Bootstrap) -> Non
     assert (parts.settings.runs / "grid-1" / "journal.jsonl").is_file()
 
 
+def test_the_log_of_a_model_is_a_file_of_its_own_whatever_the_model_is_called(parts: Bootstrap) -> None:
+    for model, name in (("cv_yolo_tiny", "cv_yolo_tiny.jsonl"), ("../a b", "..%2Fa%20b.jsonl")):
+        parts.audit_log(model).append(an_entry())
+        assert (parts.settings.audit / name).is_file()
+        assert parts.audit_log(model).entries() == (an_entry(),)
+
+
+def test_the_register_of_a_model_is_anchored_in_the_tracking_registry(parts: Bootstrap) -> None:
+    register = parts.register("another")
+    assert register.model == "another"
+    assert register.anchor is register.tracking
+    assert register.log.entries() == ()
+
+
 def test_origin_and_code_version_are_those_of_the_project(parts: Bootstrap) -> None:
     assert parts.origin_tags()["git_commit"] == "unknown"
-    assert len(parts.code_version()) == 64
+    assert len(parts.code_version()) == len(parts.evaluator_version()) == 64
+    assert parts.code_version() != parts.evaluator_version()
+
+
+def test_who_is_at_work_has_a_name_and_a_machine(parts: Bootstrap) -> None:
+    user, _, machine = parts.actor().partition("@")
+    assert user
+    assert machine == platform.node()
+
+
+def test_this_process_is_the_one_that_drives(parts: Bootstrap) -> None:
+    assert not parts.driver_is_gone(parts.origin_tags()[DRIVER_TAG])
+
+
+def test_an_examination_is_of_the_folder_and_the_experiment_asked_for(parts: Bootstrap, tmp_path: Path) -> None:
+    resampling = Resampling(resamples=200)
+    made = parts.examination(tmp_path / "data", workdir=tmp_path / "work", resampling=resampling, experiment="another")
+    assert (made.dataset_root, made.workdir, made.resampling) == (tmp_path / "data", tmp_path / "work", resampling)
+    assert made.predictor is parts.children
+    assert made.predictions is parts.prediction_file
+    assert made.folder is parts.dataset_folder
+    assert isinstance(made.tracker, MlflowTracker)
+    assert made.tracker._experiment == "another"
+
+
+def test_detectors_come_from_the_model_and_the_experiment_asked_for(parts: Bootstrap) -> None:
+    sources = parts.sources("a model", "another")
+    assert (sources.register.model, sources.tracker._experiment) == ("a model", "another")
+    assert sources.weights == parts.settings.weights
+
+
+def test_a_data_set_is_told_about_as_it_is_brought(parts: Bootstrap, tmp_path: Path) -> None:
+    told: list[str] = []
+    source = parts.dataset_source(tmp_path / "data", told.append)
+    source.report("fetched")
+    assert (source.root, told) == (tmp_path / "data", ["fetched"])
+    assert source.folder is parts.dataset_folder
+    assert source.store is parts.dataset_store

@@ -7,8 +7,11 @@ import pytest
 import yaml
 
 from cv_yolo.config import load_experiment, load_policy, parse_override
-from cv_yolo.domain.versions import Alias
+from cv_yolo.domain.intervals import Resampling
+from cv_yolo.domain.policy import Gate, Rule
+from cv_yolo.domain.versions import Stage
 from cv_yolo.errors import ConfigError
+from cv_yolo.files import sha256_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXPERIMENT: dict[str, Any] = {
@@ -49,13 +52,30 @@ def refusal(path: Path, **overrides: Any) -> str:
 def test_our_own_experiments_are_valid(name: str) -> None:
     config = load_experiment(REPOSITORY / "configs" / f"{name}.yaml")
     assert config.experiment == "cv_yolo_tiny"
-    assert config.policy == "configs/policy.yaml"
+    assert config.policy == "configs/policy.tiny.yaml"
+    assert load_policy(REPOSITORY / config.policy).model == "cv_yolo_tiny"
 
 
-def test_our_own_policy_is_valid() -> None:
+def test_our_own_policy_asks_for_enough_images_and_for_more_in_production() -> None:
     policy = load_policy(REPOSITORY / "configs" / "policy.yaml")
-    assert (policy.model, policy.alias, policy.metric) == ("cv_yolo_tiny", Alias.STAGING, "map_50")
-    assert (policy.floor, policy.keep_better_champion) == (0.0, True)
+    assert (policy.model, policy.selection_metric, policy.min_images, policy.test_budget) == (
+        "cv_yolo_tiny",
+        "map_50",
+        30,
+        20,
+    )
+    assert policy.resampling == Resampling(confidence=0.95, resamples=2000, seed=0)
+    staging, production = policy.gates[Stage.STAGING], policy.gates[Stage.PRODUCTION]
+    assert (staging.metric, staging.margin, staging.provisional) == ("map_50", 0.02, False)
+    assert (production.metric, production.margin, production.floors) == ("map_50_95", 0.01, {"map_50": 0.3})
+    assert production.class_margin < staging.class_margin
+
+
+def test_our_policy_for_few_images_lets_into_staging_provisionally_and_into_production_no_more_easily() -> None:
+    tiny, whole = (load_policy(REPOSITORY / "configs" / f"{name}.yaml") for name in ("policy.tiny", "policy"))
+    assert tiny.gates[Stage.STAGING].provisional
+    assert tiny.gates[Stage.PRODUCTION] == whole.gates[Stage.PRODUCTION]
+    assert tiny.min_images == whole.min_images
 
 
 def test_one_number_is_a_grid_of_one(path: Path) -> None:
@@ -247,28 +267,165 @@ def test_an_override_that_is_none_is_refused_as_it_was_given(text: str) -> None:
     assert caught.value.message.startswith(f"--set {text}: ")
 
 
+GATE: dict[str, Any] = {"metric": "map_50", "margin": 0.02}
+
+
+def policy_with(key: str, value: object) -> dict[str, Any]:
+    """A policy with a gate into staging, and one key replaced."""
+    content: dict[str, Any] = {"gates": {"staging": dict(GATE)}}
+    place = content
+    *parents, last = key.split(".")
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    place[last] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", "mine"),
+        ("selection.metric", "f1"),
+        ("intervals.confidence", 0.5),
+        ("intervals.resamples", 100),
+        ("intervals.resamples", 10_000),
+        ("intervals.seed", 2**31 - 1),
+        ("test.min_images", 2),
+        ("test.budget", 1),
+        ("gates.staging.metric", "recall"),
+        ("gates.staging.rule", "superiority"),
+        ("gates.staging.margin", 0),
+        ("gates.staging.margin", 1),
+        ("gates.staging.class_margin", 0),
+        ("gates.staging.slice_margin", 1),
+        ("gates.staging.floors", {}),
+        ("gates.staging.floors", {"map_50": 0, "ar_100": 0.999, "map_small": 0.1, "f1": 0.2, "ar_1": 0.1}),
+        ("gates.staging.floors", {"class/person/ap_50": 0.5, "slice/scene=a b/c/map_50": 0.1, "size/small/recall": 0}),
+        ("gates.staging.max_latency_ms", 0.1),
+        ("gates.staging.max_size_mb", 6),
+        ("gates.staging.provisional", True),
+        ("gates.production", dict(GATE)),
+    ],
+)
+def test_the_limits_of_a_policy_are_allowed(tmp_path: Path, key: str, value: object) -> None:
+    assert load_policy(put(tmp_path / "policy.yaml", policy_with(key, value))).gates
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
         ("model", ""),
-        ("alias", "production"),
-        ("selection", {"metric": "loss"}),
-        ("selection", {"split": "test"}),
-        ("floor", 1.5),
-        ("floor", -0.1),
-        ("floor", float("nan")),
-        ("keep_better_champion", "perhaps"),
+        ("stage", "production"),
+        ("floor", 0.2),
+        ("keep_better_champion", True),
         ("threshold", 0.5),
+        ("selection.metric", "loss"),
+        ("selection.split", "test"),
+        ("intervals.confidence", 0.4),
+        ("intervals.confidence", 1),
+        ("intervals.confidence", float("nan")),
+        ("intervals.resamples", 99),
+        ("intervals.resamples", 10_001),
+        ("intervals.seed", -1),
+        ("intervals.method", "bca"),
+        ("test.min_images", 1),
+        ("test.budget", 0),
+        ("test.split", "val"),
+        ("gates.archived", dict(GATE)),
+        ("gates.staging.metric", "loss"),
+        ("gates.staging.rule", "not_worse"),
+        ("gates.staging.margin", -0.1),
+        ("gates.staging.margin", 1.1),
+        ("gates.staging.margin", float("nan")),
+        ("gates.staging.class_margin", -0.1),
+        ("gates.staging.slice_margin", 2),
+        ("gates.staging.floors.map_50", 1),
+        ("gates.staging.floors.map_50", -0.1),
+        ("gates.staging.floors.map_50", "high"),
+        ("gates.staging.max_latency_ms", 0),
+        ("gates.staging.max_size_mb", -1),
+        ("gates.staging.max_size_bytes", 1),
+        ("gates.staging.provisional", "perhaps"),
+        ("gates.staging.level", 1),
     ],
 )
 def test_a_wrong_policy_is_refused_by_file_and_key(tmp_path: Path, key: str, value: object) -> None:
-    path = put(tmp_path / "policy.yaml", {key: value})
+    path = put(tmp_path / "policy.yaml", policy_with(key, value))
     with pytest.raises(ConfigError) as caught:
         load_policy(path)
-    assert caught.value.message.startswith(f"{path}: {key}")
+    assert caught.value.message.startswith(f"{path}: {key}: ")
 
 
-def test_a_policy_of_our_own_wording_becomes_the_domains_value(tmp_path: Path) -> None:
-    content = {"model": "mine", "selection": {"metric": "f1"}, "floor": 0.3, "keep_better_champion": False}
-    policy = load_policy(put(tmp_path / "policy.yaml", content))
-    assert (policy.model, policy.metric, policy.floor, policy.keep_better_champion) == ("mine", "f1", 0.3, False)
+@pytest.mark.parametrize(
+    "figure",
+    ["loss", "map_500", "map_50_", "ap_50", "class/person", "class//ap_50", "error/missed/cost", "ar_1000", ""],
+)
+def test_a_floor_for_a_figure_that_there_is_not_is_refused_by_its_name(tmp_path: Path, figure: str) -> None:
+    path = put(tmp_path / "policy.yaml", policy_with("gates.staging.floors", {figure: 0.1}))
+    with pytest.raises(ConfigError) as caught:
+        load_policy(path)
+    assert caught.value.message.startswith(f"{path}: gates.staging.floors.{figure}")
+
+
+def test_a_policy_of_a_persons_own_becomes_the_domains_value(tmp_path: Path) -> None:
+    content = {
+        "model": "mine",
+        "selection": {"metric": "f1"},
+        "intervals": {"confidence": 0.9, "resamples": 500, "seed": 7},
+        "test": {"min_images": 50, "budget": 5},
+        "gates": {
+            "production": {
+                "metric": "map_75",
+                "rule": "superiority",
+                "margin": 0.01,
+                "class_margin": 0.1,
+                "slice_margin": 0.2,
+                "floors": {"recall": 0.5},
+                "max_latency_ms": 30,
+                "max_size_mb": 6.5,
+            }
+        },
+    }
+    path = put(tmp_path / "policy.yaml", content)
+    policy = load_policy(path)
+    assert (policy.model, policy.selection_metric, policy.min_images, policy.test_budget) == ("mine", "f1", 50, 5)
+    assert policy.resampling == Resampling(confidence=0.9, resamples=500, seed=7)
+    assert policy.gates == {
+        Stage.PRODUCTION: Gate(
+            metric="map_75",
+            rule=Rule.SUPERIORITY,
+            margin=0.01,
+            class_margin=0.1,
+            slice_margin=0.2,
+            floors={"recall": 0.5},
+            max_latency_ms=30.0,
+            max_size_bytes=6_500_000,
+        )
+    }
+
+
+def test_a_policy_is_known_by_its_name_and_its_content(tmp_path: Path) -> None:
+    path = put(tmp_path / "strict.yaml", {"gates": {"staging": GATE}})
+    policy = load_policy(path)
+    assert (policy.source, policy.sha256) == ("strict.yaml", sha256_of(path))
+    put(path, {"gates": {"staging": GATE | {"margin": 0.5}}})
+    assert load_policy(path).sha256 != policy.sha256
+
+
+@pytest.mark.parametrize("gates", [{}, {"staging": None}])
+def test_a_policy_without_any_gate_is_refused(tmp_path: Path, gates: object) -> None:
+    path = put(tmp_path / "policy.yaml", {"gates": gates})
+    with pytest.raises(ConfigError) as caught:
+        load_policy(path)
+    assert caught.value.message == f"{path}: gates: a policy has gates into staging, into production, or both"
+
+
+def test_production_cannot_be_entered_provisionally(tmp_path: Path) -> None:
+    path = put(tmp_path / "policy.yaml", {"gates": {"production": GATE | {"provisional": True}}})
+    with pytest.raises(ConfigError, match=r"gates\.production\.provisional: unknown key"):
+        load_policy(path)
+
+
+def test_a_policy_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: no such file"):
+        load_policy(tmp_path / "none.yaml")

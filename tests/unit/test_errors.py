@@ -13,6 +13,8 @@ EXIT_CODES = {
     errors.NotFoundError: 2,
     errors.ServiceUnavailableError: 3,
     errors.PolicyRefusedError: 4,
+    errors.PromotionConflictError: 4,
+    errors.AuditLogError: 1,
     errors.RunFailedError: 1,
     errors.TrainingFailedError: 1,
     errors.EvaluationFailedError: 1,

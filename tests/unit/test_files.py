@@ -1,10 +1,11 @@
 """Content hashes, and files written in whole or not at all."""
 
 import hashlib
+import os
 
 import pytest
 
-from cv_yolo.files import sha256_of, write_whole
+from cv_yolo.files import sha256_of, write_bytes_whole, write_whole
 
 
 def test_the_hash_is_that_of_the_content(tmp_path):
@@ -41,3 +42,24 @@ def test_where_a_folder_is_in_the_way_the_scrap_is_removed(tmp_path):
     with pytest.raises(OSError, match=r"a\.md"):
         write_whole(tmp_path / "a.md", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["a.md"]
+
+
+def test_bytes_are_written_as_they_are(tmp_path):
+    write_bytes_whole(tmp_path / "weights" / "a.pt", b"\x00\xff\r\n")
+    assert (tmp_path / "weights" / "a.pt").read_bytes() == b"\x00\xff\r\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes as POSIX has them")
+def test_a_file_may_be_read_by_whom_the_person_lets_read(tmp_path):
+    former = os.umask(0o022)
+    try:
+        write_whole(tmp_path / "a.html", "a page for the team")
+    finally:
+        os.umask(former)
+    assert (tmp_path / "a.html").stat().st_mode & 0o777 == 0o644
+
+
+def test_where_the_scrap_cannot_be_made_the_error_is_told(tmp_path):
+    (tmp_path / "reports").write_text("a file, not a folder", encoding="utf-8")
+    with pytest.raises(OSError, match="reports"):
+        write_whole(tmp_path / "reports" / "a.md", "text")

@@ -28,7 +28,7 @@ import matplotlib.pyplot
 def test_everything_is_kept_under_the_projects_folder(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path)
     assert settings.home == tmp_path / ".cv-yolo"
-    kept = (settings.mlflow_database, settings.mlflow_artifacts, settings.runs, settings.weights)
+    kept = (settings.mlflow_database, settings.mlflow_artifacts, settings.runs, settings.weights, settings.audit)
     assert all(path.is_relative_to(settings.home) for path in kept)
     assert settings.decisions == tmp_path / "reports" / "decisions"
     assert settings.tracking_uri == f"sqlite:///{tmp_path}/.cv-yolo/mlflow/mlflow.db"

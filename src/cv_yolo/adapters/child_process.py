@@ -23,7 +23,7 @@ from cv_yolo import errors
 from cv_yolo.domain.annotations import Detections
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.files import write_whole
-from cv_yolo.ports import OnEpoch, PredictionRequest, Predictor, Trainer
+from cv_yolo.ports import OnEpoch, Prediction, PredictionRequest, Predictor, Trainer
 
 POLL_S: Final = 0.1
 GRACE_S: Final = 10.0
@@ -39,6 +39,15 @@ class DetectionRow:
     xyxy: tuple[float, float, float, float]
     class_id: int
     confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionMessage:
+    """A prediction on its way between the processes."""
+
+    rows: tuple[DetectionRow, ...]
+    predictor: str
+    latency_ms: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +75,10 @@ class ChildProcess:
         result: TrainingResult = _read(request.workdir / "result.json", TrainingResult)
         return result
 
-    def predict(self, request: PredictionRequest) -> tuple[Detections, ...]:
+    def predict(self, request: PredictionRequest) -> Prediction:
         """Predict in a child; raises what the child raised, or `EvaluationFailedError` where it just died."""
         self._run(request.workdir, request, on_epoch=None, died=errors.EvaluationFailedError)
-        return _from_rows(request.images, _read(request.workdir / "result.json", tuple[DetectionRow, ...]))
+        return _from_message(request, _read(request.workdir / "result.json", PredictionMessage))
 
     def _run(
         self,
@@ -123,8 +132,7 @@ def serve(folder: Path, *, trainer: Trainer, predictor: Predictor) -> int:
             result = trainer.train(request, on_epoch=lambda epoch: _append(folder / "events.jsonl", epoch))
             _write(folder / "result.json", result, TrainingResult)
         else:
-            rows = _to_rows(predictor.predict(request))
-            _write(folder / "result.json", rows, tuple[DetectionRow, ...])
+            _write(folder / "result.json", _to_message(predictor.predict(request)), PredictionMessage)
     except Exception as error:
         _write(folder / "error.json", _describe(error), ChildError)
         raise
@@ -197,24 +205,31 @@ def _read(path: Path, kind: Any) -> Any:
     return TypeAdapter(kind).validate_json(path.read_bytes())
 
 
-def _to_rows(found: tuple[Detections, ...]) -> tuple[DetectionRow, ...]:
-    return tuple(
+def _to_message(prediction: Prediction) -> PredictionMessage:
+    rows = tuple(
         DetectionRow(image=each.image, xyxy=tuple(box), class_id=int(class_id), confidence=float(confidence))
-        for each in found
+        for each in prediction.detections
         for box, class_id, confidence in zip(each.boxes_xyxy.tolist(), each.class_ids, each.confidences, strict=True)
+    )
+    return PredictionMessage(rows=rows, predictor=prediction.predictor, latency_ms=prediction.latency_ms)
+
+
+def _from_message(request: PredictionRequest, message: PredictionMessage) -> Prediction:
+    by_image: dict[str, list[DetectionRow]] = {image: [] for image in request.images}
+    for row in message.rows:
+        by_image[row.image].append(row)
+    return Prediction(
+        detections=tuple(_detections(image, rows) for image, rows in by_image.items()),
+        predictor=message.predictor,
+        settings=request.settings,
+        latency_ms=message.latency_ms,
     )
 
 
-def _from_rows(images: tuple[str, ...], rows: tuple[DetectionRow, ...]) -> tuple[Detections, ...]:
-    by_image: dict[str, list[DetectionRow]] = {image: [] for image in images}
-    for row in rows:
-        by_image[row.image].append(row)
-    return tuple(
-        Detections(
-            image=image,
-            boxes_xyxy=np.array([row.xyxy for row in found], dtype=np.float64).reshape(-1, 4),
-            class_ids=np.array([row.class_id for row in found], dtype=np.int64),
-            confidences=np.array([row.confidence for row in found], dtype=np.float64),
-        )
-        for image, found in by_image.items()
+def _detections(image: str, rows: list[DetectionRow]) -> Detections:
+    return Detections(
+        image=image,
+        boxes_xyxy=np.array([row.xyxy for row in rows], dtype=np.float64).reshape(-1, 4),
+        class_ids=np.array([row.class_id for row in rows], dtype=np.int64),
+        confidences=np.array([row.confidence for row in rows], dtype=np.float64),
     )

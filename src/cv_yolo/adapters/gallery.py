@@ -1,6 +1,7 @@
 """Pillow behind the port `Gallery`: pictures with boxes, for people to look at."""
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from cv_yolo.domain.annotations import Detections, GroundTruth
 from cv_yolo.domain.geometry import Boxes
+from cv_yolo.ports import Thumbnail
 
 TRUTH: Final = "#1a9850"
 PREDICTION: Final = "#d6604d"
@@ -17,10 +19,16 @@ PAPER: Final = "#ffffff"
 TILE_PX: Final = 320
 MARGIN_PX: Final = 8
 HEADER_PX: Final = 28
+THUMBNAIL_PX: Final = 480
+THUMBNAIL_QUALITY: Final = 78
 
 
 class PillowGallery:
-    """Draws sheets of images, left the annotated boxes, right what was detected."""
+    """Small copies of images, and sheets of them: left the annotated boxes, right what was detected."""
+
+    def thumbnails(self, root: Path, images: Iterable[str]) -> dict[str, Thumbnail]:
+        """Copies of at most `THUMBNAIL_PX`, upright."""
+        return {image: _thumbnail(root / image) for image in images}
 
     def truth_beside_predictions(
         self,
@@ -51,9 +59,21 @@ class PillowGallery:
         return out
 
 
-def _tile(image: Path, boxes_xyxy: Boxes, colour: str, captions: list[str]) -> Image.Image:
+def _thumbnail(image: Path) -> Thumbnail:
+    upright = _upright(image)
+    small, out = upright.copy(), io.BytesIO()
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    small.save(out, "JPEG", quality=THUMBNAIL_QUALITY, optimize=True)
+    return Thumbnail(jpeg=out.getvalue(), width_px=upright.width, height_px=upright.height)
+
+
+def _upright(image: Path) -> Image.Image:
     with Image.open(image) as opened:
-        upright = ImageOps.exif_transpose(opened).convert("RGB")
+        return ImageOps.exif_transpose(opened).convert("RGB")
+
+
+def _tile(image: Path, boxes_xyxy: Boxes, colour: str, captions: list[str]) -> Image.Image:
+    upright = _upright(image)
     scale = TILE_PX / max(upright.size)
     size = (max(1, round(upright.width * scale)), max(1, round(upright.height * scale)))
     tile = Image.new("RGB", (TILE_PX, TILE_PX), "#eeeeee")

@@ -1,5 +1,6 @@
 """Where a result comes from: commit, machine, library versions, and the hash of the code that trains."""
 
+import getpass
 import hashlib
 import os
 import platform
@@ -14,23 +15,29 @@ import psutil
 TRACKED_LIBRARIES: Final = ("ultralytics", "torch", "torchvision", "numpy", "pillow", "opencv-python")
 OTHER_LIBRARIES: Final = ("zenml", "mlflow", "dvc")
 TRAINING_CODE: Final = (
-    "domain/*.py",
+    "domain/annotations.py",
+    "domain/dataset.py",
+    "domain/training.py",
     "workflows/train.py",
-    "workflows/evaluate.py",
     "adapters/ultralytics_backend.py",
     "adapters/yolo_folder.py",
+)
+EVALUATION_CODE: Final = (
+    *("annotations", "calibration", "confusion", "dataset", "error_types", "evaluation", "expansion", "figures"),
+    *("geometry", "intervals", "matching", "metrics", "operating_point", "split_boxes"),
 )
 CLOCK_DRIFT_S: Final = 5.0  # when a process started is told in wall-clock time, which is set right now and then
 
 
 def code_version() -> str:
     """Hash of the code that determines a training's result, and of the versions of the libraries it uses."""
-    package = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(path for pattern in TRAINING_CODE for path in package.glob(pattern)):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update(repr(sorted(_versions(TRACKED_LIBRARIES).items())).encode())
-    return digest.hexdigest()
+    return _hash_of(TRAINING_CODE)
+
+
+def evaluator_version() -> str:
+    """Hash of the code that determines an evaluation, and of the versions of the libraries it uses."""
+    domain = (f"domain/{name}.py" for name in EVALUATION_CODE)
+    return _hash_of((*domain, "workflows/evaluate.py", "adapters/ultralytics_backend.py", "adapters/yolo_folder.py"))
 
 
 def origin_tags(root: Path) -> dict[str, str]:
@@ -44,6 +51,15 @@ def origin_tags(root: Path) -> dict[str, str]:
         "python": platform.python_version(),
         "machine": f"{platform.node()} ({platform.system()} {platform.machine()}, {os.cpu_count()} cores)",
     } | {f"version.{name}": number for name, number in versions.items()}
+
+
+def actor() -> str:
+    """Who is at work: `user@machine`; a user without a name, as in some containers, is told by the number."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        user = f"uid-{os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    return f"{user}@{platform.node()}"
 
 
 def driver_mark() -> str:
@@ -61,6 +77,15 @@ def driver_is_gone(mark: str) -> bool:
     except psutil.NoSuchProcess:
         return True
     return abs(started_s - float(mark.rpartition(" ")[2])) > CLOCK_DRIFT_S
+
+
+def _hash_of(code: Iterable[str]) -> str:
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for name in sorted(code):
+        digest.update(name.encode() + b"\0" + (package / name).read_bytes() + b"\0")
+    digest.update(repr(sorted(_versions(TRACKED_LIBRARIES).items())).encode())
+    return digest.hexdigest()
 
 
 def _versions(libraries: Iterable[str]) -> dict[str, str]:

@@ -1,18 +1,25 @@
-"""MLflow's model registry behind the port `ModelRegistry`: versions and aliases (stages are deprecated since 2.9)."""
+"""MLflow's model registry behind the port `ModelRegistry`.
+
+Who is in staging or production is said by MLflow's aliases (its own stages are deprecated since 2.9); the tag `stage`
+repeats it for readers of MLflow's pages, and is the only word on what is archived.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from cv_yolo.domain.versions import Alias, ModelVersion
+from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion, Stage
 from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo.ports import NewVersion
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-SHA256_TAG = "weights_sha256"
+SHA256_TAG: Final = "weights_sha256"
+THRESHOLD_TAG: Final = "confidence_threshold"
+STAGE_TAG: Final = "stage"
+ANCHOR_TAG: Final = "audit_head"
 
 
 class MlflowRegistry:
@@ -21,41 +28,52 @@ class MlflowRegistry:
     def __init__(self, *, uri: str, model: str) -> None:
         self._uri, self._model = uri, model
 
-    def register(
-        self,
-        *,
-        run_id: str,
-        weights: Path,
-        weights_sha256: str,
-        version: str | None = None,  # noqa: ARG002 - MLflow numbers its versions itself
-    ) -> ModelVersion:
+    def register(self, new: NewVersion, *, version: str | None = None) -> ModelVersion:  # noqa: ARG002 - MLflow numbers
         """The version of this run; its source is the weights file among the run's artifacts."""
-        known = next((version for version in self.versions() if version.run_id == run_id), None)
+        known = next((each for each in self.versions() if each.run_id == new.run_id), None)
         if known is not None:
             return known
+        tags = {SHA256_TAG: new.weights_sha256}
+        if new.confidence_threshold is not None:
+            tags[THRESHOLD_TAG] = repr(new.confidence_threshold)
         with _translated(self._uri):
             self._ensure_model()
-            source = f"{self._client.get_run(run_id).info.artifact_uri}/weights/{weights.name}"
-            made = self._client.create_model_version(
-                self._model, source=source, run_id=run_id, tags={SHA256_TAG: weights_sha256}
-            )
-        return ModelVersion(model=self._model, version=str(made.version), run_id=run_id, weights_sha256=weights_sha256)
+            source = f"{self._client.get_run(new.run_id).info.artifact_uri}/weights/{new.weights.name}"
+            made = self._client.create_model_version(self._model, source=source, run_id=new.run_id, tags=tags)
+        return _version(made, tags, None)
 
     def versions(self) -> tuple[ModelVersion, ...]:
-        """All versions, oldest first."""
+        """All versions that this adapter made, oldest first."""
         with _translated(self._uri):
             found = self._client.search_model_versions(f"name = '{self._model}'")
-            aliases = self._aliases()
-        ordered = sorted(found, key=lambda version: int(version.version))
-        return tuple(_version(each, aliases.get(str(each.version), ())) for each in ordered)
+            holders = self._holders()
+        ours = sorted((each for each in found if SHA256_TAG in each.tags), key=lambda each: int(each.version))
+        return tuple(_version(each, each.tags, _stage(each, holders)) for each in ours)
 
-    def set_alias(self, alias: Alias, version: str | None) -> None:
-        """Give the alias to a version, or to none."""
+    def set_stage(self, version: str, stage: Stage | None) -> None:
+        """Put a version into a stage, or out of any; the alias comes last: what is done by halves shows as not done."""
         with _translated(self._uri):
-            if version is None:
-                self._client.delete_registered_model_alias(self._model, alias.value)
-            else:
-                self._client.set_registered_model_alias(self._model, alias.value, version)
+            self._client.set_model_version_tag(self._model, version, STAGE_TAG, stage.value if stage else "none")
+            former = self._holders()
+            for left in [each for each in HELD_BY_ONE if former.get(each) == version and each is not stage]:
+                self._client.delete_registered_model_alias(self._model, left.value)
+            if stage not in HELD_BY_ONE:
+                return
+            if former.get(stage, version) != version:
+                self._client.set_model_version_tag(self._model, former[stage], STAGE_TAG, Stage.ARCHIVED.value)
+            self._client.set_registered_model_alias(self._model, stage.value, version)
+
+    def anchor(self) -> str | None:
+        """The text that was kept last, if any."""
+        with _translated(self._uri):
+            model = self._find_model()
+        return None if model is None else model.tags.get(ANCHOR_TAG)
+
+    def set_anchor(self, text: str) -> None:
+        """Keep the text as a tag of the registered model."""
+        with _translated(self._uri):
+            self._ensure_model()
+            self._client.set_registered_model_tag(self._model, ANCHOR_TAG, text)
 
     def _ensure_model(self) -> None:
         from mlflow.exceptions import MlflowException
@@ -66,15 +84,15 @@ class MlflowRegistry:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
 
-    def _aliases(self) -> dict[str, tuple[Alias, ...]]:
-        """The aliases of each version; the search for versions does not return them."""
+    def _find_model(self) -> Any | None:
         found = self._client.search_registered_models(f"name = '{self._model}'")
-        by_version: dict[str, tuple[Alias, ...]] = {}
-        known = {alias.value for alias in Alias}
-        for name, version in (found[0].aliases if found else {}).items():
-            if name in known:
-                by_version[str(version)] = (*by_version.get(str(version), ()), Alias(name))
-        return by_version
+        return found[0] if found else None
+
+    def _holders(self) -> dict[Stage, str]:
+        """Who holds each alias; the search for versions does not return them."""
+        model = self._find_model()
+        aliases = {} if model is None else dict(model.aliases)
+        return {stage: str(aliases[stage.value]) for stage in HELD_BY_ONE if stage.value in aliases}
 
     @cached_property
     def _client(self) -> "MlflowClient":
@@ -96,11 +114,19 @@ def _translated(uri: str) -> Iterator[None]:
         raise ServiceUnavailableError(f"MLflow's registry at {uri}: {' '.join(str(error).split())}") from error
 
 
-def _version(version: Any, aliases: tuple[Alias, ...]) -> ModelVersion:
+def _stage(version: Any, holders: dict[Stage, str]) -> Stage | None:
+    held = next((stage for stage, holder in holders.items() if holder == str(version.version)), None)
+    archived = Stage.ARCHIVED if version.tags.get(STAGE_TAG) == Stage.ARCHIVED else None
+    return held or archived
+
+
+def _version(version: Any, tags: dict[str, str], stage: Stage | None) -> ModelVersion:
+    threshold = tags.get(THRESHOLD_TAG)
     return ModelVersion(
         model=version.name,
         version=str(version.version),
         run_id=version.run_id,
-        weights_sha256=version.tags[SHA256_TAG],
-        aliases=aliases,
+        weights_sha256=tags[SHA256_TAG],
+        stage=stage,
+        confidence_threshold=None if threshold is None else float(threshold),
     )

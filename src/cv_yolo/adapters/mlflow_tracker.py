@@ -61,6 +61,13 @@ class MlflowTracker:
         """Record figures of the run as a whole."""
         self._log(run_id, metrics, step=0)
 
+    def tag(self, run_id: str, tags: dict[str, str]) -> None:
+        """Record facts about a run that are known only after it started."""
+        from mlflow.entities import RunTag
+
+        with _translated(self._uri):
+            self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
     def log_artifacts(self, run_id: str, files: Iterable[Path], folder: str = "") -> None:
         """Keep files with the run."""
         with _translated(self._uri):
@@ -101,6 +108,11 @@ class MlflowTracker:
         """The content of one file that is kept with the run."""
         with _translated(self._uri), tempfile.TemporaryDirectory() as folder:
             return Path(self._client.download_artifacts(run_id, path, folder)).read_bytes()
+
+    def artifacts(self, run_id: str, folder: str) -> tuple[str, ...]:
+        """The paths of the files that are kept directly in a folder of the run."""
+        with _translated(self._uri):
+            return tuple(sorted(each.path for each in self._client.list_artifacts(run_id, folder) if not each.is_dir))
 
     def _log(self, run_id: str, metrics: dict[str, float], *, step: int) -> None:
         from mlflow.entities import Metric

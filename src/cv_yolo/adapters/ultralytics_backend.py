@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.errors import EvaluationFailedError, TrainingFailedError, WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import OnEpoch, PredictionRequest
+from cv_yolo.ports import OnEpoch, Prediction, PredictionRequest
 
 METRIC_NAMES = {
     "metrics/precision(B)": "val/precision",
@@ -68,10 +69,10 @@ class UltralyticsTrainer:
 
 
 class UltralyticsPredictor:
-    """Detects objects with a YOLO detector."""
+    """Detects objects with a YOLO detector: weights of PyTorch (`.pt`) or an exported ONNX model (`.onnx`)."""
 
-    def predict(self, request: PredictionRequest) -> tuple[Detections, ...]:
-        """One `Detections` for each image, in order."""
+    def predict(self, request: PredictionRequest) -> Prediction:
+        """The detections in each image, in order; the latency is taken in batches of `PREDICTION_BATCH`."""
         if sha256_of(request.weights) != request.weights_sha256:
             raise WeightsError(f"{request.weights}: the file is not the one that was recorded (its sha256 differs)")
         model = _load(request.weights)
@@ -79,7 +80,14 @@ class UltralyticsPredictor:
         results = list(_results(model, request))
         if len(results) != len(request.images):
             raise EvaluationFailedError(f"{len(results)} predictions for {len(request.images)} images")
-        return tuple(_detections(image, result) for image, result in zip(request.images, results, strict=True))
+        import ultralytics
+
+        return Prediction(
+            detections=tuple(_detections(image, result) for image, result in zip(request.images, results, strict=True)),
+            predictor=f"ultralytics {ultralytics.__version__} ({request.weights.suffix.removeprefix('.')})",
+            settings=request.settings,
+            latency_ms=median(sum(result.speed.values()) for result in results) if results else None,
+        )
 
 
 def _load(weights: Path) -> Any:
@@ -88,7 +96,7 @@ def _load(weights: Path) -> Any:
         raise WeightsError(f"{weights}: no such weights file")
     yolo = _ultralytics()
     try:
-        model = yolo(str(weights))
+        model = yolo(str(weights), task="detect" if weights.suffix == ".onnx" else None)
         task = model.task
     except Exception as error:  # torch raises many kinds for a file that is no checkpoint
         raise WeightsError(f"{weights}: does not load as YOLO weights: {error}") from error

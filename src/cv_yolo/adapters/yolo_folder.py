@@ -1,10 +1,14 @@
-"""A folder in YOLO's layout behind the port `DatasetFolder`: `data.yaml`, images, labels, `manifest.json`."""
+"""A folder in YOLO's layout behind the port `DatasetFolder`: `data.yaml`, images, labels, `manifest.json`.
 
+`attributes.csv`, where there is one, gives the images columns (scene, camera, …) by which results are sliced.
+"""
+
+import csv
 import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +46,7 @@ class YoloFolder:
             for split in Split
             for path in _image_paths(root, split, content.get(split.value))
         ]
+        images = _with_attributes(root, images)
         return FoundDataset(classes=classes, images=tuple(sorted(images, key=lambda record: record.image)))
 
     def recorded(self, root: Path) -> tuple[ImageRecord, ...] | None:
@@ -119,6 +124,26 @@ def _image_paths(root: Path, split: Split, folder: object) -> Iterator[Path]:
     if not inside or not (root / str(folder)).is_dir():
         raise DatasetError(f"{root / 'data.yaml'}: `{split}: {folder}` is no folder in {root}")
     yield from (path for path in sorted((root / str(folder)).rglob("*")) if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def _with_attributes(root: Path, images: list[ImageRecord]) -> list[ImageRecord]:
+    """The images with what `attributes.csv` says of them: a column `image` with their paths, and any others."""
+    path = root / "attributes.csv"
+    if not path.is_file():
+        return images
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, strict=True, restkey="", restval=None))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from error
+    known, found = {record.image for record in images}, {}
+    for line, row in enumerate(rows, start=2):
+        image = row.pop("image", None)
+        if image not in known or "" in row or None in row.values():
+            why = f"no image {image!r} in the data set" if image not in known else "not as many fields as columns"
+            raise DatasetError(f"{path}:{line}: {why}", hint="its first line names the columns, `image` among them")
+        found[image] = {column: value for column, value in row.items() if value}
+    return [replace(record, attributes=found.get(record.image, {})) for record in images]
 
 
 def _label_path(root: Path, image: Path) -> Path:

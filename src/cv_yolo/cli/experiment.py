@@ -1,23 +1,20 @@
 """`cv-yolo baseline` and `cv-yolo grid`: one command in two sizes."""
 
 import json
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import click
 
+from cv_yolo.cli.numbers import numbers
+from cv_yolo.cli.outcome import accept_option, print_decision, require_promotion
 from cv_yolo.cli.progress import following
-from cv_yolo.cli.tables import print_decision
+from cv_yolo.cli.stopping import stopping
 from cv_yolo.config import ExperimentConfig, load_experiment, parse_override
-from cv_yolo.domain.promotion import Verdict
-from cv_yolo.errors import ConfigError, PolicyRefusedError
+from cv_yolo.errors import ConfigError
 
 EPILOGUE: Final = """
 \b
@@ -39,16 +36,7 @@ class Request:
     config: Path
     overrides: dict[str, Any]
     as_json: bool
-
-
-def _numbers(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int] | None:
-    """Read `3,5` as two numbers."""
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise click.BadParameter(f"{text!r}: expected whole numbers, separated by commas") from None
+    accepted: str | None
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,12 +44,13 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--config", type=click.Path(path_type=Path), help="The experiment's file."),
         click.option("--data", help="Folder of the data set (replaces `dataset`)."),
         click.option("--model", help="Weights to start from: a file, or a published name (replaces `model`)."),
-        click.option("--epochs", callback=_numbers, metavar="N[,N…]", help="Epochs (replaces `grid.epochs`)."),
+        click.option("--epochs", callback=numbers, metavar="N[,N…]", help="Epochs (replaces `grid.epochs`)."),
         click.option(
-            "--image-size", callback=_numbers, metavar="PX[,PX…]", help="Image sizes (replaces `grid.image_size_px`)."
+            "--image-size", callback=numbers, metavar="PX[,PX…]", help="Image sizes (replaces `grid.image_size_px`)."
         ),
         click.option("--seed", type=int, help="Seed (replaces `training.seed`)."),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace any key of the file."),
+        accept_option,
         click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
     )
     for option in reversed(options):
@@ -94,7 +83,9 @@ def _request(kind: str, given: dict[str, Any]) -> Request:
     overrides = {key: given[name] for name, key in keys.items() if given[name] is not None}
     overrides |= dict(parse_override(text) for text in given["settings"])
     config = given["config"] or Path("configs") / f"{kind}.yaml"
-    return Request(kind=kind, config=config, overrides=overrides, as_json=given["as_json"])
+    return Request(
+        kind=kind, config=config, overrides=overrides, as_json=given["as_json"], accepted=given["accept_inconclusive"]
+    )
 
 
 def _run(request: Request) -> int:
@@ -103,7 +94,7 @@ def _run(request: Request) -> int:
     config = load_experiment(request.config, request.overrides)
     _require_one_run(request, config)
     parts = Bootstrap()
-    with _stopping(parts.stop):
+    with stopping(parts.stop):
         return _carry_out(request, config, parts)
 
 
@@ -118,7 +109,7 @@ def _carry_out(request: Request, config: ExperimentConfig, parts: Any) -> int:
     from cv_yolo.pipelines import launch, plan, runtime
 
     runtime.use(parts)
-    planned = plan.make_plan(config, parts)
+    planned = plan.make_plan(config, parts, accept_inconclusive=request.accepted)
     run_name = launch.new_run_name(request.kind, datetime.now(UTC))
     with following(parts.journal(run_name), quiet=request.as_json):
         outcome = launch.launch(planned, run_name)
@@ -128,25 +119,6 @@ def _carry_out(request: Request, config: ExperimentConfig, parts: Any) -> int:
         print_decision(outcome.decision, outcome.written, parts.settings.root)
     if outcome.failure is not None:
         raise outcome.failure
-    if outcome.decision is not None and outcome.decision.verdict is not Verdict.PROMOTE:
-        refused = "; ".join(check.sentence for check in outcome.decision.checks if not check.passed)
-        raise PolicyRefusedError(f"not promoted: {refused}", hint=f"the decision: {outcome.written}")
+    if outcome.decision is not None:
+        require_promotion(outcome.decision, outcome.written)
     return 0
-
-
-@contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and a termination signal tell the children to end, before the main thread unwinds and waits for them."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        if not stop.is_set():
-            stop.set()
-            click.echo("Stopping: ending what runs, keeping what is done …", err=True)
-            raise KeyboardInterrupt
-
-    former = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

@@ -16,7 +16,12 @@ COMMANDS: Final = {  # name -> module, imported only when the command is asked f
     "data": "data",
     "runs": "records",
     "show": "records",
-    "models": "records",
+    "evaluate": "scoring",
+    "compare": "scoring",
+    "promote": "promote",
+    "models": "register",
+    "history": "register",
+    "rollback": "register",
     "ui": "ui",
     "worker": "worker",
 }
@@ -26,7 +31,12 @@ SUMMARIES: Final = {
     "data": "Make or check a data set.",
     "runs": "List the tracked runs.",
     "show": "Show one run: parameters, scores, origin.",
-    "models": "List the registered versions and which one is in staging.",
+    "evaluate": "Score a model on a split, with an interval for every figure.",
+    "compare": "Score two models on the same images, and tell them apart.",
+    "promote": "Judge a version by the policy, and promote it if it passes.",
+    "models": "List the registered versions; check that all records agree.",
+    "history": "Show the audit log: who moved which version where, and why.",
+    "rollback": "Give a stage back to the version that held it before.",
     "ui": "Open MLflow's and ZenML's own pages on this project's records.",
 }
 
@@ -38,7 +48,11 @@ Examples:
   cv-yolo baseline                            one run on data/tiny_coco
   cv-yolo grid --epochs 3,10 --image-size 320 another grid
   cv-yolo runs                                what was trained, and what it scored
+  cv-yolo compare staging e5_s416             what lies between two models, and how sure that is
+  cv-yolo promote 4 --to production           if the policy says so
   cv-yolo models --json                       which version is in staging, for machines
+  cv-yolo history --verify                    whether the audit log is as it was written
+  cv-yolo rollback                            back to the version before
   cv-yolo ui                                  MLflow's and ZenML's pages
 
 \b

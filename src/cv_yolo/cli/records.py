@@ -1,13 +1,10 @@
-"""`cv-yolo runs`, `show` and `models`: what was recorded, as tables or as JSON."""
+"""`cv-yolo runs` and `show`: what was recorded, as tables or as JSON."""
 
 import json
 from dataclasses import asdict
 from typing import Any
 
 import click
-
-from cv_yolo.domain.runs import Run
-from cv_yolo.errors import NotFoundError
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 experiment_option = click.option("--experiment", default="cv_yolo_tiny", show_default=True, help="MLflow's experiment.")
@@ -42,39 +39,13 @@ def show(run: str, as_json: bool, experiment: str) -> None:
     """Show one run: its MLflow id (or the beginning of it), or its name (the newest of that name)."""
     from cv_yolo.bootstrap import Bootstrap
     from cv_yolo.cli.tables import console, run_details
+    from cv_yolo.workflows.detectors import find_run
 
-    found = _find(run, Bootstrap().tracker(experiment).runs())
+    found = find_run(run, Bootstrap().tracker(experiment).runs())
     if as_json:
         _print_json(asdict(found))
     else:
         run_details(console(), found)
-
-
-@click.command(epilog="\b\nExamples:\n  cv-yolo models\n  cv-yolo models --json")
-@as_json_option
-@click.option("--model", default="cv_yolo_tiny", show_default=True, help="The registered model.")
-def models(as_json: bool, model: str) -> None:
-    """List the registered versions, newest first, and which one is in staging."""
-    from cv_yolo.bootstrap import Bootstrap
-    from cv_yolo.cli.tables import console, versions_table
-
-    found = Bootstrap().tracking_registry(model).versions()[::-1]
-    if as_json:
-        _print_json([asdict(version) for version in found])
-    elif found:
-        console().print(versions_table(found))
-    else:
-        click.echo("No versions yet. `cv-yolo grid` registers the best run of a grid.")
-
-
-def _find(wanted: str, found: tuple[Run, ...]) -> Run:
-    by_id = [run for run in found if run.run_id.startswith(wanted)]
-    if len(by_id) > 1:
-        raise NotFoundError(f"{wanted}: {len(by_id)} runs begin with it", hint="give more of the id")
-    by_name = [run for run in found if run.name == wanted]
-    if not by_id and not by_name:
-        raise NotFoundError(f"{wanted}: no such run", hint="`cv-yolo runs` lists what there is")
-    return (by_id or by_name)[0]
 
 
 def _print_json(value: Any) -> None:

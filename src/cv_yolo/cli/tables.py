@@ -1,13 +1,11 @@
 """Tables that people read in a terminal."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cv_yolo.domain.promotion import Decision, Verdict
 from cv_yolo.domain.runs import Run, RunRow, RunStatus, row_of
 from cv_yolo.domain.versions import ModelVersion
 from cv_yolo.reports.text import duration_text, score_text
@@ -29,8 +27,8 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, width=120)
 
 
-def rows_table(rows: Sequence[RunRow], *, chosen: str | None = None) -> Table:
-    """The comparison's table; the chosen run is marked."""
+def rows_table(rows: Sequence[RunRow], *, chosen: str | None = None, within_noise: Collection[str] = ()) -> Table:
+    """The comparison's table; the chosen run is marked `←`, those that cannot be told from the best `≈`."""
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     table.add_column("run", no_wrap=True)
     for name in ("epochs", "px", *SCORES, "duration"):
@@ -38,41 +36,18 @@ def rows_table(rows: Sequence[RunRow], *, chosen: str | None = None) -> Table:
     table.add_column("status", no_wrap=True)
     table.add_column("id", no_wrap=True)
     for row in rows:
-        mark = " ←" if row.run_id == chosen else ""
+        marks = ("≈" if row.run_id in within_noise else "") + ("←" if row.run_id == chosen else "")
         table.add_row(
-            f"{escape(row.name)}{mark}",
+            f"{escape(row.name)} {marks}".rstrip(),
             str(row.epochs),
             str(row.image_size_px),
             *(score_text(row.scores.get(score)) for score in SCORES.values()),
             duration_text(row.duration_s),
             f"[{STATUS_STYLES[row.status]}]{row.status}[/]",
             row.run_id[:SHORT_ID],
-            style="bold" if mark else None,
+            style="bold" if row.run_id == chosen else None,
         )
     return table
-
-
-def print_decision(decision: Decision, written: Path | None, root: Path) -> None:
-    """The last lines of a grid: the table, the decision, where to look next."""
-    out = console()
-    out.print()
-    out.print(rows_table(decision.rows, chosen=decision.chosen))
-    for row in decision.failed_rows:
-        out.print(f"[red]{escape(row.name)} {row.status}:[/] {escape(row.reason or 'no reason recorded')}")
-    out.print()
-    promoted = decision.verdict is Verdict.PROMOTE
-    colour, chosen = ("green" if promoted else "yellow"), decision.chosen_row
-    name = "no run" if chosen is None else escape(chosen.name)
-    where = f"→ {decision.policy.alias} of {decision.policy.model}" if promoted else "not promoted"
-    out.print(f"[bold {colour}]Decision {decision.id}: {decision.verdict}: {name} {where}[/]")
-    for check in decision.checks:
-        out.print(f"  {'[green]✓[/]' if check.passed else '[red]✗[/]'} {escape(check.sentence)}")
-    out.print()
-    if written is not None:
-        page = written.relative_to(root) if written.is_relative_to(root) else written
-        out.print(f"The decision:     {page} (and .md)")
-    out.print("All runs:         cv-yolo runs          One run:  cv-yolo show RUN")
-    out.print("Versions:         cv-yolo models        Pages of MLflow and ZenML:  cv-yolo ui")
 
 
 def runs_table(runs: Sequence[Run], *, width: int) -> Table:
@@ -109,8 +84,8 @@ def versions_table(versions: Sequence[ModelVersion]) -> Table:
     for name in ("model", "version", "stage", "MLflow run", "weights sha256"):
         table.add_column(name)
     for version in versions:
-        stages = ", ".join(alias.value for alias in version.aliases)
+        stage = version.stage or ""
         table.add_row(
-            escape(version.model), version.version, f"[green]{stages}[/]", version.run_id, version.weights_sha256[:12]
+            escape(version.model), version.version, f"[green]{stage}[/]", version.run_id, version.weights_sha256[:12]
         )
     return table

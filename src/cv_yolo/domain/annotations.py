@@ -22,14 +22,21 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GroundTruth:
-    """The annotated boxes of one image: (N, 4) pixel corners and (N,) class indices."""
+    """The annotated boxes of one image: (N, 4) pixel corners and (N,) class indices.
+
+    `crowds`, (N,), marks boxes around many objects, which COCO neither asks for nor counts as wrong; absent means none.
+    `areas_px`, (N,), are areas of the objects in px², where they are known better than by their boxes.
+    """
 
     image: str
     boxes_xyxy: Boxes
     class_ids: npt.NDArray[np.int64]
+    crowds: npt.NDArray[np.bool_] | None = None
+    areas_px: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        _require_rows(self.image, self.boxes_xyxy, self.class_ids)
+        optional = [column for column in (self.crowds, self.areas_px) if column is not None]
+        _require_rows(self.image, self.boxes_xyxy, self.class_ids, *optional)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from cv_yolo.errors import DatasetError
+
+MOST_SLICES: Final = 20
 
 
 class Split(StrEnum):
@@ -68,6 +71,25 @@ class DatasetManifest:
     def split(self, split: Split) -> tuple[ImageRecord, ...]:
         """The images of one split, by path."""
         return tuple(record for record in self.images if record.split == split)
+
+    def split_revision(self, split: Split) -> str:
+        """The revision of one split alone: images that come into another one leave it as it is."""
+        return revision_of(self.classes, self.split(split))
+
+    def slices(self, split: Split) -> dict[str, tuple[bool, ...]]:
+        """The groups into which the columns part the images of a split: `scene=street` -> which images are in it.
+
+        A column with one value parts nothing, one with more than `MOST_SLICES` names images and no groups.
+        """
+        records = self.split(split)
+        columns = sorted({column for record in records for column in record.attributes})
+        values = {column: sorted({record.attributes.get(column, "") for record in records}) for column in columns}
+        return {
+            f"{column}={value}": tuple(record.attributes.get(column, "") == value for record in records)
+            for column in columns
+            if 1 < len(values[column]) <= MOST_SLICES
+            for value in values[column]
+        }
 
     def counts(self) -> dict[str, int]:
         """Images in each split."""

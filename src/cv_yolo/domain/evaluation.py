@@ -1,20 +1,24 @@
-"""What a model scores on one split of one revision of the data."""
+"""What a model scores on one split of one revision of the data, with an interval for every figure."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
 
 from cv_yolo.domain.annotations import Detections, GroundTruth
+from cv_yolo.domain.confusion import confusion_measure
 from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.metrics import (
-    MatchedClass,
-    OperatingPoint,
-    average_precision,
-    best_operating_point,
-    interpolated_precision,
-    match_split,
-)
+from cv_yolo.domain.figures import DETECTION_LIMITS, Matched, all_figures, match_all_sizes
+from cv_yolo.domain.intervals import Bootstrapped, Estimate, Measure, Resampling, bootstrap, estimates
+from cv_yolo.domain.metrics import RECALL_POINTS, Ranking, precision_at_recall
+from cv_yolo.domain.split_boxes import Flags, Floats, gather
 from cv_yolo.errors import EvaluationFailedError
+
+EVALUATOR: Final = "1"  # counts up when the same detections would get other figures
+CURVE_RESAMPLES: Final = 200  # a band for the eye needs no more
+CURVE_DECIMALS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,99 +32,151 @@ class PredictionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassScores:
-    """Average precision of one class at IoU 0.5, and averaged over IoU 0.50:0.95, with the precision-recall curve.
+class Subject:
+    """What an evaluation is about: the data, the model and how it predicts.
 
-    `precision_at_recall` has 101 values at the recalls 0.00, 0.01, … 1.00, at IoU 0.5.
+    `split_revision` is the content hash of the split alone, `predictor` the library that found the boxes, with its
+    version; `settings` are absent where somebody else made the detections and did not say how. `latency_ms` is the
+    median time for one image, `size_bytes` the size of the weights file.
     """
+
+    revision: str
+    split_revision: str
+    split: Split
+    classes: tuple[str, ...]
+    predictor: str
+    weights_sha256: str
+    settings: PredictionSettings | None = None
+    latency_ms: float | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrecisionRecallCurve:
+    """Precision of one class at `RECALL_POINTS`, (101,), at IoU 0.5, with the band in which it lies; 0 beyond reach."""
 
     name: str
     truths: int
-    ap_50: float
-    ap_50_95: float
-    precision_at_recall: tuple[float, ...]
+    precision: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """The scores of one model, and exactly what they were measured on and with.
+    """The figures of one model, and exactly what they were measured on and with.
 
-    `operating_point` is absent where the model detected nothing. Classes without annotated boxes are absent.
+    `figures` are named as in `domain.figures`; what could not be computed is absent. `confidence_threshold` is the one
+    in use (None where none was chosen: then there are no figures in use). `confusion` counts boxes by
+    `confusion/<truth>/<predicted>`; `slices` says how many images each slice has.
     """
 
-    revision: str
-    split: Split
+    subject: Subject
     images: int
-    weights_sha256: str
-    settings: PredictionSettings
-    per_class: tuple[ClassScores, ...]
-    operating_point: OperatingPoint | None
-
-    def __post_init__(self) -> None:
-        if not self.per_class:
-            raise EvaluationFailedError(f"no annotated boxes in the split {self.split}: nothing can be scored")
-        if not all(math.isfinite(value) for value in self.scores().values()):
-            raise EvaluationFailedError(f"a score is not finite: {self.scores()}")
+    truths: int
+    resampling: Resampling
+    confidence_threshold: float | None
+    figures: dict[str, Estimate]
+    curves: tuple[PrecisionRecallCurve, ...]
+    confusion: dict[str, Estimate] = field(default_factory=dict)
+    slices: dict[str, int] = field(default_factory=dict)
 
     @property
-    def map_50(self) -> float:
-        """Mean over the classes of the average precision at IoU 0.5."""
-        return sum(scores.ap_50 for scores in self.per_class) / len(self.per_class)
-
-    @property
-    def map_50_95(self) -> float:
-        """Mean over the classes and the IoU thresholds 0.50:0.05:0.95 of the average precision."""
-        return sum(scores.ap_50_95 for scores in self.per_class) / len(self.per_class)
+    def id(self) -> str:
+        """A short name for exactly this: same data, detections' origin, threshold and evaluator, same id."""
+        subject = replace(self.subject, latency_ms=None, size_bytes=None)
+        limits = sorted(name for name in self.figures if name.startswith("ar_"))
+        identity = repr((EVALUATOR, subject, self.resampling, self.confidence_threshold, limits))
+        return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
     def scores(self) -> dict[str, float]:
-        """The figures by name, without those that could not be computed."""
-        scores = {"map_50": self.map_50, "map_50_95": self.map_50_95}
-        if point := self.operating_point:
-            scores |= {
-                "precision": point.precision,
-                "recall": point.recall,
-                "f1": point.f1,
-                "confidence_threshold": point.confidence_threshold,
-            }
-        return scores
+        """The main figures by name, without intervals: what tables and trackers show."""
+        main = {name: estimate.value for name, estimate in self.figures.items() if "/" not in name}
+        return main | ({} if self.confidence_threshold is None else {"confidence_threshold": self.confidence_threshold})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What an evaluation is about: the data, the model and how it predicts."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scored:
+    """An evaluation with what it was computed from, so that another one can be compared with it image by image."""
 
-    revision: str
-    split: Split
-    classes: tuple[str, ...]
-    weights_sha256: str
-    settings: PredictionSettings
+    evaluation: Evaluation
+    matched: Matched
+    bootstrapped: Bootstrapped
 
 
-def evaluate_detections(
-    measured: Measured, truths: Sequence[GroundTruth], detections: Sequence[Detections]
-) -> Evaluation:
+def score(
+    subject: Subject,
+    truths: Sequence[GroundTruth],
+    detections: Sequence[Detections],
+    *,
+    resampling: Resampling,
+    slices: Mapping[str, Flags] | None = None,
+    confidence_threshold: float | None = None,
+    detection_limits: tuple[int, ...] = DETECTION_LIMITS,
+) -> Scored:
     """Score detections against ground truth, image by image in the same order.
 
-    Raises `EvaluationFailedError` where there is nothing to score.
+    Without a `confidence_threshold` val, and val alone, chooses the one with the best F1. `slices` maps
+    `column=value` to the images, (n,), that have it. Of each image and class as many detections count as the largest of
+    `detection_limits`. Raises `EvaluationFailedError` where there is nothing to score.
     """
-    matched = match_split(truths, detections)
-    return Evaluation(
-        revision=measured.revision,
-        split=measured.split,
+    table = gather(truths, detections, classes=len(subject.classes), max_detections=max(detection_limits))
+    matched = match_all_sizes(table, detection_limits=detection_limits)
+    asked = int(np.count_nonzero(~matched.table.truths.crowd))
+    if not asked:
+        raise EvaluationFailedError(f"no annotated boxes in the split {subject.split}: nothing can be scored")
+    threshold = confidence_threshold
+    if threshold is None and subject.split is Split.VAL:
+        threshold = matched.best_confidence_threshold
+    measure = all_figures(matched, subject.classes, slices or {}, confidence_threshold=threshold)
+    found = bootstrap(measure, images=len(truths), resampling=resampling)
+    evaluation = Evaluation(
+        subject=subject,
         images=len(truths),
-        weights_sha256=measured.weights_sha256,
-        settings=measured.settings,
-        per_class=tuple(_class_scores(each, measured.classes[each.class_id]) for each in matched),
-        operating_point=best_operating_point(matched),
+        truths=asked,
+        resampling=resampling,
+        confidence_threshold=threshold,
+        figures=estimates(found, confidence=resampling.confidence),
+        curves=_curves(matched.ranking(), subject.classes, resampling),
+        confusion=_confusion(matched, threshold, resampling),
+        slices={name: int(images.sum()) for name, images in (slices or {}).items()},
+    )
+    return Scored(evaluation=evaluation, matched=matched, bootstrapped=found)
+
+
+def _confusion(matched: Matched, threshold: float | None, resampling: Resampling) -> dict[str, Estimate]:
+    if threshold is None:
+        return {}
+    measure = confusion_measure(matched.table, confidence_threshold=threshold)
+    found = bootstrap(measure, images=len(matched.table.images), resampling=resampling)
+    return estimates(found, confidence=resampling.confidence)
+
+
+def _curves(ranking: Ranking, classes: tuple[str, ...], resampling: Resampling) -> tuple[PrecisionRecallCurve, ...]:
+    """The precision-recall curve of each class with truth, with its band at the confidence of the resampling."""
+
+    def compute(draws: Floats) -> Floats:
+        return precision_at_recall(ranking, draws).reshape(len(draws), -1)
+
+    names = tuple(f"{name}/{point}" for name in classes for point in range(len(RECALL_POINTS)))
+    measure = Measure(names=names, compute=compute, cells=len(ranking.wrong_image))
+    few = replace(resampling, resamples=min(CURVE_RESAMPLES, resampling.resamples))
+    found = bootstrap(measure, images=len(ranking.truths), resampling=few)
+    tails = ((1 - resampling.confidence) / 2, (1 + resampling.confidence) / 2)
+    shape = (-1, len(classes), len(RECALL_POINTS))
+    point, samples = found.point.reshape(shape)[0], found.samples.reshape(shape)
+    present = np.flatnonzero(~np.isnan(point[:, 0]))
+    return tuple(
+        PrecisionRecallCurve(
+            name=classes[index],
+            truths=int(ranking.truths[:, index].sum()),
+            precision=_rounded(point[index]),
+            low=_rounded(np.nanquantile(samples[:, index], tails[0], axis=0)),
+            high=_rounded(np.nanquantile(samples[:, index], tails[1], axis=0)),
+        )
+        for index in present
     )
 
 
-def _class_scores(matched: MatchedClass, name: str) -> ClassScores:
-    precision = average_precision(matched)
-    return ClassScores(
-        name=name,
-        truths=matched.truths,
-        ap_50=float(precision[0]),
-        ap_50_95=float(precision.mean()),
-        precision_at_recall=tuple(interpolated_precision(matched.correct[0], matched.truths).tolist()),
-    )
+def _rounded(values: Floats) -> tuple[float, ...]:
+    return tuple(np.round(values, CURVE_DECIMALS).tolist())

@@ -21,20 +21,28 @@ def xyxy_to_xywhn(boxes: Boxes, *, width_px: int, height_px: int) -> Boxes:
 
 
 def area_px(boxes: Boxes) -> npt.NDArray[np.float64]:
-    """Areas in square pixels, (N,), of (N, 4) pixel corners."""
-    size = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
-    return np.asarray(size[:, 0] * size[:, 1], dtype=np.float64)
+    """Areas in square pixels, (...), of (..., 4) pixel corners."""
+    size = np.maximum(boxes[..., 2:] - boxes[..., :2], 0.0)
+    return np.asarray(size[..., 0] * size[..., 1], dtype=np.float64)
+
+
+def intersection_px(first: Boxes, second: Boxes) -> npt.NDArray[np.float64]:
+    """Common areas in square pixels of boxes that pair up (shapes are broadcast)."""
+    size = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])
+    size = np.maximum(size, 0.0)
+    return np.asarray(size[..., 0] * size[..., 1], dtype=np.float64)
 
 
 def iou(first: Boxes, second: Boxes) -> npt.NDArray[np.float64]:
-    """Intersection over union, (N, M), of (N, 4) and (M, 4) pixel corners; 0 where both areas are 0.
+    """Intersection over union of boxes that pair up (shapes are broadcast); 0 where both areas are 0.
 
     Source: Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2010, section 4.2.
     """
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    size = np.maximum(high - low, 0.0)
-    intersection = size[..., 0] * size[..., 1]
-    union = area_px(first)[:, None] + area_px(second)[None, :] - intersection
-    overlap: npt.NDArray[np.float64] = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
-    return overlap
+    common = intersection_px(first, second)
+    return ratio(common, area_px(first) + area_px(second) - common)
+
+
+def ratio(part: npt.NDArray[np.float64], whole: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """`part / whole`; 0 where the whole is 0."""
+    quotient: npt.NDArray[np.float64] = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return quotient

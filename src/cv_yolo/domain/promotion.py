@@ -1,66 +1,99 @@
-"""Which run is promoted, and why: a pure function from a table of runs and a policy to a decision.
+"""What was decided about a version, and why: every check with what was required, what was measured, and how sure."""
 
-How sure the decision is has its place here: a `Check` compares what was measured with what the policy requires, and
-further checks (intervals, non-inferiority against the champion) join the list that `decide` makes.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from cv_yolo.domain.evaluation import Evaluation
+from cv_yolo.domain.intervals import Estimate
+from cv_yolo.domain.policy import Gate, PromotionPolicy
 from cv_yolo.domain.runs import RunRow, RunStatus
-from cv_yolo.domain.versions import Alias
+from cv_yolo.domain.selection import Selection
+from cv_yolo.domain.versions import Stage
 
 
 class Verdict(StrEnum):
-    """What becomes of the best run."""
+    """What becomes of the candidate."""
 
     PROMOTE = "promote"
     REJECT = "reject"
+    INCONCLUSIVE = "inconclusive"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromotionPolicy:
-    """The rule: which score on which split selects, what it must exceed, and whether a better champion stays."""
+class Outcome(StrEnum):
+    """How a check ended; a waived one could not be settled, and the policy lets it pass provisionally."""
 
-    model: str
-    alias: Alias
-    metric: str
-    floor: float
-    keep_better_champion: bool
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+    WAIVED = "waived"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One condition of a decision: what was required, what was measured, and one plain sentence."""
+    """One condition of a decision: what was required, what was measured, how it ended, and one plain sentence.
+
+    `more_images` is how many further test images would settle an undecided one, where that can be told.
+    """
 
     name: str
     required: str
     measured: str
-    passed: bool
+    outcome: Outcome
     sentence: str
+    estimate: Estimate | None = None
+    limit: float | None = None
+    more_images: int | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the condition holds, and was not merely let pass."""
+        return self.outcome is Outcome.PASSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Champion:
-    """The version that holds the alias now, and the run that made it."""
+    """The version that holds the stage now, the run that made it, and whether it got there provisionally."""
 
     version: str
-    row: RunRow
+    run_id: str
+    name: str
+    provisional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the test images said about the candidate, and about the champion on the same images.
+
+    `differences` are candidate minus champion, paired by image. `use` counts the decisions on these test images, this
+    one included.
+    """
+
+    candidate: Evaluation
+    champion: Evaluation | None
+    differences: dict[str, Estimate]
+    use: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was compared, what was chosen, and why. `chosen` is None where no run could be chosen at all."""
+    """What was compared, what was chosen, what the test images said, and what follows.
+
+    `chosen` is None where no run could be chosen at all; `judgement` where the test images were not asked. `accepted`
+    is the reason for which a person let an inconclusive decision pass.
+    """
 
     id: str
     made_at: datetime
+    stage: Stage
     policy: PromotionPolicy
     rows: tuple[RunRow, ...]
+    selection: Selection | None
     chosen: str | None
     champion: Champion | None
     checks: tuple[Check, ...]
+    judgement: Judgement | None = None
+    accepted: str | None = None
 
     def __post_init__(self) -> None:
         if not self.checks:
@@ -70,8 +103,38 @@ class Decision:
 
     @property
     def verdict(self) -> Verdict:
-        """Promote where every check passed."""
-        return Verdict.PROMOTE if all(check.passed for check in self.checks) else Verdict.REJECT
+        """Reject where a check failed, inconclusive where one is undecided, promote where all hold or are waived."""
+        outcomes = {check.outcome for check in self.checks}
+        if Outcome.FAILED in outcomes:
+            return Verdict.REJECT
+        return Verdict.INCONCLUSIVE if Outcome.UNDECIDED in outcomes else Verdict.PROMOTE
+
+    @property
+    def promotes(self) -> bool:
+        """Whether the candidate gets the stage: by the verdict, or since a person accepted an inconclusive one."""
+        return self.verdict is Verdict.PROMOTE or (self.verdict is Verdict.INCONCLUSIVE and self.accepted is not None)
+
+    @property
+    def provisional(self) -> bool:
+        """Whether the stage is given on weaker evidence than the whole gate asks for."""
+        return self.promotes and any(check.outcome in {Outcome.WAIVED, Outcome.UNDECIDED} for check in self.checks)
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the candidate holds the stage already."""
+        return self.champion is not None and self.champion.run_id == self.chosen
+
+    @property
+    def more_images(self) -> int | None:
+        """How many further test images would settle what is undecided; None where that cannot be told."""
+        open_ = [check.more_images for check in self.checks if check.outcome is Outcome.UNDECIDED]
+        known = [number for number in open_ if number is not None]
+        return max(known) if known and len(known) == len(open_) else None
+
+    @property
+    def gate(self) -> Gate:
+        """The gate that was applied."""
+        return self.policy.gates[self.stage]
 
     @property
     def chosen_row(self) -> RunRow | None:
@@ -82,74 +145,3 @@ class Decision:
     def failed_rows(self) -> tuple[RunRow, ...]:
         """The runs that ended without proof."""
         return tuple(row for row in self.rows if row.status is not RunStatus.FINISHED)
-
-
-def rank(rows: Sequence[RunRow], metric: str) -> tuple[RunRow, ...]:
-    """The runs that have the score, best first; of equal ones the cheaper, then the one with the smaller name."""
-    scored = [row for row in rows if row.status is RunStatus.FINISHED and metric in row.scores]
-    return tuple(sorted(scored, key=lambda row: (-row.scores[metric], row.cost, row.name)))
-
-
-def decide(
-    rows: Sequence[RunRow], *, policy: PromotionPolicy, champion: Champion | None, id: str, now: datetime
-) -> Decision:
-    """Choose the best run and judge it by the policy."""
-    ranked = rank(rows, policy.metric)
-    best = ranked[0] if ranked else None
-    checks = (
-        [_proof(rows, ranked)]
-        if best is None
-        else [_proof(rows, ranked), _floor(best, policy), _against_champion(best, policy, champion)]
-    )
-    return Decision(
-        id=id,
-        made_at=now,
-        policy=policy,
-        rows=tuple(rows),
-        chosen=best.run_id if best else None,
-        champion=champion,
-        checks=tuple(checks),
-    )
-
-
-def _proof(rows: Sequence[RunRow], ranked: Sequence[RunRow]) -> Check:
-    return Check(
-        name="proof",
-        required="at least one run with weights that load and an evaluation",
-        measured=f"{len(ranked)} of {len(rows)} runs",
-        passed=bool(ranked),
-        sentence=f"{len(ranked)} of {len(rows)} runs ended with weights that load and an evaluation of their own.",
-    )
-
-
-def _floor(best: RunRow, policy: PromotionPolicy) -> Check:
-    score = best.scores[policy.metric]
-    passed = score > policy.floor
-    return Check(
-        name="floor",
-        required=f"{policy.metric} > {policy.floor:g}",
-        measured=f"{score:.4f}",
-        passed=passed,
-        sentence=f"The best run, {best.name}, scores {policy.metric} {score:.4f}, "
-        f"{'above' if passed else 'not above'} the floor of {policy.floor:g}.",
-    )
-
-
-def _against_champion(best: RunRow, policy: PromotionPolicy, champion: Champion | None) -> Check:
-    required = f"{policy.metric} not below the {policy.alias} version's on the same data"
-    held = None if champion is None else champion.row.scores.get(policy.metric)
-    score = best.scores[policy.metric]
-    if champion is None:
-        measured, passed, sentence = "no champion", True, f"No version is in {policy.alias}: a first promotion."
-    elif champion.row.run_id == best.run_id:
-        measured, passed, sentence = "the same run", True, f"Version {champion.version} in {policy.alias} is this run."
-    elif held is None or champion.row.revision != best.revision:
-        measured, passed = "not comparable", True
-        sentence = f"Version {champion.version} was measured on other data: it is replaced without a comparison."
-    else:
-        passed = score >= held or not policy.keep_better_champion
-        measured = f"{score:.4f} against {held:.4f}"
-        sentence = f"Version {champion.version} in {policy.alias} scores {held:.4f} on the same data: " + (
-            "it is replaced." if passed else "it stays."
-        )
-    return Check(name="champion", required=required, measured=measured, passed=passed, sentence=sentence)

@@ -61,6 +61,7 @@ class RunRow:
     scores: dict[str, float]
     revision: str | None
     reason: str | None = None
+    latency_ms: float | None = None
 
     @property
     def cost(self) -> int:
@@ -80,4 +81,5 @@ def row_of(run: Run) -> RunRow:
         scores=run.scores if run.status is RunStatus.FINISHED else {},
         revision=run.revision,
         reason=run.reason,
+        latency_ms=run.metrics.get("latency_ms"),
     )

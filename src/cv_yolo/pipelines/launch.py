@@ -16,6 +16,7 @@ from cv_yolo.pipelines import runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import yolo_training_pipeline
 from cv_yolo.workflows.close_abandoned import close_abandoned
+from cv_yolo.workflows.report import decision_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,8 @@ class Outcome:
             "status": "failed" if self.failure else "completed",
             "failure": self.failure.message if self.failure else None,
             "verdict": self.decision.verdict if self.decision else None,
+            "promoted": self.decision is not None and self.decision.promotes,
+            "provisional": self.decision is not None and self.decision.provisional,
             "decision": TypeAdapter(Decision).dump_python(self.decision, mode="json") if self.decision else None,
             "written": str(self.written) if self.written else None,
         }
@@ -80,6 +83,4 @@ def _decision(run: PipelineRunResponse) -> Decision | None:
 
 
 def _page(decision: Decision | None) -> Path | None:
-    if decision is None:
-        return None
-    return runtime.parts().settings.decisions / f"{decision.made_at:%Y-%m-%d}-{decision.id}.html"
+    return None if decision is None else decision_path(decision, runtime.parts().settings.decisions)

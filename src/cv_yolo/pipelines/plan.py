@@ -8,23 +8,29 @@ from pathlib import Path
 
 from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.config import ExperimentConfig, load_policy
-from cv_yolo.domain.promotion import PromotionPolicy
+from cv_yolo.domain.policy import PromotionPolicy
 from cv_yolo.domain.training import TrainingSpec
 from cv_yolo.files import sha256_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentPlan:
-    """All that a pipeline run is told: the data, the runs, the policy, and how many run at once."""
+    """All that a pipeline run is told: the data, the runs, the policy, and how many run at once.
+
+    `evaluator_version` is the hash of the code that evaluates: with other code, a cached evaluation is none.
+    `accept_inconclusive` is a person's reason for letting an inconclusive decision pass.
+    """
 
     dataset: str
     experiment: str
     specs: tuple[TrainingSpec, ...]
     policy: PromotionPolicy
     parallel_runs: int
+    evaluator_version: str
+    accept_inconclusive: str | None = None
 
 
-def make_plan(config: ExperimentConfig, parts: Bootstrap) -> ExperimentPlan:
+def make_plan(config: ExperimentConfig, parts: Bootstrap, *, accept_inconclusive: str | None = None) -> ExperimentPlan:
     """Resolve weights and resources; raises `ConfigError`, `WeightsError` or `ServiceUnavailableError`."""
     root = parts.settings.root
     policy = load_policy(root / config.policy)
@@ -38,6 +44,8 @@ def make_plan(config: ExperimentConfig, parts: Bootstrap) -> ExperimentPlan:
         specs=_specs(config, cells, parts, weights=weights, threads=threads),
         policy=policy,
         parallel_runs=parallel,
+        evaluator_version=parts.evaluator_version(),
+        accept_inconclusive=accept_inconclusive,
     )
 
 

@@ -6,12 +6,14 @@ from zenml import ArtifactConfig, step
 from zenml.enums import ArtifactType
 from zenml.types import HTMLString
 
-from cv_yolo.domain.dataset import DatasetManifest, Split
+from cv_yolo.domain.dataset import DatasetManifest
 from cv_yolo.domain.evaluation import Evaluation
-from cv_yolo.domain.promotion import Decision, PromotionPolicy
+from cv_yolo.domain.intervals import Resampling
+from cv_yolo.domain.promotion import Decision
 from cv_yolo.domain.training import TrainedModel, TrainingSpec
 from cv_yolo.pipelines import context
 from cv_yolo.pipelines.materializers import TrainedModelMaterializer
+from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.workflows.evaluate import evaluate
 from cv_yolo.workflows.prepare_dataset import prepare_dataset
 from cv_yolo.workflows.train import train
@@ -28,15 +30,21 @@ def train_yolo_tiny(
     manifest: DatasetManifest, dataset: str, experiment: str, spec: TrainingSpec
 ) -> Annotated[TrainedModel, ArtifactConfig(name="detector", artifact_type=ArtifactType.MODEL)]:
     """Train one detector in a child process, tracked by one run."""
-    return train(context.training_request(manifest, dataset, spec), context.training(experiment, spec))
+    return train(context.training_request(manifest, dataset, spec), context.training(dataset, experiment, spec))
 
 
 @step
 def evaluate_yolo_tiny(
-    model: TrainedModel, manifest: DatasetManifest, dataset: str, experiment: str
+    model: TrainedModel,
+    manifest: DatasetManifest,
+    dataset: str,
+    experiment: str,
+    resampling: Resampling,
+    evaluator_version: str,  # noqa: ARG001 - with another evaluator, what the cache holds is no evaluation
 ) -> Annotated[Evaluation, "evaluation"]:
     """Score the detector on the validation split and finish its tracked run."""
-    return evaluate(model, manifest, Split.VAL, context.examination(model, dataset, experiment))
+    examination = context.examination(model, dataset, experiment, resampling)
+    return evaluate(model, manifest, context.gallery(), examination)
 
 
 @step(enable_cache=False)
@@ -46,14 +54,13 @@ def decide_promotion(
     evaluations: list[Evaluation],
     failed_runs: list[str],
     failures: dict[str, str],
-    experiment: str,
-    policy: PromotionPolicy,
+    plan: ExperimentPlan,
 ) -> tuple[Annotated[Decision, "decision"], Annotated[HTMLString, "decision_report"]]:
     """Compare the runs as they were tracked, decide, promote, and write the decision down."""
     evidence = context.Evidence(
         manifest=manifest, models=models, evaluations=evaluations, failed_runs=failed_runs, failures=failures
     )
-    decision, page = context.decide_and_write(evidence, experiment, policy)
+    decision, page = context.decide_and_write(evidence, plan)
     return decision, page  # ZenML takes two outputs from a tuple that it can see
 
 

@@ -45,7 +45,7 @@ def yolo_training_pipeline(plan: ExperimentPlan, run_name: str) -> None:
         runtime.end(run_name, ExecutionStatus.STOPPED)  # before ZenML would record it as failed
         raise
     evidence = cells.evidence()
-    decide_promotion(**evidence, experiment=plan.experiment, policy=plan.policy)
+    decide_promotion(**evidence, plan=plan)
     summarize_yolo_experiment(**evidence, experiment=plan.experiment)
     if cells.failures:
         raise RunFailedError("; ".join(f"{name}: {reason}" for name, reason in cells.failures.items()))
@@ -106,6 +106,8 @@ class Cells:
             manifest=self.manifest,
             dataset=plan.dataset,
             experiment=plan.experiment,
+            resampling=plan.policy.resampling,
+            evaluator_version=plan.evaluator_version,
             id=f"evaluate_yolo_tiny_{spec.name}",
         )
 

@@ -1,12 +1,19 @@
-"""What a written decision and a run's summary show."""
+"""What the pages show: a run, a decision, an evaluation, a comparison."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
 
+from cv_yolo.domain.comparison import Comparison
 from cv_yolo.domain.dataset import DatasetManifest
 from cv_yolo.domain.evaluation import Evaluation
+from cv_yolo.domain.marks import ImageMarks
 from cv_yolo.domain.promotion import Decision
 from cv_yolo.domain.runs import Run
 from cv_yolo.domain.versions import ModelVersion
+from cv_yolo.ports import Thumbnail
+
+MOST_IMAGES: Final = 24  # of each list of images that a page shows
 
 History = tuple[tuple[int, float], ...]
 
@@ -29,7 +36,9 @@ class RunReport:
 class DecisionReport:
     """A decision with everything that a reader needs to follow it.
 
-    `pipeline_run` is ZenML's run; `failures` maps the name of each failed cell to its reason.
+    `pipeline_run` is ZenML's run (empty where a person decided by hand); `failures` maps the name of each failed cell
+    to its reason. `comparison` is the champion against the candidate on the test images; without a champion `marks`
+    are what the candidate makes of them, worst first. `thumbnails` are small copies of the images shown, by path.
     """
 
     decision: Decision
@@ -40,3 +49,29 @@ class DecisionReport:
     pipeline_run: str
     git_commit: str
     git_dirty: bool
+    comparison: Comparison | None = None
+    marks: tuple[ImageMarks, ...] = ()
+    thumbnails: dict[str, Thumbnail] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationReport:
+    """One model on one split; `marks` are what it makes of the images, worst first."""
+
+    name: str
+    evaluation: Evaluation
+    marks: tuple[ImageMarks, ...]
+    thumbnails: dict[str, Thumbnail]
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonReport:
+    """Two models on the same images; `metric` is the figure that the verdict is about."""
+
+    first_name: str
+    second_name: str
+    comparison: Comparison
+    thumbnails: dict[str, Thumbnail]
+    made_at: datetime
+    metric: str = "map_50"

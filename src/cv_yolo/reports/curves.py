@@ -1,54 +1,61 @@
-"""The runs' curves as charts: scores and losses by epoch, precision by recall."""
+"""Curves as charts: the runs' scores and losses by epoch, and precision by recall of runs and of models."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from cv_yolo.domain.evaluation import ClassScores, Evaluation
+from cv_yolo.domain.evaluation import Evaluation, PrecisionRecallCurve
+from cv_yolo.reports.axes import Range
 from cv_yolo.reports.content import RunReport
-from cv_yolo.reports.svg import Points, Range, Series, line_chart
+from cv_yolo.reports.scores import Scores, class_rows
+from cv_yolo.reports.svg import FIRST, SECOND, Labels, Points, Series, Spread, line_chart
+from cv_yolo.reports.text import score_text
 
-SCORE = "val/map_50"
-LOSSES = {
+SCORE: Final = "val/map_50"
+LOSSES: Final = {
     "train/box_loss": "Training loss: boxes (box)",
     "train/cls_loss": "Training loss: classes (cls)",
     "train/dfl_loss": "Training loss: edges (dfl)",
 }
-MOST_MARKED = 15
+MOST_MARKED: Final = 15
+TOLD_RECALLS: Final = (20, 50, 80)  # places of the recalls of which a chart's description tells
 
 
 def score_chart(runs: Sequence[RunReport]) -> str | None:
     """Validation mAP50 by epoch, a line for each run; None where no run has one."""
-    return _by_epoch(runs, SCORE, title="Validation mAP50 by epoch", y_label="mAP50", y_range=(0.0, 0.0))
+    return _by_epoch(runs, SCORE, Labels(title="Validation mAP50 by epoch", x="epoch", y="mAP50"), y_range=(0.0, 0.0))
 
 
 def loss_charts(runs: Sequence[RunReport]) -> tuple[str, ...]:
     """Training losses by epoch, a chart for each kind of loss that any run has."""
-    charts = (_by_epoch(runs, name, title=title, y_label="loss") for name, title in LOSSES.items())
+    charts = (_by_epoch(runs, name, Labels(title=title, x="epoch", y="loss")) for name, title in LOSSES.items())
     return tuple(chart for chart in charts if chart is not None)
 
 
 def precision_recall_charts(runs: Sequence[RunReport]) -> tuple[str, ...]:
     """Precision by recall at IoU 0.5, a chart for each class, a line for each run that was evaluated."""
-    classes = dict.fromkeys(scores.name for run in runs if run.evaluation for scores in run.evaluation.per_class)
+    named = [(run.run.name, run.evaluation) for run in runs]
+    classes = dict.fromkeys(curve.name for _, found in named if found for curve in found.curves)
     return tuple(
-        line_chart(
-            [_precision_recall(run, slot, name) for slot, run in enumerate(runs)],
-            title=f"Precision and recall: {name}",
-            x_label="recall",
-            y_label="precision",
-            x_range=(0.0, 1.0),
-            y_range=(0.0, 1.0),
-        )
+        _precision_by_recall(name, [_line(run, found, slot, name) for slot, (run, found) in enumerate(named)])
         for name in classes
     )
 
 
-def _by_epoch(
-    runs: Sequence[RunReport], metric: str, *, title: str, y_label: str, y_range: Range | None = None
-) -> str | None:
+def compared_charts(scores: Scores) -> tuple[str, ...]:
+    """Precision by recall of one or two models, with the bands in which they lie; a class that loses most first."""
+    slots = (FIRST, SECOND) if scores.pair else (SECOND,)
+    models = tuple(zip(scores.names, scores.evaluations, slots, strict=True))
+    return tuple(
+        _precision_by_recall(
+            row.label, [_line(name, found, slot, row.label, band=True) for name, found, slot in models]
+        )
+        for row in class_rows(scores)
+    )
+
+
+def _by_epoch(runs: Sequence[RunReport], metric: str, labels: Labels, *, y_range: Range | None = None) -> str | None:
     series = [_history(run, slot, metric) for slot, run in enumerate(runs)]
-    if not any(each.points for each in series):
-        return None
-    return line_chart(series, title=title, x_label="epoch", y_label=y_label, y_range=y_range)
+    return line_chart(series, labels, y_range=y_range) if any(each.points for each in series) else None
 
 
 def _history(run: RunReport, slot: int, metric: str) -> Series:
@@ -57,27 +64,58 @@ def _history(run: RunReport, slot: int, metric: str) -> Series:
     return Series(name=run.run.name, points=points, slot=slot, marked=marked)
 
 
-def _precision_recall(run: RunReport, slot: int, class_name: str) -> Series:
-    evaluation = run.evaluation
-    scores = _scores_of(evaluation, class_name)
-    if evaluation is None or scores is None:
-        return Series(name=run.run.name, points=(), slot=slot)
-    return Series(name=run.run.name, points=_reached(scores), slot=slot, marked=_operating_point(evaluation))
+def _precision_by_recall(class_name: str, series: Sequence[Series]) -> str:
+    labels = Labels(
+        title=f"Precision and recall: {class_name}",
+        x="recall",
+        y="precision",
+        description=" ".join(_told(each) for each in series if each.points),
+    )
+    return line_chart(series, labels, x_range=(0.0, 1.0), y_range=(0.0, 1.0))
 
 
-def _reached(scores: ClassScores) -> Points:
+def _line(name: str, evaluation: Evaluation | None, slot: int, class_name: str, *, band: bool = False) -> Series:
+    curve = _curve(evaluation, class_name)
+    if evaluation is None or curve is None:
+        return Series(name=name, points=(), slot=slot)
+    return Series(
+        name=name,
+        points=_reached(curve),
+        slot=slot,
+        marked=_operating_point(evaluation, class_name),
+        band=_band(curve) if band else (),
+    )
+
+
+def _reached(curve: PrecisionRecallCurve) -> Points:
     """The curve as (recall, precision), up to the first recall that is not reached."""
-    precisions = scores.precision_at_recall
+    precisions = curve.precision
     end = next((index for index, precision in enumerate(precisions) if precision == 0), len(precisions) - 1)
     return tuple((index / (len(precisions) - 1), precisions[index]) for index in range(end + 1))
 
 
-def _scores_of(evaluation: Evaluation | None, class_name: str) -> ClassScores | None:
-    found = evaluation.per_class if evaluation else ()
-    return next((scores for scores in found if scores.name == class_name), None)
+def _band(curve: PrecisionRecallCurve) -> Spread:
+    last = len(curve.precision) - 1
+    return tuple((index / last, low, high) for index, (low, high) in enumerate(zip(curve.low, curve.high, strict=True)))
 
 
-def _operating_point(evaluation: Evaluation) -> Points:
-    """Where the run operates; of several classes it is common to all and lies on no class's curve."""
-    point = evaluation.operating_point
-    return () if point is None or len(evaluation.per_class) > 1 else ((point.recall, point.precision),)
+def _curve(evaluation: Evaluation | None, class_name: str) -> PrecisionRecallCurve | None:
+    found = evaluation.curves if evaluation else ()
+    return next((curve for curve in found if curve.name == class_name), None)
+
+
+def _operating_point(evaluation: Evaluation, class_name: str) -> Points:
+    """Where the model operates on this class: its recall and precision in use."""
+    found = [evaluation.figures.get(f"class/{class_name}/{figure}") for figure in ("recall", "precision")]
+    known = [estimate.value for estimate in found if estimate is not None]
+    return ((known[0], known[1]),) if len(known) == len(found) else ()
+
+
+def _told(series: Series) -> str:
+    """`e3_s320: precision 0.970 at recall 0.20, …; the curve ends at recall 0.83.` for those who hear it."""
+    reached = [point for point in series.points if point[1] > 0]
+    if not reached:
+        return f"{series.name}: no detection is right."
+    places = [place for place in TOLD_RECALLS if place < len(reached)] or [0]
+    told = [f"{score_text(reached[place][1])} at recall {reached[place][0]:.2f}" for place in places]
+    return f"{series.name}: precision {', '.join(told)}; the curve ends at recall {reached[-1][0]:.2f}."

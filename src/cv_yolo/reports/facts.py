@@ -1,13 +1,23 @@
 """What a reader needs to check a report: the data, the policy and the provenance, as labelled facts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cv_yolo.domain.dataset import DatasetManifest, Split
+from cv_yolo.domain.evaluation import Subject
+from cv_yolo.domain.policy import Gate, Rule
 from cv_yolo.domain.promotion import Champion, Decision
 from cv_yolo.domain.runs import RunRow
 from cv_yolo.reports.content import DecisionReport
-from cv_yolo.reports.text import ABSENT, images_and_boxes_text, metric_text, score_text, time_text
+from cv_yolo.reports.scores import Scores
+from cv_yolo.reports.text import (
+    ABSENT,
+    images_and_boxes_text,
+    latency_text,
+    metric_text,
+    percent_text,
+    time_text,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,16 +31,15 @@ class Fact:
 
 def data_facts(manifest: DatasetManifest) -> tuple[Fact, ...]:
     """What the scores were measured on, and whether it can be had again."""
-    facts = [
+    return (
         Fact(label="Data set", value=manifest.name),
         Fact(label="Classes", value=", ".join(manifest.classes)),
-        Fact(label="Scored on", value=_split_text(manifest, Split.VAL)),
         Fact(label="Trained on", value=_split_text(manifest, Split.TRAIN)),
-    ]
-    if manifest.split(Split.TEST):
-        facts.append(Fact(label="Kept apart", value=_split_text(manifest, Split.TEST)))
-    facts.append(Fact(label="Revision", value=manifest.revision, exact=True))
-    return (*facts, *_dvc_facts(manifest))
+        Fact(label="Chosen on", value=_split_text(manifest, Split.VAL)),
+        Fact(label="Judged on", value=_split_text(manifest, Split.TEST)),
+        Fact(label="Revision", value=manifest.revision, exact=True),
+        *_dvc_facts(manifest),
+    )
 
 
 def other_data(rows: Sequence[RunRow], manifest: DatasetManifest) -> str | None:
@@ -41,14 +50,20 @@ def other_data(rows: Sequence[RunRow], manifest: DatasetManifest) -> str | None:
 
 def policy_facts(decision: Decision) -> tuple[Fact, ...]:
     """The rule that was applied, and the version that it was applied against."""
-    policy = decision.policy
+    policy, made = decision.policy, decision.policy.resampling
+    chosen_by = f"the cheapest of those that cannot be told from the best {metric_text(policy.selection_metric)} on val"
     return (
         Fact(label="Model", value=policy.model),
-        Fact(label="Alias", value=policy.alias),
-        Fact(label="Selects by", value=f"the highest {metric_text(policy.metric)} ({policy.metric}) on the split val"),
-        Fact(label="Floor", value=f"{policy.metric} > {policy.floor:g}"),
-        Fact(label="A better champion", value="stays" if policy.keep_better_champion else "is replaced all the same"),
-        Fact(label="Champion", value=_champion_text(decision.champion, policy.metric)),
+        Fact(label="Chosen among runs", value=chosen_by),
+        Fact(label="Gate into", value=decision.stage),
+        *_gate_facts(decision.gate),
+        Fact(label="Champion", value=_champion_text(decision.champion)),
+        Fact(
+            label="Test images", value=f"at least {policy.min_images}; {policy.test_budget} decisions on the same ones"
+        ),
+        Fact(label="Intervals", value=f"{percent_text(made.confidence)}, {made.resamples} resamples, seed {made.seed}"),
+        Fact(label="Policy file", value=policy.source or ABSENT, exact=True),
+        Fact(label="Policy (SHA-256)", value=policy.sha256 or ABSENT, exact=True),
     )
 
 
@@ -73,8 +88,53 @@ def run_facts(rows: Sequence[RunRow]) -> tuple[Fact, ...]:
     return tuple(Fact(label=f"MLflow run of {row.name}", value=row.run_id, exact=True) for row in rows)
 
 
+def evaluation_facts(scores: Scores) -> tuple[Fact, ...]:
+    """What the evaluations were made of: the images, and of each model the weights and how it predicted."""
+    subject = scores.subject.subject
+    facts = [
+        Fact(label="Data (revision)", value=subject.revision, exact=True),
+        Fact(label=f"Split {subject.split} (revision)", value=subject.split_revision, exact=True),
+    ]
+    for name, evaluation in zip(scores.names, scores.evaluations, strict=True):
+        facts += [
+            Fact(label=f"{name}: evaluation", value=evaluation.id, exact=True),
+            Fact(label=f"{name}: weights (SHA-256)", value=evaluation.subject.weights_sha256, exact=True),
+            Fact(label=f"{name}: detections", value=_detections_text(evaluation.subject)),
+        ]
+    return tuple(facts)
+
+
+def rule_text(gate: Gate) -> str:
+    """What the candidate must be against the champion."""
+    metric = metric_text(gate.metric)
+    return f"{metric} better" if gate.rule is Rule.SUPERIORITY else f"{metric} not worse by more than {gate.margin:g}"
+
+
+def _detections_text(subject: Subject) -> str:
+    size = "settings not told" if subject.settings is None else f"at {subject.settings.image_size_px} px"
+    latency = "latency not told" if subject.latency_ms is None else f"{latency_text(subject.latency_ms)} an image"
+    return f"{subject.predictor}, {size}, {latency}"
+
+
+def _gate_facts(gate: Gate) -> Iterator[Fact]:
+    yield Fact(label="Against the champion", value=rule_text(gate))
+    for label, margin in (("Each class", gate.class_margin), ("Each slice", gate.slice_margin)):
+        if margin is not None:
+            yield Fact(label=label, value=f"not shown to be worse by more than {margin:g}")
+    for figure, floor in gate.floors.items():
+        yield Fact(label=f"Floor of {metric_text(figure)}", value=f"surely above {floor:g}")
+    if gate.max_latency_ms is not None:
+        yield Fact(label="Latency", value=f"at most {gate.max_latency_ms:g} ms an image")
+    if gate.max_size_bytes is not None:
+        yield Fact(label="Size", value=f"at most {gate.max_size_bytes} bytes")
+    if gate.provisional:
+        yield Fact(label="Provisional", value="a version may enter on fewer test images while none has passed it all")
+
+
 def _split_text(manifest: DatasetManifest, split: Split) -> str:
-    return f"split {split}: {images_and_boxes_text(manifest.counts()[split], manifest.box_counts()[split])}"
+    images = manifest.counts()[split]
+    text = images_and_boxes_text(images, manifest.box_counts()[split]) if images else "no images"
+    return f"split {split}: {text}"
 
 
 def _dvc_facts(manifest: DatasetManifest) -> tuple[Fact, ...]:
@@ -87,8 +147,8 @@ def _dvc_facts(manifest: DatasetManifest) -> tuple[Fact, ...]:
     )
 
 
-def _champion_text(champion: Champion | None, metric: str) -> str:
+def _champion_text(champion: Champion | None) -> str:
     if champion is None:
         return "none when this was decided"
-    score = score_text(champion.row.scores.get(metric))
-    return f"version {champion.version} (run {champion.row.name}), {metric_text(metric)} {score}"
+    provisionally = ", there provisionally" if champion.provisional else ""
+    return f"version {champion.version} (run {champion.name}){provisionally}"

@@ -2,25 +2,25 @@
 
 import base64
 from collections.abc import Iterable, Sequence
+from typing import Final
 
+from cv_yolo.reports.charts import charts
 from cv_yolo.reports.content import RunReport
 from cv_yolo.reports.curves import loss_charts, precision_recall_charts, score_chart
 from cv_yolo.reports.facts import Fact
-from cv_yolo.reports.page import paragraph
-from cv_yolo.reports.table import COLUMNS, NOTE, Line
-from cv_yolo.reports.text import escaped
+from cv_yolo.reports.page import folded, paragraph
+from cv_yolo.reports.table import NOTE, Line, RunTable
+from cv_yolo.reports.text import count_text, escaped
 
+MOST_OPEN: Final = 4  # classes
+MOST_CHARTS: Final = 24
 CURVES_NOTE = (
     "The curves by epoch are the trainer's own measurements while it trained; the table holds what the evaluator "
     "measured afterwards, on the weights that were kept. Each run has one colour, dash and marker throughout."
 )
 RECALL_NOTE = (
-    "Precision at each recall, at IoU 0.5. The mark is where the run operates: the confidence at which its F1 is "
-    "highest."
-)
-COMMON_POINT_NOTE = (
-    "Precision at each recall, at IoU 0.5. The confidence at which F1 is highest is common to all classes and "
-    "therefore marked on none of these curves."
+    "Precision at each recall, at IoU 0.5, on the validation images. The mark is where the run operates: at the "
+    "confidence at which its F1 is highest."
 )
 SAMPLES_CAPTION = (
     "Each image twice: on the left with its annotated boxes, on the right with what the model detected at the "
@@ -28,16 +28,16 @@ SAMPLES_CAPTION = (
 )
 
 
-def runs_table(lines: Sequence[Line], caption: str) -> str:
+def runs_table(table: RunTable, caption: str) -> str:
     """The runs as a table that scrolls inside its own container, and why some of them did not finish."""
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Run", *COLUMNS, "Status"))
-    rows = "\n".join(_row(line) for line in lines)
-    table = (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(caption)}">\n<table>\n'
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Run", *table.columns, "Status"))
+    rows = "\n".join(_row(line) for line in table.lines)
+    shown = (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(caption)}">\n<table class="runs">\n'
         f"<caption>{escaped(caption)}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n"
         f"</table>\n</div>\n{paragraph(NOTE, kind='note')}"
     )
-    return table + _reasons(lines)
+    return shown + _reasons(table.lines)
 
 
 def curves(runs: Sequence[RunReport]) -> str:
@@ -45,11 +45,15 @@ def curves(runs: Sequence[RunReport]) -> str:
     score, recall, losses = score_chart(runs), precision_recall_charts(runs), loss_charts(runs)
     notes = [CURVES_NOTE] if score or losses else []
     if recall:
-        notes.append(RECALL_NOTE if len(recall) == 1 else COMMON_POINT_NOTE)
+        notes.append(RECALL_NOTE)
     if not notes:
         return paragraph("No curves were recorded.")
     words = "".join(paragraph(note, kind="note") for note in notes)
-    return _charts((*([score] if score else []), *recall, words)) + _charts(losses)
+    more = folded(
+        count_text(len(recall) - MOST_OPEN, "more class", "more classes"), charts(recall[MOST_OPEN:MOST_CHARTS])
+    )
+    shown = charts((*([score] if score else []), *recall[:MOST_OPEN], words))
+    return shown + (more if len(recall) > MOST_OPEN else "") + charts(losses)
 
 
 def samples(run: RunReport) -> str | None:
@@ -71,10 +75,16 @@ def facts_list(facts: Iterable[Fact]) -> str:
 
 
 def _row(line: Line) -> str:
-    kind = ' class="best"' if line.best else ' class="unproven"' if line.reason is not None else ""
-    mark = " <small>best</small>" if line.best else ""
-    cells = "".join(f"<td>{escaped(cell)}</td>" for cell in (*line.cells, line.status))
+    kind = ' class="best"' if line.chosen else ' class="unproven"' if line.reason is not None else ""
+    mark = f" <small>{escaped(', '.join(line.marks))}</small>" if line.marks else ""
+    cells = "".join(f"<td>{_cell(cell)}</td>" for cell in (*line.cells, line.status))
     return f'<tr{kind}><th scope="row">{escaped(line.name)}{mark}</th>{cells}</tr>'
+
+
+def _cell(text: str) -> str:
+    """A cell's text; an interval stands under its value."""
+    value, bracket, ends = text.partition(" [")
+    return escaped(value) + (f" <small>{escaped(f'[{ends}')}</small>" if bracket else "")
 
 
 def _reasons(lines: Iterable[Line]) -> str:
@@ -85,11 +95,6 @@ def _reasons(lines: Iterable[Line]) -> str:
     ]
     listed = "\n".join(items)
     return f'\n<h3>Runs that did not finish</h3>\n<ul class="reasons">\n{listed}\n</ul>' if items else ""
-
-
-def _charts(charts: Sequence[str]) -> str:
-    cells = "\n".join(f"<div>{chart}</div>" for chart in charts)
-    return f'<div class="charts">\n{cells}\n</div>' if charts else ""
 
 
 def _value(fact: Fact) -> str:

@@ -8,19 +8,19 @@ from cv_yolo.reports.content import RunReport
 from cv_yolo.reports.facts import data_facts, other_data, run_facts
 from cv_yolo.reports.page import page, paragraph, section
 from cv_yolo.reports.parts import curves, facts_list, runs_table, samples
-from cv_yolo.reports.table import table_lines
+from cv_yolo.reports.table import run_table
 from cv_yolo.reports.text import count_text, escaped
 
 
 def summary_html(runs: Sequence[RunReport], manifest: DatasetManifest, failures: Mapping[str, str]) -> str:
     """A self-contained page that shows what an experiment's runs scored, in the order given."""
     rows = tuple(row_of(each.run) for each in runs)
-    lines = table_lines(rows, failures)
-    title = f"{count_text(len(lines), 'run')} on {manifest.name}"
+    table = run_table(runs, rows, failures)
+    title = f"{count_text(len(table.lines), 'run')} on {manifest.name}"
     warning = other_data(rows, manifest)
     body = [
         f"<header>\n<h1>{escaped(title)}</h1>\n</header>",
-        section("Runs", runs_table(lines, "What each run scored on the validation images")),
+        section("Runs", runs_table(table, "What each run scored on the validation images")),
         section("Curves", curves(runs)),
         *_sheets(runs),
         section(

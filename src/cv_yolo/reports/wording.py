@@ -1,73 +1,165 @@
 """A decision in plain sentences: what was decided and why, and how sure it is."""
 
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.promotion import Decision, Verdict, rank
-from cv_yolo.domain.runs import RunRow
+from collections.abc import Iterator, Sequence
+
+from cv_yolo.domain.intervals import Estimate
+from cv_yolo.domain.promotion import Champion, Check, Decision, Judgement, Outcome, Verdict
 from cv_yolo.reports.content import DecisionReport
-from cv_yolo.reports.text import count_text, metric_text, score_text
+from cv_yolo.reports.difference import images_text
+from cv_yolo.reports.scores import meaning
+from cv_yolo.reports.text import (
+    count_text,
+    difference_text,
+    estimate_text,
+    list_text,
+    metric_text,
+    ordinal_text,
+    percent_text,
+    plain_text,
+)
 
 
 def verdict_title(decision: Decision) -> str:
     """The verdict as a heading."""
-    if decision.verdict is Verdict.PROMOTE:
-        return f"Promoted to {decision.policy.alias}"
-    return "Nothing to promote" if decision.chosen is None else f"Not promoted to {decision.policy.alias}"
+    stage = decision.stage
+    if decision.chosen is None:
+        return "Nothing to promote"
+    if decision.changes_nothing:
+        return f"Already in {stage}: nothing changes"
+    if decision.verdict is Verdict.REJECT:
+        return f"Rejected: not promoted to {stage}"
+    if not decision.promotes:
+        return f"Inconclusive: not promoted to {stage}"
+    if decision.verdict is Verdict.INCONCLUSIVE:
+        return f"Promoted to {stage}, although inconclusive"
+    return f"Promoted to {stage}, provisionally" if decision.provisional else f"Promoted to {stage}"
 
 
 def verdict_sentence(report: DecisionReport) -> str:
     """What was decided, for which version, and why, in one sentence."""
     decision = report.decision
-    why = _merits(decision) if decision.verdict is Verdict.PROMOTE else _shortfalls(decision)
+    if decision.changes_nothing:
+        why = "nothing changes, and no test image was looked at"
+    elif decision.verdict is Verdict.REJECT:
+        why = _shortfalls(decision)
+    else:
+        why = _merits(decision) if decision.verdict is Verdict.PROMOTE else _doubts(decision)
     return f"{_deed(report)}: {why}."
 
 
 def certainty_sentences(report: DecisionReport) -> tuple[str, ...]:
-    """What a reader must know before trusting the scores to the last digit, computed from the values."""
-    ranked = rank(report.decision.rows, report.decision.policy.metric)
-    if not ranked:
-        return ("No run was scored: there is nothing to compare.",)
-    manifest = report.manifest
-    images, boxes = manifest.counts()[Split.VAL], manifest.box_counts()[Split.VAL]
-    sentences = [
-        f"This decision compares point estimates on {count_text(images, 'validation image')}; it carries no interval."
-    ]
-    if boxes:
-        sentences.append(f"One annotated box of {boxes}, found or missed, moves recall by {score_text(1 / boxes)}.")
-    if len(ranked) > 1:
-        sentences.append(_lead(ranked[0], ranked[1], report.decision.policy.metric))
-    return tuple(sentences)
+    """What the test images said, how sure that is, and how often they have been asked."""
+    decision = report.decision
+    if decision.judgement is None:
+        return ("No test image was looked at.",)
+    return tuple(_certainty(decision, decision.judgement))
+
+
+def budget_warning(decision: Decision) -> str | None:
+    """A warning where the test images have judged more often than the policy plans for."""
+    use, budget = 0 if decision.judgement is None else decision.judgement.use, decision.policy.test_budget
+    if use <= budget:
+        return None
+    return (
+        f"This is the {ordinal_text(use)} decision on this test set, and the policy plans for {budget}: with each "
+        "further one it is likelier that a version passes by luck. Judge the next ones on new test images."
+    )
+
+
+def selection_sentence(decision: Decision) -> str | None:
+    """What val said about the runs; None where nothing had to be chosen."""
+    selection = decision.selection
+    if selection is None:
+        return None
+    names = {row.run_id: row.name for row in decision.rows}
+    metric, close = metric_text(selection.metric), len(selection.within_noise)
+    if not selection.differences:
+        return f"{names[selection.chosen]} is the only run that was scored."
+    if close == 1:
+        return f"{names[selection.chosen]} has the best {metric} on the validation images, beyond noise."
+    return (
+        f"{count_text(close, 'run')} cannot be told apart by {metric} on the validation images; the cheapest of them, "
+        f"{names[selection.chosen]}, was put forward."
+    )
 
 
 def _deed(report: DecisionReport) -> str:
     decision, version, row = report.decision, report.version, report.decision.chosen_row
-    alias = decision.policy.alias
+    stage = decision.stage
     if row is None:
-        return f"Nothing was promoted to {alias} and no version was registered"
-    if decision.verdict is Verdict.PROMOTE:
+        return f"Nothing was promoted to {stage} and no version was registered"
+    if decision.changes_nothing and decision.champion:
+        return f"Version {decision.champion.version} (run {row.name}) holds {stage} already"
+    if decision.promotes:
         if version is None:
-            return f"Run {row.name} is to be promoted to {alias}, but no version is recorded"
-        return f"Version {version.version} (run {row.name}) was promoted to {alias}"
+            return f"Run {row.name} is to be promoted to {stage}, but no version is recorded"
+        place = "" if decision.champion is None else f" in place of version {decision.champion.version}"
+        return f"Version {version.version} (run {row.name}) was promoted to {stage}{place}"
     if version is None:
-        return f"Run {row.name} was not promoted to {alias}"
-    return f"Version {version.version} (run {row.name}) was registered but not promoted to {alias}"
+        return f"Run {row.name} was not promoted to {stage}"
+    return f"Version {version.version} (run {row.name}) was registered but not promoted to {stage}"
 
 
 def _merits(decision: Decision) -> str:
-    metric, row = decision.policy.metric, decision.chosen_row
-    compared = len(rank(decision.rows, metric))
-    place = "the only one compared" if compared == 1 else f"the best of {compared} runs"
-    score = score_text(row.scores.get(metric) if row else None)
-    checks = len(decision.checks)
-    return f"its {metric_text(metric)} of {score} is {place}, and it passed {checks} of {count_text(checks, 'check')}"
+    waived = _named(decision, Outcome.WAIVED)
+    checks = count_text(len(decision.checks), "check")
+    if not waived:
+        return f"it passed {checks}" if len(decision.checks) == 1 else f"it passed all {checks}"
+    return (
+        f"it passed {len(decision.checks) - len(waived)} of {checks}, and the policy let {list_text(waived)} pass "
+        "until there are enough test images"
+    )
+
+
+def _doubts(decision: Decision) -> str:
+    open_ = _named(decision, Outcome.UNDECIDED)
+    doubt = f"the {'check' if len(open_) == 1 else 'checks'} {list_text(open_)} could not be settled"
+    return doubt if decision.accepted is None else f"{doubt}, and a person let it pass: “{decision.accepted}”"
 
 
 def _shortfalls(decision: Decision) -> str:
-    failed = [check for check in decision.checks if not check.passed]
-    return "the policy requires " + "; and ".join(f"{each.required} (measured: {each.measured})" for each in failed)
+    failed = [check for check in decision.checks if check.outcome is Outcome.FAILED]
+    return " and ".join(
+        f"the check “{check_name(check)}” failed (required: {plain_text(check.required)}; measured: "
+        f"{plain_text(check.measured)})"
+        for check in failed
+    )
 
 
-def _lead(best: RunRow, second: RunRow, metric: str) -> str:
-    difference = best.scores[metric] - second.scores[metric]
-    if difference == 0:
-        return f"{best.name} and {second.name} score the same {metric_text(metric)}: cost, then name, put one first."
-    return f"{best.name} leads {second.name}, the next, by {score_text(difference)} {metric_text(metric)}."
+def _difference(difference: Estimate | None, champion: Champion) -> str:
+    if difference is None:
+        return f"It could not be compared with version {champion.version} by this figure."
+    told = meaning(difference) or "no interval tells whether that is more than noise"
+    return (
+        f"The difference from version {champion.version} on the same images is {difference_text(difference)}: {told}."
+    )
+
+
+def check_name(check: Check) -> str:
+    """A check's name as people write it."""
+    return plain_text(check.name)
+
+
+def _named(decision: Decision, outcome: Outcome) -> Sequence[str]:
+    return [f"“{check_name(check)}”" for check in decision.checks if check.outcome is outcome]
+
+
+def _certainty(decision: Decision, judgement: Judgement) -> Iterator[str]:
+    metric, candidate = decision.gate.metric, judgement.candidate
+    name, sure = metric_text(metric), percent_text(candidate.resampling.confidence)
+    yield (
+        f"On {images_text(candidate)} its {name} is {estimate_text(candidate.figures.get(metric))}, with an interval "
+        f"at {sure}."
+    )
+    if decision.champion is not None:
+        yield _difference(judgement.differences.get(metric), decision.champion)
+    else:
+        yield "There was no champion to compare it with."
+    if candidate.images < decision.policy.min_images:
+        yield (
+            f"The policy believes no interval on fewer than {count_text(decision.policy.min_images, 'test image')}: "
+            "read these as hints."
+        )
+    if budget_warning(decision) is None:
+        budget = decision.policy.test_budget
+        yield f"This is the {ordinal_text(judgement.use)} decision on this test set; the policy plans for {budget}."

@@ -1,23 +1,61 @@
-"""Compare the runs of a grid as they were tracked, decide, and promote: in both registries or in neither."""
+"""Compare, decide, carry out: val chooses among the runs, test judges the chosen one, the register keeps it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from cv_yolo.domain.promotion import Champion, Decision, PromotionPolicy, Verdict, decide
-from cv_yolo.domain.runs import RunRow, row_of
-from cv_yolo.domain.versions import Alias, ModelVersion
-from cv_yolo.errors import CvYoloError, NotFoundError, one_line
-from cv_yolo.ports import ExperimentTracker, ModelRegistry
+from cv_yolo.domain.audit import Proposal, judgements_on, settled_by
+from cv_yolo.domain.checks import chosen_on_val, is_champion, proof
+from cv_yolo.domain.comparison import Comparison
+from cv_yolo.domain.comparison import compare as compare_scored
+from cv_yolo.domain.dataset import DatasetManifest, Split
+from cv_yolo.domain.evaluation import Scored
+from cv_yolo.domain.figures import main_measure
+from cv_yolo.domain.intervals import Bootstrapped, bootstrap
+from cv_yolo.domain.judgement import Case, judge
+from cv_yolo.domain.policy import PromotionPolicy
+from cv_yolo.domain.promotion import Champion, Check, Decision, Judgement
+from cv_yolo.domain.runs import RunRow, RunStatus, row_of
+from cv_yolo.domain.selection import Selection, rank, select
+from cv_yolo.domain.split_boxes import gather
+from cv_yolo.domain.versions import ModelVersion, Stage
+from cv_yolo.errors import ConfigError, InputError
+from cv_yolo.ports import ExperimentTracker, NewVersion
+from cv_yolo.workflows import register as registering
+from cv_yolo.workflows.detectors import Sources, of_version
+from cv_yolo.workflows.evaluate import Detector, Examination, detect, examine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registries:
-    """The two places that hold the versions; the first one numbers them."""
+class Court:
+    """Who decides and on what: the policy and the stage asked for, the data, and what is needed of the world.
 
-    tracking: ModelRegistry
-    pipeline: ModelRegistry
+    `accepted` is a person's reason for letting an inconclusive decision pass.
+    """
+
+    policy: PromotionPolicy
+    stage: Stage
+    manifest: DatasetManifest
+    examination: Examination
+    sources: Sources
+    id: str
+    now: datetime
+    accepted: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.stage not in self.policy.gates:
+            raise ConfigError(
+                f"{self.policy.source}: gates: none into {self.stage}", hint=f"add `gates.{self.stage}` to the policy"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ruling:
+    """A decision with what it was made from, for its report; the comparison is absent without a champion."""
+
+    decision: Decision
+    candidate: Scored | None = None
+    comparison: Comparison | None = None
 
 
 def compare(run_ids: Sequence[str], tracker: ExperimentTracker) -> tuple[RunRow, ...]:
@@ -25,60 +63,161 @@ def compare(run_ids: Sequence[str], tracker: ExperimentTracker) -> tuple[RunRow,
     return tuple(row_of(tracker.get(run_id)) for run_id in run_ids)
 
 
-def make_decision(
-    rows: Sequence[RunRow],
-    *,
-    policy: PromotionPolicy,
-    registry: ModelRegistry,
-    tracker: ExperimentTracker,
-    id: str,
-    now: datetime,
-) -> Decision:
-    """Choose the best of the rows and judge it by the policy, against the holder of the alias."""
-    return decide(rows, policy=policy, champion=_champion(policy.alias, registry, tracker), id=id, now=now)
+def decide_among(rows: Sequence[RunRow], detectors: Mapping[str, Detector], court: Court) -> Ruling:
+    """Choose among the runs of a grid on val, and judge the chosen one on test."""
+    metric = court.policy.selection_metric
+    figures = {
+        row.run_id: _val_figures(detectors[row.run_id], court) for row in rank(rows, metric) if row.run_id in detectors
+    }
+    selection = select(rows, figures, metric=metric, confidence=court.policy.resampling.confidence)
+    checks = [proof(rows, len(figures))]
+    if selection is None:
+        return Ruling(decision=_decision(rows, court, selection=None, chosen=None, champion=None, checks=checks))
+    checks.append(chosen_on_val(rows, selection))
+    return _judged(rows, detectors[selection.chosen], court, selection=selection, checks=checks)
 
 
-def carry_out(decision: Decision, weights: Path, weights_sha256: str, registries: Registries) -> ModelVersion | None:
-    """Register the chosen run as a version, and give it the alias where the verdict says so; None without a choice."""
-    if decision.chosen is None:
+def decide_on(detector: Detector, court: Court) -> Ruling:
+    """Judge one tracked detector, that nobody had to choose, on test; a run without its proof is not put forward."""
+    if detector.run_id is None:
+        raise InputError(
+            f"{detector.name}: nobody tracked its training, so that it cannot be promoted",
+            hint="name a version or a run; `cv-yolo runs` and `cv-yolo models` list them",
+        )
+    rows = compare([detector.run_id], court.sources.tracker)
+    proven = sum(row.status is RunStatus.FINISHED for row in rows)
+    checks = [proof(rows, proven)]
+    if not proven:
+        return Ruling(decision=_decision(rows, court, selection=None, chosen=None, champion=None, checks=checks))
+    return _judged(rows, detector, court, selection=None, checks=checks)
+
+
+def carry_out(ruling: Ruling, detector: Detector | None, court: Court, *, actor: str) -> ModelVersion | None:
+    """Register the chosen run as a version, and put on record, and into its stage, what was decided.
+
+    None without a choice. Raises `PromotionConflictError` where somebody else promoted meanwhile.
+    """
+    decision = ruling.decision
+    if detector is None or decision.chosen is None:
         return None
-    version = registries.tracking.register(run_id=decision.chosen, weights=weights, weights_sha256=weights_sha256)
-    registries.pipeline.register(
-        run_id=decision.chosen, weights=weights, weights_sha256=weights_sha256, version=version.version
+    register = court.sources.register
+    new = NewVersion(
+        run_id=decision.chosen,
+        weights=detector.weights,
+        weights_sha256=detector.weights_sha256,
+        confidence_threshold=detector.confidence_threshold,
     )
-    if decision.verdict is Verdict.PROMOTE:
-        promote(version, decision.policy.alias, registries)
+    version = registering.registered(new, register)
+    if not decision.changes_nothing:
+        record = registering.commit if decision.promotes else registering.judge
+        record(_proposal(decision, version), register, actor=actor, now=court.now)
     return version
 
 
-def promote(version: ModelVersion, alias: Alias, registries: Registries) -> None:
-    """Give the alias to the version in both registries; where the second refuses, the first goes back."""
-    former = holder(alias, registries.tracking)
-    registries.tracking.set_alias(alias, version.version)
-    try:
-        registries.pipeline.set_alias(alias, _same(version, registries.pipeline))
-    except BaseException as error:
-        registries.tracking.set_alias(alias, former.version if former else None)
-        if not isinstance(error, Exception):  # Ctrl-C
-            raise
-        raise CvYoloError(
-            f"version {version.version} was not promoted: {one_line(error)}",
-            hint="both registries are as before; run the same command again once the cause is mended",
-        ) from error
+def _judged(
+    rows: Sequence[RunRow],
+    detector: Detector,
+    court: Court,
+    *,
+    selection: Selection | None,
+    checks: list[Check],
+) -> Ruling:
+    """Judge a detector on the test images, the champion beside it; the champion itself is not judged again."""
+    version = registering.holder(court.stage, court.sources.register)
+    champion = None if version is None else _champion(version, court)
+    if champion is not None and champion.run_id == detector.run_id:
+        checks.append(is_champion(champion, court.stage))
+        return Ruling(
+            decision=_decision(
+                rows, court, selection=selection, chosen=detector.run_id, champion=champion, checks=checks
+            )
+        )
+    candidate = incumbent = None
+    if court.manifest.split(Split.TEST):
+        candidate = examine(detector, court.manifest, Split.TEST, court.examination)
+        if version is not None:
+            incumbent = examine(of_version(version, court.sources), court.manifest, Split.TEST, court.examination)
+    case = Case(stage=court.stage, policy=court.policy, candidate=candidate, champion=champion, incumbent=incumbent)
+    verdicts, judgement = judge(case, use=_uses(court) + 1)
+    return Ruling(
+        decision=_decision(
+            rows,
+            court,
+            selection=selection,
+            chosen=detector.run_id,
+            champion=champion,
+            checks=[*checks, *verdicts],
+            judgement=judgement,
+        ),
+        candidate=candidate,
+        comparison=None if candidate is None or incumbent is None else compare_scored(incumbent, candidate),
+    )
 
 
-def holder(alias: Alias, registry: ModelRegistry) -> ModelVersion | None:
-    """The version that holds the alias."""
-    return next((version for version in registry.versions() if alias in version.aliases), None)
+def _decision(
+    rows: Sequence[RunRow],
+    court: Court,
+    *,
+    selection: Selection | None,
+    chosen: str | None,
+    champion: Champion | None,
+    checks: Sequence[Check],
+    judgement: Judgement | None = None,
+) -> Decision:
+    return Decision(
+        id=court.id,
+        made_at=court.now,
+        stage=court.stage,
+        policy=court.policy,
+        rows=tuple(rows),
+        selection=selection,
+        chosen=chosen,
+        champion=champion,
+        checks=tuple(checks),
+        judgement=judgement,
+        accepted=court.accepted,
+    )
 
 
-def _same(version: ModelVersion, registry: ModelRegistry) -> str:
-    found = next((each.version for each in registry.versions() if each.run_id == version.run_id), None)
-    if found is None:
-        raise NotFoundError(f"the second registry has no version of run {version.run_id}")
-    return found
+def _val_figures(detector: Detector, court: Court) -> Bootstrapped:
+    """The figures by which runs are chosen, on the draws that are the same for all of them."""
+    manifest, examination = court.manifest, court.examination
+    prediction = detect(detector, manifest, Split.VAL, examination)
+    truths = examination.folder.ground_truth(examination.dataset_root, manifest, Split.VAL)
+    table = gather(truths, prediction.detections, classes=len(manifest.classes))
+    measure = main_measure(table, confidence_threshold=detector.confidence_threshold)
+    return bootstrap(measure, images=len(truths), resampling=court.policy.resampling)
 
 
-def _champion(alias: Alias, registry: ModelRegistry, tracker: ExperimentTracker) -> Champion | None:
-    held = holder(alias, registry)
-    return None if held is None else Champion(version=held.version, row=row_of(tracker.get(held.run_id)))
+def _champion(version: ModelVersion, court: Court) -> Champion:
+    entry = settled_by(court.sources.register.log.entries(), court.stage)
+    return Champion(
+        version=version.version,
+        run_id=version.run_id,
+        name=court.sources.tracker.get(version.run_id).name,
+        provisional=entry is not None and entry.provisional,
+    )
+
+
+def _uses(court: Court) -> int:
+    """How many decisions these test images have judged before."""
+    return judgements_on(court.sources.register.log.entries(), court.manifest.split_revision(Split.TEST))
+
+
+def _proposal(decision: Decision, version: ModelVersion) -> Proposal:
+    judgement = decision.judgement
+    judged = [] if judgement is None else [judgement.candidate, *filter(None, [judgement.champion])]
+    return Proposal(
+        stage=decision.stage,
+        version=version.version,
+        run_id=version.run_id,
+        expected=None if decision.champion is None else decision.champion.version,
+        decision=decision.id,
+        verdict=decision.verdict,
+        policy=decision.policy.source,
+        policy_sha256=decision.policy.sha256,
+        evaluations=tuple(evaluation.id for evaluation in judged),
+        test_revision=None if judgement is None else judgement.candidate.subject.split_revision,
+        reason=decision.accepted,
+        provisional=decision.provisional,
+    )

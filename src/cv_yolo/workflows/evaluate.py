@@ -1,77 +1,227 @@
-"""Score a trained model with our own evaluator and finish its record."""
+"""Score a detector with our own evaluator; its detections are kept, so that nothing is predicted twice."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cv_yolo.domain.annotations import Detections, GroundTruth
+import numpy as np
+
+from cv_yolo.domain.annotations import Detections
 from cv_yolo.domain.dataset import DatasetManifest, Split
-from cv_yolo.domain.evaluation import Evaluation, Measured, PredictionSettings, evaluate_detections
+from cv_yolo.domain.evaluation import Evaluation, PredictionSettings, Scored, Subject, score
+from cv_yolo.domain.figures import DETECTION_LIMITS
+from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.runs import FINAL_PREFIX, RunStatus
 from cv_yolo.domain.training import TrainedModel
-from cv_yolo.ports import DatasetFolder, ExperimentTracker, Gallery, PredictionRequest, Predictor
+from cv_yolo.errors import EvaluationFailedError, InputError
+from cv_yolo.files import sha256_of, write_whole
+from cv_yolo.ports import (
+    DatasetFolder,
+    ExperimentTracker,
+    Gallery,
+    Prediction,
+    PredictionFile,
+    PredictionRequest,
+    Predictor,
+)
 from cv_yolo.workflows.train import closing_on_failure
 
 SAMPLES = 6
 SAMPLES_NAME = "sample_predictions.jpg"
+DETECTIONS_NAME = "detections.npz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector:
+    """A detector to be examined: its weights, how it predicts, and the run that keeps its record (None: nobody's).
+
+    `confidence_threshold` is the one chosen on val; None where it was never chosen.
+    """
+
+    name: str
+    weights: Path
+    weights_sha256: str
+    settings: PredictionSettings
+    run_id: str | None = None
+    confidence_threshold: float | None = None
+    device: str = "auto"
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What an evaluation needs of the world."""
+    """What an evaluation needs of the world, and how its intervals are made."""
 
     predictor: Predictor
+    predictions: PredictionFile
     folder: DatasetFolder
-    gallery: Gallery
     tracker: ExperimentTracker
     dataset_root: Path
     workdir: Path
+    resampling: Resampling
+    detection_limits: tuple[int, ...] = DETECTION_LIMITS
 
 
-def evaluate(model: TrainedModel, manifest: DatasetManifest, split: Split, examination: Examination) -> Evaluation:
-    """Predict a split, score it, and end the model's tracked run: finished with proof, or failed with a reason."""
-    with closing_on_failure(examination.tracker, model.run_id):
-        request = _request(model, manifest, split, examination)
-        truths = examination.folder.ground_truth(examination.dataset_root, manifest, split)
-        detections = examination.predictor.predict(request)
-        measured = Measured(
-            revision=manifest.revision,
-            split=split,
-            classes=manifest.classes,
-            weights_sha256=model.weights_sha256,
-            settings=request.settings,
-        )
-        evaluation = evaluate_detections(measured, truths, detections)
-        sheet = _sheet(evaluation, truths, detections, examination)
-        scores = {f"{FINAL_PREFIX}{name}": value for name, value in evaluation.scores().items()}
-        examination.tracker.log_metrics(model.run_id, scores)
-        examination.tracker.log_artifacts(model.run_id, [sheet], "evaluation")
-        examination.tracker.finish(model.run_id, RunStatus.FINISHED)
+def detector_of(model: TrainedModel, *, confidence_threshold: float | None = None) -> Detector:
+    """A trained model as a detector."""
+    return Detector(
+        name=model.spec.name,
+        weights=model.weights,
+        weights_sha256=model.weights_sha256,
+        settings=PredictionSettings(image_size_px=model.spec.image_size_px),
+        run_id=model.run_id,
+        confidence_threshold=confidence_threshold,
+        device=model.spec.device,
+        threads=model.spec.threads,
+    )
+
+
+def evaluate(model: TrainedModel, manifest: DatasetManifest, gallery: Gallery, examination: Examination) -> Evaluation:
+    """Score a trained model on val, and end its tracked run: finished with proof, or failed with a reason."""
+    tracker, run_id = examination.tracker, model.run_id
+    with closing_on_failure(tracker, run_id):
+        detector = detector_of(model)
+        prediction = detect(detector, manifest, Split.VAL, examination)
+        subject = _subject(manifest, Split.VAL, prediction, detector)
+        evaluation = _score(subject, prediction, manifest, examination, confidence_threshold=None).evaluation
+        tracker.log_metrics(run_id, _tracked(evaluation))
+        written = examination.workdir / "evaluation.json"
+        write_whole(written, json.dumps(asdict(evaluation), indent=1))
+        sheet = _sheet(evaluation, manifest, prediction.detections, gallery, examination)
+        tracker.log_artifacts(run_id, [written], f"evaluation/{Split.VAL}")
+        tracker.log_artifacts(run_id, [sheet], "evaluation")
+        tracker.finish(run_id, RunStatus.FINISHED)
     return evaluation
 
 
-def _request(
-    model: TrainedModel, manifest: DatasetManifest, split: Split, examination: Examination
-) -> PredictionRequest:
+def examine(detector: Detector, manifest: DatasetManifest, split: Split, examination: Examination) -> Scored:
+    """Score a detector on a split at its own confidence threshold; on val without one, at the best."""
+    prediction = detect(detector, manifest, split, examination)
+    subject = _subject(manifest, split, prediction, detector)
+    return _score(subject, prediction, manifest, examination, confidence_threshold=detector.confidence_threshold)
+
+
+def score_results(
+    path: Path,
+    manifest: DatasetManifest,
+    split: Split,
+    examination: Examination,
+    *,
+    first_class: int,
+    confidence_threshold: float | None,
+) -> Scored:
+    """Score a COCO results file that any library may have written; without a threshold, figures in use are for val."""
+    images = [record.image for record in manifest.split(split)]
+    prediction = examination.predictions.read_coco(path, images, first_class=first_class)
+    subject = Subject(
+        revision=manifest.revision,
+        split_revision=manifest.split_revision(split),
+        split=split,
+        classes=manifest.classes,
+        predictor=prediction.predictor,
+        weights_sha256=sha256_of(path),
+    )
+    return _score(subject, prediction, manifest, examination, confidence_threshold=confidence_threshold)
+
+
+def detect(detector: Detector, manifest: DatasetManifest, split: Split, examination: Examination) -> Prediction:
+    """The detector's boxes in the images of a split: as kept with its run, else predicted now, and kept."""
+    images = [record.image for record in manifest.split(split)]
+    folder = f"evaluation/{split}/{manifest.split_revision(split)[:12]}"
+    path = f"{folder}/{DETECTIONS_NAME}"
+    if detector.run_id is not None and path in examination.tracker.artifacts(detector.run_id, folder):
+        kept = examination.predictions.read(examination.tracker.artifact(detector.run_id, path), images)
+        if kept.settings == detector.settings:
+            return kept
+    prediction = examination.predictor.predict(_request(detector, images, split, examination))
+    if detector.run_id is not None:
+        file = examination.workdir / split / DETECTIONS_NAME
+        examination.predictions.write(file, prediction)
+        examination.tracker.log_artifacts(detector.run_id, [file], folder)
+    return prediction
+
+
+def _score(
+    subject: Subject,
+    prediction: Prediction,
+    manifest: DatasetManifest,
+    examination: Examination,
+    *,
+    confidence_threshold: float | None,
+) -> Scored:
+    """Score detections on the split that the subject names; raises `InputError` for classes that the data lacks."""
+    known = len(manifest.classes)
+    for found in prediction.detections:
+        unknown = found.class_ids[(found.class_ids < 0) | (found.class_ids >= known)]
+        if len(unknown):
+            raise InputError(
+                f"{found.image}: a detection of class {unknown[0]}, but the data set has the classes 0 to {known - 1}",
+                hint="score a model on the classes it was trained for; for results that count from 1: --first-class 1",
+            )
+    return score(
+        subject,
+        examination.folder.ground_truth(examination.dataset_root, manifest, subject.split),
+        prediction.detections,
+        resampling=examination.resampling,
+        slices={name: np.array(images) for name, images in manifest.slices(subject.split).items()},
+        confidence_threshold=confidence_threshold,
+        detection_limits=examination.detection_limits,
+    )
+
+
+def _subject(manifest: DatasetManifest, split: Split, prediction: Prediction, detector: Detector) -> Subject:
+    """What an evaluation of this prediction is about."""
+    return Subject(
+        revision=manifest.revision,
+        split_revision=manifest.split_revision(split),
+        split=split,
+        classes=manifest.classes,
+        predictor=prediction.predictor,
+        weights_sha256=detector.weights_sha256,
+        settings=prediction.settings,
+        latency_ms=prediction.latency_ms,
+        size_bytes=detector.weights.stat().st_size,
+    )
+
+
+def _request(detector: Detector, images: list[str], split: Split, examination: Examination) -> PredictionRequest:
+    if not images:
+        raise EvaluationFailedError(f"the data set has no images in the split {split}")
     return PredictionRequest(
-        weights=model.weights,
-        weights_sha256=model.weights_sha256,
+        weights=detector.weights,
+        weights_sha256=detector.weights_sha256,
         root=examination.dataset_root,
-        images=tuple(record.image for record in manifest.split(split)),
-        settings=PredictionSettings(image_size_px=model.spec.image_size_px),
-        device=model.spec.device,
-        threads=model.spec.threads,
+        images=tuple(images),
+        settings=detector.settings,
+        device=detector.device,
+        threads=detector.threads,
         workdir=examination.workdir,
     )
 
 
+def _tracked(evaluation: Evaluation) -> dict[str, float]:
+    """The main figures as metrics of the run, with their intervals and the latency beside them."""
+    main = {name: each.interval for name, each in evaluation.figures.items() if "/" not in name}
+    metrics = {f"{FINAL_PREFIX}{name}": value for name, value in evaluation.scores().items()}
+    metrics |= {f"interval/{name}/low": interval.low for name, interval in main.items() if interval}
+    metrics |= {f"interval/{name}/high": interval.high for name, interval in main.items() if interval}
+    latency_ms = evaluation.subject.latency_ms
+    return metrics | ({} if latency_ms is None else {"latency_ms": latency_ms})
+
+
 def _sheet(
-    evaluation: Evaluation, truths: Sequence[GroundTruth], found: Sequence[Detections], examination: Examination
+    evaluation: Evaluation,
+    manifest: DatasetManifest,
+    found: Sequence[Detections],
+    gallery: Gallery,
+    examination: Examination,
 ) -> Path:
-    point = evaluation.operating_point
-    return examination.gallery.truth_beside_predictions(
+    threshold = evaluation.confidence_threshold
+    truths = examination.folder.ground_truth(examination.dataset_root, manifest, Split.VAL)
+    return gallery.truth_beside_predictions(
         examination.dataset_root,
         list(zip(truths, found, strict=True))[:SAMPLES],
-        confidence_threshold=point.confidence_threshold if point else 1.0,
+        confidence_threshold=1.0 if threshold is None else threshold,
         out=examination.workdir / SAMPLES_NAME,
     )

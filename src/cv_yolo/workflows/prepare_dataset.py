@@ -71,6 +71,6 @@ def _scan(source: DatasetSource) -> tuple[FoundDataset, tuple[ImageRecord, ...] 
 
 
 def _with_attributes(found: tuple[ImageRecord, ...], recorded: tuple[ImageRecord, ...]) -> tuple[ImageRecord, ...]:
-    """Columns that the manifest records for an image stay with it."""
+    """Columns that the manifest records for an image stay with it, beside those that the folder gives it now."""
     known = {record.image: record.attributes for record in recorded}
-    return tuple(replace(record, attributes=known.get(record.image, record.attributes)) for record in found)
+    return tuple(replace(record, attributes=known.get(record.image, {}) | record.attributes) for record in found)

@@ -10,6 +10,9 @@ from cv_yolo.errors import CvYoloError, StoppedError, TrainingFailedError, Weigh
 from cv_yolo.files import sha256_of
 from cv_yolo.ports import ExperimentTracker, NewRun, Trainer
 
+WEIGHTS_TAG = "weights_sha256"
+DATASET_PATH_TAG = "dataset_path"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
@@ -35,6 +38,7 @@ def train(request: TrainingRequest, training: Training) -> TrainedModel:
         training.tracker.log_metrics(
             run_id, {"duration_s": result.duration_s, "weights_size_bytes": float(result.size_bytes)}
         )
+        training.tracker.tag(run_id, {WEIGHTS_TAG: result.weights_sha256})
         training.tracker.log_artifacts(run_id, [result.weights], "weights")
         training.tracker.log_artifacts(run_id, result.artifacts, "training")
     return TrainedModel(

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from cv_yolo.adapters.child_process import ChildProcess
 from cv_yolo.domain.evaluation import PredictionSettings
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest
 from cv_yolo.errors import CvYoloError, EvaluationFailedError, StoppedError, TrainingFailedError, WeightsError
+from cv_yolo.files import sha256_of
 from cv_yolo.ports import PredictionRequest
 from tests.builders import a_manifest, a_spec
 
@@ -171,16 +173,55 @@ def test_a_line_that_is_still_being_written_is_not_told_yet(tmp_path: Path) -> N
     assert [epoch.epoch for epoch in told] == [1, 2]
 
 
+def prediction_in(tmp_path: Path, **changes: Any) -> PredictionRequest:
+    weights = tmp_path / "best.pt"
+    weights.write_bytes(b"weights")
+    values: dict[str, Any] = {
+        "weights": weights,
+        "weights_sha256": sha256_of(weights),
+        "root": tmp_path,
+        "images": ("images/val/0.jpg", "images/val/1.jpg"),
+        "settings": PredictionSettings(image_size_px=64, nms_iou_threshold=0.6),
+        "device": "cpu",
+        "threads": 1,
+        "workdir": tmp_path / "work",
+    }
+    return PredictionRequest(**(values | changes))
+
+
 def test_a_prediction_whose_child_dies_fails_the_evaluation(tmp_path: Path) -> None:
-    request = PredictionRequest(
-        weights=tmp_path / "best.pt",
-        weights_sha256="a" * 64,
-        root=tmp_path,
-        images=("images/val/1.jpg",),
-        settings=PredictionSettings(image_size_px=64),
-        device="cpu",
-        threads=1,
-        workdir=tmp_path / "work",
-    )
     with pytest.raises(EvaluationFailedError, match="exit code 9"):
-        shell("exit 9").predict(request)
+        shell("exit 9").predict(prediction_in(tmp_path))
+
+
+def answering(message: str) -> ChildProcess:
+    """A child whose result is this JSON."""
+    return shell(f"printf '%s' '{message}' > \"$1/result.json\"")
+
+
+def test_a_prediction_comes_with_its_library_its_settings_and_its_latency(tmp_path: Path) -> None:
+    request = prediction_in(tmp_path)
+    found = answering('{"rows": [], "predictor": "lib 1.0", "latency_ms": 7.25}').predict(request)
+    assert (found.predictor, found.settings, found.latency_ms) == ("lib 1.0", request.settings, 7.25)
+    assert [(each.image, each.boxes_xyxy.shape) for each in found.detections] == [
+        ("images/val/0.jpg", (0, 4)),
+        ("images/val/1.jpg", (0, 4)),
+    ]
+
+
+def test_a_latency_that_was_not_measured_stays_unknown(tmp_path: Path) -> None:
+    found = answering('{"rows": [], "predictor": "lib 1.0", "latency_ms": null}').predict(prediction_in(tmp_path))
+    assert found.latency_ms is None
+
+
+def test_a_prediction_that_is_stopped_is_stopped_not_failed(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    child = ChildProcess(command=("sh", "-c", "sleep 60", "child"), environment=os.environ, stop=stop)
+    with pytest.raises(StoppedError):
+        child.predict(prediction_in(tmp_path))
+
+
+def test_an_error_of_the_predictor_comes_out_as_it_was_raised(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="not the one that was recorded"):
+        supervisor("works").predict(prediction_in(tmp_path, weights_sha256="0" * 64))

@@ -1,5 +1,6 @@
-"""Sheets of pictures: the annotated boxes on the left, the detected ones on the right."""
+"""Small copies of pictures, and sheets of them: the annotated boxes on the left, the detected ones on the right."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cv_yolo.adapters.gallery import HEADER_PX, MARGIN_PX, TILE_PX, PillowGallery
+from cv_yolo.adapters.gallery import HEADER_PX, MARGIN_PX, THUMBNAIL_PX, TILE_PX, PillowGallery
 from cv_yolo.domain.annotations import Detections, GroundTruth
 
 Pixels = npt.NDArray[np.int64]
@@ -102,3 +103,43 @@ def test_a_rotated_photograph_is_shown_upright_as_its_boxes_are_meant(root: Path
     assert (annotated[10, 80] == 255).all()
     assert (annotated[310, 80] == 0).all()
     assert (annotated[160, 300] == 0xEE).all()
+
+
+def small(root: Path, image: str) -> Image.Image:
+    found = PillowGallery().thumbnails(root, [image])[image]
+    opened = Image.open(io.BytesIO(found.jpeg))
+    assert opened.format == "JPEG"
+    return opened
+
+
+def test_thumbnails_are_by_path_in_the_order_asked_for(root: Path) -> None:
+    images = ("images/wide.png", "images/square.png")
+    assert tuple(PillowGallery().thumbnails(root, images)) == images
+    assert PillowGallery().thumbnails(root, ()) == {}
+
+
+def test_a_large_picture_is_made_smaller_and_its_own_size_is_told(root: Path) -> None:
+    Image.new("RGB", (1600, 400), "#808080").save(root / "images" / "large.png")
+    assert small(root, "images/large.png").size == (THUMBNAIL_PX, THUMBNAIL_PX // 4)
+    found = PillowGallery().thumbnails(root, ["images/large.png"])["images/large.png"]
+    assert (found.width_px, found.height_px) == (1600, 400)
+
+
+def test_a_small_picture_is_not_made_larger(root: Path) -> None:
+    assert small(root, "images/wide.png").size == (200, 50)
+
+
+@pytest.mark.parametrize(("mode", "name"), [("L", "grey.png"), ("RGBA", "clear.png"), ("P", "palette.gif")])
+def test_a_picture_of_any_kind_becomes_a_jpeg(root: Path, mode: str, name: str) -> None:
+    Image.new(mode, (40, 30)).save(root / "images" / name)
+    assert small(root, f"images/{name}").mode == "RGB"
+
+
+def test_a_thumbnail_is_upright_and_so_is_the_size_that_is_told(root: Path) -> None:
+    picture = Image.new("RGB", (100, 50))
+    exif = picture.getexif()
+    exif[274] = 6
+    picture.save(root / "images" / "turned.png", exif=exif)
+    found = PillowGallery().thumbnails(root, ["images/turned.png"])["images/turned.png"]
+    assert (found.width_px, found.height_px) == (50, 100)
+    assert small(root, "images/turned.png").size == (50, 100)

@@ -1,6 +1,8 @@
 """Where a result comes from: the code's hash, the commit, the machine, and the mark of a process."""
 
+import getpass
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -9,10 +11,19 @@ from pathlib import Path
 import pytest
 
 import cv_yolo
-from cv_yolo.adapters.machine import code_version, driver_is_gone, driver_mark, origin_tags
+from cv_yolo.adapters.machine import (
+    EVALUATION_CODE,
+    _versions,
+    actor,
+    code_version,
+    driver_is_gone,
+    driver_mark,
+    evaluator_version,
+    origin_tags,
+)
 
 PACKAGE = Path(cv_yolo.__file__).parent
-ASK = "from cv_yolo.adapters.machine import code_version; print(code_version())"
+ASK = "from cv_yolo.adapters.machine import code_version, evaluator_version; print(code_version(), evaluator_version())"
 
 
 @pytest.fixture
@@ -21,10 +32,12 @@ def copy_of_the_package(tmp_path: Path) -> Path:
     return Path(shutil.copytree(PACKAGE, tmp_path / "src" / "cv_yolo", ignore=ignored))
 
 
-def code_version_of(package: Path) -> str:
+def versions_of(package: Path) -> tuple[bool, bool]:
+    """Whether trainings, and whether evaluations, are those of the package here."""
     environment = os.environ | {"PYTHONPATH": str(package.parent)}
     done = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    training, evaluation = done.stdout.split()
+    return training == code_version(), evaluation == evaluator_version()
 
 
 @pytest.fixture
@@ -42,23 +55,41 @@ def test_the_codes_hash_is_stable() -> None:
     assert code_version() == code_version()
     assert len(code_version()) == 64
     assert set(code_version()) <= set("0123456789abcdef")
+    assert len(evaluator_version()) == 64
+    assert evaluator_version() != code_version()
 
 
-def test_the_codes_hash_does_not_depend_on_the_folder(copy_of_the_package: Path) -> None:
-    assert code_version_of(copy_of_the_package) == code_version()
+def test_the_codes_hashes_do_not_depend_on_the_folder(copy_of_the_package: Path) -> None:
+    assert versions_of(copy_of_the_package) == (True, True)
 
 
-@pytest.mark.parametrize("file", ["domain/metrics.py", "workflows/train.py", "adapters/ultralytics_backend.py"])
-def test_a_change_of_code_that_determines_a_training_changes_the_hash(copy_of_the_package: Path, file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "same_training", "same_evaluation"),
+    [
+        ("workflows/train.py", False, True),
+        ("domain/training.py", False, True),
+        ("domain/metrics.py", True, False),
+        ("domain/intervals.py", True, False),
+        ("workflows/evaluate.py", True, False),
+        ("adapters/ultralytics_backend.py", False, False),
+        ("domain/dataset.py", False, False),
+        ("reports/text.py", True, True),
+        ("workflows/decide.py", True, True),
+    ],
+)
+def test_a_change_of_code_makes_stale_what_it_determines_and_nothing_else(
+    copy_of_the_package: Path, file: str, same_training: bool, same_evaluation: bool
+) -> None:
     with (copy_of_the_package / file).open("a", encoding="utf-8") as code:
         code.write("\n# changed\n")
-    assert code_version_of(copy_of_the_package) != code_version()
+    assert versions_of(copy_of_the_package) == (same_training, same_evaluation)
 
 
-def test_a_change_of_a_report_does_not_make_trainings_stale(copy_of_the_package: Path) -> None:
-    with (copy_of_the_package / "reports" / "text.py").open("a", encoding="utf-8") as code:
-        code.write("\n# changed\n")
-    assert code_version_of(copy_of_the_package) == code_version()
+def test_all_code_that_an_evaluation_imports_from_the_domain_is_part_of_its_hash() -> None:
+    ask = "import sys, cv_yolo.domain.evaluation; print(*(name for name in sys.modules if name.startswith('cv_yolo.')))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    imported = {name.removeprefix("cv_yolo.domain.") for name in done.stdout.split() if ".domain." in name}
+    assert imported <= set(EVALUATION_CODE)
 
 
 def test_a_clean_tree_is_told_by_its_commit(repository: Path) -> None:
@@ -95,6 +126,10 @@ def test_the_versions_of_the_libraries_are_told(tmp_path: Path) -> None:
     assert tags["python"].startswith("3.")
 
 
+def test_a_library_that_is_not_installed_has_no_version() -> None:
+    assert list(_versions(("numpy", "no-such-library"))) == ["numpy"]
+
+
 def test_this_process_is_not_gone() -> None:
     assert not driver_is_gone(driver_mark())
 
@@ -120,3 +155,15 @@ def test_a_clock_that_was_set_right_by_a_second_makes_no_process_gone() -> None:
 @pytest.mark.parametrize("mark", ["", "another-machine 1 1700000000"])
 def test_what_cannot_be_known_from_here_is_not_called_gone(mark: str) -> None:
     assert not driver_is_gone(mark)
+
+
+def test_who_is_at_work_is_told_by_user_and_machine() -> None:
+    assert actor() == f"{getpass.getuser()}@{platform.node()}"
+
+
+def test_a_user_without_a_name_is_told_by_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert actor() == f"uid-{os.getuid()}@{platform.node()}"

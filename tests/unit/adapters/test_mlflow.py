@@ -15,9 +15,10 @@ from cv_yolo.adapters.mlflow_registry import MlflowRegistry
 from cv_yolo.adapters.mlflow_tracker import MlflowTracker
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.domain.training import EpochMetrics
-from cv_yolo.domain.versions import Alias
+from cv_yolo.domain.versions import Stage
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
 from cv_yolo.ports import NewRun
+from tests.builders import a_new_version
 
 RUN = NewRun(name="e3_s320", params={"epochs": "3"}, tags={})
 
@@ -41,12 +42,14 @@ TRACKER_CALLS: dict[str, Callable[[MlflowTracker], object]] = {
     "connect": lambda tracker: tracker.connect(),
     "start": lambda tracker: tracker.start(RUN),
     "log_epoch": lambda tracker: tracker.log_epoch("r", EpochMetrics(epoch=1, values={"x": 1.0})),
+    "tag": lambda tracker: tracker.tag("r", {"weights_sha256": "a"}),
     "log_artifacts": lambda tracker: tracker.log_artifacts("r", [Path(__file__)]),
     "finish": lambda tracker: tracker.finish("r", RunStatus.FAILED, "why"),
     "get": lambda tracker: tracker.get("r"),
     "runs": lambda tracker: tracker.runs(),
     "history": lambda tracker: tracker.history("r", "x"),
     "artifact": lambda tracker: tracker.artifact("r", "x"),
+    "artifacts": lambda tracker: tracker.artifacts("r", "weights"),
 }
 
 
@@ -60,9 +63,11 @@ def test_a_tracking_server_that_is_down_is_an_unavailable_service(nobody: str, c
 
 
 REGISTRY_CALLS: dict[str, Callable[[MlflowRegistry], object]] = {
-    "register": lambda registry: registry.register(run_id="r", weights=Path("best.pt"), weights_sha256="a"),
+    "register": lambda registry: registry.register(a_new_version(run_id="r")),
     "versions": lambda registry: registry.versions(),
-    "set_alias": lambda registry: registry.set_alias(Alias.STAGING, "1"),
+    "set_stage": lambda registry: registry.set_stage("1", Stage.STAGING),
+    "anchor": lambda registry: registry.anchor(),
+    "set_anchor": lambda registry: registry.set_anchor("7 abc"),
 }
 
 
@@ -147,29 +152,55 @@ def test_the_sources_of_a_version_are_the_runs_own_weights(store: Path, tracker:
     run_id = tracker.start(RUN)
     tracker.log_artifacts(run_id, [weights], "weights")
     uri = f"sqlite:///{store}/mlflow.db"
-    made = MlflowRegistry(uri=uri, model="sources").register(run_id=run_id, weights=weights, weights_sha256="a" * 64)
+    made = MlflowRegistry(uri=uri, model="sources").register(a_new_version(run_id=run_id, weights=weights))
     version = MlflowClient(tracking_uri=uri, registry_uri=uri).get_model_version("sources", made.version)
     assert version.run_id == run_id
-    assert version.tags == {"weights_sha256": "a" * 64}
+    assert version.tags == {"weights_sha256": "a" * 64, "confidence_threshold": "0.31"}
     assert Path(version.source.removeprefix("file://")).read_bytes() == b"weights"
 
 
 def test_an_alias_of_others_is_left_alone(store: Path, tracker: MlflowTracker) -> None:
     uri = f"sqlite:///{store}/mlflow.db"
     registry = MlflowRegistry(uri=uri, model="theirs")
-    made = registry.register(run_id=tracker.start(RUN), weights=Path("best.pt"), weights_sha256="a")
+    made = registry.register(a_new_version(run_id=tracker.start(RUN)))
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.set_registered_model_alias("theirs", "canary", made.version)
-    registry.set_alias(Alias.STAGING, made.version)
-    assert registry.versions()[0].aliases == (Alias.STAGING,)
+    registry.set_stage(made.version, Stage.STAGING)
+    assert registry.versions()[0].stage is Stage.STAGING
     assert str(client.get_model_version_by_alias("theirs", "canary").version) == made.version
+
+
+def test_a_version_that_others_made_is_left_alone(store: Path, tracker: MlflowTracker) -> None:
+    uri = f"sqlite:///{store}/mlflow.db"
+    registry = MlflowRegistry(uri=uri, model="shared")
+    made = registry.register(a_new_version(run_id=tracker.start(RUN)))
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client.create_model_version("shared", source="file:///elsewhere")
+    assert registry.versions() == (made,)
+
+
+def test_the_stage_of_a_version_is_readable_on_mlflows_pages(store: Path, tracker: MlflowTracker) -> None:
+    uri = f"sqlite:///{store}/mlflow.db"
+    registry = MlflowRegistry(uri=uri, model="readable")
+    first, second = (registry.register(a_new_version(run_id=tracker.start(RUN))).version for _ in range(2))
+    registry.set_stage(first, Stage.STAGING)
+    registry.set_stage(second, Stage.STAGING)
+    registry.set_stage(second, Stage.PRODUCTION)
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    assert {name: str(version) for name, version in client.get_registered_model("readable").aliases.items()} == {
+        "production": second
+    }
+    assert [client.get_model_version("readable", each).tags["stage"] for each in (first, second)] == [
+        "archived",
+        "production",
+    ]
 
 
 def test_a_version_of_a_run_that_nobody_tracked_is_not_registered(store: Path, tracker: MlflowTracker) -> None:
     tracker.connect()
     registry = MlflowRegistry(uri=f"sqlite:///{store}/mlflow.db", model="nobody")
     with pytest.raises((NotFoundError, ServiceUnavailableError), match="f" * 32):
-        registry.register(run_id="f" * 32, weights=Path("best.pt"), weights_sha256="a")
+        registry.register(a_new_version(run_id="f" * 32))
     assert registry.versions() == ()
 
 
@@ -198,4 +229,4 @@ def test_a_model_that_cannot_be_made_is_an_unavailable_service(
     monkeypatch.setattr(MlflowClient, "create_registered_model", refuse)
     registry = MlflowRegistry(uri=f"sqlite:///{store}/mlflow.db", model="locked")
     with pytest.raises(ServiceUnavailableError, match="database is locked"):
-        registry.register(run_id=run_id, weights=Path("best.pt"), weights_sha256="a")
+        registry.register(a_new_version(run_id=run_id))

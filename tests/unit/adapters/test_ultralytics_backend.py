@@ -1,8 +1,8 @@
 """What is prepared for Ultralytics and what is made of its answers; real trainings are below, slow."""
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,22 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from PIL import Image
 
 from cv_yolo.adapters import ultralytics_backend as backend
+from cv_yolo.adapters.onnx_guard import OnnxGuard
+from cv_yolo.adapters.prediction_file import NpzPredictionFile
 from cv_yolo.adapters.scene_painter import SceneStyle, draw_scene
 from cv_yolo.adapters.ultralytics_backend import UltralyticsPredictor, UltralyticsTrainer
 from cv_yolo.adapters.yolo_folder import YoloFolder
 from cv_yolo.domain.dataset import DatasetManifest, Split
 from cv_yolo.domain.evaluation import PredictionSettings
 from cv_yolo.domain.geometry import Boxes
+from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest
 from cv_yolo.errors import EvaluationFailedError, TrainingFailedError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.ports import PredictionRequest
-from cv_yolo.settings import Settings
 from cv_yolo.workflows.draw_dataset import draw_dataset
+from cv_yolo.workflows.evaluate import Detector, Examination, examine
 from tests.builders import a_spec
+from tests.fakes import FakeExperimentTracker
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 BOOTSTRAP = REPOSITORY / "weights" / "bootstrap-yolo11n.pt"
@@ -189,19 +192,6 @@ def test_weights_that_are_missing_are_refused_before_anything_is_loaded(
         UltralyticsTrainer().train(missing, on_epoch=lambda epoch: None)
 
 
-@pytest.fixture(scope="module")
-def ultralytics_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Ultralytics reads its environment when it is imported, and patches `PIL.Image.open`, which is put back."""
-    root, opener, before = tmp_path_factory.mktemp("ultralytics"), Image.open, dict(os.environ)
-    os.environ.update(Settings(root=root).isolation())
-    os.environ["YOLO_OFFLINE"] = "true"
-    __import__("ultralytics")
-    os.environ.clear()
-    os.environ.update(before)
-    yield root
-    Image.open = opener
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("ultralytics_home")
 def test_a_training_tells_its_epochs_and_leaves_weights_that_detect_and_the_data_as_it_was(
@@ -218,9 +208,101 @@ def test_a_training_tells_its_epochs_and_leaves_weights_that_detect_and_the_data
     assert {"results.csv", "args.yaml"} <= {path.name for path in result.artifacts}
     wanted = prediction_of(drawn, tmp_path / "predict", weights=result.weights, weights_sha256=result.weights_sha256)
     found = UltralyticsPredictor().predict(wanted)
-    assert [each.image for each in found] == [record.image for record in manifest.images]
+    assert [each.image for each in found.detections] == [record.image for record in manifest.images]
     assert content_of(root) == before
     assert not list(tmp_path.rglob("*.cache"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ultralytics_home")
+def test_a_prediction_says_which_library_made_it_how_and_how_long_an_image_took(
+    drawn: tuple[Path, DatasetManifest], tmp_path: Path
+) -> None:
+    from ultralytics import __version__
+
+    wanted = prediction_of(drawn, tmp_path)
+    found = UltralyticsPredictor().predict(wanted)
+    assert (found.predictor, found.settings) == (f"ultralytics {__version__} (pt)", wanted.settings)
+    assert found.latency_ms is not None
+    assert 0 < found.latency_ms < 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ultralytics_home")
+def test_the_settings_are_those_asked_for(drawn: tuple[Path, DatasetManifest], tmp_path: Path) -> None:
+    sure = PredictionSettings(image_size_px=64, confidence_threshold=0.3, max_detections=1)
+    found = UltralyticsPredictor().predict(prediction_of(drawn, tmp_path, settings=sure)).detections
+    assert max(len(each.confidences) for each in found) == 1
+    assert min(float(each.confidences.min()) for each in found if len(each.confidences)) >= 0.3
+
+
+@pytest.fixture(scope="module")
+def exported(ultralytics_home: Path) -> Path:
+    """The bundled weights as an ONNX model for images of 64 pixels."""
+    from ultralytics import YOLO
+
+    weights = ultralytics_home / "bundled.pt"
+    shutil.copy(BOOTSTRAP, weights)
+    return Path(YOLO(str(weights)).export(format="onnx", imgsz=64))
+
+
+def an_examination(drawn: tuple[Path, DatasetManifest], workdir: Path) -> Examination:
+    return Examination(
+        predictor=OnnxGuard(UltralyticsPredictor()),
+        predictions=NpzPredictionFile(),
+        folder=YoloFolder(),
+        tracker=FakeExperimentTracker(),
+        dataset_root=drawn[0],
+        workdir=workdir,
+        resampling=Resampling(resamples=50),
+    )
+
+
+def a_detector(weights: Path) -> Detector:
+    return Detector(
+        name=weights.name,
+        weights=weights,
+        weights_sha256=sha256_of(weights),
+        settings=PredictionSettings(image_size_px=64),
+        device="cpu",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Converting a tensor")  # of the export
+def test_an_exported_model_finds_and_scores_what_the_weights_it_was_made_of_do(
+    drawn: tuple[Path, DatasetManifest], exported: Path, tmp_path: Path
+) -> None:
+    scored = [
+        examine(a_detector(weights), drawn[1], Split.TRAIN, an_examination(drawn, tmp_path))
+        for weights in (BOOTSTRAP, exported)
+    ]
+    first, second = (each.matched.table.found for each in scored)
+    assert len(first.confidence) > 10
+    np.testing.assert_array_equal(first.image, second.image)
+    np.testing.assert_array_equal(first.class_id, second.class_id)
+    np.testing.assert_allclose(first.confidence, second.confidence, atol=1e-3)
+    np.testing.assert_allclose(first.boxes_xyxy, second.boxes_xyxy, atol=0.05)
+    figures = [each.evaluation.figures for each in scored]
+    assert figures[0]["map_50"].value > 0.3
+    for name in ("map_50", "map_50_95", "ar_100"):
+        assert figures[0][name].value == pytest.approx(figures[1][name].value, abs=0.01)
+    assert scored[1].evaluation.subject.predictor.endswith("(onnx)")
+
+
+@pytest.mark.slow
+def test_an_exported_model_is_refused_at_another_image_size(
+    drawn: tuple[Path, DatasetManifest], exported: Path, tmp_path: Path
+) -> None:
+    wanted = prediction_of(
+        drawn,
+        tmp_path,
+        weights=exported,
+        weights_sha256=sha256_of(exported),
+        settings=PredictionSettings(image_size_px=640),
+    )
+    with pytest.raises(WeightsError, match="exported for images of 64 × 64 pixels, not of 640"):
+        OnnxGuard(UltralyticsPredictor()).predict(wanted)
 
 
 @pytest.mark.slow

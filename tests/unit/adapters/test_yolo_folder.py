@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from cv_yolo.adapters.yolo_folder import NO_LABEL, YoloFolder
-from cv_yolo.domain.dataset import DatasetManifest, Split
+from cv_yolo.domain.dataset import DatasetManifest, Split, revision_of
 from cv_yolo.errors import DatasetError
 from cv_yolo.ports import Picture
 
@@ -299,3 +299,55 @@ def test_data_that_cannot_be_swapped_in_leaves_the_former(tmp_path: Path, monkey
     with pytest.raises(PermissionError):
         write(root, [picture(Split.TRAIN, "x", seed=8), picture(Split.VAL, "y", seed=9)])
     assert bytes_of(root) == before
+
+
+def put_attributes(root: Path, text: str, *, encoding: str = "utf-8") -> Path:
+    path = root / "attributes.csv"
+    path.write_text(text, encoding=encoding, newline="")
+    return path
+
+
+def attributes_of(root: Path) -> dict[str, dict[str, str]]:
+    return {record.image: record.attributes for record in FOLDER.scan(root).images}
+
+
+def test_columns_of_images_come_from_a_table_beside_them(root: Path) -> None:
+    put_attributes(root, "image,scene,light\nimages/train/a.jpg,street,day\nimages/val/c.jpg,field,\n")
+    assert attributes_of(root) == {
+        "images/train/a.jpg": {"scene": "street", "light": "day"},
+        "images/train/b.png": {},
+        "images/val/c.jpg": {"scene": "field"},
+    }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_table_may_come_from_a_spreadsheet(root: Path, encoding: str) -> None:
+    text = 'image,place\r\nimages/train/a.jpg,"Zürich, Hauptbahnhof"\r\n\r\n'
+    put_attributes(root, text, encoding=encoding)
+    assert attributes_of(root)["images/train/a.jpg"] == {"place": "Zürich, Hauptbahnhof"}
+
+
+def test_columns_do_not_change_the_revision_of_the_data(root: Path) -> None:
+    before = revision_of(FOLDER.scan(root).classes, FOLDER.scan(root).images)
+    put_attributes(root, "image,scene\nimages/train/a.jpg,street\n")
+    assert revision_of(FOLDER.scan(root).classes, FOLDER.scan(root).images) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("image,scene\nimages/train/a.jpg,street\nimages/none.jpg,field\n", ":3: no image 'images/none.jpg'"),
+        ("picture,scene\nimages/train/a.jpg,street\n", ":2: no image None"),
+        ("image,scene\nimages/train/a.jpg\n", ":2: not as many fields as columns"),
+        ("image,scene\nimages/train/a.jpg,street,day\n", ":2: not as many fields as columns"),
+        ('image,scene\nimages/train/a.jpg,"street\n', ": cannot be read"),
+    ],
+)
+def test_a_wrong_table_is_refused_by_file_and_line(root: Path, text: str, complaint: str) -> None:
+    path = put_attributes(root, text)
+    assert refusal(root).startswith(f"{path}{complaint}")
+
+
+def test_a_table_that_is_no_text_is_refused(root: Path) -> None:
+    (root / "attributes.csv").write_bytes(b"image,scene\n\xff\xfe\n")
+    assert refusal(root).startswith(f"{root / 'attributes.csv'}: cannot be read")

@@ -1,12 +1,21 @@
-"""`baseline` and `grid` refuse a wrong configuration at once, by file and key, before any library is imported."""
+"""`baseline` and `grid`: a wrong configuration is refused at once, by file and key; a decision is told, and its code.
 
+The pipeline itself is not run here: what it would end with is given.
+"""
+
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.cli.main import run
+from cv_yolo.domain.promotion import Decision, Outcome
+from cv_yolo.errors import CvYoloError, RunFailedError, StoppedError
+from tests.builders import a_check, a_decision
 
 GOOD: dict[str, Any] = {"dataset": "data/x", "model": "yolo11n.pt", "grid": {"epochs": 3, "image_size_px": 320}}
 
@@ -85,3 +94,99 @@ def test_a_baseline_is_one_run(config: Path, capsys: pytest.CaptureFixture[str])
 def test_a_refusal_leaves_no_trace(config: Path, project: Path) -> None:
     run(["grid", "--epochs", "0"])
     assert [path.name for path in project.iterdir()] == ["configs"]
+
+
+def test_a_reason_that_says_nothing_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["grid", "--accept-inconclusive", " "]) == 2
+    assert "say why: the reason is kept on record" in capsys.readouterr().err
+
+
+Ending = Callable[..., list[Any]]
+
+
+@pytest.fixture
+def ending(config: Path, project: Path, zenml_parts: Bootstrap, monkeypatch: pytest.MonkeyPatch) -> Ending:
+    """Let the pipeline end as told; returns the list of the plans it was given."""
+    from cv_yolo.pipelines import launch
+
+    (project / "yolo11n.pt").write_bytes(b"weights")
+    (project / "configs" / "policy.yaml").write_text("gates: {staging: {}}", encoding="utf-8")
+    planned: list[Any] = []
+
+    def end(
+        *, decision: Decision | None = None, failure: CvYoloError | None = None, raises: BaseException | None = None
+    ) -> list[Any]:
+        def pretend(plan: Any, run_name: str) -> launch.Outcome:
+            planned.append(plan)
+            if raises is not None:
+                raise raises
+            written = None if decision is None else project / "reports" / "decisions" / "d.html"
+            return launch.Outcome(run_name=run_name, decision=decision, failure=failure, written=written)
+
+        monkeypatch.setattr(launch, "launch", pretend)
+        return planned
+
+    return end
+
+
+def test_a_promotion_ends_well_and_is_told(ending: Ending, capsys: pytest.CaptureFixture[str]) -> None:
+    plans = ending(decision=a_decision())
+    assert run(["grid", "--epochs", "3,5", "--accept-inconclusive", "agreed with QA"]) == 0
+    captured = capsys.readouterr()
+    assert "promote: e3_s320 → staging of cv_yolo_tiny" in captured.out
+    assert "The decision:     reports/decisions/d.html (and .md)" in captured.out
+    (plan,) = plans
+    assert ([spec.epochs for spec in plan.specs], plan.accept_inconclusive) == ([3, 5], "agreed with QA")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNDECIDED])
+def test_a_decision_that_does_not_promote_is_told_whole_and_ends_with_its_own_code(
+    ending: Ending, capsys: pytest.CaptureFixture[str], outcome: Outcome
+) -> None:
+    ending(decision=a_decision(checks=(a_check(outcome=outcome, sentence="Too few images."),)))
+    assert run(["grid"]) == 4
+    captured = capsys.readouterr()
+    assert "Too few images." in captured.out
+    assert "Too few images." in captured.err
+
+
+def test_a_run_that_failed_is_red_though_another_was_promoted(
+    ending: Ending, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ending(decision=a_decision(), failure=RunFailedError("e5_s320: out of memory"))
+    assert run(["grid"]) == 1
+    captured = capsys.readouterr()
+    assert "promote: e3_s320" in captured.out
+    assert "error: e5_s320: out of memory" in captured.err
+
+
+def test_a_run_that_failed_before_it_could_decide_tells_no_decision(
+    ending: Ending, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ending(failure=RunFailedError("no data"))
+    assert run(["baseline"]) == 1
+    assert "Decision" not in capsys.readouterr().out
+
+
+def test_the_outcome_is_json_for_machines_whatever_it_is(
+    ending: Ending, capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    ending(decision=a_decision(), failure=RunFailedError("e5_s320: out of memory"))
+    assert run(["baseline", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["status"], told["failure"], told["verdict"]) == ("failed", "e5_s320: out of memory", "promote")
+    assert told["pipeline_run"].startswith("baseline-")
+    assert (told["promoted"], told["provisional"]) == (True, False)
+    assert told["decision"]["chosen"] == "run-1"
+    assert told["written"] == str(project / "reports" / "decisions" / "d.html")
+    ending()
+    assert run(["baseline", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["status"], told["verdict"], told["decision"], told["written"]) == ("completed", None, None, None)
+    assert (told["promoted"], told["provisional"]) == (False, False)
+
+
+def test_a_run_that_the_person_stopped_is_stopped(ending: Ending, capsys: pytest.CaptureFixture[str]) -> None:
+    ending(raises=StoppedError("grid-1: stopped", hint="the same command goes on"))
+    assert run(["grid"]) == 130
+    assert "hint: the same command goes on" in capsys.readouterr().err

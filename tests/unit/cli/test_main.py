@@ -41,6 +41,11 @@ def test_every_command_of_data_has_help_with_examples(capsys: pytest.CaptureFixt
     assert f"cv-yolo data {name}" in capsys.readouterr().out.split("Examples:")[1]
 
 
+def test_the_check_of_the_models_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "check", "--help"]) == 0
+    assert "cv-yolo models check --dry-run" in capsys.readouterr().out.split("Examples:")[1]
+
+
 def test_the_summaries_are_those_of_the_commands() -> None:
     context = click.Context(command.cli)
     for name in COMMANDS:

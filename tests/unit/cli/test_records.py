@@ -1,4 +1,4 @@
-"""`runs`, `show` and `models`: what MLflow holds, as tables and as JSON."""
+"""`runs` and `show`: what MLflow holds, as tables and as JSON."""
 
 import json
 import shutil
@@ -10,7 +10,6 @@ import pytest
 from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.cli.main import run
 from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.versions import Alias
 from cv_yolo.ports import NewRun
 from cv_yolo.settings import Settings
 
@@ -19,19 +18,17 @@ PARAMS = {"epochs": "3", "image_size_px": "320"}
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """A project with three runs, of which two are registered and one is in staging; and the ids of its runs."""
+    """A project with three runs; and the ids of its runs."""
     root = tmp_path_factory.mktemp("recorded")
     parts = Bootstrap(Settings(root=root))
-    tracker, registry = parts.tracker(), parts.tracking_registry()
+    tracker = parts.tracker()
     ids = {}
     for name, score in (("e3_s320", 0.5), ("e5_s320", 0.61)):
         ids[name] = tracker.start(NewRun(name=name, params=PARAMS, tags={"dataset_revision": "r1", "note": "[bold]"}))
         tracker.log_metrics(ids[name], {"final/map_50": score, "final/precision": 0.7, "duration_s": 61.0})
         tracker.finish(ids[name], RunStatus.FINISHED)
-        registry.register(run_id=ids[name], weights=Path("best.pt"), weights_sha256="a" * 64)
     ids["e5_s416"] = tracker.start(NewRun(name="e5_s416", params=PARAMS, tags={}))
     tracker.finish(ids["e5_s416"], RunStatus.FAILED, "TrainingFailedError: out of [memory]")
-    registry.set_alias(Alias.STAGING, "2")
     return root, ids
 
 
@@ -80,11 +77,8 @@ def test_an_experiment_without_runs_says_how_to_make_some(empty: Path, capsys: p
     assert json_of(capsys, "runs", "--experiment", "another") == []
 
 
-def test_a_project_without_any_records_has_no_runs_and_no_versions(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_project_without_any_records_has_no_runs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "No runs yet." in out_of(capsys, "runs")
-    assert "No versions yet." in out_of(capsys, "models")
 
 
 @pytest.mark.parametrize("start", [32, 8])
@@ -120,20 +114,6 @@ def test_an_unknown_run_is_your_input(ids: dict[str, str], capsys: pytest.Captur
 def test_a_beginning_that_fits_several_runs_is_refused(ids: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["show", ""]) == 2
     assert "3 runs begin with it" in capsys.readouterr().err
-
-
-def test_versions_are_a_table_that_says_which_one_is_in_staging(
-    ids: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    _, newest, oldest = out_of(capsys, "models").splitlines()
-    assert newest.split() == ["cv_yolo_tiny", "2", "staging", ids["e5_s320"], "a" * 12]
-    assert oldest.split() == ["cv_yolo_tiny", "1", ids["e3_s320"], "a" * 12]
-
-
-def test_versions_are_json_for_machines(ids: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    found = json_of(capsys, "models")
-    assert [(each["version"], each["aliases"]) for each in found] == [("2", ["staging"]), ("1", [])]
-    assert json_of(capsys, "models", "--model", "another") == []
 
 
 def test_a_damaged_store_is_a_service_that_is_down(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

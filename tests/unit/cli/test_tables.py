@@ -1,82 +1,91 @@
-"""The last lines of a grid: the table, the decision with its reasons, and where to look next."""
-
-from pathlib import Path
+"""Tables of runs: what fits, what is marked, and everything about one of them."""
 
 import pytest
 from rich.console import Console
 
-from cv_yolo.cli.tables import print_decision, rows_table, runs_table
-from cv_yolo.domain.promotion import Decision
-from tests.builders import a_champion, a_decision, a_failed_row, a_policy, a_row, a_run
+from cv_yolo.cli.tables import console, rows_table, run_details, runs_table, versions_table
+from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.versions import Stage
+from tests.builders import a_failed_row, a_row, a_run, a_version
 
-ROOT = Path("project")
-WRITTEN = ROOT / "reports" / "decisions" / "decision-7.html"
-
-
-def printed(capsys: pytest.CaptureFixture[str], decision: Decision, written: Path | None = WRITTEN) -> str:
-    print_decision(decision, written, ROOT)
-    return capsys.readouterr().out
+Capture = pytest.CaptureFixture[str]
+ID = "36f814a1d7f041339d46b66b2c5cbffe"
 
 
-def test_a_promotion_names_the_run_the_stage_and_every_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    decision = a_decision()
-    text = printed(capsys, decision)
-    assert "Decision decision-7: promote: e3_s320 → staging of cv_yolo_tiny" in text
-    for check in decision.checks:
-        assert f"✓ {check.sentence}" in text
-    assert "✗" not in text
-    assert "cv-yolo models" in text
+def printed(capsys: Capture, table: object, *, width: int = 120) -> list[str]:
+    Console(width=width, highlight=False).print(table)
+    return capsys.readouterr().out.splitlines()
 
 
-def test_the_chosen_run_is_marked_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [line for line in printed(capsys, a_decision()).splitlines() if line.startswith(("e3_s320", "e3_s416"))]
-    assert [("←" in row) for row in rows] == [True, False]
-
-
-@pytest.mark.parametrize(("width", "started"), [(80, False), (120, True)])
+@pytest.mark.parametrize(("width", "started"), [(80, False), (99, False), (100, True), (120, True)])
 def test_names_scores_and_ids_are_never_cut_off_and_the_start_is_told_where_there_is_room(
-    capsys: pytest.CaptureFixture[str], width: int, started: bool
+    capsys: Capture, width: int, started: bool
 ) -> None:
-    run = a_run(run_id="36f814a1d7f041339d46b66b2c5cbffe")
-    Console(width=width, highlight=False).print(runs_table([run], width=width))
-    header, row = capsys.readouterr().out.splitlines()
+    header, row = printed(capsys, runs_table([a_run(run_id=ID)], width=width), width=width)
     assert row.split()[:8] == ["e3_s320", "3", "320", "0.610", "0.340", "0.720", "0.580", "41"]
     assert row.split()[8:11] == ["s", "finished", "36f814a1"]
     assert ("started" in header) == started
+    assert (row.split()[11:12] == [f"{a_run().started_at.astimezone():%Y-%m-%d}"]) == started
 
 
-def test_the_marked_row_of_a_decision_fits_into_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    Console(width=80, highlight=False).print(rows_table([a_row(run_id="36f814a1")], chosen="36f814a1"))
-    assert "…" not in capsys.readouterr().out
+def test_the_chosen_run_and_those_within_noise_are_marked(capsys: Capture) -> None:
+    rows = [a_row(run_id="1", name="e1_s64"), a_row(run_id="2", name="e2_s64"), a_row(run_id="3", name="e3_s64")]
+    lines = printed(capsys, rows_table(rows, chosen="1", within_noise={"1", "2"}))
+    assert [line.split("  ")[0] for line in lines[1:]] == ["e1_s64 ≈←", "e2_s64 ≈", "e3_s64"]
 
 
-def test_a_refusal_says_which_condition_was_not_met(capsys: pytest.CaptureFixture[str]) -> None:
-    decision = a_decision(policy=a_policy(floor=0.9))
-    text = printed(capsys, decision)
-    assert "Decision decision-7: reject: e3_s320 not promoted" in text
-    assert "✗ The best run, e3_s320, scores map_50 0.6100, not above the floor of 0.9." in text
+def test_the_marked_row_of_a_decision_fits_into_eighty_columns(capsys: Capture) -> None:
+    table = rows_table([a_row(run_id="36f814a1")], chosen="36f814a1", within_noise={"36f814a1"})
+    lines = printed(capsys, table, width=80)
+    assert len(lines) == 2
+    assert "…" not in "".join(lines)
 
 
-def test_a_better_champion_that_stays_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    champion = a_champion(row=a_row(run_id="run-0", map_50=0.7))
-    text = printed(capsys, a_decision(champion=champion))
-    assert "✗ Version 2 in staging scores 0.7000 on the same data: it stays." in text
+def test_a_failed_run_has_dashes_for_what_it_has_not(capsys: Capture) -> None:
+    (_, row) = printed(capsys, rows_table([a_failed_row()]))
+    assert row.split()[3:9] == ["–", "–", "–", "–", "–", "failed"]
 
 
-def test_without_any_run_to_choose_the_failures_are_told_with_their_reasons(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    text = printed(capsys, a_decision(rows=(a_failed_row(reason="out of [memory]"), a_failed_row(reason=None))))
-    assert "e5_s416 failed: out of [memory]" in text
-    assert "e5_s416 failed: no reason recorded" in text
-    assert "reject: no run not promoted" in text
+def test_a_name_is_text_and_no_markup(capsys: Capture) -> None:
+    lines = printed(capsys, rows_table([a_row(name="[bold]e3[/]")]))
+    assert lines[1].startswith("[bold]e3[/]")
 
 
-def test_the_written_decision_is_named_from_the_projects_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "The decision:     reports/decisions/decision-7.html (and .md)" in printed(capsys, a_decision())
-    elsewhere = Path("elsewhere") / "decision-7.html"
-    assert f"The decision:     {elsewhere} (and .md)" in printed(capsys, a_decision(), elsewhere)
+@pytest.mark.parametrize("status", list(RunStatus))
+def test_every_status_has_its_colour(capsys: Capture, status: RunStatus) -> None:
+    assert f" {status} " in printed(capsys, rows_table([a_row(status=status)]))[1]
 
 
-def test_a_decision_that_was_not_written_is_not_pointed_to(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "The decision:" not in printed(capsys, a_decision(), None)
+def test_everything_about_a_run_is_told(capsys: Capture) -> None:
+    run = a_run(
+        run_id=ID,
+        status=RunStatus.FAILED,
+        reason="out of [memory]",
+        tags={"note": "[bold]"},
+        metrics={"final/map_50": 0.61, "duration_s": 41.0},
+    )
+    run_details(Console(width=120, highlight=False), run)
+    text = capsys.readouterr().out
+    assert f"MLflow run {ID}" in text
+    assert "out of [memory]" in text
+    for title, line in (("scores", "map_50 0.610"), ("parameters", "image_size_px 320"), ("origin", "note [bold]")):
+        block = text.split(f"\n{title}\n")[1]
+        assert line in [" ".join(each.split()) for each in block.split("\n\n")[0].splitlines()]
+
+
+def test_a_run_that_is_no_training_is_told_without_a_table(capsys: Capture) -> None:
+    run_details(Console(width=120, highlight=False), a_run(params={}))
+    text = capsys.readouterr().out
+    assert "epochs" not in text
+    assert "MLflow run run-1" in text
+
+
+def test_versions_are_told_with_their_stage_run_and_weights(capsys: Capture) -> None:
+    versions = [a_version(stage=Stage.STAGING, run_id=ID), a_version(version="2", run_id=ID)]
+    _, first, second = printed(capsys, versions_table(versions))
+    assert first.split() == ["cv_yolo_tiny", "3", "staging", ID, "a" * 12]
+    assert second.split() == ["cv_yolo_tiny", "2", ID, "a" * 12]
+
+
+def test_a_file_or_a_pipe_is_wide_enough_for_every_table() -> None:
+    assert console().width == 120

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.dataset import DatasetManifest, ManifestDiff, Split, diff_images, revision_of
+from cv_yolo.domain.dataset import MOST_SLICES, DatasetManifest, ManifestDiff, Split, diff_images, revision_of
 from cv_yolo.errors import DatasetError
-from tests.builders import a_manifest, an_image
+from tests.builders import a_manifest, an_image, some_images
 
 IMAGES = a_manifest().images
 
@@ -55,6 +55,84 @@ def test_the_revision_is_what_it_was_when_this_was_written():
     """Recorded revisions must stay comparable: a change of this figure is a break, to be told to the users."""
     image = an_image(image="images/val/1.jpg", image_sha256="aa", label_sha256="bb")
     assert revision_of(("person",), [image]) == "63303b904248f52b38f6d8339ee3af6f8e7654c0aaa94ada894423a70498b6b9"
+
+
+WITH_TEST = (*IMAGES, *some_images(Split.TEST, 3))
+
+
+@settings(max_examples=30, deadline=None, database=None)
+@given(st.permutations(WITH_TEST))
+def test_the_order_of_the_images_does_not_change_the_revision_of_a_split(images):
+    for split in Split:
+        assert a_manifest(images=images).split_revision(split) == a_manifest(images=WITH_TEST).split_revision(split)
+
+
+@pytest.mark.parametrize("split", list(Split))
+def test_an_image_that_comes_into_a_split_changes_the_revision_of_this_split_alone(split):
+    before = a_manifest(images=WITH_TEST)
+    after = a_manifest(images=(*WITH_TEST, an_image(split=split, image=f"images/{split}/more.jpg")))
+    changed = {each for each in Split if before.split_revision(each) != after.split_revision(each)}
+    assert changed == {split}
+    assert before.revision != after.revision
+
+
+def test_an_image_that_goes_to_another_split_changes_both():
+    moved = tuple(replace(each, split=Split.TEST) if each is IMAGES[0] else each for each in WITH_TEST)
+    before, after = a_manifest(images=WITH_TEST), a_manifest(images=moved)
+    changed = {each for each in Split if before.split_revision(each) != after.split_revision(each)}
+    assert changed == {Split.TRAIN, Split.TEST}
+
+
+def test_the_classes_change_the_revision_of_every_split():
+    before, after = a_manifest(images=WITH_TEST), a_manifest(images=WITH_TEST, classes=("person", "dog"))
+    assert all(before.split_revision(split) != after.split_revision(split) for split in Split)
+
+
+def described(*columns, split=Split.TEST):
+    """A manifest whose images of one split have these columns, image by image."""
+    images = [
+        an_image(split=split, image=f"images/{split}/{number:03}.jpg", attributes=attributes)
+        for number, attributes in enumerate(columns)
+    ]
+    others = [image for image in IMAGES if image.split != split]
+    return a_manifest(images=(*others, *images))
+
+
+def test_a_column_parts_the_images_of_a_split_into_slices():
+    manifest = described({"scene": "street"}, {"scene": "field"}, {"scene": "street"})
+    assert manifest.slices(Split.TEST) == {"scene=field": (False, True, False), "scene=street": (True, False, True)}
+    assert manifest.slices(Split.VAL) == {}
+
+
+def test_every_column_parts_the_images_anew():
+    manifest = described({"scene": "street", "light": "day"}, {"scene": "field", "light": "night"})
+    assert list(manifest.slices(Split.TEST)) == ["light=day", "light=night", "scene=field", "scene=street"]
+
+
+def test_a_column_with_one_value_parts_nothing():
+    assert described({"camera": "left"}, {"camera": "left"}).slices(Split.TEST) == {}
+
+
+def test_an_image_that_says_nothing_in_a_column_is_a_slice_of_its_own_kind():
+    manifest = described({"scene": "street"}, {})
+    assert manifest.slices(Split.TEST) == {"scene=": (False, True), "scene=street": (True, False)}
+
+
+@pytest.mark.parametrize(("values", "slices"), [(MOST_SLICES, MOST_SLICES), (MOST_SLICES + 1, 0)])
+def test_a_column_with_too_many_values_names_images_and_no_groups(values, slices):
+    manifest = described(*({"place": str(number)} for number in range(values)))
+    assert len(manifest.slices(Split.TEST)) == slices
+
+
+def test_the_slices_of_a_split_go_by_its_own_values():
+    images = (
+        *IMAGES,
+        *(replace(each, attributes={"scene": "street"}) for each in some_images(Split.TEST, 2)),
+    )
+    train = tuple(
+        replace(each, attributes={"scene": "field"}) if each.split == Split.TRAIN else each for each in images
+    )
+    assert a_manifest(images=train).slices(Split.TEST) == {}
 
 
 def test_the_splits_are_counted_with_their_boxes():

@@ -6,9 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cv_yolo.domain.geometry import area_px, iou, xywhn_to_xyxy, xyxy_to_xywhn
+from cv_yolo.domain import geometry
+from cv_yolo.domain.geometry import area_px, xywhn_to_xyxy, xyxy_to_xywhn
 
 LAWS = settings(max_examples=60, deadline=None, database=None)
+
+
+def iou(first, second):
+    """Each of the first with each of the second."""
+    return geometry.iou(first[:, None], second[None])
 
 
 @st.composite

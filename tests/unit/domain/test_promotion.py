@@ -1,24 +1,28 @@
-"""Which run is promoted, and why."""
+"""What was decided about a version, and why."""
 
 import pytest
 
-from cv_yolo.domain.promotion import Check, Decision, Verdict, decide, rank
+from cv_yolo.domain.promotion import Outcome, Verdict
 from cv_yolo.domain.runs import RunStatus
-from tests.builders import NOON, a_champion, a_check, a_decision, a_failed_row, a_policy, a_row
+from cv_yolo.domain.versions import Stage
+from tests.builders import a_champion, a_check, a_decision, a_failed_row, a_policy, a_row
+
+PASSED, FAILED, UNDECIDED, WAIVED = Outcome.PASSED, Outcome.FAILED, Outcome.UNDECIDED, Outcome.WAIVED
 
 
-def decision_on(*rows, champion=None, **policy):
-    return decide(rows, policy=a_policy(**policy), champion=champion, id="d", now=NOON)
+def decided(*outcomes, **changes):
+    return a_decision(checks=tuple(a_check(outcome=outcome) for outcome in outcomes), **changes)
 
 
-def check(decision, name) -> Check:
-    (found,) = [each for each in decision.checks if each.name == name]
-    return found
+def needing(*more_images, also=()):
+    """A decision with an undecided check for each number of images, and other checks."""
+    undecided = tuple(a_check(outcome=UNDECIDED, more_images=number) for number in more_images)
+    return a_decision(checks=(*undecided, *also))
 
 
 def test_a_decision_without_checks_is_refused():
-    with pytest.raises(ValueError, match="without checks"):
-        Decision(id="d", made_at=NOON, policy=a_policy(), rows=(), chosen=None, champion=None, checks=())
+    with pytest.raises(ValueError, match="without checks would promote anything"):
+        a_decision(checks=())
 
 
 def test_a_run_that_was_not_compared_cannot_be_chosen():
@@ -26,114 +30,93 @@ def test_a_run_that_was_not_compared_cannot_be_chosen():
         a_decision(chosen="elsewhere")
 
 
-def test_one_failed_check_rejects():
-    passed, failed = a_check(), a_check(passed=False)
-    assert a_decision(checks=(passed, passed)).verdict is Verdict.PROMOTE
-    assert a_decision(checks=(passed, failed)).verdict is Verdict.REJECT
-
-
-def test_the_best_run_is_chosen_and_promoted():
-    decision = decision_on(a_row(run_id="a", map_50=0.6), a_row(run_id="b", map_50=0.8), a_row(run_id="c", map_50=0.7))
-    assert (decision.chosen, decision.verdict) == ("b", Verdict.PROMOTE)
-    assert decision.chosen_row.scores["map_50"] == 0.8
-    assert [each.name for each in decision.checks] == ["proof", "floor", "champion"]
-    assert (decision.id, decision.made_at, len(decision.rows)) == ("d", NOON, 3)
-
-
-def test_the_policys_score_chooses():
-    rows = (
-        a_row(run_id="a", scores={"map_50": 0.9, "map_50_95": 0.2}),
-        a_row(run_id="b", scores={"map_50": 0.6, "map_50_95": 0.4}),
-    )
-    assert decision_on(*rows).chosen == "a"
-    assert decision_on(*rows, metric="map_50_95", floor=0.3).chosen == "b"
-
-
-def test_of_equal_runs_the_cheaper_is_chosen_whatever_the_order():
-    dear, cheap = a_row(run_id="dear", image_size_px=416), a_row(run_id="cheap", image_size_px=320)
-    assert decision_on(dear, cheap).chosen == decision_on(cheap, dear).chosen == "cheap"
-
-
-def test_of_equal_runs_of_equal_cost_the_smaller_name_is_chosen():
-    second, first = a_row(run_id="2", name="b"), a_row(run_id="1", name="a")
-    assert [row.name for row in rank([second, first], "map_50")] == ["a", "b"]
-
-
-@pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.STOPPED, RunStatus.RUNNING])
-def test_a_run_that_did_not_finish_is_not_ranked_whatever_its_scores(status):
-    unfinished = a_row(run_id="x", status=status, map_50=0.99)
-    decision = decision_on(unfinished, a_row())
-    assert decision.chosen == "run-1"
-    assert decision.failed_rows == (unfinished,)
-    assert check(decision, "proof").measured == "1 of 2 runs"
-
-
-def test_a_run_without_the_policys_score_is_not_ranked():
-    assert rank([a_row(scores={"map_50_95": 0.9})], "map_50") == ()
-
-
-def test_where_all_runs_failed_nothing_is_chosen_and_the_verdict_is_no():
-    decision = decision_on(a_failed_row(), a_failed_row(run_id="run-8"))
-    assert (decision.chosen, decision.chosen_row, decision.verdict) == (None, None, Verdict.REJECT)
-    assert [(each.name, each.passed) for each in decision.checks] == [("proof", False)]
-    assert check(decision, "proof").sentence.startswith("0 of 2 runs ended with weights")
-
-
-def test_no_runs_at_all_promote_nothing():
-    assert decision_on().verdict is Verdict.REJECT
+@pytest.mark.parametrize(
+    ("outcomes", "verdict"),
+    [
+        ((PASSED, PASSED), Verdict.PROMOTE),
+        ((PASSED, WAIVED), Verdict.PROMOTE),
+        ((PASSED, UNDECIDED), Verdict.INCONCLUSIVE),
+        ((WAIVED, UNDECIDED), Verdict.INCONCLUSIVE),
+        ((PASSED, FAILED), Verdict.REJECT),
+        ((UNDECIDED, WAIVED, FAILED), Verdict.REJECT),
+    ],
+)
+def test_the_worst_outcome_makes_the_verdict(outcomes, verdict):
+    assert decided(*outcomes).verdict is verdict
+    assert decided(*reversed(outcomes)).verdict is verdict
 
 
 @pytest.mark.parametrize(
-    ("score", "passed", "word"), [(0.5001, True, "above"), (0.5, False, "not above"), (0.1, False, "not above")]
+    ("outcome", "accepted", "promotes"),
+    [
+        (PASSED, None, True),
+        (WAIVED, None, True),
+        (UNDECIDED, None, False),
+        (UNDECIDED, "the camera is new", True),
+        (FAILED, None, False),
+        (FAILED, "the camera is new", False),
+    ],
 )
-def test_the_floor_must_be_exceeded(score, passed, word):
-    decision = decision_on(a_row(map_50=score), floor=0.5)
-    floor = check(decision, "floor")
-    assert (floor.passed, floor.required, floor.measured) == (passed, "map_50 > 0.5", f"{score:.4f}")
-    assert f"{score:.4f}, {word} the floor of 0.5." in floor.sentence
-    assert decision.verdict is (Verdict.PROMOTE if passed else Verdict.REJECT)
-    assert decision.chosen == "run-1"
+def test_a_person_can_accept_what_is_inconclusive_but_not_what_failed(outcome, accepted, promotes):
+    assert decided(PASSED, outcome, accepted=accepted).promotes is promotes
 
 
-def test_without_a_champion_it_is_a_first_promotion():
-    found = check(decision_on(a_row()), "champion")
-    assert (found.passed, found.measured) == (True, "no champion")
-    assert found.sentence == "No version is in staging: a first promotion."
+@pytest.mark.parametrize(
+    ("outcome", "accepted", "provisional"),
+    [
+        (PASSED, None, False),
+        (WAIVED, None, True),
+        (UNDECIDED, "the camera is new", True),
+        (UNDECIDED, None, False),  # nothing is given, so nothing provisionally
+        (FAILED, "the camera is new", False),
+    ],
+)
+def test_a_stage_given_on_weaker_evidence_is_given_provisionally(outcome, accepted, provisional):
+    assert decided(PASSED, outcome, accepted=accepted).provisional is provisional
 
 
-def test_a_better_champion_on_the_same_data_stays():
-    decision = decision_on(a_row(map_50=0.61), champion=a_champion(row=a_row(run_id="old", map_50=0.62)))
-    found = check(decision, "champion")
-    assert (decision.verdict, found.passed, found.measured) == (Verdict.REJECT, False, "0.6100 against 0.6200")
-    assert found.sentence == "Version 2 in staging scores 0.6200 on the same data: it stays."
+@pytest.mark.parametrize("outcome", [FAILED, UNDECIDED, WAIVED])
+def test_only_a_passed_check_passed(outcome):
+    assert a_check(outcome=PASSED).passed
+    assert not a_check(outcome=outcome).passed
 
 
-@pytest.mark.parametrize("held", [0.61, 0.3])
-def test_an_equal_or_worse_champion_is_replaced(held):
-    decision = decision_on(a_row(map_50=0.61), champion=a_champion(row=a_row(run_id="old", map_50=held)))
-    found = check(decision, "champion")
-    assert (decision.verdict, found.passed) == (Verdict.PROMOTE, True)
-    assert found.sentence.endswith("on the same data: it is replaced.")
+def test_the_most_images_that_an_undecided_check_needs_are_needed():
+    assert needing(12, 40, 7).more_images == 40
 
 
-def test_a_policy_that_does_not_keep_a_better_champion_replaces_it():
-    champion = a_champion(row=a_row(run_id="old", map_50=0.9))
-    assert decision_on(a_row(), champion=champion, keep_better_champion=False).verdict is Verdict.PROMOTE
+def test_a_check_that_is_settled_needs_no_images():
+    assert needing(12, also=(a_check(outcome=PASSED, more_images=900),)).more_images == 12
 
 
-def test_a_champion_measured_on_other_data_is_not_compared():
-    champion = a_champion(row=a_row(run_id="old", map_50=0.99, revision="other"))
-    found = check(decision_on(a_row(), champion=champion), "champion")
-    assert (found.passed, found.measured) == (True, "not comparable")
-    assert "measured on other data" in found.sentence
+def test_where_one_undecided_check_cannot_be_settled_by_images_no_number_is_told():
+    assert needing(12, None).more_images is None
 
 
-def test_a_champion_without_the_score_is_not_compared():
-    found = check(decision_on(a_row(), champion=a_champion(row=a_row(run_id="old", scores={}))), "champion")
-    assert (found.passed, found.measured) == (True, "not comparable")
+def test_where_nothing_is_undecided_no_number_is_told():
+    assert decided(PASSED, FAILED).more_images is None
 
 
-def test_the_champion_itself_passes():
-    found = check(decision_on(a_row(), champion=a_champion(version="5", row=a_row())), "champion")
-    assert (found.passed, found.measured) == (True, "the same run")
-    assert found.sentence == "Version 5 in staging is this run."
+def test_the_champion_itself_changes_nothing():
+    assert a_decision(chosen="run-1", champion=a_champion(run_id="run-1")).changes_nothing
+    assert not a_decision(chosen="run-1", champion=a_champion(run_id="run-0")).changes_nothing
+    assert not a_decision(chosen="run-1", champion=None).changes_nothing
+
+
+@pytest.mark.parametrize("stage", [Stage.STAGING, Stage.PRODUCTION])
+def test_the_gate_is_that_of_the_stage_that_was_asked_for(stage):
+    policy = a_policy()
+    assert a_decision(stage=stage, policy=policy).gate is policy.gates[stage]
+
+
+def test_the_chosen_runs_line_is_found():
+    assert a_decision(chosen="run-2").chosen_row.run_id == "run-2"
+
+
+def test_without_a_choice_there_is_no_chosen_line():
+    assert a_decision(chosen=None, selection=None).chosen_row is None
+
+
+def test_the_runs_that_ended_without_proof_are_listed():
+    failed, stopped = a_failed_row(), a_failed_row(run_id="run-8", status=RunStatus.STOPPED)
+    assert a_decision(rows=(failed, a_row(), stopped)).failed_rows == (failed, stopped)

@@ -38,3 +38,18 @@ def test_a_row_costs_what_its_training_costs():
 def test_a_run_without_the_parameters_of_a_training_is_none():
     assert a_run().is_training
     assert not a_run(params={"epochs": "3"}).is_training
+
+
+def test_a_row_tells_the_latency_where_it_was_measured():
+    assert row_of(a_run(metrics={"latency_ms": 12.5})).latency_ms == 12.5
+    assert row_of(a_run(metrics={})).latency_ms is None
+
+
+def test_a_run_that_is_no_training_has_no_line_in_the_comparison():
+    with pytest.raises(KeyError):
+        row_of(a_run(params={"epochs": "3"}))
+
+
+def test_a_figure_of_an_interval_is_no_score():
+    run = a_run(metrics={"final/map_50": 0.6, "interval/map_50/low": 0.5, "interval/map_50/high": 0.7})
+    assert run.scores == {"map_50": 0.6}

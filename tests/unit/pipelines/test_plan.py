@@ -7,6 +7,7 @@ import pytest
 
 from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.config import ExperimentConfig
+from cv_yolo.domain.versions import Stage
 from cv_yolo.errors import ConfigError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.pipelines.plan import ExperimentPlan, make_plan
@@ -17,18 +18,19 @@ from cv_yolo.settings import Settings
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CV_YOLO_HOME", raising=False)
     (tmp_path / "start.pt").write_bytes(b"weights")
-    (tmp_path / "policy.yaml").write_text("floor: 0.2\n", encoding="utf-8")
+    (tmp_path / "policy.yaml").write_text("gates: {staging: {floors: {map_50: 0.2}}}\n", encoding="utf-8")
     return tmp_path
 
 
-def plan_of(root: Path, **changes: Any) -> ExperimentPlan:
+def plan_of(root: Path, *, accept_inconclusive: str | None = None, **changes: Any) -> ExperimentPlan:
     values = {
         "dataset": "data/demo",
         "model": "start.pt",
         "policy": "policy.yaml",
         "grid": {"epochs": [5, 3], "image_size_px": [416, 320]},
     }
-    return make_plan(ExperimentConfig.model_validate(values | changes), Bootstrap(Settings(root=root)))
+    config, parts = ExperimentConfig.model_validate(values | changes), Bootstrap(Settings(root=root))
+    return make_plan(config, parts, accept_inconclusive=accept_inconclusive)
 
 
 def test_the_grid_is_every_number_of_epochs_with_every_image_size(root: Path) -> None:
@@ -68,7 +70,9 @@ def test_resources_that_are_not_given_share_the_cores(root: Path) -> None:
 
 
 def test_the_policy_is_read_from_its_file(root: Path) -> None:
-    assert plan_of(root).policy.floor == 0.2
+    policy = plan_of(root).policy
+    assert policy.gates[Stage.STAGING].floors == {"map_50": 0.2}
+    assert (policy.source, policy.sha256) == ("policy.yaml", sha256_of(root / "policy.yaml"))
     with pytest.raises(ConfigError, match=r"none\.yaml: no such file"):
         plan_of(root, policy="none.yaml")
 
@@ -76,3 +80,20 @@ def test_the_policy_is_read_from_its_file(root: Path) -> None:
 def test_missing_weights_are_refused_before_anything_starts(root: Path) -> None:
     with pytest.raises(WeightsError, match=r"nowhere\.pt"):
         plan_of(root, model="nowhere.pt")
+
+
+def test_a_wrong_policy_is_refused_before_anything_starts(root: Path) -> None:
+    (root / "policy.yaml").write_text("floor: 0.2\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"policy\.yaml: .*floor: unknown key"):
+        plan_of(root)
+
+
+def test_the_plan_is_of_the_code_that_trains_and_of_the_code_that_evaluates(root: Path) -> None:
+    plan, parts = plan_of(root), Bootstrap(Settings(root=root))
+    assert plan.evaluator_version == parts.evaluator_version()
+    assert {spec.code_version for spec in plan.specs} == {parts.code_version()}
+
+
+def test_the_reason_for_which_an_inconclusive_decision_may_pass_goes_with_the_plan(root: Path) -> None:
+    assert plan_of(root).accept_inconclusive is None
+    assert plan_of(root, accept_inconclusive="agreed with QA").accept_inconclusive == "agreed with QA"

@@ -43,8 +43,9 @@ def asks_for_nothing(html):
     """Whether the page needs no script, no address and no other file."""
     page = Page(html)
     sources = [value for _, attributes in page.tags for name, value in attributes.items() if name in {"src", "href"}]
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     return (
-        all(source.startswith("data:image/jpeg;base64,") for source in sources)
+        all(source.startswith("data:image/jpeg;base64,") or source.removeprefix("#") in ids for source in sources)
         and not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
         and not re.search(r"https?:|@import|url\(", html)
     )

@@ -2,8 +2,11 @@
 
 from xml.etree import ElementTree as ET
 
-from cv_yolo.reports.curves import loss_charts, precision_recall_charts, score_chart
-from tests.builders import a_run, a_run_report, an_evaluation, class_scores
+import pytest
+
+from cv_yolo.reports.curves import compared_charts, loss_charts, precision_recall_charts, score_chart
+from cv_yolo.reports.scores import of_comparison, of_evaluation
+from tests.builders import a_comparison_report, a_curve, a_run, a_run_report, an_evaluation, an_evaluation_report
 
 
 def named(name, **changes):
@@ -63,32 +66,60 @@ def test_precision_by_recall_marks_where_the_run_operates():
 def test_precision_is_drawn_up_to_the_first_recall_that_is_not_reached():
     partly, fully = (*(1.0,) * 80, *(0.0,) * 21), (0.5,) * 101
     runs = tuple(
-        named(name, evaluation=an_evaluation(per_class=(class_scores(precision_at_recall=precisions),)))
+        named(name, evaluation=an_evaluation(curves=(a_curve(precision=precisions),)))
         for name, precisions in (("partly", partly), ("fully", fully))
     )
     (svg,) = precision_recall_charts(runs)
     assert [len(line) for line in points(svg)] == [81, 101]
 
 
-def test_each_class_has_its_chart_and_the_point_common_to_all_lies_on_none():
-    both = an_evaluation(per_class=(class_scores(), class_scores(name="dog")))
+def test_each_class_has_its_chart_with_the_point_where_the_run_operates_on_this_class():
+    both = an_evaluation(curves=(a_curve(), a_curve(name="dog")))
     charts = precision_recall_charts((named("first", evaluation=both), named("failed", evaluation=None)))
     assert [ET.fromstring(svg).find("title").text.rsplit(" ", 1)[1] for svg in charts] == ["person", "dog"]
-    assert [marks(svg) for svg in charts] == [[], []]
+    assert [marks(svg) for svg in charts] == [["first: 0.720 at 0.58"], []]
     assert all("failed" not in texts(svg) for svg in charts)
 
 
 def test_a_class_that_a_run_was_not_scored_on_has_no_line_of_that_run():
-    runs = (named("persons"), named("dogs", evaluation=an_evaluation(per_class=(class_scores(name="dog"),))))
+    runs = (named("persons"), named("dogs", evaluation=an_evaluation(curves=(a_curve(name="dog"),))))
     assert [("persons" in texts(svg), "dogs" in texts(svg)) for svg in precision_recall_charts(runs)] == [
         (True, False),
         (False, True),
     ]
 
 
-def test_a_model_that_detected_nothing_operates_nowhere():
-    (svg,) = precision_recall_charts((named("blind", evaluation=an_evaluation(operating_point=None)),))
-    assert marks(svg) == []
+def test_those_who_hear_a_chart_are_told_its_precision_at_some_recalls_and_where_it_ends():
+    (svg,) = precision_recall_charts((named("first"),))
+    assert ET.fromstring(svg).find("desc").text == (
+        "first: precision 0.900 at recall 0.20, 0.750 at recall 0.50; the curve ends at recall 0.79."
+    )
+
+
+@pytest.mark.parametrize(
+    ("precision", "told"),
+    [
+        ((0.0,) * 101, "blind: no detection is right."),
+        ((1.0,) * 5 + (0.0,) * 96, "blind: precision 1.000 at recall 0.00; the curve ends at recall 0.04."),
+    ],
+)
+def test_a_curve_that_ends_early_is_told_as_far_as_it_goes(precision, told):
+    blind = named("blind", evaluation=an_evaluation(curves=(a_curve(precision=precision),)))
+    (svg,) = precision_recall_charts((blind,))
+    assert ET.fromstring(svg).find("desc").text == told
+
+
+def test_two_models_are_drawn_with_the_bands_in_which_they_lie():
+    (svg,) = compared_charts(of_comparison(a_comparison_report()))
+    bands = list(ET.fromstring(svg).iter("polygon"))
+    assert [len(band.get("points").split()) for band in bands] == [202, 202]
+    assert {"A", "B"} <= set(texts(svg))
+
+
+def test_one_model_is_drawn_in_the_colour_of_the_second():
+    (svg,) = compared_charts(of_evaluation(an_evaluation_report()))
+    assert 'class="slot-0"' in svg
+    assert 'class="slot-6"' not in svg
 
 
 def test_without_an_evaluation_there_is_no_chart():

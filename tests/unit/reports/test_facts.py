@@ -1,8 +1,32 @@
 """Labelled facts about the data, the policy and the provenance."""
 
+from dataclasses import replace
+
 from cv_yolo.domain.dataset import Split
-from cv_yolo.reports.facts import data_facts, other_data, policy_facts, provenance_facts, run_facts
-from tests.builders import a_champion, a_decision, a_decision_report, a_manifest, a_policy, a_row, an_image
+from cv_yolo.domain.policy import Rule
+from cv_yolo.reports.facts import (
+    data_facts,
+    evaluation_facts,
+    other_data,
+    policy_facts,
+    provenance_facts,
+    run_facts,
+)
+from cv_yolo.reports.scores import of_comparison, of_evaluation
+from tests.builders import (
+    a_champion,
+    a_comparison_report,
+    a_decision,
+    a_decision_report,
+    a_gate,
+    a_manifest,
+    a_policy,
+    a_row,
+    a_subject,
+    an_evaluation,
+    an_evaluation_report,
+    an_image,
+)
 
 
 def values(facts):
@@ -14,17 +38,18 @@ def test_the_data_are_named_counted_and_pinned():
     assert values(data_facts(manifest)) == {
         "Data set": "tiny_coco",
         "Classes": "person, dog",
-        "Scored on": "split val: 3 images, 6 boxes",
         "Trained on": "split train: 4 images, 8 boxes",
+        "Chosen on": "split val: 3 images, 6 boxes",
+        "Judged on": "split test: no images",
         "Revision": manifest.revision,
         "DVC hash": "0123456789abcdef0123456789abcdef.dir",
         "Recorded by DVC": "yes, exactly this content",
     }
 
 
-def test_test_images_are_said_to_be_kept_apart():
+def test_test_images_are_counted_as_those_that_judge():
     images = (*a_manifest().images, an_image(split=Split.TEST, image="images/test/1.jpg"))
-    assert values(data_facts(a_manifest(images=images)))["Kept apart"] == "split test: 1 image, 2 boxes"
+    assert values(data_facts(a_manifest(images=images)))["Judged on"] == "split test: 1 image, 2 boxes"
 
 
 def test_content_that_dvc_has_not_recorded_is_not_called_recorded():
@@ -51,22 +76,46 @@ def test_runs_on_the_same_data_need_no_warning():
     assert other_data((a_row(),), a_manifest()) is None
 
 
-def test_the_policy_is_told_with_its_metric_floor_and_alias():
+def test_the_policy_is_told_with_its_gate_its_test_set_and_its_file():
     assert values(policy_facts(a_decision())) == {
         "Model": "cv_yolo_tiny",
-        "Alias": "staging",
-        "Selects by": "the highest mAP50 (map_50) on the split val",
-        "Floor": "map_50 > 0.5",
-        "A better champion": "stays",
+        "Chosen among runs": "the cheapest of those that cannot be told from the best mAP50 on val",
+        "Gate into": "staging",
+        "Against the champion": "mAP50 not worse by more than 0.02",
+        "Floor of mAP50": "surely above 0.5",
         "Champion": "none when this was decided",
+        "Test images": "at least 30; 20 decisions on the same ones",
+        "Intervals": "95 %, 2000 resamples, seed 0",
+        "Policy file": "policy.yaml",
+        "Policy (SHA-256)": "c" * 64,
     }
 
 
-def test_the_champion_is_told_with_version_run_and_score():
-    decision = a_decision(champion=a_champion(), policy=a_policy(keep_better_champion=False))
-    facts = values(policy_facts(decision))
-    assert facts["Champion"] == "version 2 (run e1_s320), mAP50 0.550"
-    assert facts["A better champion"] == "is replaced all the same"
+def test_everything_that_a_gate_asks_for_is_told():
+    gate = a_gate(
+        rule=Rule.SUPERIORITY,
+        class_margin=0.1,
+        slice_margin=0.05,
+        floors={"class/dog/recall": 0.3},
+        max_latency_ms=20.0,
+        max_size_bytes=9_000_000,
+        provisional=True,
+    )
+    facts = values(policy_facts(a_decision(policy=a_policy(gate=gate, source="", sha256=""))))
+    assert facts["Against the champion"] == "mAP50 better"
+    assert facts["Each class"] == "not shown to be worse by more than 0.1"
+    assert facts["Each slice"] == "not shown to be worse by more than 0.05"
+    assert facts["Floor of recall of dog"] == "surely above 0.3"
+    assert facts["Latency"] == "at most 20 ms an image"
+    assert facts["Size"] == "at most 9000000 bytes"
+    assert "fewer test images" in facts["Provisional"]
+    assert facts["Policy file"] == facts["Policy (SHA-256)"] == "–"
+
+
+def test_the_champion_is_told_with_version_and_run():
+    assert values(policy_facts(a_decision(champion=a_champion())))["Champion"] == "version 2 (run e1_s320)"
+    provisional = a_decision(champion=a_champion(provisional=True))
+    assert values(policy_facts(provisional))["Champion"] == "version 2 (run e1_s320), there provisionally"
 
 
 def test_the_provenance_leads_to_every_record():
@@ -94,3 +143,18 @@ def test_uncommitted_changes_and_missing_origins_are_told():
 def test_two_runs_of_the_same_name_keep_their_own_ids():
     facts = run_facts((a_row(run_id="run-1"), a_row(run_id="run-2")))
     assert [fact.value for fact in facts] == ["run-1", "run-2"]
+
+
+def test_each_evaluation_is_told_with_its_data_its_weights_and_its_predictor():
+    report = a_comparison_report()
+    facts = values(evaluation_facts(of_comparison(report)))
+    assert facts["Split test (revision)"] == report.comparison.first.subject.split_revision
+    assert facts["A: evaluation"] == report.comparison.first.id
+    assert facts["B: weights (SHA-256)"] == "missing (2,)"
+    assert facts["B: detections"] == "ultralytics 8.4.190 (pt), at 320 px, 12.5 ms an image"
+
+
+def test_what_somebody_else_did_not_tell_is_told_as_such():
+    foreign = an_evaluation(subject=replace(a_subject(), settings=None, latency_ms=None))
+    facts = values(evaluation_facts(of_evaluation(an_evaluation_report(evaluation=foreign))))
+    assert facts["B: detections"] == "ultralytics 8.4.190 (pt), settings not told, latency not told"

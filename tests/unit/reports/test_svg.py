@@ -8,18 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_yolo.reports.svg import COLOURS, DASHES, MARKERS, PLOT_HEIGHT, TOP, Series, line_chart, shortened
+from cv_yolo.reports.svg import COLOURS, DASHES, MARKERS, PLOT_HEIGHT, TOP, Labels, Series, line_chart, shortened
 
 FLOATS = st.floats(-1e6, 1e6, allow_nan=False)
 NAMES = st.text(max_size=40)
 
 
-def a_series(*points, name="e3_s320", slot=0, marked=()):
-    return Series(name=name, points=points, slot=slot, marked=marked)
+def a_series(*points, name="e3_s320", slot=0, **changes):
+    return Series(name=name, points=points, slot=slot, **changes)
 
 
-def chart(*series, **changes):
-    return ET.fromstring(line_chart(series, **({"title": "mAP50", "x_label": "epoch", "y_label": "score"} | changes)))
+def chart(*series, title="mAP50", description="", **changes):
+    labels = Labels(title=title, x="epoch", y="score", description=description)
+    return ET.fromstring(line_chart(series, labels, **changes))
 
 
 def texts(svg):
@@ -27,7 +28,8 @@ def texts(svg):
 
 
 def ticks(svg, anchor):
-    return [float(each.text) for each in svg.iter("text") if each.get("text-anchor") == anchor and is_number(each.text)]
+    told = [each.text.replace("−", "-") for each in svg.iter("text") if each.get("text-anchor") == anchor]
+    return [float(text) for text in told if is_number(text)]
 
 
 def is_number(text):
@@ -127,6 +129,33 @@ def test_a_long_legend_is_wrapped_into_rows_and_the_picture_grows():
 @pytest.mark.parametrize(("text", "short"), [("e3_s320", "e3_s320"), ("e3_s320_long", "e3_s320_l…")])
 def test_a_long_name_is_shortened(text, short):
     assert shortened(text, 10) == short
+
+
+def test_a_band_is_a_shape_from_its_upper_to_its_lower_edge_and_widens_the_chart():
+    svg = chart(a_series((0.0, 1.0), (1.0, 0.5), band=((0.0, 0.9, 1.0), (1.0, 0.2, 1.9))))
+    (band,) = svg.iter("polygon")
+    heights = [float(point.split(",")[1]) for point in band.get("points").split()]
+    assert heights[0] < heights[3]
+    assert heights[1] < heights[2]
+    assert ticks(svg, "end")[-1] >= 1.9
+
+
+def test_whiskers_stand_at_their_points_from_low_to_high():
+    svg = chart(a_series((0.5, 0.6), whiskers=((0.5, 0.4, 0.8),)), y_range=(0.0, 1.0))
+    assert any(path.get("fill") == "none" and "V" in path.get("d") for path in svg.iter("path"))
+
+
+def test_the_diagonal_is_where_a_perfect_line_would_lie():
+    plain, with_diagonal = (chart(a_series((0.0, 1.0)), diagonal=diagonal) for diagonal in (False, True))
+    dashed = [
+        [path for path in svg.iter("path") if path.get("stroke-dasharray") == "5 4"] for svg in (plain, with_diagonal)
+    ]
+    assert [len(paths) for paths in dashed] == [0, 1]
+
+
+def test_a_chart_can_be_described_to_those_who_hear_it():
+    assert chart(a_series((1, 0.2)), description="It rises.").find("desc").text == "It rises."
+    assert chart(a_series((1, 0.2))).find("desc") is None
 
 
 def test_names_with_markup_are_text():

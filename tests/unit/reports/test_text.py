@@ -7,13 +7,22 @@ import pytest
 from cv_yolo.reports.text import (
     ABSENT,
     count_text,
+    counted_text,
+    difference_text,
     duration_text,
     escaped,
+    estimate_text,
     images_and_boxes_text,
+    latency_text,
+    list_text,
     metric_text,
+    ordinal_text,
+    percent_text,
+    plain_text,
     score_text,
     time_text,
 )
+from tests.builders import an_estimate
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.5321, "0.532"), (0.0, "0.000"), (1.0, "1.000"), (None, ABSENT)])
@@ -51,8 +60,95 @@ def test_boxes_have_a_plural_of_their_own():
     assert (images_and_boxes_text(1, 1), images_and_boxes_text(3, 6)) == ("1 image, 1 box", "3 images, 6 boxes")
 
 
-def test_a_known_metric_is_written_as_people_write_it_and_another_as_it_is():
-    assert (metric_text("map_50"), metric_text("map_75")) == ("mAP50", "map_75")
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("map_50", "mAP50"),
+        ("ar_small", "AR100 of small boxes"),
+        ("class/traffic light/ap_50", "AP50 of traffic light"),
+        ("slice/light=night/map_50", "mAP50 where light=night"),
+        ("size/small/recall", "recall of small boxes"),
+        ("error/missed/cost", "cost of missed errors"),
+        ("calibration/d_ece", "calibration/d_ece"),
+        ("class/odd", "class/odd"),
+        ("something_else", "something_else"),
+    ],
+)
+def test_a_known_figure_is_written_as_people_write_it_and_another_as_it_is(name, text):
+    assert metric_text(name) == text
+
+
+def test_a_sentence_is_told_in_the_words_of_people():
+    sentence = "class/traffic light/ap_50 is -0.012 [-0.050, 0.026], map_50_95 is 0.3, e3-s320 stays: at least -1"
+    assert plain_text(sentence) == (
+        "AP50 of traffic light is −0.012 [−0.050, 0.026], mAP50-95 is 0.3, e3-s320 stays: at least −1"
+    )
+
+
+def test_an_estimate_is_told_with_its_interval_where_it_has_one():
+    assert estimate_text(an_estimate(0.612)) == "0.612 [0.562, 0.662]"
+    assert estimate_text(an_estimate(0.612, reach=None)) == "0.612"
+    assert estimate_text(None) == ABSENT
+
+
+@pytest.mark.parametrize(
+    ("value", "reach", "text"),
+    [
+        (0.043, 0.03, "+0.043 [+0.013, +0.073]"),
+        (-0.01, 0.03, "−0.010 [−0.040, +0.020]"),
+        (-0.0001, 0.0002, "0.000 [0.000, 0.000]"),
+    ],
+)
+def test_a_difference_has_signs_but_nothing_has_none(value, reach, text):
+    assert difference_text(an_estimate(value, reach=reach)) == text
+
+
+@pytest.mark.parametrize(
+    ("estimate", "signed", "text"),
+    [
+        (an_estimate(12.0, reach=4.6), False, "12 [7, 17]"),
+        (an_estimate(-3.0, reach=4.0), True, "−3 [−7, +1]"),
+        (an_estimate(2.0, reach=None), True, "+2"),
+        (None, True, "0"),
+    ],
+)
+def test_counts_are_whole(estimate, signed, text):
+    assert counted_text(estimate, signed=signed) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1, "1st"),
+        (2, "2nd"),
+        (3, "3rd"),
+        (4, "4th"),
+        (11, "11th"),
+        (12, "12th"),
+        (13, "13th"),
+        (21, "21st"),
+        (112, "112th"),
+    ],
+)
+def test_ordinals_end_as_they_are_spoken(number, text):
+    assert ordinal_text(number) == text
+
+
+@pytest.mark.parametrize(("part", "text"), [(0.95, "95 %"), (0.995, "99.5 %")])
+def test_a_part_is_told_in_percent(part, text):
+    assert percent_text(part) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_words_are_listed_as_they_are_spoken(words, text):
+    assert list_text(words) == text
+
+
+@pytest.mark.parametrize(("milliseconds", "text"), [(12.345, "12.3 ms"), (140.2, "140 ms"), (None, ABSENT)])
+def test_a_latency_is_told_in_milliseconds(milliseconds, text):
+    assert latency_text(milliseconds) == text
 
 
 def test_what_html_would_read_as_its_own_is_escaped():

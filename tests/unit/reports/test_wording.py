@@ -2,29 +2,53 @@
 
 import pytest
 
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.reports.wording import certainty_sentences, verdict_sentence, verdict_title
+from cv_yolo.domain.promotion import Outcome
+from cv_yolo.reports.wording import (
+    budget_warning,
+    certainty_sentences,
+    selection_sentence,
+    verdict_sentence,
+    verdict_title,
+)
 from tests.builders import (
     a_champion,
+    a_check,
     a_decision,
     a_decision_report,
     a_failed_row,
-    a_manifest,
-    a_policy,
+    a_judgement,
     a_row,
+    a_selection,
+    a_subject,
     a_version,
-    an_image,
+    an_estimate,
+    an_evaluation,
 )
 
-REJECTED = a_decision(policy=a_policy(floor=0.9))
-NOTHING = a_decision(rows=(a_failed_row(),))
+FAILED = a_check(outcome=Outcome.FAILED, required="above 0.9")
+OPEN = a_check(name="champion", outcome=Outcome.UNDECIDED, required="map_50: better", measured="-0.010 [-0.1, 0.2]")
+WAIVED = a_check(name="test images", outcome=Outcome.WAIVED)
+REJECTED = a_decision(checks=(a_check(name="proof"), FAILED))
+INCONCLUSIVE = a_decision(checks=(a_check(), OPEN))
+ACCEPTED = a_decision(checks=(a_check(), OPEN), accepted="agreed with QA")
+PROVISIONAL = a_decision(checks=(WAIVED, a_check()))
+NOTHING = a_decision(rows=(a_failed_row(),), chosen=None, selection=None, judgement=None, checks=(FAILED,))
+UNCHANGED = a_decision(champion=a_champion(run_id="run-1"), judgement=None, checks=(a_check(name="champion"),))
+
+
+def judged(**changes):
+    return a_decision_report(decision=a_decision(judgement=a_judgement(**changes)))
 
 
 @pytest.mark.parametrize(
     ("decision", "title"),
     [
         (a_decision(), "Promoted to staging"),
-        (REJECTED, "Not promoted to staging"),
+        (PROVISIONAL, "Promoted to staging, provisionally"),
+        (ACCEPTED, "Promoted to staging, although inconclusive"),
+        (REJECTED, "Rejected: not promoted to staging"),
+        (INCONCLUSIVE, "Inconclusive: not promoted to staging"),
+        (UNCHANGED, "Already in staging: nothing changes"),
         (NOTHING, "Nothing to promote"),
     ],
 )
@@ -32,21 +56,19 @@ def test_the_title_is_the_verdict(decision, title):
     assert verdict_title(decision) == title
 
 
-def test_a_promotion_names_version_run_and_merit():
+def test_a_promotion_names_version_run_and_checks():
     assert verdict_sentence(a_decision_report()) == (
-        "Version 3 (run e3_s320) was promoted to staging: its mAP50 of 0.610 is the best of 2 runs, "
-        "and it passed 3 of 3 checks."
+        "Version 3 (run e3_s320) was promoted to staging: it passed all 2 checks."
     )
 
 
-def test_a_single_run_is_not_called_the_best_of_several():
-    report = a_decision_report(decision=a_decision(rows=(a_row(),)))
-    assert "its mAP50 of 0.610 is the only one compared" in verdict_sentence(report)
+def test_a_single_check_is_not_called_all():
+    assert verdict_sentence(a_decision_report(decision=a_decision(checks=(a_check(),)))).endswith("it passed 1 check.")
 
 
-def test_a_run_that_failed_is_not_among_those_compared():
-    report = a_decision_report(decision=a_decision(rows=(a_row(), a_failed_row())))
-    assert "is the only one compared" in verdict_sentence(report)
+def test_a_promotion_names_the_version_that_had_to_leave():
+    report = a_decision_report(decision=a_decision(champion=a_champion()))
+    assert "was promoted to staging in place of version 2: " in verdict_sentence(report)
 
 
 def test_a_promotion_without_a_version_does_not_claim_to_have_happened():
@@ -54,57 +76,132 @@ def test_a_promotion_without_a_version_does_not_claim_to_have_happened():
     assert sentence.startswith("Run e3_s320 is to be promoted to staging, but no version is recorded: ")
 
 
-def test_a_rejection_says_what_was_required_and_what_was_measured():
+def test_a_provisional_promotion_says_what_was_let_pass():
+    assert verdict_sentence(a_decision_report(decision=PROVISIONAL)).endswith(
+        "it passed 1 of 2 checks, and the policy let “test images” pass until there are enough test images."
+    )
+
+
+def test_a_rejection_says_which_check_failed_what_was_required_and_what_was_measured():
     assert verdict_sentence(a_decision_report(decision=REJECTED, version=a_version(version="8"))) == (
-        "Version 8 (run e3_s320) was registered but not promoted to staging: "
-        "the policy requires map_50 > 0.9 (measured: 0.6100)."
+        "Version 8 (run e3_s320) was registered but not promoted to staging: the check “floor mAP50” failed "
+        "(required: above 0.9; measured: 0.610 [0.560, 0.660])."
     )
 
 
 def test_a_rejection_without_a_version_names_the_run():
     sentence = verdict_sentence(a_decision_report(decision=REJECTED, version=None))
-    assert sentence.startswith("Run e3_s320 was not promoted to staging: the policy requires")
+    assert sentence.startswith("Run e3_s320 was not promoted to staging: the check ")
 
 
 def test_a_rejection_gives_every_reason():
-    champion = a_champion(row=a_row(run_id="run-0", name="e9_s640", map_50=0.95))
-    sentence = verdict_sentence(a_decision_report(decision=a_decision(policy=a_policy(floor=0.9), champion=champion)))
-    assert "map_50 > 0.9 (measured: 0.6100); and map_50 not below the staging version's" in sentence
-    assert "(measured: 0.6100 against 0.9500)" in sentence
+    worse = a_check(name="champion", outcome=Outcome.FAILED, required="map_50: better", measured="-0.100")
+    sentence = verdict_sentence(a_decision_report(decision=a_decision(checks=(FAILED, worse))))
+    assert "measured: 0.610 [0.560, 0.660]) and the check “champion” failed" in sentence
+    assert "(required: mAP50: better; measured: −0.100)" in sentence
+
+
+def test_an_inconclusive_decision_names_what_could_not_be_settled():
+    assert verdict_sentence(a_decision_report(decision=INCONCLUSIVE)).endswith(
+        "was registered but not promoted to staging: the check “champion” could not be settled."
+    )
+    two = a_decision(checks=(OPEN, a_check(outcome=Outcome.UNDECIDED)))
+    assert "the checks “champion” and “floor mAP50” could not be settled" in verdict_sentence(
+        a_decision_report(decision=two)
+    )
+
+
+def test_a_decision_that_a_person_let_pass_gives_the_reason():
+    assert verdict_sentence(a_decision_report(decision=ACCEPTED)) == (
+        "Version 3 (run e3_s320) was promoted to staging: the check “champion” could not be settled, "
+        "and a person let it pass: “agreed with QA”."
+    )
+
+
+def test_a_candidate_that_is_there_already_changes_nothing():
+    assert verdict_sentence(a_decision_report(decision=UNCHANGED)) == (
+        "Version 2 (run e3_s320) holds staging already: nothing changes, and no test image was looked at."
+    )
 
 
 def test_where_no_run_was_chosen_nothing_was_registered():
-    assert verdict_sentence(a_decision_report(decision=NOTHING, version=None)) == (
-        "Nothing was promoted to staging and no version was registered: the policy requires "
-        "at least one run with weights that load and an evaluation (measured: 0 of 1 runs)."
+    assert verdict_sentence(a_decision_report(decision=NOTHING, version=None)).startswith(
+        "Nothing was promoted to staging and no version was registered: the check “floor mAP50” failed"
     )
 
 
-def test_how_sure_is_computed_from_the_validation_images_their_boxes_and_the_lead():
-    assert certainty_sentences(a_decision_report()) == (
-        "This decision compares point estimates on 3 validation images; it carries no interval.",
-        "One annotated box of 6, found or missed, moves recall by 0.167.",
-        "e3_s320 leads e3_s416, the next, by 0.030 mAP50.",
+def test_how_sure_is_told_by_the_test_images_their_interval_and_their_use():
+    assert certainty_sentences(judged(use=7)) == (
+        "On 40 test images its mAP50 is 0.610 [0.560, 0.660], with an interval at 95 %.",
+        "There was no champion to compare it with.",
+        "This is the 7th decision on this test set; the policy plans for 20.",
     )
 
 
-def test_equal_scores_are_called_equal():
-    rows = (a_row(), a_row(run_id="run-2", name="e3_s416", image_size_px=416))
-    assert certainty_sentences(a_decision_report(decision=a_decision(rows=rows)))[-1] == (
-        "e3_s320 and e3_s416 score the same mAP50: cost, then name, put one first."
+@pytest.mark.parametrize(
+    ("difference", "told"),
+    [
+        (an_estimate(0.1), "+0.100 [+0.050, +0.150]: better."),
+        (an_estimate(-0.1), "−0.100 [−0.150, −0.050]: worse."),
+        (an_estimate(0.01), "+0.010 [−0.040, +0.060]: within noise."),
+    ],
+)
+def test_the_difference_from_the_champion_is_told_and_judged(difference, told):
+    judgement = a_judgement(champion=an_evaluation(), differences={"map_50": difference})
+    report = a_decision_report(decision=a_decision(champion=a_champion(), judgement=judgement))
+    assert certainty_sentences(report)[1] == f"The difference from version 2 on the same images is {told}"
+
+
+@pytest.mark.parametrize(
+    ("differences", "told"),
+    [
+        ({}, "It could not be compared with version 2 by this figure."),
+        ({"map_50": an_estimate(0.1, reach=None)}, "is +0.100: no interval tells whether that is more than noise."),
+    ],
+)
+def test_a_difference_that_is_not_known_is_not_called_noise(differences, told):
+    judgement = a_judgement(champion=an_evaluation(), differences=differences)
+    report = a_decision_report(decision=a_decision(champion=a_champion(), judgement=judgement))
+    assert certainty_sentences(report)[1].endswith(told)
+
+
+def test_too_few_test_images_are_only_a_hint():
+    few = an_evaluation(subject=a_subject(split="test"), images=12)
+    assert "fewer than 30 test images: read these as hints." in " ".join(certainty_sentences(judged(candidate=few)))
+
+
+def test_where_no_test_image_was_looked_at_that_is_said():
+    assert certainty_sentences(a_decision_report(decision=UNCHANGED)) == ("No test image was looked at.",)
+    assert budget_warning(UNCHANGED) is None
+
+
+def test_a_worn_out_test_set_is_warned_of_instead_of_counted():
+    report = judged(use=21)
+    assert not any("decision on this test set" in sentence for sentence in certainty_sentences(report))
+    assert budget_warning(report.decision).startswith(
+        "This is the 21st decision on this test set, and the policy plans for 20: "
     )
 
 
-def test_without_boxes_and_without_a_second_run_only_the_images_are_counted():
-    images = (an_image(split="train", image="images/train/1.jpg"), an_image(boxes=0))
-    report = a_decision_report(manifest=a_manifest(images=images), decision=a_decision(rows=(a_row(),)))
-    assert certainty_sentences(report) == (
-        "This decision compares point estimates on 1 validation image; it carries no interval.",
+def test_the_last_planned_decision_is_no_reason_to_warn():
+    assert budget_warning(judged(use=20).decision) is None
+
+
+def test_val_says_which_runs_cannot_be_told_apart():
+    assert selection_sentence(a_decision()) == (
+        "2 runs cannot be told apart by mAP50 on the validation images; the cheapest of them, e3_s320, was put forward."
     )
 
 
-def test_where_nothing_was_scored_there_is_nothing_to_be_sure_of():
-    rows = (a_row(status=RunStatus.RUNNING, scores={}),)
-    assert certainty_sentences(a_decision_report(decision=a_decision(rows=rows))) == (
-        "No run was scored: there is nothing to compare.",
-    )
+def test_a_run_that_is_best_beyond_noise_is_called_so():
+    decision = a_decision(selection=a_selection(within_noise=("run-1",)))
+    assert selection_sentence(decision) == "e3_s320 has the best mAP50 on the validation images, beyond noise."
+
+
+def test_a_run_that_was_scored_alone_was_compared_with_nothing():
+    decision = a_decision(selection=a_selection(within_noise=("run-1",), differences={}))
+    assert selection_sentence(decision) == "e3_s320 is the only run that was scored."
+
+
+def test_where_nothing_had_to_be_chosen_nothing_is_said_about_it():
+    assert selection_sentence(a_decision(rows=(a_row(),), selection=None)) is None

@@ -1,188 +1,583 @@
-"""The runs are compared as they were tracked, and the best is promoted: in both registries or in neither."""
+"""Val chooses, test judges the chosen one and nobody else, and what was decided is on record or has not happened."""
 
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 
-from cv_yolo.domain.promotion import Verdict
+from cv_yolo.domain.audit import Action
+from cv_yolo.domain.dataset import Split
+from cv_yolo.domain.intervals import Resampling
+from cv_yolo.domain.promotion import Outcome, Verdict
 from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.versions import Alias
-from cv_yolo.errors import CvYoloError, NotFoundError, ServiceUnavailableError
-from cv_yolo.ports import NewRun
-from cv_yolo.workflows.decide import Registries, carry_out, compare, holder, make_decision, promote
-from tests.builders import NOON, a_decision, a_failed_row, a_policy, a_row
-from tests.fakes import FakeExperimentTracker, FakeModelRegistry
+from cv_yolo.domain.versions import Stage
+from cv_yolo.errors import ConfigError, InputError, NotFoundError, PromotionConflictError, WeightsError
+from cv_yolo.files import sha256_of
+from cv_yolo.ports import FoundDataset, NewRun
+from cv_yolo.workflows.decide import Court, carry_out, compare, decide_among, decide_on
+from cv_yolo.workflows.detectors import Sources, find_detector
+from cv_yolo.workflows.evaluate import Examination, detector_of, evaluate
+from cv_yolo.workflows.register import Register, commit, holder, judge
+from tests.builders import (
+    NOON,
+    a_gate,
+    a_manifest,
+    a_policy,
+    a_proposal,
+    a_spec,
+    a_trained_model,
+    a_truth,
+    an_image,
+    some_detections,
+    some_images,
+)
+from tests.fakes import (
+    FakeAuditLog,
+    FakeDatasetFolder,
+    FakeExperimentTracker,
+    FakeGallery,
+    FakeModelRegistry,
+    FakePredictionFile,
+    FakePredictor,
+)
 
-WEIGHTS = Path("best.pt")
+FEW = Resampling(resamples=100)
+BOX, OTHER = (10.0, 10.0, 60.0, 90.0), (100.0, 20.0, 180.0, 140.0)
 
 
-def tracked(tracker, *, map_50, epochs=3, status=RunStatus.FINISHED, reason=None, revision="r1"):
-    """A run in the tracker, ended; returns its id."""
-    params = {"epochs": str(epochs), "image_size_px": "320"}
-    run_id = tracker.start(NewRun(name=f"e{epochs}_s320", params=params, tags={"dataset_revision": revision}))
-    tracker.log_metrics(run_id, {"final/map_50": map_50, "duration_s": 9.0})
-    tracker.finish(run_id, status, reason)
-    return run_id
+def some_data(*, val=20, test=40):
+    return a_manifest(images=some_images(Split.TRAIN, 4) + some_images(Split.VAL, val) + some_images(Split.TEST, test))
+
+
+@dataclass
+class World:
+    """A project in memory: data, runs, versions, and a predictor that knows what each detector finds."""
+
+    folder: object
+    manifest: object = field(default_factory=some_data)
+    policy: object = field(default_factory=lambda: a_policy(resampling=FEW))
+    predictor: FakePredictor = field(default_factory=FakePredictor)
+    tracker: FakeExperimentTracker = field(default_factory=FakeExperimentTracker)
+    dataset: FakeDatasetFolder = field(default_factory=FakeDatasetFolder)
+    predictions: FakePredictionFile = field(default_factory=FakePredictionFile)
+    models: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        tracking = FakeModelRegistry()
+        self.register = Register(
+            model="cv_yolo_tiny",
+            tracking=tracking,
+            pipeline=FakeModelRegistry(),
+            log=FakeAuditLog(),
+            anchor=tracking,
+        )
+
+    @property
+    def examination(self):
+        root = self.folder / "data"
+        truths = [a_truth(BOX, OTHER, image=each.image) for each in self.manifest.images]
+        self.dataset.put(root, FoundDataset(classes=("person",), images=self.manifest.images), truths=truths)
+        return Examination(
+            predictor=self.predictor,
+            predictions=self.predictions,
+            folder=self.dataset,
+            tracker=self.tracker,
+            dataset_root=root,
+            workdir=self.folder / "work",
+            resampling=FEW,
+        )
+
+    @property
+    def sources(self):
+        return Sources(tracker=self.tracker, register=self.register, weights=self.folder / "fetched")
+
+    def court(self, **changes):
+        values = {
+            "policy": self.policy,
+            "stage": Stage.STAGING,
+            "manifest": self.manifest,
+            "examination": self.examination,
+            "sources": self.sources,
+            "id": "d1",
+            "now": NOON,
+        }
+        return Court(**(values | changes))
+
+    def trained(self, name, *, misses=(), epochs=3):
+        """A model of which the run is tracked, and which misses a box in the images of those numbers; its detector."""
+        params = {"epochs": str(epochs), "image_size_px": "320", "device": "cpu", "threads": "1"}
+        run_id = self.tracker.start(NewRun(name=name, params=params, tags={"dataset_revision": self.manifest.revision}))
+        model = a_trained_model(self.folder, run_id=run_id, spec=a_spec(epochs=epochs))
+        weights = self.folder / f"{run_id}.pt"
+        weights.write_text(f"weights of {name}, {run_id}", encoding="utf-8")
+        model = replace(model, weights=weights, weights_sha256=sha256_of(weights))
+        self.tracker.tag(run_id, {"weights_sha256": model.weights_sha256})
+        self.tracker.log_artifacts(run_id, [weights], "weights")
+        self.models[run_id] = (model, misses)
+        self.look()
+        return model
+
+    def look(self):
+        """Let every detector see the images that there are now."""
+        for model, misses in self.models.values():
+            self.predictor.by_sha256[model.weights_sha256] = {
+                each.image: some_detections(
+                    *((BOX,) if int(each.image.rpartition("/")[2].removesuffix(".jpg")) in misses else (BOX, OTHER)),
+                    image=each.image,
+                )
+                for each in self.manifest.images
+            }
+
+    def evaluated(self, name, **how):
+        """A trained and evaluated model; its detector, as the pipeline makes it."""
+        model = self.trained(name, **how)
+        evaluation = evaluate(model, self.manifest, FakeGallery(), self.examination)
+        return detector_of(model, confidence_threshold=evaluation.confidence_threshold)
+
+    def among(self, *detectors, **court):
+        """The ruling among the runs of these detectors."""
+        rows = compare([each.run_id for each in detectors], self.tracker)
+        return decide_among(rows, {each.run_id: each for each in detectors}, self.court(**court))
+
+    def promoted(self, name, **how):
+        """A model that was promoted into staging; its detector and its version."""
+        detector = self.evaluated(name, **how)
+        ruling = self.among(detector, now=NOON)
+        version = carry_out(ruling, detector, self.court(), actor="anna@desk")
+        assert ruling.decision.promotes
+        return detector, version
+
+    def requests(self):
+        """Which weights were asked for which split since this was asked last."""
+        asked = [(each.weights_sha256, each.images[0].split("/")[1]) for each in self.predictor.requests]
+        self.predictor.requests.clear()
+        return asked
+
+    @property
+    def log(self):
+        return self.register.log.written
 
 
 @pytest.fixture
-def tracker():
-    return FakeExperimentTracker()
+def world(tmp_path):
+    return World(tmp_path)
 
 
-@pytest.fixture
-def registries():
-    return Registries(tracking=FakeModelRegistry(), pipeline=FakeModelRegistry())
+def check(ruling, name):
+    (found,) = [each for each in ruling.decision.checks if each.name == name]
+    return found
 
 
-def holders(registries, alias=Alias.STAGING):
-    """The runs whose versions hold the alias in the two registries."""
-    held = [holder(alias, registry) for registry in (registries.tracking, registries.pipeline)]
-    return tuple(None if version is None else version.run_id for version in held)
+def outcomes(ruling):
+    return {each.name: str(each.outcome) for each in ruling.decision.checks}
 
 
-def a_verdict(run_id, *, verdict=Verdict.PROMOTE, **changes):
-    row = a_row(run_id=run_id, map_50=0.6 if verdict is Verdict.PROMOTE else 0.4)
-    decision = a_decision(rows=(row,), **changes)
-    assert decision.verdict is verdict
-    return decision
-
-
-def test_the_table_is_made_from_the_tracked_runs_in_the_order_asked(tracker):
-    first, second = tracked(tracker, map_50=0.5), tracked(tracker, map_50=0.6, epochs=5)
-    rows = compare([second, first], tracker)
-    assert [(row.run_id, row.epochs, row.scores) for row in rows] == [
-        (second, 5, {"map_50": 0.6}),
-        (first, 3, {"map_50": 0.5}),
+def test_the_table_is_made_from_the_tracked_runs_in_the_order_asked(world):
+    first, second = world.evaluated("e3_s320", misses=range(9)), world.evaluated("e5_s320", epochs=5)
+    rows = compare([second.run_id, first.run_id], world.tracker)
+    assert [(row.run_id, row.name, row.epochs) for row in rows] == [
+        (second.run_id, "e5_s320", 5),
+        (first.run_id, "e3_s320", 3),
     ]
-    assert {row.duration_s for row in rows} == {9.0}
+    assert rows[0].scores == world.tracker.get(second.run_id).scores
+    assert rows[0].scores["map_50"] > rows[1].scores["map_50"]
+    assert {row.latency_ms for row in rows} == {12.5}
 
 
-def test_a_failed_run_is_in_the_table_with_its_reason_and_without_scores(tracker):
-    run_id = tracked(tracker, map_50=0.9, status=RunStatus.FAILED, reason="RuntimeError: out of memory")
-    (row,) = compare([run_id], tracker)
+def test_a_failed_run_is_in_the_table_with_its_reason_and_without_scores(world):
+    run_id = world.trained("e3_s320").run_id
+    world.tracker.log_metrics(run_id, {"final/map_50": 0.9})
+    world.tracker.finish(run_id, RunStatus.FAILED, "RuntimeError: out of memory")
+    (row,) = compare([run_id], world.tracker)
     assert (row.status, row.reason, row.scores) == (RunStatus.FAILED, "RuntimeError: out of memory", {})
 
 
-def test_a_run_that_nobody_tracked_cannot_be_compared(tracker):
+def test_a_run_that_nobody_tracked_cannot_be_compared(world):
     with pytest.raises(NotFoundError):
-        compare(["nowhere"], tracker)
+        compare(["nowhere"], world.tracker)
 
 
-def decided(rows, registries, tracker, **policy):
-    return make_decision(
-        rows, policy=a_policy(**policy), registry=registries.tracking, tracker=tracker, id="d", now=NOON
+def test_a_stage_that_the_policy_says_nothing_about_is_entered_by_nobody(world):
+    policy = a_policy(gates={Stage.STAGING: a_gate()})
+    with pytest.raises(ConfigError, match=r"policy\.yaml: gates: none into production") as refused:
+        world.court(policy=policy, stage=Stage.PRODUCTION)
+    assert "gates.production" in refused.value.hint
+
+
+def test_a_first_good_run_is_promoted_with_every_check_told(world):
+    detector = world.evaluated("e3_s320")
+    ruling = world.among(detector)
+    decision = ruling.decision
+    assert (decision.verdict, decision.chosen, decision.champion) == (Verdict.PROMOTE, detector.run_id, None)
+    assert (decision.id, decision.made_at, decision.stage, decision.policy) == ("d1", NOON, Stage.STAGING, world.policy)
+    assert list(outcomes(ruling)) == ["proof", "selection", "test images", "floor map_50", "champion"]
+    assert set(outcomes(ruling).values()) == {"passed"}
+    assert not decision.provisional
+    assert check(ruling, "proof").sentence.startswith("1 of 1 runs ended with weights")
+    assert check(ruling, "selection").sentence == "e3_s320 is the only run that was scored."
+    assert (ruling.candidate.evaluation.images, ruling.comparison) == (40, None)
+
+
+def test_val_chooses_and_test_is_asked_once_and_only_for_the_chosen_run(world):
+    good, bad, worse = (
+        world.evaluated(name, misses=range(count)) for name, count in (("good", 1), ("bad", 12), ("worse", 15))
     )
+    assert [split for _, split in world.requests()] == ["val"] * 3
+    ruling = world.among(bad, good, worse)
+    assert ruling.decision.chosen == good.run_id
+    assert world.requests() == [(good.weights_sha256, "test")]
+    assert ruling.decision.judgement.candidate.subject.weights_sha256 == good.weights_sha256
 
 
-def test_the_first_decision_has_no_champion(tracker, registries):
-    rows = compare([tracked(tracker, map_50=0.7)], tracker)
-    decision = decided(rows, registries, tracker)
-    assert (decision.champion, decision.verdict, decision.made_at, decision.id) == (None, Verdict.PROMOTE, NOON, "d")
+def test_detections_that_are_kept_are_not_made_again_by_a_second_decision(world):
+    detectors = [world.evaluated("good"), world.evaluated("bad", misses=range(12))]
+    first = world.among(*detectors)
+    world.requests()
+    second = world.among(*detectors)
+    assert world.requests() == []
+    assert second.decision.judgement.candidate == first.decision.judgement.candidate
 
 
-def test_the_champion_is_the_holder_of_the_policys_alias_as_tracked(tracker, registries):
-    old, other, new = (tracked(tracker, map_50=score) for score in (0.8, 0.1, 0.7))
-    version = registries.tracking.register(run_id=old, weights=WEIGHTS, weights_sha256="a")
-    elsewhere = registries.tracking.register(run_id=other, weights=WEIGHTS, weights_sha256="b")
-    registries.tracking.set_alias(Alias.STAGING, version.version)
-    registries.tracking.set_alias(Alias.PRODUCTION, elsewhere.version)
-    rows = compare([new], tracker)
-    decision = decided(rows, registries, tracker)
-    assert (decision.champion.version, decision.champion.row) == (version.version, compare([old], tracker)[0])
-    assert decision.verdict is Verdict.REJECT
-    assert decided(rows, registries, tracker, alias=Alias.PRODUCTION).verdict is Verdict.PROMOTE
+def test_the_chosen_run_is_judged_at_the_threshold_that_it_chose_on_val(world):
+    detector = world.evaluated("e3_s320")
+    assert world.among(detector).candidate.evaluation.confidence_threshold == detector.confidence_threshold == 0.9
 
 
-def test_a_promoted_run_is_one_version_with_the_alias_in_both_registries(registries):
-    version = carry_out(a_verdict("run-1"), WEIGHTS, "a" * 64, registries)
-    assert holders(registries) == ("run-1", "run-1")
-    assert (version.version, version.run_id, version.weights_sha256) == ("1", "run-1", "a" * 64)
-    assert [each.version for each in registries.pipeline.versions()] == ["v1"]
+def test_of_runs_that_cannot_be_told_apart_the_cheapest_is_chosen(world):
+    dear, cheap = world.evaluated("dear", epochs=9), world.evaluated("cheap", misses=(3,), epochs=1)
+    ruling = world.among(dear, cheap)
+    assert ruling.decision.selection.best == dear.run_id
+    assert ruling.decision.chosen == cheap.run_id
+    assert (
+        check(ruling, "selection").sentence
+        == "2 runs cannot be told apart by map_50 on val; the cheapest of them is cheap."
+    )
+    assert check(ruling, "selection").measured == "2 of 2 runs within noise"
+    assert world.requests()[-1] == (cheap.weights_sha256, "test")
 
 
-def test_the_alias_goes_from_the_former_holder_to_the_new_one(registries):
-    carry_out(a_verdict("run-1"), WEIGHTS, "a" * 64, registries)
-    carry_out(a_verdict("run-2"), WEIGHTS, "b" * 64, registries)
-    assert holders(registries) == ("run-2", "run-2")
-    for registry in (registries.tracking, registries.pipeline):
-        assert [version.aliases for version in registry.versions()] == [(), (Alias.STAGING,)]
+def test_a_cheaper_run_that_is_surely_worse_is_not_chosen(world):
+    dear, cheap = world.evaluated("dear", epochs=9), world.evaluated("cheap", misses=range(12), epochs=1)
+    ruling = world.among(cheap, dear)
+    assert ruling.decision.chosen == dear.run_id
+    assert check(ruling, "selection").measured == "1 of 2 runs within noise"
 
 
-def test_the_alias_of_the_policy_is_given_and_no_other(registries):
-    carry_out(a_verdict("run-1", policy=a_policy(alias=Alias.PRODUCTION)), WEIGHTS, "a" * 64, registries)
-    assert holders(registries, Alias.PRODUCTION) == ("run-1", "run-1")
-    assert holders(registries, Alias.STAGING) == (None, None)
+def test_a_failed_run_is_not_chosen_and_is_told(world):
+    good, failed = world.evaluated("good", misses=range(5)), world.trained("failed")
+    world.tracker.finish(failed.run_id, RunStatus.FAILED, "out of memory")
+    ruling = world.among(good, detector_of(failed))
+    assert ruling.decision.chosen == good.run_id
+    assert [row.name for row in ruling.decision.failed_rows] == ["failed"]
+    assert check(ruling, "proof").measured == "1 of 2 runs"
 
 
-def test_a_rejected_run_becomes_a_version_but_is_not_promoted(registries):
-    carry_out(a_verdict("run-1"), WEIGHTS, "a" * 64, registries)
-    version = carry_out(a_verdict("run-2", verdict=Verdict.REJECT), WEIGHTS, "b" * 64, registries)
-    assert version.run_id == "run-2"
-    assert len(registries.pipeline.versions()) == 2
-    assert holders(registries) == ("run-1", "run-1")
+def test_where_all_runs_failed_nothing_is_chosen_asked_or_registered(world):
+    failed = world.trained("failed")
+    world.tracker.finish(failed.run_id, RunStatus.FAILED, "out of memory")
+    ruling = world.among(detector_of(failed))
+    assert (ruling.decision.verdict, ruling.decision.chosen, ruling.decision.selection) == (Verdict.REJECT, None, None)
+    assert outcomes(ruling) == {"proof": "failed"}
+    assert (world.requests(), ruling.candidate, ruling.decision.judgement) == ([], None, None)
+    assert carry_out(ruling, None, world.court(), actor="anna@desk") is None
+    assert (world.register.tracking.versions(), world.log) == ((), [])
 
 
-def test_where_nothing_was_chosen_nothing_is_registered(registries):
-    decision = a_decision(rows=(a_failed_row(),))
-    assert carry_out(decision, WEIGHTS, "a" * 64, registries) is None
-    assert (registries.tracking.versions(), registries.pipeline.versions()) == ((), ())
+def test_a_run_without_a_detector_cannot_be_chosen(world):
+    good, gone = world.evaluated("good", misses=range(5)), world.evaluated("gone")
+    rows = compare([good.run_id, gone.run_id], world.tracker)
+    ruling = decide_among(rows, {good.run_id: good}, world.court())
+    assert ruling.decision.chosen == good.run_id
+    assert check(ruling, "proof").measured == "1 of 2 runs"
 
 
-def test_the_same_decision_carried_out_twice_makes_one_version(registries):
-    decision = a_verdict("run-1")
-    first, again = (carry_out(decision, WEIGHTS, "a" * 64, registries) for _ in range(2))
+def test_a_champion_is_compared_on_the_same_test_images(world):
+    champion, version = world.promoted("old", misses=range(4))
+    candidate = world.evaluated("new", misses=(30,))
+    world.requests()
+    ruling = world.among(candidate)
+    assert (ruling.decision.champion.version, ruling.decision.champion.name) == (version.version, "old")
+    assert world.requests() == [(candidate.weights_sha256, "test")], "the champion's detections are kept"
+    judgement = ruling.decision.judgement
+    assert judgement.champion.subject.weights_sha256 == champion.weights_sha256
+    assert judgement.champion.subject.split_revision == judgement.candidate.subject.split_revision
+    assert judgement.differences["map_50"].value > 0
+    assert ruling.decision.verdict is Verdict.PROMOTE
+    assert {change.image for change in ruling.comparison.broken} == {"images/test/30.jpg"}
+    assert {change.image for change in ruling.comparison.fixed} == {f"images/test/{n}.jpg" for n in range(4)}
+
+
+def test_a_candidate_that_is_surely_worse_is_rejected(world):
+    world.promoted("old")
+    ruling = world.among(world.evaluated("new", misses=range(15)))
+    assert (ruling.decision.verdict, check(ruling, "champion").outcome) == (Verdict.REJECT, Outcome.FAILED)
+
+
+def test_a_candidate_that_may_be_worse_is_inconclusive_and_can_be_let_pass(world):
+    world.promoted("old", misses=(35, 36))
+    candidate = world.evaluated("new", misses=(21, 22, 23))
+    ruling = world.among(candidate)
+    assert ruling.decision.verdict is Verdict.INCONCLUSIVE
+    assert ruling.decision.more_images > 0
+    assert not ruling.decision.promotes
+    accepted = world.among(candidate, accepted="the night scenes are needed")
+    assert accepted.decision.verdict is Verdict.INCONCLUSIVE
+    assert (accepted.decision.promotes, accepted.decision.provisional) == (True, True)
+
+
+def test_a_champion_measured_on_another_revision_of_the_test_images_is_scored_again(world):
+    champion, _ = world.promoted("old")
+    candidate = world.evaluated("new")
+    world.requests()
+    before = world.manifest.split_revision(Split.TEST)
+    mended = tuple(
+        replace(each, label_sha256="mended") if each.image == "images/test/7.jpg" else each
+        for each in world.manifest.images
+    )
+    world.manifest = a_manifest(images=mended)
+    world.look()
+    ruling = world.among(candidate)
+    assert world.requests() == [(candidate.weights_sha256, "test"), (champion.weights_sha256, "test")]
+    revisions = {each.subject.split_revision for each in (ruling.candidate.evaluation, ruling.comparison.first)}
+    assert revisions == {world.manifest.split_revision(Split.TEST)}
+    assert before not in revisions
+
+
+def test_more_training_images_leave_the_champions_test_score_in_use(world):
+    world.promoted("old")
+    world.manifest = a_manifest(
+        images=(*world.manifest.images, an_image(split=Split.TRAIN, image="images/train/99.jpg"))
+    )
+    world.look()
+    candidate = world.evaluated("new")
+    world.requests()
+    world.among(candidate)
+    assert world.requests() == [(candidate.weights_sha256, "test")]
+
+
+def test_the_champion_itself_is_not_judged_again_and_nothing_changes(world):
+    champion, version = world.promoted("old")
+    entries = list(world.log)
+    world.requests()
+    ruling = world.among(champion)
+    decision = ruling.decision
+    assert (decision.verdict, decision.changes_nothing, decision.judgement) == (Verdict.PROMOTE, True, None)
+    assert check(ruling, "champion").sentence == (
+        f"Version {version.version} in staging is this run: nothing changes, no test image was looked at."
+    )
+    assert carry_out(ruling, champion, world.court(), actor="anna@desk") == holder(Stage.STAGING, world.register)
+    assert (world.requests(), world.log) == ([], entries)
+
+
+def test_too_few_test_images_settle_nothing(world):
+    world.manifest = some_data(test=29)
+    ruling = world.among(world.evaluated("e3_s320"))
+    assert ruling.decision.verdict is Verdict.INCONCLUSIVE
+    assert check(ruling, "test images").sentence == "29 test images are fewer than 30: no interval is believed."
+    assert ruling.decision.more_images is not None
+
+
+def provisional_policy():
+    return a_policy(resampling=FEW, gate=a_gate(provisional=True, floors={"map_50": 0.1}))
+
+
+def test_a_policy_may_let_a_first_version_in_provisionally_and_the_log_says_so(world):
+    world.manifest, world.policy = some_data(test=10), provisional_policy()
+    detector = world.evaluated("e3_s320")
+    ruling = world.among(detector)
+    assert (ruling.decision.verdict, ruling.decision.provisional) == (Verdict.PROMOTE, True)
+    assert outcomes(ruling)["test images"] == "waived"
+    carry_out(ruling, detector, world.court(), actor="anna@desk")
+    assert [(entry.action, entry.provisional) for entry in world.log] == [(Action.PROMOTED, True)]
+
+
+def test_a_provisional_champion_may_be_replaced_provisionally_and_a_proven_one_may_not(world):
+    world.policy = provisional_policy()
+    world.manifest = some_data(test=10)
+    world.promoted("first", misses=(4,))
+    second = world.evaluated("second")
+    ruling = world.among(second)
+    assert ruling.decision.champion.provisional
+    assert (ruling.decision.verdict, ruling.decision.provisional) == (Verdict.PROMOTE, True)
+    world.manifest = some_data(test=40)
+    world.look()
+    proven = world.among(second)
+    assert (proven.decision.verdict, proven.decision.provisional) == (Verdict.PROMOTE, False)
+    carry_out(proven, second, world.court(), actor="anna@desk")
+    world.manifest = some_data(test=10)
+    world.look()
+    third = world.among(world.evaluated("third"))
+    assert not third.decision.champion.provisional
+    assert third.decision.verdict is Verdict.INCONCLUSIVE
+
+
+def test_without_test_images_nothing_is_judged(world):
+    world.manifest = some_data(test=0)
+    detector = world.evaluated("e3_s320")
+    world.requests()
+    ruling = world.among(detector)
+    assert ruling.decision.verdict is Verdict.INCONCLUSIVE
+    assert check(ruling, "test images").sentence == "The data set has no test images: nothing can be judged."
+    assert (ruling.candidate, ruling.decision.judgement, world.requests()) == (None, None, [])
+    carry_out(ruling, detector, world.court(), actor="anna@desk")
+    assert [(entry.action, entry.test_revision) for entry in world.log] == [(Action.JUDGED, None)]
+
+
+def test_without_test_images_a_champion_is_not_predicted_either(world):
+    world.promoted("old")
+    world.manifest = some_data(test=0)
+    candidate = world.evaluated("new")
+    world.requests()
+    ruling = world.among(candidate)
+    assert (ruling.comparison, ruling.decision.champion.name, world.requests()) == (None, "old", [])
+
+
+def test_every_decision_on_the_same_test_images_is_counted(world):
+    _, version = world.promoted("old")
+    revision = world.manifest.split_revision(Split.TEST)
+    for minute, test_revision in enumerate([revision] * 5 + ["others", None]):
+        proposal = a_proposal(version=version.version, run_id=version.run_id, test_revision=test_revision)
+        judge(proposal, world.register, actor="anna@desk", now=NOON + timedelta(minutes=minute))
+    assert world.among(world.evaluated("new")).decision.judgement.use == 7
+
+
+def test_looking_at_a_decision_is_not_counted_until_it_is_carried_out(world):
+    detector = world.evaluated("e3_s320")
+    assert [world.among(detector).decision.judgement.use for _ in range(2)] == [1, 1]
+
+
+def test_a_promotion_is_a_version_in_its_stage_in_both_registries_and_one_entry(world):
+    detector = world.evaluated("e3_s320")
+    ruling = world.among(detector, accepted=None)
+    version = carry_out(ruling, detector, world.court(), actor="anna@desk")
+    assert (version.run_id, version.weights_sha256) == (detector.run_id, detector.weights_sha256)
+    assert version.confidence_threshold == detector.confidence_threshold
+    stages = [[each.stage for each in registry.versions()] for registry in registries(world)]
+    assert stages == [[Stage.STAGING], [Stage.STAGING]]
+    (entry,) = world.log
+    decision = ruling.decision
+    assert (entry.action, entry.version, entry.stage, entry.former) == (Action.PROMOTED, "1", Stage.STAGING, None)
+    assert (entry.decision, entry.verdict, entry.reason) == (decision.id, "promote", None)
+    assert (entry.policy, entry.policy_sha256) == ("policy.yaml", "c" * 64)
+    assert entry.evaluations == (decision.judgement.candidate.id,)
+    assert entry.test_revision == world.manifest.split_revision(Split.TEST)
+    assert (entry.actor, entry.at, entry.provisional) == ("anna@desk", NOON, False)
+
+
+def registries(world):
+    return world.register.tracking, world.register.pipeline
+
+
+def test_both_evaluations_are_on_record_and_the_former_holder_is_named(world):
+    world.promoted("old", misses=range(3))
+    candidate = world.evaluated("new")
+    ruling = world.among(candidate)
+    carry_out(ruling, candidate, world.court(), actor="anna@desk")
+    judgement = ruling.decision.judgement
+    assert world.log[-1].evaluations == (judgement.candidate.id, judgement.champion.id)
+    assert world.log[-1].former == "1"
+    assert holder(Stage.STAGING, world.register).version == "2"
+
+
+def test_a_rejected_run_becomes_a_version_that_was_judged_and_nothing_moves(world):
+    world.promoted("old")
+    candidate = world.evaluated("new", misses=range(15))
+    version = carry_out(world.among(candidate), candidate, world.court(), actor="anna@desk")
+    assert version.version == "2"
+    assert (world.log[-1].action, world.log[-1].verdict, world.log[-1].version) == (Action.JUDGED, "reject", "2")
+    assert holder(Stage.STAGING, world.register).version == "1"
+
+
+def test_what_a_person_let_pass_is_on_record_with_the_reason(world):
+    world.manifest = some_data(test=12)
+    detector = world.evaluated("e3_s320")
+    ruling = world.among(detector, accepted="agreed with QA")
+    carry_out(ruling, detector, world.court(), actor="anna@desk")
+    (entry,) = world.log
+    assert (entry.action, entry.verdict, entry.reason) == (Action.PROMOTED, "inconclusive", "agreed with QA")
+    assert entry.provisional
+
+
+def test_a_decision_carried_out_twice_makes_one_version(world):
+    detector = world.evaluated("e3_s320")
+    ruling = world.among(detector)
+    first, again = (carry_out(ruling, detector, world.court(), actor="anna@desk") for _ in range(2))
     assert first.version == again.version
-    assert len(registries.tracking.versions()) == len(registries.pipeline.versions()) == 1
-    assert holders(registries) == ("run-1", "run-1")
+    assert [len(registry.versions()) for registry in registries(world)] == [1, 1]
 
 
-def test_where_the_second_registry_refuses_the_first_goes_back_to_the_former_holder(registries):
-    carry_out(a_verdict("run-1"), WEIGHTS, "a" * 64, registries)
-    registries.pipeline.refuses = ServiceUnavailableError("ZenML does not answer")
-    with pytest.raises(CvYoloError, match=r"version 2 was not promoted: ServiceUnavailableError: ZenML does not") as e:
-        carry_out(a_verdict("run-2"), WEIGHTS, "b" * 64, registries)
-    assert "both registries are as before" in e.value.hint
-    assert e.value.__cause__ is registries.pipeline.refuses
-    assert holders(registries) == ("run-1", "run-1")
+def test_where_somebody_else_promoted_since_the_judgement_nothing_is_moved(world):
+    world.promoted("old", misses=range(3))
+    mine, theirs = world.evaluated("mine", misses=(1,)), world.evaluated("theirs")
+    ruling = world.among(mine)
+    carry_out(world.among(theirs), theirs, world.court(), actor="ben@desk")
+    entries = list(world.log)
+    with pytest.raises(PromotionConflictError, match="judged against version 1 in staging, but version 2 is there"):
+        carry_out(ruling, mine, world.court(), actor="anna@desk")
+    assert world.log == entries
+    assert holder(Stage.STAGING, world.register).run_id == theirs.run_id
 
 
-def test_where_the_second_registry_refuses_a_first_promotion_nobody_holds_the_alias(registries):
-    registries.pipeline.refuses = RuntimeError("no stage")
-    with pytest.raises(CvYoloError, match="RuntimeError: no stage"):
-        carry_out(a_verdict("run-1"), WEIGHTS, "a" * 64, registries)
-    assert holders(registries) == (None, None)
+def test_where_somebody_else_was_first_into_an_empty_stage_nothing_is_moved(world):
+    mine, theirs = world.evaluated("mine"), world.evaluated("theirs")
+    ruling = world.among(mine)
+    carry_out(world.among(theirs), theirs, world.court(), actor="ben@desk")
+    with pytest.raises(PromotionConflictError, match="judged against no version in staging, but version 1 is there"):
+        carry_out(ruling, mine, world.court(), actor="anna@desk")
 
 
-def test_a_refused_promotion_can_be_repeated_once_the_cause_is_mended(registries):
-    registries.pipeline.refuses = ServiceUnavailableError("down")
-    with pytest.raises(CvYoloError):
-        carry_out(a_verdict("run-1"), WEIGHTS, "a" * 64, registries)
-    registries.pipeline.refuses = None
-    carry_out(a_verdict("run-1"), WEIGHTS, "a" * 64, registries)
-    assert holders(registries) == ("run-1", "run-1")
-    assert len(registries.tracking.versions()) == 1
+def test_a_version_is_judged_for_production_against_the_version_that_is_there(world):
+    detector, version = world.promoted("old")
+    court = world.court(stage=Stage.PRODUCTION)
+    first = decide_on(find_detector("staging", world.sources), court)
+    assert (first.decision.chosen, first.decision.champion, first.decision.selection) == (detector.run_id, None, None)
+    assert list(outcomes(first)) == ["proof", "test images", "floor map_50", "champion"]
+    carry_out(first, detector, court, actor="anna@desk")
+    assert holder(Stage.PRODUCTION, world.register).version == version.version
+    assert holder(Stage.STAGING, world.register) is None
+    candidate = world.evaluated("new")
+    assert decide_on(candidate, court).decision.champion.version == version.version
 
 
-def test_where_the_first_registry_refuses_the_second_is_not_asked(registries):
-    registries.tracking.refuses = ServiceUnavailableError("MLflow does not answer")
-    with pytest.raises(ServiceUnavailableError):
-        carry_out(a_verdict("run-1"), WEIGHTS, "a" * 64, registries)
-    assert holders(registries) == (None, None)
+@pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.STOPPED, RunStatus.RUNNING])
+def test_a_run_without_its_proof_is_not_put_forward_by_hand_either(world, status):
+    model = world.trained("e3_s320")
+    if status is not RunStatus.RUNNING:
+        world.tracker.finish(model.run_id, status, "its evaluation broke off")
+    detector = find_detector("e3_s320", world.sources)
+    ruling = decide_on(detector, world.court())
+    assert (ruling.decision.verdict, ruling.decision.chosen) == (Verdict.REJECT, None)
+    assert outcomes(ruling) == {"proof": "failed"}
+    assert carry_out(ruling, detector, world.court(), actor="anna@desk") is None
+    assert (world.requests(), world.register.tracking.versions(), world.log) == ([], (), [])
 
 
-def test_a_version_that_the_second_registry_does_not_know_is_not_promoted_in_the_first(registries):
-    version = registries.tracking.register(run_id="run-1", weights=WEIGHTS, weights_sha256="a" * 64)
-    with pytest.raises(
-        CvYoloError, match="version 1 was not promoted: NotFoundError: the second registry has no version"
-    ):
-        promote(version, Alias.STAGING, registries)
-    assert holders(registries) == (None, None)
+def test_a_detector_that_nobody_tracked_cannot_be_promoted(world):
+    (world.folder / "foreign.pt").write_bytes(b"somebody's")
+    detector = find_detector(str(world.folder / "foreign.pt"), world.sources)
+    with pytest.raises(InputError, match=r"foreign\.pt: nobody tracked its training") as refused:
+        decide_on(detector, world.court())
+    assert "cv-yolo models" in refused.value.hint
 
 
-def test_ctrl_c_between_the_registries_puts_the_first_back_and_goes_on_its_way(registries):
-    carry_out(a_verdict("run-1"), WEIGHTS, "a" * 64, registries)
-    registries.pipeline.refuses = KeyboardInterrupt()
-    with pytest.raises(KeyboardInterrupt):
-        carry_out(a_verdict("run-2"), WEIGHTS, "b" * 64, registries)
-    assert holders(registries) == ("run-1", "run-1")
+def test_a_champion_whose_weights_were_changed_in_the_store_stops_the_decision(world):
+    champion, _ = world.promoted("old")
+    trojan = world.folder / f"{champion.run_id}.pt"
+    trojan.write_bytes(b"a trojan")
+    world.tracker.log_artifacts(champion.run_id, [trojan], "weights")
+    entries = list(world.log)
+    with pytest.raises(WeightsError, match="not what was recorded"):
+        world.among(world.evaluated("new"))
+    assert not (world.folder / "fetched").exists()
+    assert world.log == entries
+
+
+def test_a_version_that_was_promoted_by_hand_meanwhile_counts_as_champion(world):
+    """The holder is the log's, not the one that a former decision knew."""
+    _, first = world.promoted("first", misses=range(3))
+    second, _ = world.promoted("second")
+    proposal = a_proposal(version=first.version, run_id=first.run_id, expected="2")
+    commit(proposal, world.register, actor="ben@desk", now=NOON)
+    ruling = world.among(second)
+    assert ruling.decision.champion.version == first.version
+    assert not ruling.decision.changes_nothing

@@ -52,6 +52,7 @@ def test_the_run_records_everything_that_determines_it(tracker, request_):
         "dvc_hash": manifest.dvc_hash,
         "dvc_versioned": "true",
         "seed": "7",
+        "weights_sha256": sha256_of(request_.workdir / "best.pt"),
     }
 
 
@@ -78,16 +79,11 @@ def test_the_trained_model_is_the_one_whose_files_are_kept(tracker, request_):
     assert model.weights_sha256 == sha256_of(model.weights)
     assert (model.spec, model.dataset_revision) == (request_.spec, a_manifest().revision)
     assert tracker.artifact(model.run_id, "weights/best.pt") == model.weights.read_bytes()
-    assert tracker.artifacts(model.run_id) == ("weights/best.pt", "training/results.csv")
+    assert tracker.kept(model.run_id) == ("weights/best.pt", "training/results.csv")
     metrics = tracker.get(model.run_id).metrics
-    assert (
-        (metrics["duration_s"], metrics["weights_size_bytes"])
-        == (model.duration_s, model.size_bytes)
-        == (
-            1.5,
-            model.weights.stat().st_size,
-        )
-    )
+    assert metrics["duration_s"] == model.duration_s == 1.5
+    assert metrics["weights_size_bytes"] == model.size_bytes == model.weights.stat().st_size
+    assert tracker.get(model.run_id).tags["weights_sha256"] == model.weights_sha256
 
 
 def test_the_trainer_is_asked_for_exactly_this_training(tracker, request_):
@@ -166,7 +162,8 @@ def test_a_training_without_its_proof_is_a_failed_run_that_keeps_no_weights(trac
     with pytest.raises(TrainingFailedError, match=complaint):
         train(request_, a_training(tracker, FakeTrainer(tamper=tamper)))
     assert failed_run(tracker)[0] is RunStatus.FAILED
-    assert tracker.artifacts(tracker.runs()[0].run_id) == ()
+    assert tracker.kept(tracker.runs()[0].run_id) == ()
+    assert "weights_sha256" not in tracker.runs()[0].tags
 
 
 def test_a_training_that_stopped_early_by_its_own_rule_is_good(tracker, request_):

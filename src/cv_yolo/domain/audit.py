@@ -1,0 +1,180 @@
+"""The audit log of a model: who moved which version where, when, by which decision and why.
+
+Each entry carries the hash of the one before, so that no entry can be changed, lost, moved or repeated unnoticed; the
+end of the log is named by an anchor that is kept elsewhere (`verify`). Who holds which stage follows from the entries
+alone (`holders`, `stages`): the log is the truth, and the registries follow it.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from cv_yolo.domain.versions import HELD_BY_ONE, Stage
+
+
+class Action(StrEnum):
+    """What an entry tells; all but a judgement put a version into a stage."""
+
+    ADOPTED = "adopted"
+    JUDGED = "judged"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What is to be recorded: a version for a stage, and on which grounds.
+
+    `expected` is the version that held the stage when this was decided, `evaluations` name what was compared,
+    `test_revision` the test data that judged, and `provisional` a promotion whose evidence was found too weak.
+    """
+
+    stage: Stage
+    version: str
+    run_id: str
+    expected: str | None = None
+    decision: str | None = None
+    verdict: str | None = None
+    policy: str | None = None
+    policy_sha256: str | None = None
+    evaluations: tuple[str, ...] = ()
+    test_revision: str | None = None
+    reason: str | None = None
+    provisional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the log; `former` held the stage before, `previous` is the hash of the entry before this one."""
+
+    number: int
+    at: datetime
+    actor: str
+    action: Action
+    model: str
+    stage: Stage
+    version: str
+    former: str | None = None
+    run_id: str
+    decision: str | None = None
+    verdict: str | None = None
+    policy: str | None = None
+    policy_sha256: str | None = None
+    evaluations: tuple[str, ...] = ()
+    test_revision: str | None = None
+    reason: str | None = None
+    provisional: bool = False
+    previous: str
+
+    def __post_init__(self) -> None:
+        if self.number < 1:
+            raise ValueError(f"entries are numbered from 1, not {self.number}")
+        if self.at.utcoffset() != timedelta(0):
+            raise ValueError(f"an entry's time is in UTC, not {self.at.isoformat()}")
+
+    @property
+    def canonical(self) -> str:
+        """The entry as JSON in one line: sorted keys, no spaces, and without what is None.
+
+        A field that a later version adds is None in older entries, and so leaves their hashes as they are.
+        """
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        said["at"] = self.at.isoformat(timespec="microseconds")
+        return json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of `canonical`, in hexadecimal."""
+        return hashlib.sha256(self.canonical.encode()).hexdigest()
+
+    @property
+    def moves(self) -> bool:
+        """Whether this entry puts its version into its stage."""
+        return self.action is not Action.JUDGED
+
+
+def chained(
+    proposal: Proposal, entries: Sequence[Entry], *, action: Action, model: str, actor: str, at: datetime
+) -> Entry:
+    """The entry that records the proposal at the end of the log."""
+    last = entries[-1] if entries else None
+    said = asdict(proposal)
+    former = said.pop("expected")
+    return Entry(
+        number=last.number + 1 if last else 1,
+        at=at,
+        actor=actor,
+        action=action,
+        model=model,
+        former=former,
+        previous=last.sha256 if last else "",
+        **said,
+    )
+
+
+def stages(entries: Sequence[Entry]) -> dict[str, Stage | None]:
+    """Where each version that the log names stands after the last entry; None for one that was only judged."""
+    placed: dict[str, Stage | None] = {}
+    for entry in entries:
+        if not entry.moves:
+            placed.setdefault(entry.version, None)
+            continue
+        if entry.stage in HELD_BY_ONE:
+            placed |= {version: Stage.ARCHIVED for version, stage in placed.items() if stage is entry.stage}
+        placed[entry.version] = entry.stage
+    return placed
+
+
+def holders(entries: Sequence[Entry]) -> dict[Stage, str]:
+    """Who is in staging and who in production after the last entry; a stage that nobody holds is absent."""
+    placed = stages(entries)
+    return {stage: version for stage in HELD_BY_ONE for version, where in placed.items() if where is stage}
+
+
+def held(entries: Sequence[Entry], stage: Stage) -> tuple[str, ...]:
+    """Every version that was ever put into the stage, in the order of the first time."""
+    return tuple(dict.fromkeys(entry.version for entry in entries if entry.moves and entry.stage is stage))
+
+
+def earlier_holder(entries: Sequence[Entry], stage: Stage) -> str | None:
+    """Who held the stage before its present holder; going back twice goes back two steps.
+
+    A version that is in production by now is passed over: staging does not take it from there.
+    """
+    steps: list[str] = []
+    for entry in entries:
+        if not entry.moves or entry.stage is not stage:
+            continue
+        if entry.action is Action.ROLLED_BACK and entry.version in steps:
+            del steps[_last_index(steps, entry.version) + 1 :]
+        elif not steps or steps[-1] != entry.version:
+            steps.append(entry.version)
+    now = holders(entries)
+    in_use = {now.get(stage), now.get(Stage.PRODUCTION)}
+    return next((version for version in reversed(steps) if version not in in_use), None)
+
+
+def last_moved_stage(entries: Sequence[Entry]) -> Stage | None:
+    """The stage of the last promotion or step back; None where there was none."""
+    done = {Action.PROMOTED, Action.ROLLED_BACK}
+    return next((entry.stage for entry in reversed(entries) if entry.action in done), None)
+
+
+def settled_by(entries: Sequence[Entry], stage: Stage) -> Entry | None:
+    """The entry since which the stage is held as it is now; None where nobody ever held it."""
+    for index in range(len(entries), 0, -1):
+        if holders(entries[:index]).get(stage) != holders(entries[: index - 1]).get(stage):
+            return entries[index - 1]
+    return None
+
+
+def judgements_on(entries: Sequence[Entry], test_revision: str) -> int:
+    """How many entries were judged by this revision of the test data: each one wears it out a little."""
+    return sum(entry.test_revision == test_revision for entry in entries)
+
+
+def _last_index(steps: Sequence[str], version: str) -> int:
+    return len(steps) - 1 - list(reversed(steps)).index(version)

@@ -1,0 +1,67 @@
+"""A comparison of two models, and the evaluation of one, as pages: the verdict first, the images last."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cv_yolo.reports.content import ComparisonReport, EvaluationReport
+from cv_yolo.reports.difference import difference_finding, method_sentence, score_sentence, threshold_sentences
+from cv_yolo.reports.facts import Fact, evaluation_facts
+from cv_yolo.reports.gallery import Gallery, changed_images, gallery_style, worst_images
+from cv_yolo.reports.icons import icon
+from cv_yolo.reports.measured import measured_parts
+from cv_yolo.reports.page import Part, page, paragraph, parts_html
+from cv_yolo.reports.parts import facts_list
+from cv_yolo.reports.scores import Scores, of_comparison, of_evaluation
+from cv_yolo.reports.text import escaped, time_text
+
+MAIN: Final = "map_50"
+SIGNS: Final = {"better": ("good", "passed"), "worse": ("bad", "failed"), "": ("open", "level")}
+
+
+def comparison_html(report: ComparisonReport) -> str:
+    """What lies between two models, as one file that needs nothing else."""
+    scores = of_comparison(report)
+    finding = difference_finding(scores, report.metric)
+    kind, sign = SIGNS[finding.told_apart]
+    method = method_sentence(scores.subject, finding.estimate, paired=True)
+    names = (report.first_name, report.second_name)
+    banner = _Banner(kicker="Comparison", heading=finding.sentence, small=method, kind=kind, sign=sign)
+    gallery = changed_images(names, report.comparison, report.thumbnails)
+    return _page(f"{names[1]} against {names[0]}", banner, scores, gallery, made_at=report.made_at)
+
+
+def evaluation_html(report: EvaluationReport) -> str:
+    """What one model scores, as one file that needs nothing else."""
+    scores = of_evaluation(report)
+    evaluation = scores.subject
+    method = method_sentence(evaluation, evaluation.figures.get(MAIN), paired=False)
+    banner = _Banner(kicker="Evaluation", heading=score_sentence(scores, MAIN), small=method)
+    gallery = worst_images(report.name, evaluation.subject.classes, report.marks, report.thumbnails)
+    return _page(f"{report.name} evaluated", banner, scores, gallery, made_at=report.made_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Banner:
+    """What stands at the top of a page."""
+
+    kicker: str
+    heading: str
+    small: str
+    kind: str = "plain"
+    sign: str | None = None
+
+    def html(self, scores: Scores, moment: str) -> str:
+        sign = "" if self.sign is None else icon(self.sign)
+        small = " ".join((self.small, *threshold_sentences(scores)))
+        return (
+            f'<header class="banner {self.kind}">\n{paragraph(f"{self.kicker} · {moment}", kind="kicker")}\n'
+            f"<h1>{sign}<span>{escaped(self.heading)}</span></h1>\n{paragraph(small, kind='fine')}\n</header>"
+        )
+
+
+def _page(title: str, banner: _Banner, scores: Scores, gallery: Gallery, *, made_at: datetime) -> str:
+    moment = time_text(made_at)
+    facts = facts_list([Fact(label="Made at", value=moment), *evaluation_facts(scores)])
+    parts = (*measured_parts(scores, gallery), Part(id="provenance", heading="Provenance", contents=(facts,)))
+    return page(title, f"{banner.html(scores, moment)}\n{parts_html(parts)}", style=gallery_style(gallery))

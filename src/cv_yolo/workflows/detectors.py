@@ -1,0 +1,133 @@
+"""Find a detector by what a person calls it: a stage, a version, a run, or a weights file."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cv_yolo.domain.evaluation import PredictionSettings
+from cv_yolo.domain.runs import FINAL_PREFIX, Run
+from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion
+from cv_yolo.errors import NotFoundError, WeightsError
+from cv_yolo.files import sha256_of, write_bytes_whole
+from cv_yolo.ports import ExperimentTracker
+from cv_yolo.workflows.evaluate import Detector
+from cv_yolo.workflows.register import Register, holder
+from cv_yolo.workflows.train import WEIGHTS_TAG
+
+WEIGHTS_SUFFIXES = (".pt", ".onnx")
+DEFAULT_IMAGE_SIZE_PX = 640
+NEWEST = "newest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where detectors come from; `weights` is the folder in which fetched weights are kept by their hash."""
+
+    tracker: ExperimentTracker
+    register: Register
+    weights: Path
+
+
+def find_detector(name: str, sources: Sources, *, image_size_px: int | None = None) -> Detector:
+    """The detector of that name; `image_size_px` is for weights files, whose image size nobody recorded.
+
+    Raises `NotFoundError` where there is none, `WeightsError` where its weights are lost or not those recorded.
+    """
+    if Path(name).suffix in WEIGHTS_SUFFIXES:
+        return _of_file(Path(name), image_size_px or DEFAULT_IMAGE_SIZE_PX)
+    version = find_version(name, sources.register)
+    if version is not None:
+        return of_version(version, sources)
+    run = find_run(name, sources.tracker.runs())
+    return _of_run(run, sources, name=run.name, weights_sha256=run.tags.get(WEIGHTS_TAG))
+
+
+def run_of(name: str, sources: Sources) -> Run | None:
+    """The tracked run behind the detector of that name; None for a weights file."""
+    if Path(name).suffix in WEIGHTS_SUFFIXES:
+        return None
+    version = find_version(name, sources.register)
+    return find_run(name, sources.tracker.runs()) if version is None else sources.tracker.get(version.run_id)
+
+
+def find_version(name: str, register: Register) -> ModelVersion | None:
+    """The version that is in the stage of that name, the `newest`, or the one that is called so; None where none is.
+
+    Raises `NotFoundError` for an empty stage, and where nothing was registered yet.
+    """
+    for stage in HELD_BY_ONE:
+        if name == stage:
+            held = holder(stage, register)
+            if held is None:
+                raise NotFoundError(f"no version is in {stage}", hint="`cv-yolo models` lists what there is")
+            return held
+    versions = register.tracking.versions()
+    if name == NEWEST:
+        if not versions:
+            raise NotFoundError("no version is registered", hint="`cv-yolo grid` registers the best run of a grid")
+        return versions[-1]
+    return next((each for each in versions if each.version == name), None)
+
+
+def find_run(wanted: str, runs: Sequence[Run]) -> Run:
+    """The run whose id begins so, or the newest of that name; `runs` are newest first."""
+    by_id = [run for run in runs if run.run_id.startswith(wanted)]
+    if len(by_id) > 1:
+        raise NotFoundError(f"{wanted}: {len(by_id)} runs begin with it", hint="give more of the id")
+    by_name = [run for run in runs if run.name == wanted]
+    if not by_id and not by_name:
+        raise NotFoundError(f"{wanted}: no such run", hint="`cv-yolo runs` lists what there is")
+    return (by_id or by_name)[0]
+
+
+def of_version(version: ModelVersion, sources: Sources) -> Detector:
+    """A registered version as a detector, with the threshold that its run chose on val."""
+    run = sources.tracker.get(version.run_id)
+    return _of_run(run, sources, name=f"version {version.version}", weights_sha256=version.weights_sha256)
+
+
+def _of_run(run: Run, sources: Sources, *, name: str, weights_sha256: str | None) -> Detector:
+    if weights_sha256 is None:
+        raise WeightsError(
+            f"run {run.name} ({run.run_id[:8]}) left no weights", hint=f"it ended as {run.status}: train it again"
+        )
+    return Detector(
+        name=name,
+        weights=_fetched(run, weights_sha256, sources),
+        weights_sha256=weights_sha256,
+        settings=PredictionSettings(image_size_px=int(run.params["image_size_px"])),
+        run_id=run.run_id,
+        confidence_threshold=run.metrics.get(f"{FINAL_PREFIX}confidence_threshold"),
+        device=run.params["device"],
+        threads=int(run.params["threads"]),
+    )
+
+
+def _fetched(run: Run, weights_sha256: str, sources: Sources) -> Path:
+    """The run's weights on this machine, checked; whatever else lies in the store under their name is refused."""
+    here = sources.weights / f"{weights_sha256}.pt"
+    if here.is_file() and sha256_of(here) == weights_sha256:
+        return here
+    kept = sources.tracker.artifacts(run.run_id, "weights")
+    if not kept:
+        raise WeightsError(f"run {run.name} ({run.run_id[:8]}) keeps no weights")
+    content = sources.tracker.artifact(run.run_id, kept[0])
+    if hashlib.sha256(content).hexdigest() != weights_sha256:
+        raise WeightsError(
+            f"run {run.name} ({run.run_id[:8]}): {kept[0]} is not what was recorded (its sha256 differs)",
+            hint="somebody changed the stored file; do not use it",
+        )
+    write_bytes_whole(here, content)
+    return here
+
+
+def _of_file(path: Path, image_size_px: int) -> Detector:
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such weights file")
+    return Detector(
+        name=path.name,
+        weights=path.resolve(),
+        weights_sha256=sha256_of(path),
+        settings=PredictionSettings(image_size_px=image_size_px),
+    )

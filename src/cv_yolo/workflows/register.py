@@ -1,0 +1,194 @@
+"""The register of one model: the audit log is written first and is the truth, the registries follow it.
+
+An entry in the log is the commit: before it nothing has happened; after it a crash or a registry that is down leaves
+the registries behind, and whoever comes next (`check`, or the next promotion) brings them up to date.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from cv_yolo.domain.audit import Action, Entry, Proposal, chained, holders, settled_by
+from cv_yolo.domain.chain import Finding, head, verify
+from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion, Stage
+from cv_yolo.errors import AuditLogError, CvYoloError, NotFoundError, PolicyRefusedError, PromotionConflictError
+from cv_yolo.ports import Anchor, AuditLog, ModelRegistry, NewVersion
+from cv_yolo.workflows.follow_log import Difference, Repair, Side, repairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """The log of a model, the two registries that follow it, and the anchor that names the log's end."""
+
+    model: str
+    tracking: ModelRegistry
+    pipeline: ModelRegistry
+    log: AuditLog
+    anchor: Anchor
+
+
+def registered(new: NewVersion, register: Register) -> ModelVersion:
+    """The version of this run, in both registries; as the tracking registry names it."""
+    version = register.tracking.register(new)
+    register.pipeline.register(new, version=version.version)
+    return version
+
+
+def holder(stage: Stage, register: Register) -> ModelVersion | None:
+    """The version in the stage: by the log, or by the tracking registry where the log was not begun yet.
+
+    A version that the tracking registry has lost is nobody.
+    """
+    entries, known = register.log.entries(), register.tracking.versions()
+    if not entries:
+        return next((each for each in known if each.stage is stage), None)
+    return next((each for each in known if each.version == holders(entries).get(stage)), None)
+
+
+def commit(proposal: Proposal, register: Register, *, actor: str, now: datetime) -> Entry:
+    """Promote: put the version into its stage, if the stage is still held by who was expected there.
+
+    Raises `PromotionConflictError` where it is not; then nothing has happened. The same promotion once more is fine.
+    """
+    with register.log.locked():
+        entries = caught_up(register, actor=actor, now=now)
+        known = _require_registered(proposal, register)
+        former = _require_expected(proposal, entries, known)
+        _require_production_kept(proposal, entries)
+        stated = replace(proposal, expected=former)
+        return recorded(Action.PROMOTED, stated, entries, register, actor=actor, now=now)
+
+
+def judge(proposal: Proposal, register: Register, *, actor: str, now: datetime) -> Entry:
+    """Put on record that the version was judged for its stage, and leave all versions where they are."""
+    with register.log.locked():
+        entries = caught_up(register, actor=actor, now=now)
+        _require_registered(proposal, register)
+        return recorded(Action.JUDGED, proposal, entries, register, actor=actor, now=now)
+
+
+def check(register: Register, *, repair: bool) -> tuple[Difference, ...]:
+    """Where the registries differ from the log; with `repair` they follow it, except for what is lost."""
+    with register.log.locked():
+        entries = _whole(register)
+        todo = (*_repairs(entries, register), *_late_anchor(entries, register))
+        for each in todo if repair else ():
+            each.act()
+        return tuple(each.difference for each in todo)
+
+
+def examine(log: AuditLog, anchor: Anchor) -> tuple[Finding, ...]:
+    """What is wrong with the log: lines that are no entries, or else entries that do not hold together."""
+    seen = anchor.anchor()  # before the entries: what is written in between makes the log longer, never shorter
+    return log.damage() or verify(log.entries(), seen)
+
+
+def caught_up(register: Register, *, actor: str, now: datetime) -> tuple[Entry, ...]:
+    """The log, whole, and both registries as it says; a registry that is down is noticed before anything is done."""
+    entries = _whole(register)
+    todo = _repairs(entries, register)
+    if not entries:
+        entries = _adopted(register, actor=actor, now=now)
+    for each in todo:
+        each.act()
+    return entries
+
+
+def recorded(
+    action: Action, proposal: Proposal, entries: tuple[Entry, ...], register: Register, *, actor: str, now: datetime
+) -> Entry:
+    """Write the entry, which is the commit, and let the registries and the anchor follow."""
+    entry = chained(proposal, entries, action=action, model=register.model, actor=actor, at=now.astimezone(UTC))
+    register.log.append(entry)
+    try:
+        for each in _repairs((*entries, entry), register) if entry.moves else ():
+            each.act()
+        register.anchor.set_anchor(f"{entry.number} {entry.sha256}")
+    except CvYoloError as error:
+        deed = f"in {entry.stage}" if entry.moves else f"judged for {entry.stage}"
+        raise type(error)(
+            f"version {entry.version} is {deed} by entry {entry.number} of the log, but the registries lag behind: "
+            f"{error.message}",
+            hint="the entry stands; once the cause is mended, `cv-yolo models check` brings the registries up to date",
+        ) from error
+    return entry
+
+
+def _adopted(register: Register, *, actor: str, now: datetime) -> tuple[Entry, ...]:
+    """Begin the log of a project that is older than its log: who holds a stage by now is put on record."""
+    entries: tuple[Entry, ...] = ()
+    for each in register.tracking.versions():
+        if each.stage in HELD_BY_ONE:
+            reason = f"in {each.stage} before the log was begun"
+            proposal = Proposal(stage=each.stage, version=each.version, run_id=each.run_id, reason=reason)
+            at = now.astimezone(UTC)
+            entry = chained(proposal, entries, action=Action.ADOPTED, model=register.model, actor=actor, at=at)
+            register.log.append(entry)
+            entries += (entry,)
+    return entries
+
+
+def _whole(register: Register) -> tuple[Entry, ...]:
+    seen = register.anchor.anchor()
+    entries = register.log.entries()
+    findings = verify(entries, seen)
+    if findings:
+        raise AuditLogError(
+            f"the audit log of {register.model} does not hold together: {findings[0].sentence}",
+            hint="`cv-yolo history --verify` tells all that is wrong; bring the log back from a copy",
+        )
+    return entries
+
+
+def _repairs(entries: Sequence[Entry], register: Register) -> tuple[Repair, ...]:
+    return repairs(entries, tracking=register.tracking, pipeline=register.pipeline)
+
+
+def _late_anchor(entries: Sequence[Entry], register: Register) -> tuple[Repair, ...]:
+    end, seen = head(entries), register.anchor.anchor()
+    if end is None or end == seen:
+        return ()
+    difference = Difference(
+        registry=Side.TRACKING,
+        subject="end of the log",
+        wanted=f"entry {entries[-1].number}",
+        found=f"entry {seen.split()[0]}" if seen else "nothing",
+    )
+    return (Repair(difference=difference, act=lambda: register.anchor.set_anchor(end)),)
+
+
+def _require_registered(proposal: Proposal, register: Register) -> tuple[ModelVersion, ...]:
+    known = register.tracking.versions()
+    if not any((each.version, each.run_id) == (proposal.version, proposal.run_id) for each in known):
+        raise NotFoundError(
+            f"version {proposal.version} of run {proposal.run_id} is not registered",
+            hint="`cv-yolo models` lists the versions",
+        )
+    return known
+
+
+def _require_expected(proposal: Proposal, entries: Sequence[Entry], known: Sequence[ModelVersion]) -> str | None:
+    """Who is in the stage now: who was expected there, or the proposed version itself."""
+    by_log = holders(entries).get(proposal.stage)
+    now = by_log if any(each.version == by_log for each in known) else None
+    if now in {proposal.expected, proposal.version}:
+        return now
+    last = settled_by(entries, proposal.stage)
+    since = f" since {last.at:%Y-%m-%d %H:%M} UTC (entry {last.number}, by {last.actor})" if last else ""
+    judged = f"version {proposal.version} was judged against {_named(proposal.expected)} in {proposal.stage}"
+    raise PromotionConflictError(
+        f"{judged}, but {_named(now)} is there{since}",
+        hint="nothing was moved; run the same command again: it compares with what is there now",
+    )
+
+
+def _require_production_kept(proposal: Proposal, entries: Sequence[Entry]) -> None:
+    if proposal.stage is not Stage.PRODUCTION and holders(entries).get(Stage.PRODUCTION) == proposal.version:
+        raise PolicyRefusedError(
+            f"version {proposal.version} is in production, which would be left empty",
+            hint=f"it is in use already; promote another version to {proposal.stage}",
+        )
+
+
+def _named(version: str | None) -> str:
+    return "no version" if version is None else f"version {version}"

@@ -1,0 +1,125 @@
+"""Gather what a written decision shows, and keep it: in the project, and with the run that was chosen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cv_yolo.domain.evaluation import Evaluation
+from cv_yolo.domain.marks import ImageMarks, mark_images
+from cv_yolo.domain.promotion import Decision
+from cv_yolo.domain.versions import ModelVersion
+from cv_yolo.files import write_whole
+from cv_yolo.ports import ExperimentTracker, Gallery, Thumbnail
+from cv_yolo.reports.content import MOST_IMAGES, DecisionReport, RunReport
+from cv_yolo.reports.decision_html import decision_html
+from cv_yolo.reports.decision_markdown import decision_markdown
+from cv_yolo.workflows.decide import Court, Ruling
+from cv_yolo.workflows.evaluate import SAMPLES_NAME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a decision comes from: commit and machine as tags, and ZenML's pipeline run (None: by hand)."""
+
+    tags: Mapping[str, str]
+    pipeline_run: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEvidence:
+    """The tracked runs that were compared, their evaluations on val, and why others failed."""
+
+    run_ids: Sequence[str]
+    evaluations: Mapping[str, Evaluation]
+    failures: dict[str, str]
+
+
+def decision_path(decision: Decision, folder: Path) -> Path:
+    """The page of a decision."""
+    return folder / f"{decision.made_at:%Y-%m-%d}-{decision.id}.html"
+
+
+def report_decision(
+    ruling: Ruling,
+    version: ModelVersion | None,
+    court: Court,
+    *,
+    gallery: Gallery,
+    origin: Origin,
+    evidence: RunEvidence,
+) -> DecisionReport:
+    """Everything that a reader needs to follow a decision."""
+    decision, tracker = ruling.decision, court.examination.tracker
+    marks = _candidate_marks(ruling)
+    return DecisionReport(
+        decision=decision,
+        version=version,
+        manifest=court.manifest,
+        runs=run_reports(evidence.run_ids, evidence.evaluations, tracker, samples_of=decision.chosen),
+        failures=evidence.failures,
+        pipeline_run=origin.pipeline_run or "",
+        git_commit=origin.tags["git_commit"],
+        git_dirty=origin.tags["git_dirty"] != "false",
+        comparison=ruling.comparison,
+        marks=marks,
+        thumbnails=_thumbnails(ruling, marks, court, gallery),
+    )
+
+
+def write_decision(report: DecisionReport, folder: Path, tracker: ExperimentTracker) -> str:
+    """Keep the written decision and its HTML twin in the folder and with the chosen run; returns the HTML."""
+    page, html = decision_path(report.decision, folder), decision_html(report)
+    pages = {page.with_suffix(".md"): decision_markdown(report), page: html}
+    for path, text in pages.items():
+        write_whole(path, text)
+    if report.decision.chosen is not None:
+        tracker.log_artifacts(report.decision.chosen, pages, "decision")
+    return html
+
+
+def run_reports(
+    run_ids: Sequence[str],
+    evaluations: Mapping[str, Evaluation],
+    tracker: ExperimentTracker,
+    *,
+    samples_of: str | None,
+) -> tuple[RunReport, ...]:
+    """Each run as it was tracked, with its curves; and one with its sheet of samples."""
+    return tuple(
+        _run_report(run_id, evaluations.get(run_id), tracker, with_samples=run_id == samples_of) for run_id in run_ids
+    )
+
+
+def _run_report(
+    run_id: str, evaluation: Evaluation | None, tracker: ExperimentTracker, *, with_samples: bool
+) -> RunReport:
+    run = tracker.get(run_id)
+    curves = [name for name in run.metrics if name.startswith(("train/", "val/", "lr/"))]
+    return RunReport(
+        run=run,
+        history={name: tracker.history(run_id, name) for name in sorted(curves)},
+        evaluation=evaluation,
+        samples_jpeg=tracker.artifact(run_id, f"evaluation/{SAMPLES_NAME}") if with_samples else None,
+    )
+
+
+def _candidate_marks(ruling: Ruling) -> tuple[ImageMarks, ...]:
+    """Where there is no champion to compare with: what the candidate makes of the test images, worst first."""
+    candidate = ruling.candidate
+    if candidate is None or ruling.comparison is not None:
+        return ()
+    threshold = candidate.evaluation.confidence_threshold
+    return worst_first(mark_images(candidate.matched.table, confidence_threshold=threshold))
+
+
+def worst_first(marks: Sequence[ImageMarks]) -> tuple[ImageMarks, ...]:
+    """The images with the most errors first."""
+    return tuple(sorted(marks, key=lambda each: (-each.errors, each.image)))
+
+
+def _thumbnails(ruling: Ruling, marks: Sequence[ImageMarks], court: Court, gallery: Gallery) -> dict[str, Thumbnail]:
+    shown = [each.image for each in marks[:MOST_IMAGES]]
+    if ruling.comparison is not None:
+        for changes in (ruling.comparison.broken, ruling.comparison.fixed):
+            shown += [change.image for change in changes[:MOST_IMAGES]]
+    return gallery.thumbnails(court.examination.dataset_root, dict.fromkeys(shown))

@@ -1,0 +1,57 @@
+"""The way back: a stage is given back to a version that held it before."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cv_yolo.domain.audit import Action, Entry, Proposal, earlier_holder, held, holders, last_moved_stage
+from cv_yolo.domain.versions import Stage
+from cv_yolo.errors import InputError, NotFoundError
+from cv_yolo.workflows.register import Register, caught_up, recorded
+
+
+def rollback(
+    register: Register, *, stage: Stage | None, to: str | None, reason: str | None, actor: str, now: datetime
+) -> Entry:
+    """Give a stage back to its earlier holder, or to a named one; no stage named means the one that was moved last."""
+    with register.log.locked():
+        entries = caught_up(register, actor=actor, now=now)
+        place = stage or last_moved_stage(entries)
+        if place is None:
+            raise NotFoundError("no promotion is on record", hint="`cv-yolo history` shows what is")
+        name = _earlier(entries, place) if to is None else _named(entries, place, to)
+        version = next((each for each in register.tracking.versions() if each.version == name), None)
+        if version is None:
+            raise NotFoundError(f"version {name} is no longer registered", hint="name another with --to")
+        before = [entry for entry in entries if entry.moves and (entry.stage, entry.version) == (place, name)][-1]
+        proposal = Proposal(
+            stage=place,
+            version=name,
+            run_id=version.run_id,
+            expected=holders(entries).get(place),
+            reason=reason,
+            provisional=before.provisional,  # coming back makes no version better proven
+        )
+        return recorded(Action.ROLLED_BACK, proposal, entries, register, actor=actor, now=now)
+
+
+def _earlier(entries: Sequence[Entry], stage: Stage) -> str:
+    name = earlier_holder(entries, stage)
+    if name is None:
+        raise NotFoundError(
+            f"there is no version to which {stage} could be given back",
+            hint="`cv-yolo history` shows which version held which stage",
+        )
+    return name
+
+
+def _named(entries: Sequence[Entry], stage: Stage, version: str) -> str:
+    """The version, if the stage may be given back to it."""
+    now = holders(entries)
+    before = ", ".join(each for each in held(entries, stage) if each != now.get(stage)) or "none"
+    if now.get(stage) == version:
+        raise InputError(f"version {version} is in {stage} already", hint=f"there before: {before}")
+    if version not in held(entries, stage):
+        raise InputError(f"version {version} was never in {stage}", hint=f"there before: {before}")
+    if stage is not Stage.PRODUCTION and now.get(Stage.PRODUCTION) == version:
+        raise InputError(f"version {version} is in production, which would be left empty", hint="name another")
+    return version

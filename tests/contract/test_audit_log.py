@@ -1,0 +1,51 @@
+"""`AuditLog`: entries in order, kept for good, by the fake and by the file."""
+
+from pathlib import Path
+
+import pytest
+
+from cv_yolo.adapters.audit_file import AuditFile
+from cv_yolo.domain.audit import Action
+from cv_yolo.domain.versions import Stage
+from cv_yolo.ports import AuditLog
+from tests.builders import a_log, an_entry
+from tests.fakes import FakeAuditLog
+
+THREE = a_log(*[(Action.PROMOTED, Stage.STAGING, version) for version in "123"])
+
+
+@pytest.fixture(params=["fake", "file"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> AuditLog:
+    return FakeAuditLog() if request.param == "fake" else AuditFile(tmp_path / "audit" / "cv_yolo_tiny.jsonl")
+
+
+def test_a_new_log_is_empty(log: AuditLog) -> None:
+    assert (log.entries(), log.damage()) == ((), ())
+
+
+def test_entries_come_back_as_they_were_in_the_order_of_their_writing(log: AuditLog) -> None:
+    with log.locked():
+        for entry in THREE:
+            log.append(entry)
+    assert log.entries() == THREE
+    assert log.damage() == ()
+
+
+def test_an_entry_comes_back_with_every_field_it_has(log: AuditLog) -> None:
+    full = an_entry(
+        former="2", reason="naïve – but 良い\n, looked at by hand", provisional=True, evaluations=("a", "b")
+    )
+    bare = an_entry(decision=None, verdict=None, policy=None, policy_sha256=None, evaluations=(), test_revision=None)
+    with log.locked():
+        log.append(full)
+        log.append(bare)
+    assert log.entries() == (full, bare)
+    assert [entry.sha256 for entry in log.entries()] == [full.sha256, bare.sha256]
+
+
+def test_one_process_may_ask_for_the_lock_it_has(log: AuditLog) -> None:
+    with log.locked(), log.locked():
+        log.append(THREE[0])
+    with log.locked():
+        log.append(THREE[1])
+    assert log.entries() == THREE[:2]

@@ -1,0 +1,116 @@
+"""A promotion on the real registries, killed before everything that it writes, and two that come at once."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.domain.audit import Action, Entry, Proposal
+from cv_yolo.domain.versions import Stage
+from cv_yolo.ports import NewRun
+from cv_yolo.workflows.register import Register, check, commit, examine, holder, registered
+from cv_yolo.workflows.rollback import rollback
+from tests.builders import a_new_version
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, and kills with SIGKILL")
+STAGING, ARCHIVED = Stage.STAGING, Stage.ARCHIVED
+REPOSITORY = Path(__file__).resolve().parents[2]
+MOMENTS = 14  # more than there are: the last promotions live
+ADOPTED, PROMOTED = Action.ADOPTED, Action.PROMOTED
+KILLED = -9
+
+
+def a_register(parts: Bootstrap, model: str, *, versions: int) -> Register:
+    """A model that is older than its log: so many versions, the first in staging in both registries."""
+    register, tracker = parts.register(model), parts.tracker("register")
+    for _ in range(versions):
+        registered(a_new_version(run_id=tracker.start(NewRun(name="e3_s320", params={}, tags={}))), register)
+    register.tracking.set_stage("1", STAGING)
+    register.pipeline.set_stage("v1", STAGING)
+    return register
+
+
+def in_other_processes(root: Path, mode: str, *models: str) -> tuple[dict[str, Any], str]:
+    command = [sys.executable, "-m", "tests.integration.register_child", str(root), mode, *models]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return outcome, done.stderr
+
+
+def promote_the_second(register: Register) -> Entry:
+    """The promotion that the killed process tried."""
+    run_id = register.tracking.versions()[1].run_id
+    proposal = Proposal(stage=STAGING, version="2", run_id=run_id, expected="1")
+    return commit(proposal, register, actor="anna@desk", now=datetime.now(UTC))
+
+
+def stages(register: Register) -> list[list[Stage | None]]:
+    return [[each.stage for each in side.versions()] for side in (register.tracking, register.pipeline)]
+
+
+def actions(register: Register) -> list[Action]:
+    return [entry.action for entry in register.log.entries()]
+
+
+def require_mended(register: Register, steps: list[str]) -> None:
+    """Nothing is lost or held twice, the records agree after a check, and the promotion can be made once more."""
+    written = steps[:-1].count("log.fsync")  # what it was about to write is not counted
+    assert len(actions(register)) in {written, written + 1}, "what was flushed is kept; what was not, may be"
+    before = actions(register)
+    assert examine(register.log, register.anchor) == ()
+    there = holder(STAGING, register)
+    assert there is not None
+    assert there.version == ("2" if PROMOTED in before else "1")
+    wanted = [ARCHIVED, STAGING] if PROMOTED in before else [STAGING, None]
+    assert bool(check(register, repair=True)) == bool(before), "behind the log is at least the anchor, which comes last"
+    assert stages(register) == [wanted, wanted]
+    assert check(register, repair=False) == ()
+    promote_the_second(register)
+    assert stages(register) == [[ARCHIVED, STAGING]] * 2
+    assert actions(register) in ([ADOPTED, PROMOTED], [ADOPTED, PROMOTED, PROMOTED])
+    assert examine(register.log, register.anchor) == ()
+
+
+def test_a_promotion_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_parts: Bootstrap) -> None:
+    root = zenml_parts.settings.root
+    registers = {f"killed_{at:02}": a_register(zenml_parts, f"killed_{at:02}", versions=2) for at in range(MOMENTS)}
+    outcome, _ = in_other_processes(root, "kill", *registers)
+    told = {model: (root / f"{model}.steps").read_text(encoding="utf-8").splitlines() for model in registers}
+    whole = max(told.values(), key=len)
+    deaths = {model: steps for model, steps in told.items() if outcome[model] == KILLED}
+    assert {outcome[model] for model in registers if model not in deaths} == {0}, "the last ones live"
+    assert [steps[-1] for steps in deaths.values()] == whole, "one died before each thing that is written"
+    assert whole.count("log.fsync") == 2
+    assert "zenml.set_stage" in whole
+    assert whole[-1] == "mlflow.set_registered_model_tag", "the anchor comes last"
+    for model, steps in deaths.items():
+        require_mended(registers[model], steps)
+
+
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_parts: Bootstrap) -> None:
+    registers = {f"raced_{at}": a_register(zenml_parts, f"raced_{at}", versions=3) for at in range(3)}
+    outcome, told = in_other_processes(zenml_parts.settings.root, "race", *registers)
+    for model, register in registers.items():
+        assert sorted(outcome[model]) == [0, 4]
+        winner = outcome[model].index(0)
+        assert actions(register) == [ADOPTED, PROMOTED]
+        expected = [[ARCHIVED, STAGING, None], [ARCHIVED, None, STAGING]][winner]
+        assert stages(register) == [expected, expected]
+        assert check(register, repair=False) == ()
+        loser = {0: 3, 1: 2}[winner]
+        assert f"version {loser} was judged against version 1 in staging, but version {winner + 2} is there" in told
+
+
+def test_a_rollback_on_the_real_registries_takes_a_promotion_back(zenml_parts: Bootstrap) -> None:
+    register = a_register(zenml_parts, "rolled_back", versions=2)
+    promote_the_second(register)
+    entry = rollback(register, stage=None, to=None, reason=None, actor="anna@desk", now=datetime.now(UTC))
+    assert (entry.version, entry.former) == ("1", "2")
+    assert stages(register) == [[STAGING, ARCHIVED]] * 2
+    assert check(register, repair=False) == ()

@@ -1,0 +1,178 @@
+"""A project on disk whose services are fakes: the command line at work without torch, MLflow, ZenML and DVC."""
+
+import json
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cv_yolo.adapters.yolo_folder import YoloFolder
+from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.cli.main import run
+from cv_yolo.domain.annotations import Detections
+from cv_yolo.domain.dataset import Split
+from cv_yolo.domain.intervals import Resampling
+from cv_yolo.domain.training import TrainedModel
+from cv_yolo.files import sha256_of
+from cv_yolo.ports import NewRun
+from cv_yolo.workflows.draw_dataset import draw_dataset
+from cv_yolo.workflows.evaluate import Examination, detector_of, evaluate
+from cv_yolo.workflows.prepare_dataset import prepare_dataset
+from cv_yolo.workflows.register import Register, registered
+from tests.builders import a_new_version, a_spec, a_trained_model
+from tests.fakes import (
+    FakeAuditLog,
+    FakeExperimentTracker,
+    FakeGallery,
+    FakeModelRegistry,
+    FakePainter,
+    FakePredictor,
+)
+
+DATA = "data/drawn"
+COUNTS = {Split.TRAIN: 2, Split.VAL: 6, Split.TEST: 32}
+
+
+class NoStore:
+    """DVC, where nobody uses it."""
+
+    def pull(self, root: Path) -> bool:
+        return False
+
+    def make(self, root: Path) -> bool:
+        return False
+
+    def content_hash(self, root: Path) -> str | None:
+        return None
+
+    def recorded_hash(self, root: Path) -> str | None:
+        return None
+
+
+class FakeParts(Bootstrap):
+    """The parts of a project, with fakes for every service."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.predictor, self.runs = FakePredictor(), FakeExperimentTracker()
+        tracking = FakeModelRegistry()
+        self.registers = Register(
+            model="cv_yolo_tiny",
+            tracking=tracking,
+            pipeline=FakeModelRegistry(),
+            log=FakeAuditLog(),
+            anchor=tracking,
+        )
+
+    @property
+    def children(self) -> Any:
+        return self.predictor
+
+    def tracker(self, experiment: str = "cv_yolo_tiny") -> Any:
+        return self.runs if experiment == "cv_yolo_tiny" else FakeExperimentTracker()
+
+    def register(self, model: str = "cv_yolo_tiny") -> Register:
+        return replace(self.registers, model=model)
+
+    @cached_property
+    def dataset_store(self) -> Any:
+        return NoStore()
+
+
+class World:
+    """A project with drawn images in it, in which models can be trained that miss what they are told to miss."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.parts = root, FakeParts()
+        draw_dataset(root / DATA, painter=FakePainter(), folder=YoloFolder(), counts=COUNTS, size_px=64, seed=1)
+
+    @cached_property
+    def manifest(self) -> Any:
+        return prepare_dataset(self.parts.dataset_source(self.root / DATA, print))
+
+    def images(self, split: Split) -> list[str]:
+        return [record.image for record in self.manifest.split(split)]
+
+    def found(self, misses: range) -> dict[str, Detections]:
+        """Every annotated box, but none in the test images of those places."""
+        found = {}
+        for split in Split:
+            truths = YoloFolder().ground_truth(self.root / DATA, self.manifest, split)
+            for place, truth in enumerate(truths):
+                seen = 0 if split is Split.TEST and place in misses else len(truth.class_ids)
+                found[truth.image] = Detections(
+                    image=truth.image,
+                    boxes_xyxy=truth.boxes_xyxy[:seen],
+                    class_ids=truth.class_ids[:seen],
+                    confidences=0.9 - 0.01 * truth.class_ids[:seen],
+                )
+        return found
+
+    def weights(self, name: str, *, misses: range = range(0)) -> Path:
+        """A weights file of nobody's run."""
+        path = self.root / name
+        path.write_text(f"weights {name}", encoding="utf-8")
+        self.parts.predictor.by_sha256[sha256_of(path)] = self.found(misses)
+        return path
+
+    def trained(self, name: str, *, misses: range = range(0), tags: dict[str, str] | None = None) -> TrainedModel:
+        """A run that was tracked, evaluated and finished."""
+        tracker = self.parts.runs
+        spec = a_spec(epochs=int(name.removeprefix("e").partition("_")[0]), image_size_px=64)
+        params = {"epochs": str(spec.epochs), "image_size_px": "64", "device": "cpu", "threads": "1"}
+        said = {"dataset_path": DATA, "dataset_revision": self.manifest.revision} if tags is None else tags
+        run_id = tracker.start(NewRun(name=name, params=params, tags=said))
+        weights = self.weights(f"{run_id}.pt", misses=misses)
+        model = replace(
+            a_trained_model(self.root, run_id=run_id, spec=spec), weights=weights, weights_sha256=sha256_of(weights)
+        )
+        tracker.tag(run_id, {"weights_sha256": model.weights_sha256})
+        tracker.log_artifacts(run_id, [weights], "weights")
+        evaluate(model, self.manifest, FakeGallery(), self._examination())
+        self.parts.predictor.requests.clear()
+        return model
+
+    def version(self, model: TrainedModel) -> str:
+        """The run as a registered version; its number."""
+        threshold = self.parts.runs.get(model.run_id).scores["confidence_threshold"]
+        detector = detector_of(model, confidence_threshold=threshold)
+        new = a_new_version(run_id=model.run_id, weights_sha256=detector.weights_sha256, confidence_threshold=threshold)
+        return registered(new, self.parts.registers).version
+
+    def asked(self) -> list[str]:
+        """The splits for which a prediction was wanted, in order."""
+        return [request.images[0].split("/")[1] for request in self.parts.predictor.requests]
+
+    def _examination(self) -> Examination:
+        return self.parts.examination(
+            self.root / DATA, workdir=self.root / "work", resampling=Resampling(resamples=100)
+        )
+
+
+@pytest.fixture
+def world(project: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The project that the command line sees."""
+    made = World(project)
+    monkeypatch.setattr("cv_yolo.cli.bench.Bootstrap", lambda: made.parts)
+    return made
+
+
+class Said:
+    """What a command wrote, and its exit code."""
+
+    def __init__(self, exit_code: int, out: str, err: str) -> None:
+        self.exit_code, self.out, self.err = exit_code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> Said:
+    """`cv-yolo` with these arguments."""
+    capsys.readouterr()
+    exit_code = run(arguments)
+    captured = capsys.readouterr()
+    return Said(exit_code, captured.out, captured.err)

@@ -1,0 +1,89 @@
+"""What a person does after a decision."""
+
+import pytest
+
+from cv_yolo.domain.promotion import Outcome
+from cv_yolo.reports.next_step import next_steps
+from tests.builders import (
+    a_champion,
+    a_check,
+    a_decision,
+    a_decision_report,
+    a_judgement,
+    a_subject,
+    an_evaluation,
+)
+
+ROLLBACK = "`cv-yolo rollback --stage staging` takes it back."
+
+
+def steps(*checks, version=..., **changes):
+    report = a_decision_report(decision=a_decision(checks=checks or (a_check(),), **changes))
+    return next_steps(report if version is ... else a_decision_report(decision=report.decision, version=version))
+
+
+def undecided(**changes):
+    return a_check(name="champion", outcome=Outcome.UNDECIDED, **changes)
+
+
+def test_a_promotion_can_be_taken_back():
+    assert steps() == ("Nothing to do.", ROLLBACK)
+
+
+def test_a_provisional_promotion_asks_for_the_test_images_that_are_missing():
+    few = a_judgement(candidate=an_evaluation(subject=a_subject(split="test"), images=12))
+    waived = a_check(name="test images", outcome=Outcome.WAIVED)
+    assert steps(waived, judgement=few) == (
+        "Add 18 test images, so that there are 30, and decide again: only then is the whole gate asked.",
+        ROLLBACK,
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "told"), [(184, "180 more test images"), (7, "7 more test images"), (1, "1 more test image")]
+)
+def test_an_inconclusive_decision_says_how_many_test_images_would_settle_it_and_how_to_let_it_pass(more, told):
+    assert steps(undecided(more_images=more)) == (
+        f"About {told} would settle it, if the figures stay as they are.",
+        '`cv-yolo promote 3 --to staging --accept-inconclusive "reason"` lets it pass, on the record.',
+    )
+
+
+def test_where_no_number_of_images_can_be_told_more_of_them_still_help():
+    assert steps(undecided())[0] == "More test images make the intervals shorter: add some, and decide again."
+
+
+def test_without_test_images_there_is_one_thing_to_do():
+    told = steps(undecided(), judgement=None, version=None)
+    assert told[0] == "Add test images to the data set, at least 30, and decide again."
+    assert told[1].startswith('`cv-yolo promote --to staging --accept-inconclusive "reason"`')
+
+
+def test_a_decision_that_a_person_let_pass_can_still_be_settled_and_taken_back():
+    assert steps(undecided(more_images=40), accepted="agreed") == (
+        "About 40 more test images would settle it, if the figures stay as they are.",
+        ROLLBACK,
+    )
+
+
+def test_a_candidate_that_is_there_already_waits_for_a_challenger():
+    (step,) = steps(champion=a_champion(run_id="run-1"))
+    assert step == "Nothing to do. `cv-yolo grid` trains other runs to challenge it."
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("proof", "No run ended with proof: "),
+        ("floor map_50", "Floor mAP50: train longer, "),
+        ("champion", "Champion: the champion stays. "),
+        ("classes", "Classes: By class shows which ones fall behind. "),
+        ("slices", "Slices: By slice shows which ones fall behind. "),
+        ("latency", "Latency: take a smaller image size or network, "),
+        ("size", "Size: take a smaller network, "),
+        ("another one", "Another one: see the check below."),
+    ],
+)
+def test_a_rejection_says_for_each_failed_check_what_to_change(name, told):
+    (step,) = steps(a_check(), a_check(name=name, outcome=Outcome.FAILED))
+    assert step.startswith(told)
