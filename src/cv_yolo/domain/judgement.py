@@ -150,6 +150,7 @@ def _limit_check(
     else:
         outcome = Outcome.FAILED if interval.high <= limit else Outcome.UNDECIDED
     settled = None if found is None else images_to_settle(found, limit, images=case.images)
+    more = None if settled is None else max(settled, case.policy.min_images) - case.images
     return Check(
         name=name,
         required=f"above {limit:g}",
@@ -158,7 +159,7 @@ def _limit_check(
         sentence="",
         estimate=found,
         limit=limit,
-        more_images=None if settled is None or outcome is not Outcome.UNDECIDED else settled - case.images,
+        more_images=more if outcome is Outcome.UNDECIDED else None,
     )
 
 

@@ -54,6 +54,12 @@ def test_the_summaries_are_those_of_the_commands() -> None:
         assert found.hidden == (name not in SUMMARIES)
 
 
+def test_the_commands_are_listed_in_the_order_of_the_help() -> None:
+    listed = command.cli.list_commands(click.Context(command.cli))
+    assert listed == list(SUMMARIES)
+    assert "worker" not in listed
+
+
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"cv-yolo, version {__version__}\n"
