@@ -42,7 +42,8 @@ def _steps(report: DecisionReport) -> Iterator[str]:
             yield _completing(decision)
         else:
             yield "Nothing to do."
-        yield f"`cv-yolo rollback --stage {decision.stage}` takes it back."
+        if decision.champion is not None:  # a first promotion leaves nobody to go back to
+            yield f"`cv-yolo rollback --stage {decision.stage}` takes it back."
 
 
 def _mending(decision: Decision) -> Iterator[str]:

@@ -40,7 +40,7 @@ def against_a_champion():
 
 
 def test_what_was_decided_comes_first_then_how_sure_it_is_and_what_to_do_next():
-    report = a_decision_report()
+    report = a_decision_report(decision=a_decision(champion=a_champion()))
     blocks = decision_markdown(report).split("\n\n")
     assert blocks[:2] == ["# Promoted to staging", f"**{verdict_sentence(report)}**"]
     assert blocks[3:5] == ["## How sure", " ".join(certainty_sentences(report)).replace("[", r"\[").replace("]", r"\]")]

@@ -27,13 +27,17 @@ def undecided(**changes):
 
 
 def test_a_promotion_can_be_taken_back():
-    assert steps() == ("Nothing to do.", ROLLBACK)
+    assert steps(champion=a_champion()) == ("Nothing to do.", ROLLBACK)
+
+
+def test_a_first_promotion_leaves_no_version_to_go_back_to():
+    assert steps() == ("Nothing to do.",)
 
 
 def test_a_provisional_promotion_asks_for_the_test_images_that_are_missing():
     few = a_judgement(candidate=an_evaluation(subject=a_subject(split="test"), images=12))
     waived = a_check(name="test images", outcome=Outcome.WAIVED)
-    assert steps(waived, judgement=few) == (
+    assert steps(waived, champion=a_champion(), judgement=few) == (
         "Add 18 test images, so that there are 30, and decide again: only then is the whole gate asked.",
         ROLLBACK,
     )
@@ -60,7 +64,7 @@ def test_without_test_images_there_is_one_thing_to_do():
 
 
 def test_a_decision_that_a_person_let_pass_can_still_be_settled_and_taken_back():
-    assert steps(undecided(more_images=40), accepted="agreed") == (
+    assert steps(undecided(more_images=40), champion=a_champion(), accepted="agreed") == (
         "About 40 more test images would settle it, if the figures stay as they are.",
         ROLLBACK,
     )
