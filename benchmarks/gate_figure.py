@@ -10,7 +10,7 @@ from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.promotion import Verdict
 
 IMAGES: Final = (10, 30, 100, 300, 1000, 3000)
-TRIALS: Final = 150
+TRIALS: Final = 300
 WIDTHS: Final = {
     "champion/map_50": ("one model's mAP50", "#1f5fa8", "o"),
     "better-champion/map_50": ("difference of two models, paired", "#c05a1c", "s"),
@@ -54,7 +54,9 @@ def draw(path: Path, *, resampling: Resampling, seed: int, processes: int = 1) -
     left.set_ylim(bottom=0)
     _lines(right, PROMOTIONS, promoted)
     right.axhline(5, color="#777777", linewidth=0.8, linestyle=":")
-    right.set(title="How often the gate promotes", ylabel="% of simulated test sets", ylim=(-2, 102))
+    right.set(
+        title="How often the gate promotes", ylabel="% of simulated test sets", ylim=(-3, 140), yticks=range(0, 101, 20)
+    )
     figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
