@@ -17,7 +17,7 @@ from cv_yolo.domain.evaluation import Scored
 from cv_yolo.domain.figures import DETECTION_LIMITS
 from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.marks import mark_images
-from cv_yolo.errors import ConfigError, DatasetError
+from cv_yolo.errors import ConfigError, DatasetError, InputError
 from cv_yolo.files import write_whole
 from cv_yolo.reports.comparison_html import comparison_html, evaluation_html
 from cv_yolo.reports.content import MOST_IMAGES, ComparisonReport, EvaluationReport
@@ -146,5 +146,10 @@ def _trained_on(names: Sequence[str], sources: Sources) -> str:
 
 
 def _write(path: Path, page: str) -> None:
-    write_whole(path, page)
+    try:
+        write_whole(path, page)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror or error}", hint="name another place with --html"
+        ) from error
     tell(f"The page: {path}")

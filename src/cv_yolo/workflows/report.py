@@ -8,6 +8,7 @@ from cv_yolo.domain.evaluation import Evaluation
 from cv_yolo.domain.marks import ImageMarks, mark_images
 from cv_yolo.domain.promotion import Decision
 from cv_yolo.domain.versions import ModelVersion
+from cv_yolo.errors import CvYoloError
 from cv_yolo.files import write_whole
 from cv_yolo.ports import ExperimentTracker, Gallery, Thumbnail
 from cv_yolo.reports.content import MOST_IMAGES, DecisionReport, RunReport
@@ -70,8 +71,14 @@ def write_decision(report: DecisionReport, folder: Path, tracker: ExperimentTrac
     """Keep the written decision and its HTML twin in the folder and with the chosen run; returns the HTML."""
     page, html = decision_path(report.decision, folder), decision_html(report)
     pages = {page.with_suffix(".md"): decision_markdown(report), page: html}
-    for path, text in pages.items():
-        write_whole(path, text)
+    try:
+        for path, text in pages.items():
+            write_whole(path, text)
+    except OSError as error:
+        raise CvYoloError(
+            f"decision {report.decision.id} is on record, but its page cannot be written: {error}",
+            hint="`cv-yolo history` shows the decision; make room, or let the folder be written to",
+        ) from error
     if report.decision.chosen is not None:
         tracker.log_artifacts(report.decision.chosen, pages, "decision")
     return html

@@ -254,6 +254,14 @@ def test_a_model_and_a_results_file_can_be_compared_and_the_model_names_the_data
     assert done.json["differences"]["recall"]["value"] == pytest.approx(31 / 32)
 
 
+def test_a_page_that_cannot_be_written_is_refused_with_its_place(world: World, capsys: Capture) -> None:
+    world.trained("e3_s64", misses=range(3))
+    (world.root / "pages").write_text("in the way", encoding="utf-8")
+    done = said(capsys, "evaluate", "e3_s64", "--html", "pages/e3.html", *FEW)
+    assert done.exit_code == 2
+    assert "pages/e3.html: cannot be written" in done.err
+
+
 def test_a_comparison_is_written_as_a_page(world: World, capsys: Capture) -> None:
     world.trained("e3_s64", misses=range(8))
     world.trained("e5_s64", misses=range(7, 9))

@@ -11,7 +11,7 @@ from cv_yolo.domain.marks import mark_images
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.domain.training import EpochMetrics
 from cv_yolo.domain.versions import Stage
-from cv_yolo.errors import NotFoundError
+from cv_yolo.errors import CvYoloError, NotFoundError
 from cv_yolo.ports import NewRun
 from cv_yolo.workflows.decide import Court, Ruling
 from cv_yolo.workflows.detectors import Sources
@@ -230,6 +230,12 @@ def test_a_decision_is_kept_twice_in_the_project_and_with_the_chosen_run(desk, t
     for path in (page, page.with_suffix(".md")):
         assert desk.tracker.artifact(desk.chosen, f"decision/{path.name}") == path.read_bytes()
     assert not any(name.startswith("decision/") for name in desk.tracker.kept(desk.other))
+
+
+def test_a_page_that_cannot_be_written_leaves_the_decision_on_record_and_says_so(desk, tmp_path):
+    (tmp_path / "decisions").write_text("in the way", encoding="utf-8")
+    with pytest.raises(CvYoloError, match="decision decision-7 is on record, but its page cannot be written"):
+        write_decision(desk.report(), tmp_path / "decisions", desk.tracker)
 
 
 def test_a_decision_without_a_choice_is_kept_in_the_project_only(desk, tmp_path):
