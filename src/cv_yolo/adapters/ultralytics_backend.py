@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,10 +33,7 @@ ARTIFACTS = (
     "results.png",
     "confusion_matrix.png",
     "confusion_matrix_normalized.png",
-    "BoxPR_curve.png",
-    "BoxF1_curve.png",
-    "BoxP_curve.png",
-    "BoxR_curve.png",
+    *(f"Box{name}_curve.png" for name in ("PR", "F1", "P", "R")),
     "labels.jpg",
     "args.yaml",
 )
@@ -80,11 +78,9 @@ class UltralyticsPredictor:
         results = list(_results(model, request))
         if len(results) != len(request.images):
             raise EvaluationFailedError(f"{len(results)} predictions for {len(request.images)} images")
-        import ultralytics
-
         return Prediction(
             detections=tuple(_detections(image, result) for image, result in zip(request.images, results, strict=True)),
-            predictor=f"ultralytics {ultralytics.__version__} ({request.weights.suffix.removeprefix('.')})",
+            predictor=f"ultralytics {version('ultralytics')} ({request.weights.suffix.removeprefix('.')})",
             settings=request.settings,
             latency_ms=median(sum(result.speed.values()) for result in results) if results else None,
         )
