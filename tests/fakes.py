@@ -28,6 +28,7 @@ from cv_yolo.errors import (
 )
 from cv_yolo.files import sha256_of
 from cv_yolo.ports import FoundDataset, NewRun, NewVersion, OnEpoch, Picture, Prediction, PredictionRequest, Thumbnail
+from cv_yolo.workflows.register import Register
 
 REASON_TAG = "reason"
 
@@ -464,3 +465,11 @@ class FakeGallery:
         images = " ".join(truth.image for truth, _ in pairs)
         out.write_text(f"{images} at {confidence_threshold:g}", encoding="utf-8")
         return out
+
+
+def a_fake_register(model: str = "cv_yolo_tiny") -> Register:
+    """A register in memory: a log, two registries, and the first of them as the log's anchor."""
+    tracking = FakeModelRegistry(model=model)
+    return Register(
+        model=model, tracking=tracking, pipeline=FakeModelRegistry(model=model), log=FakeAuditLog(), anchor=tracking
+    )

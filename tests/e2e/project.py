@@ -83,7 +83,7 @@ class Project:
         return kept | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
 
     def _to_the_end(self, *command: str) -> Done:
-        done = subprocess.run(
+        done = subprocess.run(  # each test asserts the exit code: some commands shall fail
             command, cwd=self.root, env=self.environment(), capture_output=True, text=True, timeout=600, check=False
         )
         return Done(exit_code=done.returncode, out=done.stdout, err=done.stderr)

@@ -87,7 +87,7 @@ class DvcStore:
             env=self._environment,
             capture_output=True,
             text=True,
-            check=False,  # the caller reads the exit code
+            check=False,  # every caller reads the exit code: `pull` answers with it, `make` raises with DVC's own words
         )
 
 

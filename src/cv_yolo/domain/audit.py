@@ -25,17 +25,16 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """What is to be recorded: a version for a stage, and on which grounds.
+class Grounds:
+    """A version, a stage, and on which grounds the one is to have the other, or not.
 
-    `expected` is the version that held the stage when this was decided, `evaluations` name what was compared,
-    `test_revision` the test data that judged, and `provisional` a promotion whose evidence was found too weak.
+    `evaluations` name what was compared, `test_revision` the test data that judged, and `provisional` tells of a
+    promotion whose evidence was found too weak.
     """
 
     stage: Stage
     version: str
     run_id: str
-    expected: str | None = None
     decision: str | None = None
     verdict: str | None = None
     policy: str | None = None
@@ -47,7 +46,14 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Proposal(Grounds):
+    """What is to be recorded; `expected` is the version that held the stage when this was decided."""
+
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(Grounds):
     """One line of the log; `former` held the stage before, `previous` is the hash of the entry before this one."""
 
     number: int
@@ -55,18 +61,7 @@ class Entry:
     actor: str
     action: Action
     model: str
-    stage: Stage
-    version: str
     former: str | None = None
-    run_id: str
-    decision: str | None = None
-    verdict: str | None = None
-    policy: str | None = None
-    policy_sha256: str | None = None
-    evaluations: tuple[str, ...] = ()
-    test_revision: str | None = None
-    reason: str | None = None
-    provisional: bool = False
     previous: str
 
     def __post_init__(self) -> None:

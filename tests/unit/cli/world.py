@@ -23,12 +23,11 @@ from cv_yolo.workflows.prepare_dataset import prepare_dataset
 from cv_yolo.workflows.register import Register, registered
 from tests.builders import a_new_version, a_spec, a_trained_model
 from tests.fakes import (
-    FakeAuditLog,
     FakeExperimentTracker,
     FakeGallery,
-    FakeModelRegistry,
     FakePainter,
     FakePredictor,
+    a_fake_register,
 )
 
 DATA = "data/drawn"
@@ -57,14 +56,7 @@ class FakeParts(Bootstrap):
     def __init__(self) -> None:
         super().__init__()
         self.predictor, self.runs = FakePredictor(), FakeExperimentTracker()
-        tracking = FakeModelRegistry()
-        self.registers = Register(
-            model="cv_yolo_tiny",
-            tracking=tracking,
-            pipeline=FakeModelRegistry(),
-            log=FakeAuditLog(),
-            anchor=tracking,
-        )
+        self.registers = a_fake_register()
 
     @property
     def children(self) -> Any:

@@ -17,7 +17,7 @@ from cv_yolo.ports import FoundDataset, NewRun
 from cv_yolo.workflows.decide import Court, carry_out, compare, decide_among, decide_on
 from cv_yolo.workflows.detectors import Sources, find_detector
 from cv_yolo.workflows.evaluate import Examination, detector_of, evaluate
-from cv_yolo.workflows.register import Register, commit, holder, judge
+from cv_yolo.workflows.register import commit, holder, judge
 from tests.builders import (
     NOON,
     a_gate,
@@ -32,13 +32,12 @@ from tests.builders import (
     some_images,
 )
 from tests.fakes import (
-    FakeAuditLog,
     FakeDatasetFolder,
     FakeExperimentTracker,
     FakeGallery,
-    FakeModelRegistry,
     FakePredictionFile,
     FakePredictor,
+    a_fake_register,
 )
 
 FEW = Resampling(resamples=100)
@@ -63,14 +62,7 @@ class World:
     models: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        tracking = FakeModelRegistry()
-        self.register = Register(
-            model="cv_yolo_tiny",
-            tracking=tracking,
-            pipeline=FakeModelRegistry(),
-            log=FakeAuditLog(),
-            anchor=tracking,
-        )
+        self.register = a_fake_register()
 
     @property
     def examination(self):

@@ -11,23 +11,16 @@ from cv_yolo.errors import NotFoundError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.ports import NewRun
 from cv_yolo.workflows.detectors import NEWEST, Sources, find_detector, find_run, run_of
-from cv_yolo.workflows.register import Register, commit, registered
+from cv_yolo.workflows.register import commit, registered
 from tests.builders import NOON, a_new_version, a_proposal, a_run
-from tests.fakes import FakeAuditLog, FakeExperimentTracker, FakeModelRegistry
+from tests.fakes import FakeExperimentTracker, a_fake_register
 
 PARAMS = {"epochs": "3", "image_size_px": "416", "device": "cpu", "threads": "2"}
 
 
 @pytest.fixture
 def sources(tmp_path):
-    tracking = FakeModelRegistry()
-    register = Register(
-        model="cv_yolo_tiny",
-        tracking=tracking,
-        pipeline=FakeModelRegistry(),
-        log=FakeAuditLog(),
-        anchor=tracking,
-    )
+    register = a_fake_register()
     return Sources(tracker=FakeExperimentTracker(), register=register, weights=tmp_path / "fetched")
 
 

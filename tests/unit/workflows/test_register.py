@@ -16,9 +16,9 @@ from cv_yolo.errors import (
     ServiceUnavailableError,
 )
 from cv_yolo.workflows.follow_log import Side
-from cv_yolo.workflows.register import Register, check, commit, examine, holder, judge, registered
+from cv_yolo.workflows.register import check, commit, examine, holder, judge, registered
 from tests.builders import NOON, a_log, a_new_version, a_proposal
-from tests.fakes import FakeAuditLog, FakeModelRegistry
+from tests.fakes import FakeAuditLog, FakeModelRegistry, a_fake_register
 
 STAGING, PRODUCTION, ARCHIVED = Stage
 DOWN = ServiceUnavailableError("ZenML does not answer")
@@ -28,10 +28,7 @@ WHO = {"actor": "anna@desk", "now": NOON}
 @pytest.fixture
 def register():
     """Versions 1, 2 and 3 of run-1, run-2 and run-3, none in a stage, and an empty log."""
-    tracking = FakeModelRegistry()
-    made = Register(
-        model="cv_yolo_tiny", tracking=tracking, pipeline=FakeModelRegistry(), log=FakeAuditLog(), anchor=tracking
-    )
+    made = a_fake_register()
     for number in "123":
         registered(a_new_version(run_id=f"run-{number}"), made)
     return made

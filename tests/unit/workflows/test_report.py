@@ -16,7 +16,6 @@ from cv_yolo.ports import NewRun
 from cv_yolo.workflows.decide import Court, Ruling
 from cv_yolo.workflows.detectors import Sources
 from cv_yolo.workflows.evaluate import SAMPLES_NAME, Examination
-from cv_yolo.workflows.register import Register
 from cv_yolo.workflows.report import (
     MOST_IMAGES,
     Origin,
@@ -44,13 +43,12 @@ from tests.builders import (
     some_images,
 )
 from tests.fakes import (
-    FakeAuditLog,
     FakeDatasetFolder,
     FakeExperimentTracker,
     FakeGallery,
-    FakeModelRegistry,
     FakePredictionFile,
     FakePredictor,
+    a_fake_register,
 )
 
 CLEAN = Origin(tags={"git_commit": "c0ffee", "git_dirty": "false"}, pipeline_run="grid-1")
@@ -105,10 +103,7 @@ def desk(tmp_path):
 
 
 def a_court(tracker, tmp_path):
-    tracking = FakeModelRegistry()
-    register = Register(
-        model="cv_yolo_tiny", tracking=tracking, pipeline=FakeModelRegistry(), log=FakeAuditLog(), anchor=tracking
-    )
+    register = a_fake_register()
     return Court(
         policy=a_policy(),
         stage=Stage.STAGING,

@@ -5,10 +5,10 @@ import pytest
 from cv_yolo.domain.audit import Action, holders
 from cv_yolo.domain.versions import Stage
 from cv_yolo.errors import InputError, NotFoundError
-from cv_yolo.workflows.register import Register, commit, registered
+from cv_yolo.workflows.register import commit, registered
 from cv_yolo.workflows.rollback import rollback
 from tests.builders import NOON, a_new_version, a_proposal
-from tests.fakes import FakeAuditLog, FakeModelRegistry
+from tests.fakes import a_fake_register
 
 STAGING, PRODUCTION, ARCHIVED = Stage
 
@@ -16,10 +16,7 @@ STAGING, PRODUCTION, ARCHIVED = Stage
 @pytest.fixture
 def register():
     """Versions 1 to 4, of which 1, 2 and 3 came to staging one after the other."""
-    tracking = FakeModelRegistry()
-    made = Register(
-        model="cv_yolo_tiny", tracking=tracking, pipeline=FakeModelRegistry(), log=FakeAuditLog(), anchor=tracking
-    )
+    made = a_fake_register()
     for number in "1234":
         registered(a_new_version(run_id=f"run-{number}"), made)
     for number in "123":
@@ -126,7 +123,6 @@ def test_a_version_that_was_deleted_cannot_come_back(register):
 
 
 def test_without_a_promotion_there_is_no_stage_to_give_back():
-    tracking = FakeModelRegistry()
-    empty = Register(model="m", tracking=tracking, pipeline=FakeModelRegistry(), log=FakeAuditLog(), anchor=tracking)
+    empty = a_fake_register("m")
     with pytest.raises(NotFoundError, match="no promotion is on record"):
         back(empty)
