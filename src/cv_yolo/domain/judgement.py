@@ -103,7 +103,7 @@ def _floors(case: Case, evaluation: Evaluation) -> Iterator[Check]:
         above = {
             Outcome.PASSED: f"surely above the floor of {floor:g}",
             Outcome.FAILED: f"not above the floor of {floor:g}",
-            Outcome.WAIVED: f"above the floor of {floor:g}, but not surely",
+            Outcome.WAIVED: f"above the floor of {floor:g}, as far as so few images can tell",
             Outcome.UNDECIDED: _unsettled(case, f"not shown to be above the floor of {floor:g}"),
         }[check.outcome]
         yield replace(check, sentence=f"{figure} of the candidate is {check.measured}: {above}.")
