@@ -111,7 +111,9 @@ def test_a_provisional_gate_lets_a_first_version_enter_on_few_images():
     case = a_case(a_model(0.6, reach=0.3, images=10), provisional=True, floors={"map_50": 0.5})
     assert outcomes(case) == {"test images": WAIVED, "floor map_50": WAIVED, "champion": PASSED}
     assert "at most a provisional promotion to staging" in the_check(case, "test images").sentence
-    assert the_check(case, "floor map_50").sentence.endswith("above the floor of 0.5, as far as so few images can tell.")
+    assert the_check(case, "floor map_50").sentence.endswith(
+        "above the floor of 0.5, as far as so few images can tell."
+    )
     assert verdict(case) is Verdict.PROMOTE
 
 
