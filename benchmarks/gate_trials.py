@@ -97,6 +97,11 @@ SCENARIOS: Final = {
             models={"champion": Model(), "equal": Model(), "better": Model(skill=0.36), "worse": Model(skill=-0.13)},
         ),
         Scenario(
+            name="three even classes",
+            world=World(classes=(1 / 3, 1 / 3, 1 / 3)),
+            models={"champion": Model(), "equal": Model(), "better": Model(skill=0.353), "worse": Model(skill=-0.13)},
+        ),
+        Scenario(
             name="twelve classes",  # of which the rarest is one object in 54
             world=World(classes=TWELVE),
             models={"champion": Model(), "equal": Model(), "better": Model(skill=0.36), "worse": Model(skill=-0.13)},

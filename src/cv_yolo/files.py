@@ -1,6 +1,7 @@
-"""Small things that everybody does with files: content hashes, and writing in whole or not at all."""
+"""Small things that everybody does with files: content hashes, writing in whole or not at all, keeping secrets."""
 
 import hashlib
+import os
 import secrets
 from pathlib import Path
 
@@ -16,12 +17,17 @@ def write_whole(path: Path, text: str) -> None:
     write_bytes_whole(path, text.encode("utf-8"))
 
 
-def write_bytes_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the former content or the new one, never a part."""
+def write_secret(path: Path, text: str) -> None:
+    """Write a text file that only its owner can read (mode 0600), in whole or not at all."""
+    write_bytes_whole(path, text.encode("utf-8"), mode=0o600)
+
+
+def write_bytes_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Write a file so that a reader sees the former content or the new one, never a part; the umask narrows `mode`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scrap = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with scrap.open("xb") as file:  # readable for those whom the umask allows, as `tempfile`'s files are not
+        with os.fdopen(os.open(scrap, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
         scrap.replace(path)
     except BaseException:

@@ -1,6 +1,6 @@
 """What the workflows need from the world, in our words; adapters fetch it, fakes stand in for it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,3 +218,31 @@ class Gallery(Protocol):
         self, root: Path, pairs: Sequence[tuple[GroundTruth, Detections]], *, confidence_threshold: float, out: Path
     ) -> Path:
         """One sheet: each image twice, with its annotated boxes and with what was detected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """An object in an object store, without its content."""
+
+    key: str
+    size_bytes: int
+
+
+class ObjectStore(Protocol):
+    """Keeps objects in buckets.
+
+    Raises `ServiceUnavailableError` where the store does not answer or refuses our key, `NotFoundError` for what is not
+    there.
+    """
+
+    def buckets(self) -> tuple[str, ...]: ...
+    def make_bucket(self, bucket: str) -> bool:
+        """Make the bucket; False where it is there already."""
+
+    def put(self, bucket: str, key: str, content: bytes) -> None: ...
+    def get(self, bucket: str, key: str) -> bytes: ...
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove an object; one that is not there is fine."""
+
+    def objects(self, bucket: str, prefix: str = "") -> Iterator[StoredObject]:
+        """All objects of a bucket whose keys begin so, in the order of their keys."""

@@ -1,10 +1,19 @@
-"""Where things are kept, read once from the environment: `CV_YOLO_ROOT`, `CV_YOLO_HOME`."""
+"""Where things are kept and which server is used, read once from the environment.
 
+`CV_YOLO_ROOT`, `CV_YOLO_HOME`: folders. `CV_YOLO_SERVER_URL`, `CV_YOLO_SERVER_API_KEY`: a ZenML server, for a machine
+that was not connected with `cv-yolo connect`.
+"""
+
+import json
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cv_yolo.domain.addresses import PipelineServerAddress
+from cv_yolo.errors import ConfigError
+from cv_yolo.files import write_secret
 
 
 class Settings(BaseSettings):
@@ -17,11 +26,35 @@ class Settings(BaseSettings):
 
     root: Path = Field(default_factory=Path.cwd)
     home_override: Path | None = Field(default=None, validation_alias="CV_YOLO_HOME")
+    server_url: str | None = None
+    server_api_key: SecretStr | None = None
 
     @cached_property
     def home(self) -> Path:
         """The folder of all state: `<root>/.cv-yolo` unless `CV_YOLO_HOME` names another."""
         return (self.root / (self.home_override or ".cv-yolo")).resolve()
+
+    @property
+    def services(self) -> Path:
+        """What belongs to the servers that `cv-yolo up` runs: data, logs, credentials."""
+        return self.home / "services"
+
+    @property
+    def connection_file(self) -> Path:
+        """Which server the commands use, and with which key; not there: the embedded defaults."""
+        return self.home / "connection.json"
+
+    @cached_property
+    def connection(self) -> PipelineServerAddress | None:
+        """The ZenML server that is used: the environment's, else the one connected to, else None: embedded."""
+        if self.server_url is None:
+            return _read_connection(self.connection_file)
+        if self.server_api_key is None:
+            raise ConfigError(
+                "CV_YOLO_SERVER_URL is set without CV_YOLO_SERVER_API_KEY",
+                hint="set both, or connect once with `cv-yolo connect URL`",
+            )
+        return PipelineServerAddress(url=self.server_url, api_key=self.server_api_key.get_secret_value())
 
     @property
     def mlflow_database(self) -> Path:
@@ -81,3 +114,20 @@ class Settings(BaseSettings):
             "MPLCONFIGDIR": str(self.home / "matplotlib"),
             "MPLBACKEND": "Agg",
         }
+
+
+def write_connection(settings: Settings, address: PipelineServerAddress) -> None:
+    """Use this server from now on, with this key; the file is its owner's alone (mode 0600)."""
+    write_secret(settings.connection_file, json.dumps({"url": address.url, "api_key": address.api_key}, indent=1))
+
+
+def _read_connection(path: Path) -> PipelineServerAddress | None:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return PipelineServerAddress(url=kept["url"], api_key=kept["api_key"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {' '.join(str(error).split())}", hint="`cv-yolo connect URL` writes it anew"
+        ) from error

@@ -1,0 +1,76 @@
+"""ZenML's server as a server: its REST interface, for what no client library is needed."""
+
+from typing import Any, Final
+
+from cv_yolo.domain.addresses import PipelineServerAddress
+from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo.http import Answer, ask
+
+API: Final = "/api/v1"
+
+
+class ZenmlServer:
+    """One server, asked as the service account or the person of its address."""
+
+    def __init__(self, address: PipelineServerAddress, *, patience_s: float = 10.0) -> None:
+        self._address, self._patience_s = address, patience_s
+        self._token: str | None = None
+
+    def use(self) -> None:
+        """Log in, and ask who we are."""
+        self.done("GET", "/current-user")
+
+    def info(self) -> dict[str, Any]:
+        """What the server tells everybody: version, deployment, whether it is active."""
+        answer = self.ask("GET", "/info", authenticated=False)
+        if not answer.ok or not isinstance(answer.body, dict):
+            raise ServiceUnavailableError(f"{self}: this is no ZenML server (/info was answered {answer.status})")
+        return answer.body
+
+    def make_api_key(self, account: str, key: str) -> str:
+        """A new key for a service account, which is made where there is none; a key of that name is replaced.
+
+        The key is shown by the server only now.
+        """
+        accounts = self.done("GET", f"/service_accounts?name={account}")["items"]
+        made = accounts[0] if accounts else self.done("POST", "/service_accounts", {"name": account, "active": True})
+        keys = f"/service_accounts/{made['id']}/api_keys"
+        for former in self.done("GET", f"{keys}?name={key}")["items"]:
+            self.done("DELETE", f"{keys}/{former['id']}")
+        return str(self.done("POST", keys, {"name": key, "description": "made by cv-yolo"})["body"]["key"])
+
+    def done(self, method: str, path: str, json: Any = None) -> Any:
+        """The body of the server's answer; raises `ServiceUnavailableError` where it refused."""
+        answer = self.ask(method, path, json)
+        if answer.ok:
+            return answer.body
+        raise self._refused(path, answer)
+
+    def ask(self, method: str, path: str, json: Any = None, *, authenticated: bool = True) -> Answer:
+        """The server's answer, whatever it is; `path` begins behind `/api/v1`."""
+        headers = {"Authorization": f"Bearer {self._login()}"} if authenticated else {}
+        return ask(method, self._url(path), name="ZenML", headers=headers, json=json, patience_s=self._patience_s)
+
+    def __str__(self) -> str:
+        return f"ZenML at {self._address.url}"
+
+    def _login(self) -> str:
+        if self._token is None:
+            address = self._address
+            form = {"username": address.user or "", "password": address.password or ""}
+            if address.api_key:
+                form = {"grant_type": "zenml-api-key", "password": address.api_key}
+            answer = ask("POST", self._url("/login"), name="ZenML", form=form, patience_s=self._patience_s)
+            if not answer.ok:
+                raise self._refused("/login", answer)
+            self._token = str(answer.body["access_token"])
+        return self._token
+
+    def _url(self, path: str) -> str:
+        return f"{self._address.url.rstrip('/')}{API}{path}"
+
+    def _refused(self, path: str, answer: Answer) -> ServiceUnavailableError:
+        said = answer.body.get("detail", answer.body) if isinstance(answer.body, dict) else answer.body
+        said = said[-1] if isinstance(said, list) and said else said
+        hint = "the key or the password is wrong, or expired" if answer.status in {401, 403} else None
+        return ServiceUnavailableError(f"{self}: {path} was answered {answer.status}: {str(said)[:200]}", hint=hint)
