@@ -2,12 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
+# The last commit before the project was archived: there are no images of it, and no later release.
+MINIO := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit lock clean
+.PHONY: help setup demo test test-integration lint unit minio lock clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## Make .venv from requirements.lock (once; then a matter of a second)
 	@$(PYTHON) tools/setup_environment.py
@@ -18,15 +20,25 @@ demo: setup  ## The whole job, offline: drawn data, four runs, comparison, one d
 test: setup  ## Everything that must hold: style, types, import contracts, tests, coverage
 	@$(BIN)/python tools/check.py
 
+test-integration: setup  ## The tests with real servers only; `make test` has them too
+	@$(BIN)/python tools/check.py --only integration
+
 lint: setup  ## Style, types and import contracts only
 	@$(BIN)/python tools/check.py --only style types contracts
 
 unit: setup  ## The fast tests only
 	@$(BIN)/python -m pytest -q tests/unit tests/golden -m "not slow"
 
+minio:  ## Build MinIO for `cv-yolo up --store minio` (needs Go; minutes)
+	@command -v go >/dev/null || { echo "make minio needs Go 1.24 or newer on the PATH (Debian: golang; or go.dev)" >&2; exit 2; }
+	@echo "go install $(MINIO) into .cv-yolo/bin (AGPL-3.0, 150 MB) ..."
+	@GOBIN="$(CURDIR)/.cv-yolo/bin" go install $(MINIO)
+	@.cv-yolo/bin/minio --version | head -2
+
 lock: setup  ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-annotate \
 	  pyproject.toml --output-file requirements.lock
 
 clean:  ## Remove what was made: records, demo data, caches (not .venv, not data/tiny_coco)
+	-@test ! -x $(BIN)/cv-yolo || $(BIN)/cv-yolo down
 	rm -rf .cv-yolo data/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -10,15 +10,16 @@ from PIL import Image
 from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.settings import Settings
 
-FOREIGN = ("CV_YOLO_ROOT", "CV_YOLO_HOME")
+FOREIGN = ("CV_YOLO_", "ZENML_STORE_", "MLFLOW_TRACKING_")
+TOOLS = ("CV_YOLO_MINIO", "CV_YOLO_COCO128")  # where the tests find what not every machine has
 
 
 @pytest.fixture(autouse=True)
 def environment_is_put_back() -> Iterator[None]:
     """`Bootstrap` sets the libraries' variables for its process; no test hands them on to the next."""
     before = dict(os.environ)
-    for name in FOREIGN:
-        os.environ.pop(name, None)
+    for name in [name for name in before if name.startswith(FOREIGN) and name not in TOOLS]:
+        os.environ.pop(name)
     yield
     os.environ.clear()
     os.environ.update(before)

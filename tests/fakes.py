@@ -1,11 +1,14 @@
 """The ports in memory, for tests: small, and as strict as the adapters (the contract tests run on both)."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +18,15 @@ from cv_yolo.domain.audit import Entry
 from cv_yolo.domain.chain import Finding
 from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split, revision_of
 from cv_yolo.domain.geometry import Boxes, xyxy_to_xywhn
+from cv_yolo.domain.letters import Ending, Facts, Figures, Files, Letter, TakesLetters
 from cv_yolo.domain.runs import Run, RunStatus
-from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
+from cv_yolo.domain.training import EpochMetrics, TrainedModel, TrainingRequest, TrainingResult
 from cv_yolo.domain.versions import ModelVersion, Stage
 from cv_yolo.errors import (
     AuditLogError,
     DatasetError,
     EvaluationFailedError,
+    LogGrewError,
     NotFoundError,
     ServiceUnavailableError,
     WeightsError,
@@ -143,45 +148,45 @@ class _Tracked:
     tags: dict[str, str]
     status: RunStatus = RunStatus.RUNNING
     ended_at: datetime | None = None
-    metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    metrics: dict[str, dict[tuple[int, int, float], None]] = field(default_factory=dict)
     artifacts: dict[str, bytes] = field(default_factory=dict)
 
 
-class FakeExperimentTracker:
+class FakeExperimentTracker(TakesLetters):
     """Keeps runs in a dictionary; its clock goes on by one second with each run that starts or ends.
 
-    As in MLflow, the reason of a run is a tag, the figure of a metric is that of its highest step (of equal ones the
-    last), and a metric of which nothing is known has an empty history.
+    As in MLflow, the reason of a run is a tag, figures of the same name, step, millisecond and value are one, the
+    figure of a metric is that of its highest step (of equal ones the last), and an unknown metric has no history.
     """
 
     def __init__(self) -> None:
         self._runs: dict[str, _Tracked] = {}
-        self._now = datetime(2025, 3, 4, 12, tzinfo=UTC)
+        self._time = datetime(2025, 3, 4, 12, tzinfo=UTC)
+
+    def connect(self) -> None:
+        """Nothing to make."""
 
     def start(self, run: NewRun) -> str:
         run_id = f"{len(self._runs) + 1:032x}"
         self._runs[run_id] = _Tracked(run=run, started_at=self._tick(), tags=dict(run.tags))
         return run_id
 
-    def log_epoch(self, run_id: str, epoch: EpochMetrics) -> None:
-        self._log(run_id, epoch.values, step=epoch.epoch)
-
-    def log_metrics(self, run_id: str, metrics: dict[str, float]) -> None:
-        self._log(run_id, metrics, step=0)
-
-    def tag(self, run_id: str, tags: dict[str, str]) -> None:
-        self._find(run_id).tags.update(tags)
-
-    def log_artifacts(self, run_id: str, files: Iterable[Path], folder: str = "") -> None:
-        kept = self._find(run_id).artifacts
-        kept |= {f"{folder}/{file.name}" if folder else file.name: file.read_bytes() for file in files}
-
-    def finish(self, run_id: str, status: RunStatus, reason: str | None = None) -> None:
-        tracked = self._find(run_id)
-        tracked.tags.pop(REASON_TAG, None)
-        if reason is not None:
-            tracked.tags[REASON_TAG] = reason
-        tracked.status, tracked.ended_at = status, self._tick()
+    def deliver(self, letter: Letter) -> None:
+        tracked = self._find(letter.run_id)
+        match letter:
+            case Figures():
+                for name, value in letter.values.items():
+                    figure = (letter.step, int(letter.at.timestamp() * 1000), value)
+                    tracked.metrics.setdefault(name, {}).setdefault(figure)
+            case Facts():
+                tracked.tags.update(letter.tags)
+            case Files():
+                folder = f"{letter.folder}/" if letter.folder else ""
+                tracked.artifacts |= {f"{folder}{file.name}": file.read_bytes() for file in letter.paths}
+            case Ending():
+                tracked.tags.pop(REASON_TAG, None)
+                tracked.tags |= {} if letter.reason is None else {REASON_TAG: letter.reason}
+                tracked.status, tracked.ended_at = letter.status, self._tick()
 
     def get(self, run_id: str) -> Run:
         tracked = self._find(run_id)
@@ -195,7 +200,7 @@ class FakeExperimentTracker:
             params=dict(tracked.run.params),
             tags=dict(tracked.tags),
             metrics={
-                name: max(enumerate(values), key=lambda each: (each[1][0], each[0]))[1][1]
+                name: max(enumerate(values), key=lambda each: (each[1][0], each[0]))[1][2]
                 for name, values in tracked.metrics.items()
             },
         )
@@ -205,7 +210,11 @@ class FakeExperimentTracker:
 
     def history(self, run_id: str, metric: str) -> tuple[tuple[int, float], ...]:
         tracked = self._runs.get(run_id)
-        return () if tracked is None else tuple(sorted(tracked.metrics.get(metric, ())))
+        return (
+            ()
+            if tracked is None
+            else tuple(sorted((step, value) for step, _, value in tracked.metrics.get(metric, ())))
+        )
 
     def artifact(self, run_id: str, path: str) -> bytes:
         kept = self._find(run_id).artifacts
@@ -220,19 +229,82 @@ class FakeExperimentTracker:
         """The paths of all that is kept with the run, for tests to look at."""
         return tuple(self._find(run_id).artifacts)
 
-    def _log(self, run_id: str, metrics: Mapping[str, float], *, step: int) -> None:
-        kept = self._find(run_id).metrics
-        for name, value in metrics.items():
-            kept.setdefault(name, []).append((step, value))
-
     def _find(self, run_id: str) -> _Tracked:
         if run_id not in self._runs:
             raise NotFoundError(f"Run with id={run_id} not found")
         return self._runs[run_id]
 
     def _tick(self) -> datetime:
-        self._now += timedelta(seconds=1)
-        return self._now
+        self._time += timedelta(seconds=1)
+        return self._time
+
+
+class FakeOutbox:
+    """Letters in lists by run, with copies of their files; `refused` are those set aside, with their reasons."""
+
+    def __init__(self) -> None:
+        self.folder = TemporaryDirectory()
+        self.copies = count()
+        self.kept: dict[str, list[Letter]] = {}
+        self.refused: list[tuple[Letter, str]] = []
+        self.open: set[str] = set()
+
+    def runs(self) -> tuple[str, ...]:
+        return tuple(sorted(self.kept))
+
+    @contextmanager
+    def opened(self, run_id: str) -> Iterator["FakeLetters"]:
+        if run_id in self.open:
+            raise AssertionError(f"the letters of {run_id} are open already")
+        self.open.add(run_id)
+        try:
+            yield FakeLetters(outbox=self, run_id=run_id)
+        finally:
+            self.open.remove(run_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeLetters:
+    """The letters of one run."""
+
+    outbox: FakeOutbox
+    run_id: str
+
+    def waiting(self) -> tuple[Letter, ...]:
+        return tuple(self.outbox.kept.get(self.run_id, ()))
+
+    def add(self, letter: Letter) -> None:
+        if isinstance(letter, Files):
+            letter = replace(letter, paths=tuple(self._copied(path) for path in letter.paths))
+        self.outbox.kept.setdefault(self.run_id, []).append(letter)
+
+    def delivered(self) -> None:
+        self.outbox.kept[self.run_id].pop(0)
+        if not self.outbox.kept[self.run_id]:
+            del self.outbox.kept[self.run_id]
+
+    def set_aside(self, reason: str) -> None:
+        self.outbox.refused.append((self.outbox.kept[self.run_id][0], reason))
+        self.delivered()
+
+    def _copied(self, path: Path) -> Path:
+        kept = Path(self.outbox.folder.name, str(next(self.outbox.copies)), path.name)
+        kept.parent.mkdir()
+        return Path(shutil.copyfile(path, kept))
+
+
+class FakeFinishedTrainings:
+    """Models by the fingerprints of their trainings; those whose weights are gone are not found."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, TrainedModel] = {}
+
+    def find(self, fingerprint: str) -> TrainedModel | None:
+        model = self.models.get(fingerprint)
+        return model if model is not None and model.weights.is_file() else None
+
+    def keep(self, fingerprint: str, model: TrainedModel) -> None:
+        self.models[fingerprint] = model
 
 
 class FakeModelRegistry:
@@ -310,6 +382,8 @@ class FakeAuditLog:
             raise AssertionError("written without the lock")
         if self.fails is not None:
             raise self.fails
+        if entry.number != len(self.written) + 1:
+            raise LogGrewError(f"entry {entry.number} is there already")
         self.written.append(entry)
 
     @contextmanager

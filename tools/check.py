@@ -1,6 +1,7 @@
 """Everything that must hold before a change is shared: `python tools/check.py`, or `make test`.
 
-Runs style, types, import contracts and the test suite with coverage, tells each as it ends, and fails if one does.
+Runs style, types, import contracts, the tests, those with real servers (`integration`), and asks what they covered;
+tells each as it ends, and fails if one does.
 """
 
 import argparse
@@ -12,20 +13,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = (sys.executable, "-m")
 SCRIPTS = Path(sys.executable).parent
+PYTEST = ("pytest", "--numprocesses=2", "--dist=loadfile", "--cov", "--cov-append", "--cov-report=")
 
 CHECKS: dict[str, tuple[tuple[str, ...], ...]] = {
     "style": (
-        (*PYTHON, "ruff", "check", "src", "tests", "tools", "benchmarks"),
-        (*PYTHON, "ruff", "format", "--check", "src", "tests", "tools", "benchmarks"),
+        (*PYTHON, "ruff", "check", "src", "tests", "tools", "benchmarks", "docker"),
+        (*PYTHON, "ruff", "format", "--check", "src", "tests", "tools", "benchmarks", "docker"),
     ),
     "types": ((*PYTHON, "mypy"),),
     "contracts": ((str(SCRIPTS / "lint-imports"),),),
     "tests": (
         (*PYTHON, "coverage", "erase"),
-        (*PYTHON, "pytest", "--numprocesses=2", "--dist=loadfile", "--cov", "--cov-report=", "--durations=10"),
+        (*PYTHON, *PYTEST, "--ignore=tests/integration", "--durations=10"),
+    ),
+    "integration": ((*PYTHON, *PYTEST, "tests/integration", "--durations=20"),),
+    "coverage": (
         (*PYTHON, "coverage", "report", "--fail-under=90"),
         (*PYTHON, "coverage", "report", "--fail-under=100", "--include=*/cv_yolo/domain/*,*/cv_yolo/workflows/*,"
-         "*/cv_yolo/reports/*,*/cv_yolo/errors.py,*/cv_yolo/files.py,*/cv_yolo/ports.py"),
+         "*/cv_yolo/reports/*,*/cv_yolo/errors.py,*/cv_yolo/files.py,*/cv_yolo/ports/*"),
     ),
 }  # fmt: skip
 

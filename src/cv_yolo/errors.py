@@ -7,8 +7,10 @@
     │   ├── WeightsError                        a weights file that is missing or does not load
     │   └── NotFoundError                       a run or a model version that nobody recorded
     ├── ServiceUnavailableError          3      a service or a network address
+    │   └── AccessRefusedError                  a user, a password or a key that it does not accept
     ├── PolicyRefusedError               4      the policy said no
     │   └── PromotionConflictError              another promotion was faster
+    │       └── LogGrewError                    another entry came first at the end of the audit log
     ├── AuditLogError                    1      the audit log was changed, or cannot be read or written
     ├── RunFailedError                   1      a run without its proof
     │   ├── TrainingFailedError
@@ -61,6 +63,10 @@ class ServiceUnavailableError(CvYoloError):
     exit_code = 3
 
 
+class AccessRefusedError(ServiceUnavailableError):
+    """A service does not accept our user, password, key or clock: it is no use to wait for it."""
+
+
 class PolicyRefusedError(CvYoloError):
     """The promotion policy said no."""
 
@@ -69,6 +75,10 @@ class PolicyRefusedError(CvYoloError):
 
 class PromotionConflictError(PolicyRefusedError):
     """The stage was taken by another version since this one was judged."""
+
+
+class LogGrewError(PromotionConflictError):
+    """Another entry was written at the end of the audit log since it was read; nothing was written or moved."""
 
 
 class AuditLogError(CvYoloError):

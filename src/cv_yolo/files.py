@@ -30,6 +30,8 @@ def write_bytes_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
         with os.fdopen(os.open(scrap, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
         scrap.replace(path)
-    except BaseException:
+    except BaseException as error:
         scrap.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # a full disk does not say what it is too small for
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise

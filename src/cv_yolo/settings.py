@@ -1,7 +1,8 @@
 """Where things are kept and which server is used, read once from the environment.
 
 `CV_YOLO_ROOT`, `CV_YOLO_HOME`: folders. `CV_YOLO_SERVER_URL`, `CV_YOLO_SERVER_API_KEY`: a ZenML server, for a machine
-that was not connected with `cv-yolo connect`.
+that was not connected with `cv-yolo connect`. `CV_YOLO_STACK`: another stack of that server than `mlflow_stack`.
+`CV_YOLO_PATIENCE_S`: how long a pipeline run waits for a service that does not answer (default: 90).
 """
 
 import json
@@ -12,6 +13,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cv_yolo.domain.addresses import PipelineServerAddress
+from cv_yolo.domain.stack import STACK
 from cv_yolo.errors import ConfigError
 from cv_yolo.files import write_secret
 
@@ -28,6 +30,8 @@ class Settings(BaseSettings):
     home_override: Path | None = Field(default=None, validation_alias="CV_YOLO_HOME")
     server_url: str | None = None
     server_api_key: SecretStr | None = None
+    stack: str = STACK
+    patience_s: float = Field(default=90.0, ge=0)  # ZenML's server takes 15 to 45 s to start
 
     @cached_property
     def home(self) -> Path:
@@ -77,6 +81,16 @@ class Settings(BaseSettings):
         return self.home / "weights"
 
     @property
+    def trained(self) -> Path:
+        """Records of finished trainings, one file each."""
+        return self.home / "trained"
+
+    @property
+    def outbox(self) -> Path:
+        """What is to be recorded of runs and waits for a tracker that does not answer."""
+        return self.home / "outbox"
+
+    @property
     def audit(self) -> Path:
         """The audit log of each model, one file each."""
         return self.home / "audit"
@@ -93,8 +107,9 @@ class Settings(BaseSettings):
 
     def isolation(self) -> dict[str, str]:
         """The environment under which the libraries leave the user's own settings alone and stay quiet."""
+        used = "zenml" if self.connection is None else "zenml-server"
         return {
-            "ZENML_CONFIG_PATH": str(self.home / "zenml"),
+            "ZENML_CONFIG_PATH": str(self.home / used),
             "ZENML_ANALYTICS_OPT_IN": "false",
             "ZENML_AUTO_OPEN_DASHBOARD": "false",
             "ZENML_LOGGING_VERBOSITY": "ERROR",
@@ -102,8 +117,13 @@ class Settings(BaseSettings):
             "ZENML_LOGGING_COLORS_DISABLED": "true",
             "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL": "2",
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a dead server is noticed in seconds; who must wait does so itself
+            "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+            "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",  # its addresses are the server's, not always ours
             "MLFLOW_LOGGING_LEVEL": "WARNING",
             "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
             "DO_NOT_TRACK": "true",
             "DVC_NO_ANALYTICS": "true",
             "DVC_GLOBAL_CONFIG_DIR": str(self.home / "dvc" / "global"),

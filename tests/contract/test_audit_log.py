@@ -1,12 +1,15 @@
-"""`AuditLog`: entries in order, kept for good, by the fake and by the file."""
+"""`AuditLog`: entries in order, kept for good, by the fake, by the file and by ZenML."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cv_yolo.adapters.audit_file import AuditFile
+from cv_yolo.adapters.zenml_audit_log import ZenmlAuditLog
 from cv_yolo.domain.audit import Action
 from cv_yolo.domain.versions import Stage
+from cv_yolo.errors import LogGrewError
 from cv_yolo.ports import AuditLog
 from tests.builders import a_log, an_entry
 from tests.fakes import FakeAuditLog
@@ -14,9 +17,15 @@ from tests.fakes import FakeAuditLog
 THREE = a_log(*[(Action.PROMOTED, Stage.STAGING, version) for version in "123"])
 
 
-@pytest.fixture(params=["fake", "file"])
+@pytest.fixture(params=["fake", "file", "zenml"])
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> AuditLog:
-    return FakeAuditLog() if request.param == "fake" else AuditFile(tmp_path / "audit" / "cv_yolo_tiny.jsonl")
+    if request.param == "fake":
+        return FakeAuditLog()
+    file = AuditFile(tmp_path / "audit" / "cv_yolo_tiny.jsonl")
+    if request.param == "file":
+        return file
+    request.getfixturevalue("zenml_parts")
+    return ZenmlAuditLog(model=f"log_{abs(hash(request.node.name)) % 10**9}", locked=file.locked)
 
 
 def test_a_new_log_is_empty(log: AuditLog) -> None:
@@ -35,7 +44,8 @@ def test_an_entry_comes_back_with_every_field_it_has(log: AuditLog) -> None:
     full = an_entry(
         former="2", reason="naïve – but 良い\n, looked at by hand", provisional=True, evaluations=("a", "b")
     )
-    bare = an_entry(decision=None, verdict=None, policy=None, policy_sha256=None, evaluations=(), test_revision=None)
+    nothing: dict[str, None] = dict.fromkeys(("decision", "verdict", "policy", "policy_sha256", "test_revision"))
+    bare = an_entry(number=2, evaluations=(), **nothing)
     with log.locked():
         log.append(full)
         log.append(bare)
@@ -49,3 +59,14 @@ def test_one_process_may_ask_for_the_lock_it_has(log: AuditLog) -> None:
     with log.locked():
         log.append(THREE[1])
     assert log.entries() == THREE[:2]
+
+
+def test_of_two_entries_of_one_number_the_first_stays_and_the_second_is_told(log: AuditLog) -> None:
+    with log.locked():
+        log.append(THREE[0])
+        for late in (replace(THREE[0], actor="bo@desk"), replace(THREE[0], reason="the same, but later")):
+            with pytest.raises(LogGrewError, match="entry 1 "):
+                log.append(late)
+        log.append(THREE[1])
+    assert log.entries() == THREE[:2]
+    assert log.damage() == ()

@@ -1,24 +1,55 @@
-"""`ExperimentTracker`: the record of runs, kept by the fake and by MLflow on SQLite."""
+"""`ExperimentTracker`: the record of runs, kept by the fake and by MLflow on SQLite, each with an outbox and without.
 
+And `Recorder`: letters of their own time, which count once however often they are delivered.
+"""
+
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cv_yolo.adapters.mlflow_tracker import MlflowTracker
+from cv_yolo.adapters.outbox import FolderOutbox
+from cv_yolo.domain.letters import Ending, Facts, Figures, Files
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.domain.training import EpochMetrics
 from cv_yolo.errors import NotFoundError
-from cv_yolo.ports import ExperimentTracker, NewRun
-from tests.fakes import FakeExperimentTracker
+from cv_yolo.ports import ExperimentTracker, NewRun, Recorder
+from cv_yolo.workflows.deliver import DeliveringTracker, Line
+from cv_yolo.workflows.patience import Patience
+from tests.fakes import FakeExperimentTracker, FakeOutbox
+
+NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
+
+
+def a_recorder(kind: str, test: str, store: Path) -> Recorder:
+    if kind == "fake":
+        return FakeExperimentTracker()
+    experiment = test  # each test has an experiment of its own; the database is made once
+    return MlflowTracker(uri=f"sqlite:///{store}/mlflow.db", experiment=experiment, artifacts=store / experiment)
 
 
 @pytest.fixture(params=["fake", "mlflow"])
-def tracker(request: pytest.FixtureRequest, store: Path) -> ExperimentTracker:
-    if request.param == "fake":
-        return FakeExperimentTracker()
-    experiment = request.node.name  # each test has an experiment of its own; the database is made once
-    return MlflowTracker(uri=f"sqlite:///{store}/mlflow.db", experiment=experiment, artifacts=store / experiment)
+def recorder(request: pytest.FixtureRequest, store: Path) -> Recorder:
+    made = a_recorder(request.param, request.node.name, store)
+    made.connect()
+    return made
+
+
+@pytest.fixture(params=["fake", "mlflow", "fake with outbox", "mlflow with outbox"])
+def tracker(request: pytest.FixtureRequest, store: Path, tmp_path: Path) -> ExperimentTracker:
+    kind, _, outbox = request.param.partition(" with ")
+    made = a_recorder(kind, request.node.name, store)
+    if not outbox:
+        return made
+    return DeliveringTracker(
+        made,
+        FakeOutbox() if kind == "fake" else FolderOutbox(tmp_path / "outbox"),
+        line=Line(),
+        patience=Patience(total_s=0, wait=lambda seconds: False),
+        report=pytest.fail,
+    )
 
 
 def new_run(**changes: Any) -> NewRun:
@@ -172,3 +203,32 @@ def test_an_unknown_run_is_not_found(tracker: ExperimentTracker) -> None:
         tracker.tag(unknown, {"note": "lost"})
     with pytest.raises(NotFoundError, match=unknown):
         tracker.artifacts(unknown, "weights")
+
+
+def test_a_letter_that_is_delivered_again_changes_nothing(recorder: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "best.pt").write_bytes(b"weights")
+    run_id = recorder.start(new_run())
+    letters = (
+        Figures(run_id=run_id, at=NOON, step=1, values={"val/map_50": 0.1, "train/box_loss": 2.0}),
+        Figures(run_id=run_id, at=NOON + timedelta(seconds=1), step=2, values={"val/map_50": 0.1}),
+        Facts(run_id=run_id, at=NOON, tags={"note": "first"}),
+        Files(run_id=run_id, at=NOON, paths=(tmp_path / "best.pt",), folder="weights"),
+        Ending(run_id=run_id, at=NOON + timedelta(hours=1), status=RunStatus.FAILED, reason="why"),
+        Ending(run_id=run_id, at=NOON + timedelta(hours=2), status=RunStatus.FINISHED, reason=None),
+    )
+    for letter in letters:
+        for _ in range(3):
+            recorder.deliver(letter)
+    assert recorder.history(run_id, "val/map_50") == ((1, 0.1), (2, 0.1))
+    assert recorder.history(run_id, "train/box_loss") == ((1, 2.0),)
+    assert recorder.artifacts(run_id, "weights") == ("weights/best.pt",)
+    run = recorder.get(run_id)
+    assert (run.status, run.reason, run.tags["note"]) == (RunStatus.FINISHED, None, "first")
+
+
+def test_of_two_figures_of_the_run_the_one_measured_later_counts_though_it_arrives_late(recorder: Recorder) -> None:
+    run_id = recorder.start(new_run())
+    for seconds, value in ((0, 0.9), (1, 0.2)):
+        at = NOON + timedelta(seconds=seconds)
+        recorder.deliver(Figures(run_id=run_id, at=at, step=0, values={"final/map_50": value}))
+    assert recorder.get(run_id).scores == {"map_50": 0.2}

@@ -78,8 +78,8 @@ class Project:
         return {path.parent.name: path.read_text(encoding="utf-8") for path in found}
 
     def environment(self) -> dict[str, str]:
-        foreign = {"CV_YOLO_HOME", "CV_YOLO_ROOT", "PYTHONDONTWRITEBYTECODE", "ZENML_CONFIG_PATH"}
-        kept = {name: value for name, value in os.environ.items() if name not in foreign}
+        foreign = ("CV_YOLO_", "PYTHONDONTWRITEBYTECODE", "ZENML_CONFIG_PATH")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return kept | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
 
     def _to_the_end(self, *command: str) -> Done:

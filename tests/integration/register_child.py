@@ -8,48 +8,20 @@ line; what it was about to do is in `ROOT/MODEL.steps`. `race` promotes the seco
 at once, and prints how the two processes ended.
 """
 
-import importlib
 import json
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.register_processes import ended, forked, load_libraries, mortal
 from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.domain.audit import Proposal
 from cv_yolo.domain.versions import Stage
-from cv_yolo.errors import CvYoloError
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.register import Register, commit
-
-HEAVY = (
-    "mlflow.store.model_registry.sqlalchemy_store",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "zenml.zen_stores.sql_zen_store",
-)
-WRITES = ("set_", "delete_", "register", "append")
-
-
-class Mortal:
-    """A port, or a client behind it, whose writes are counted, told and, when the time has come, not survived."""
-
-    def __init__(self, behind: Any, name: str, step: Callable[[str], None]) -> None:
-        self._behind, self._name, self._step = behind, name, step
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._behind, name)
-        if not name.startswith(WRITES):
-            return found
-
-        def told(*arguments: Any, **named: Any) -> Any:
-            self._step(f"{self._name}.{name}")
-            return found(*arguments, **named)
-
-        return told
 
 
 def promote(register: Register, run_number: int) -> None:
@@ -61,56 +33,12 @@ def promote(register: Register, run_number: int) -> None:
 
 def promote_and_die(register: Register, *, at: int, told: Path) -> None:
     """Promote the second version, but die before write number `at`."""
-    count = 0
 
-    def step(name: str) -> None:
-        nonlocal count
-        count += 1
+    def tell(name: str) -> None:
         with told.open("a", encoding="utf-8") as file:
             file.write(f"{name}\n")
-        if count == at:
-            os.kill(os.getpid(), signal.SIGKILL)
 
-    tracking: Any = register.tracking
-    tracking.__dict__["_client"] = Mortal(tracking._client, "mlflow", step)
-    flush = os.fsync
-
-    def fsync(descriptor: int) -> None:
-        step("log.fsync")
-        flush(descriptor)
-
-    os.fsync = fsync
-    promote(
-        Register(
-            model=register.model,
-            tracking=tracking,
-            pipeline=Mortal(register.pipeline, "zenml", step),
-            log=Mortal(register.log, "log", step),
-            anchor=tracking,
-        ),
-        2,
-    )
-
-
-def forked(work: Callable[[], None]) -> int:
-    """Do the work in a process of its own, which ends with the exit code of its error."""
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        work()
-        code = 0
-    except CvYoloError as error:
-        code = error.exit_code
-        print(error.message, file=sys.stderr)
-    finally:
-        os._exit(code)
-
-
-def ended(child: int) -> int:
-    """How the process ended: its exit code, or minus the signal that killed it."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    promote(mortal(register, at=at, tell=tell), 2)
 
 
 def race(parts: Bootstrap, model: str) -> list[int]:
@@ -130,8 +58,7 @@ def race(parts: Bootstrap, model: str) -> list[int]:
 def main(root: str, mode: str, *models: str) -> None:
     """Do what is asked for and print the outcome of each model as JSON."""
     parts = Bootstrap(Settings(root=Path(root)))
-    for library in HEAVY:
-        importlib.import_module(library)
+    load_libraries()
     outcome: dict[str, Any] = {}
     for number, model in enumerate(models, 1):
         if mode == "race":

@@ -18,20 +18,21 @@ from cv_yolo.workflows.rollback import rollback
 from tests.builders import a_new_version
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, and kills with SIGKILL")
-STAGING, ARCHIVED = Stage.STAGING, Stage.ARCHIVED
+STAGING, PRODUCTION, ARCHIVED = Stage
 REPOSITORY = Path(__file__).resolve().parents[2]
-MOMENTS = 14  # more than there are: the last promotions live
+MOMENTS = 18  # more than there are: the last promotions live
 ADOPTED, PROMOTED = Action.ADOPTED, Action.PROMOTED
 KILLED = -9
 
 
 def a_register(parts: Bootstrap, model: str, *, versions: int) -> Register:
-    """A model that is older than its log: so many versions, the first in staging in both registries."""
+    """A model that is older than its log: so many versions, the first in staging, the last in production."""
     register, tracker = parts.register(model), parts.tracker("register")
     for _ in range(versions):
         registered(a_new_version(run_id=tracker.start(NewRun(name="e3_s320", params={}, tags={}))), register)
-    register.tracking.set_stage("1", STAGING)
-    register.pipeline.set_stage("v1", STAGING)
+    for version, stage in (("1", STAGING), (str(versions), PRODUCTION)):
+        register.tracking.set_stage(version, stage)
+        register.pipeline.set_stage(f"v{version}", stage)
     return register
 
 
@@ -64,29 +65,30 @@ def require_mended(register: Register, steps: list[str]) -> None:
     assert len(actions(register)) in {written, written + 1}, "what was flushed is kept; what was not, may be"
     before = actions(register)
     assert examine(register.log, register.anchor) == ()
-    there = holder(STAGING, register)
+    there, in_use = holder(STAGING, register), holder(PRODUCTION, register)
     assert there is not None
-    assert there.version == ("2" if PROMOTED in before else "1")
-    wanted = [ARCHIVED, STAGING] if PROMOTED in before else [STAGING, None]
+    assert in_use is not None
+    assert (there.version, in_use.version) == ("2" if PROMOTED in before else "1", "3")
+    wanted = [ARCHIVED, STAGING, PRODUCTION] if PROMOTED in before else [STAGING, None, PRODUCTION]
     assert bool(check(register, repair=True)) == bool(before), "behind the log is at least the anchor, which comes last"
     assert stages(register) == [wanted, wanted]
     assert check(register, repair=False) == ()
     promote_the_second(register)
-    assert stages(register) == [[ARCHIVED, STAGING]] * 2
-    assert actions(register) in ([ADOPTED, PROMOTED], [ADOPTED, PROMOTED, PROMOTED])
+    assert stages(register) == [[ARCHIVED, STAGING, PRODUCTION]] * 2
+    assert actions(register) in ([ADOPTED] * 2 + [PROMOTED], [ADOPTED] * 2 + [PROMOTED] * 2)
     assert examine(register.log, register.anchor) == ()
 
 
 def test_a_promotion_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_parts: Bootstrap) -> None:
     root = zenml_parts.settings.root
-    registers = {f"killed_{at:02}": a_register(zenml_parts, f"killed_{at:02}", versions=2) for at in range(MOMENTS)}
+    registers = {f"killed_{at:02}": a_register(zenml_parts, f"killed_{at:02}", versions=3) for at in range(MOMENTS)}
     outcome, _ = in_other_processes(root, "kill", *registers)
     told = {model: (root / f"{model}.steps").read_text(encoding="utf-8").splitlines() for model in registers}
     whole = max(told.values(), key=len)
     deaths = {model: steps for model, steps in told.items() if outcome[model] == KILLED}
     assert {outcome[model] for model in registers if model not in deaths} == {0}, "the last ones live"
     assert [steps[-1] for steps in deaths.values()] == whole, "one died before each thing that is written"
-    assert whole.count("log.fsync") == 2
+    assert whole.count("log.fsync") == 3
     assert "zenml.set_stage" in whole
     assert whole[-1] == "mlflow.set_registered_model_tag", "the anchor comes last"
     for model, steps in deaths.items():
@@ -94,13 +96,13 @@ def test_a_promotion_that_is_killed_at_any_moment_loses_nothing_and_is_mended(ze
 
 
 def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_parts: Bootstrap) -> None:
-    registers = {f"raced_{at}": a_register(zenml_parts, f"raced_{at}", versions=3) for at in range(3)}
+    registers = {f"raced_{at}": a_register(zenml_parts, f"raced_{at}", versions=4) for at in range(3)}
     outcome, told = in_other_processes(zenml_parts.settings.root, "race", *registers)
     for model, register in registers.items():
         assert sorted(outcome[model]) == [0, 4]
         winner = outcome[model].index(0)
-        assert actions(register) == [ADOPTED, PROMOTED]
-        expected = [[ARCHIVED, STAGING, None], [ARCHIVED, None, STAGING]][winner]
+        assert actions(register) == [ADOPTED, ADOPTED, PROMOTED]
+        expected = [[ARCHIVED, STAGING, None, PRODUCTION], [ARCHIVED, None, STAGING, PRODUCTION]][winner]
         assert stages(register) == [expected, expected]
         assert check(register, repair=False) == ()
         loser = {0: 3, 1: 2}[winner]
@@ -108,9 +110,9 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_parts: B
 
 
 def test_a_rollback_on_the_real_registries_takes_a_promotion_back(zenml_parts: Bootstrap) -> None:
-    register = a_register(zenml_parts, "rolled_back", versions=2)
+    register = a_register(zenml_parts, "rolled_back", versions=3)
     promote_the_second(register)
     entry = rollback(register, stage=None, to=None, reason=None, actor="anna@desk", now=datetime.now(UTC))
     assert (entry.version, entry.former) == ("1", "2")
-    assert stages(register) == [[STAGING, ARCHIVED]] * 2
+    assert stages(register) == [[STAGING, ARCHIVED, PRODUCTION]] * 2
     assert check(register, repair=False) == ()

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
-from cv_yolo.adapters.mlflow_tracker import MlflowTracker
+from cv_yolo.adapters.zenml_audit_log import ZenmlAuditLog
 from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.progress import Event, EventKind
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.close_abandoned import DRIVER_TAG
+from cv_yolo.workflows.deliver import DeliveringTracker
 from tests.builders import an_entry
 
 
@@ -45,6 +47,13 @@ def test_children_find_the_same_project_and_may_cache_their_bytecode(
     assert parts.settings.isolation().items() <= children._environment.items()
 
 
+def test_children_are_told_no_server_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CV_YOLO_SERVER_URL", "CV_YOLO_SERVER_API_KEY", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "http://of-the-server.test")
+    environment = Bootstrap(Settings(root=tmp_path)).children._environment
+    assert [name for name, value in environment.items() if value == "http://of-the-server.test"] == []
+
+
 def test_the_painter_paints_the_size_it_is_asked_for(parts: Bootstrap) -> None:
     pixels, boxes = parts.paint(np.random.default_rng(0), size_px=96)
     assert pixels.shape == (96, 96, 3)
@@ -61,6 +70,14 @@ def test_the_log_of_a_model_is_a_file_of_its_own_whatever_the_model_is_called(pa
         parts.audit_log(model).append(an_entry())
         assert (parts.settings.audit / name).is_file()
         assert parts.audit_log(model).entries() == (an_entry(),)
+
+
+def test_a_connected_machine_has_its_log_on_the_server_and_a_lock_of_its_own(tmp_path: Path) -> None:
+    parts = Bootstrap(Settings(root=tmp_path, server_url="http://127.0.0.1:1", server_api_key=SecretStr("key")))
+    log = parts.audit_log("../a b")
+    assert isinstance(log, ZenmlAuditLog)
+    with log.locked():
+        assert [path.name for path in parts.settings.audit.iterdir()] == ["..%2Fa%20b.lock"]
 
 
 def test_the_register_of_a_model_is_anchored_in_the_tracking_registry(parts: Bootstrap) -> None:
@@ -93,13 +110,13 @@ def test_an_examination_is_of_the_folder_and_the_experiment_asked_for(parts: Boo
     assert made.predictor is parts.children
     assert made.predictions is parts.prediction_file
     assert made.folder is parts.dataset_folder
-    assert isinstance(made.tracker, MlflowTracker)
-    assert made.tracker._experiment == "another"
+    assert isinstance(made.tracker, DeliveringTracker)
+    assert made.tracker._recorder._experiment == "another"
 
 
 def test_detectors_come_from_the_model_and_the_experiment_asked_for(parts: Bootstrap) -> None:
     sources = parts.sources("a model", "another")
-    assert (sources.register.model, sources.tracker._experiment) == ("a model", "another")
+    assert (sources.register.model, sources.tracker._recorder._experiment) == ("a model", "another")
     assert sources.weights == parts.settings.weights
 
 

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from cv_yolo.files import sha256_of, write_bytes_whole, write_whole
+from tests.disks import files_up_to
 
 
 def test_the_hash_is_that_of_the_content(tmp_path):
@@ -63,3 +64,19 @@ def test_where_the_scrap_cannot_be_made_the_error_is_told(tmp_path):
     (tmp_path / "reports").write_text("a file, not a folder", encoding="utf-8")
     with pytest.raises(OSError, match="reports"):
         write_whole(tmp_path / "reports" / "a.md", "text")
+
+
+def test_a_file_for_which_there_is_no_room_is_named_and_the_former_one_stays(tmp_path):
+    path = tmp_path / "record.json"
+    write_whole(path, "former")
+    with files_up_to(10), pytest.raises(OSError, match=r"record\.json") as raised:
+        write_whole(path, "longer than there is room for")
+    assert raised.value.filename == str(path)
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["former"]
+
+
+def test_a_place_that_cannot_be_written_is_named_by_the_system_itself(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        write_whole(tmp_path / "folder", "text")
+    assert [each.name for each in tmp_path.iterdir()] == ["folder"]

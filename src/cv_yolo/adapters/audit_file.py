@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter, ValidationError
 
 from cv_yolo.domain.audit import Entry
 from cv_yolo.domain.chain import Finding
-from cv_yolo.errors import AuditLogError, ServiceUnavailableError
+from cv_yolo.domain.written_entry import read_entry
+from cv_yolo.errors import AuditLogError, LogGrewError, ServiceUnavailableError
 
 PATIENCE_S: Final = 120.0
-_ENTRY: Final = TypeAdapter(Entry)
 
 
 class AuditFile:
@@ -48,7 +47,9 @@ class AuditFile:
             try:
                 self._path.touch()
                 with self._path.open("r+b") as file:
-                    file.seek(file.read().rfind(b"\n") + 1)
+                    content = file.read()
+                    _require_last(entry, content.count(b"\n"), self._path)
+                    file.seek(content.rfind(b"\n") + 1)
                     file.truncate()
                     file.write(entry.canonical.encode() + b"\n")
                     file.flush()
@@ -81,9 +82,9 @@ class AuditFile:
         entries, damage = [], []
         for number, line in enumerate(self._lines(), 1):
             try:
-                entries.append(_entry(line))
+                entries.append(read_entry(line.decode()))
             except ValueError as error:
-                damage.append(Finding(number=number, sentence=f"{self._path}, line {number}: {_reason(error)}"))
+                damage.append(Finding(number=number, sentence=f"{self._path}, line {number}: {error}"))
         return tuple(entries), tuple(damage)
 
     def _lines(self) -> list[bytes]:
@@ -96,15 +97,9 @@ class AuditFile:
         return content.split(b"\n")[:-1]
 
 
-def _entry(line: bytes) -> Entry:
-    entry = _ENTRY.validate_json(line, strict=True)
-    if entry.canonical.encode() != line:
-        raise ValueError("not in the form in which entries are written: it was changed")
-    return entry
-
-
-def _reason(error: ValueError) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    problems = [": ".join([*map(str, each["loc"]), each["msg"]]) for each in error.errors()]
-    return f"not an entry of the log: {'; '.join(problems)}"
+def _require_last(entry: Entry, lines: int, path: Path) -> None:
+    if entry.number != lines + 1:
+        raise LogGrewError(
+            f"{path}: entry {entry.number} cannot be written behind {lines} entries: the log is not what it was",
+            hint="nothing was moved; run the same command again",
+        )

@@ -7,6 +7,7 @@ its standard input closes, so that it does not outlive a supervisor that was kil
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ from cv_yolo.ports import OnEpoch, Prediction, PredictionRequest, Predictor, Tra
 POLL_S: Final = 0.1
 GRACE_S: Final = 10.0
 LOG_TAIL_LINES: Final = 15
+LITTLE_ROOM_BYTES: Final = 20_000_000  # a file of weights, twice or thrice
 ORPHAN_EXIT_CODE: Final = 113
 
 
@@ -167,10 +169,16 @@ def _raise_for_outcome(folder: Path, exit_code: int, died: type[errors.CvYoloErr
         known = getattr(errors, failure.kind, None)
         if isinstance(known, type) and issubclass(known, errors.CvYoloError):
             raise known(failure.message, hint=failure.hint)
-        raise died(f"{failure.kind}: {failure.message}", hint=f"see {folder / 'output.log'}")
+        raise died(f"{failure.kind}: {failure.message}{_full(folder)}", hint=f"see {folder / 'output.log'}")
     if exit_code != 0 or not (folder / "result.json").is_file():
         how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
-        raise died(f"the child process {how} and left no result", hint=_log_hint(folder / "output.log"))
+        raise died(f"the child process {how} and left no result{_full(folder)}", hint=_log_hint(folder / "output.log"))
+
+
+def _full(folder: Path) -> str:
+    """What there is to say where a child may have failed for want of room, though it could not write so itself."""
+    free = shutil.disk_usage(folder).free
+    return f"; the disk is full: {free / 1e6:.1f} MB are free at {folder}" if free < LITTLE_ROOM_BYTES else ""
 
 
 def _log_hint(log: Path) -> str:

@@ -1,5 +1,7 @@
 """The journal of a grid: a file of events, one JSON line each, which displays follow and which outlives the process."""
 
+import errno
+import os
 import threading
 from pathlib import Path
 
@@ -17,11 +19,17 @@ class Journal:
         self._path, self._lock = path, threading.Lock()
 
     def write(self, event: Event) -> None:
-        """Append an event."""
+        """Append an event, whole or not at all."""
         with self._lock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("ab") as file:
-                file.write(_EVENT.dump_json(event) + b"\n")
+            with self._path.open("ab", buffering=0) as file:
+                before, line = file.tell(), _EVENT.dump_json(event) + b"\n"
+                try:
+                    if file.write(line) < len(line):  # the disk is full
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                except OSError as error:
+                    file.truncate(before)
+                    raise OSError(error.errno, error.strerror, str(self._path)) from error
 
     def events(self, start: int = 0) -> tuple[Event, ...]:
         """All whole events, from number `start` on."""

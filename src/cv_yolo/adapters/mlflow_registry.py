@@ -38,7 +38,7 @@ class MlflowRegistry:
             tags[THRESHOLD_TAG] = repr(new.confidence_threshold)
         with _translated(self._uri):
             self._ensure_model()
-            source = f"{self._client.get_run(new.run_id).info.artifact_uri}/weights/{new.weights.name}"
+            source = f"{self._client.get_run(new.run_id).info.artifact_uri}/{self._kept(new)}"
             made = self._client.create_model_version(self._model, source=source, run_id=new.run_id, tags=tags)
         return _version(made, tags, None)
 
@@ -74,6 +74,11 @@ class MlflowRegistry:
         with _translated(self._uri):
             self._ensure_model()
             self._client.set_registered_model_tag(self._model, ANCHOR_TAG, text)
+
+    def _kept(self, new: NewVersion) -> str:
+        """The path of the weights among the run's files: on this machine they may have another name."""
+        kept = [each.path for each in self._client.list_artifacts(new.run_id, "weights") if not each.is_dir]
+        return str(kept[0]) if kept else f"weights/{new.weights.name}"
 
     def _ensure_model(self) -> None:
         from mlflow.exceptions import MlflowException

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from cv_yolo.domain.addresses import DatabaseAddress
 from cv_yolo.errors import ServiceUnavailableError
+
+SERVER_ERRORS: Final = range(1000, 2000)  # what the server says; 2000 and up is the client's own trouble
 
 
 class SqlDatabase:
@@ -26,6 +30,25 @@ class SqlDatabase:
         with self.cursor() as cursor:
             cursor.execute("SELECT VERSION()")
             return str(cursor.fetchone()[0])
+
+    def clock(self) -> datetime:
+        """What the server's clock says."""
+        with self.cursor() as cursor:
+            cursor.execute("SELECT UTC_TIMESTAMP(3)")
+            told: datetime = cursor.fetchone()[0]
+        return told.replace(tzinfo=UTC)
+
+    def answer_to(self, password: str) -> int:
+        """What the server says to our user with that password: MySQL's number of the refusal, 0 where it lets us in."""
+        try:
+            with SqlDatabase(replace(self._address, password=password), patience_s=self._patience_s).cursor():
+                return 0
+        except ServiceUnavailableError as error:
+            cause = error.__cause__
+            code = cause.args[0] if cause is not None and cause.args else None
+            if isinstance(code, int) and code in SERVER_ERRORS:
+                return code
+            raise
 
     @contextmanager
     def cursor(self) -> Iterator[Any]:

@@ -1,12 +1,17 @@
 """ZenML's server as a server: its REST interface, for what no client library is needed."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from cv_yolo.domain.addresses import PipelineServerAddress
-from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo.errors import AccessRefusedError, ServiceUnavailableError
 from cv_yolo.http import Answer, ask
 
 API: Final = "/api/v1"
+NEW_KEY: Final = (
+    "the key is wrong, revoked or expired: `cv-yolo stack key NAME` on the servers' machine makes a new one, "
+    "`cv-yolo connect URL` takes it"
+)
 
 
 class ZenmlServer:
@@ -19,6 +24,11 @@ class ZenmlServer:
     def use(self) -> None:
         """Log in, and ask who we are."""
         self.done("GET", "/current-user")
+
+    def skip_survey(self) -> None:
+        """Let the dashboard show its pages at once to the person we are, instead of asking for name and address."""
+        answers = {"email_opted_in": False, "user_metadata": {"finished_onboarding_survey": True}}
+        self.done("PUT", "/current-user", answers)
 
     def info(self) -> dict[str, Any]:
         """What the server tells everybody: version, deployment, whether it is active."""
@@ -51,16 +61,20 @@ class ZenmlServer:
         headers = {"Authorization": f"Bearer {self._login()}"} if authenticated else {}
         return ask(method, self._url(path), name="ZenML", headers=headers, json=json, patience_s=self._patience_s)
 
+    def ask_login(self) -> Answer:
+        """The server's answer to our credentials, whatever it is."""
+        address = self._address
+        form = {"username": address.user or "", "password": address.password or ""}
+        if address.api_key:
+            form = {"grant_type": "zenml-api-key", "password": address.api_key}
+        return ask("POST", self._url("/login"), name="ZenML", form=form, patience_s=self._patience_s)
+
     def __str__(self) -> str:
         return f"ZenML at {self._address.url}"
 
     def _login(self) -> str:
         if self._token is None:
-            address = self._address
-            form = {"username": address.user or "", "password": address.password or ""}
-            if address.api_key:
-                form = {"grant_type": "zenml-api-key", "password": address.api_key}
-            answer = ask("POST", self._url("/login"), name="ZenML", form=form, patience_s=self._patience_s)
+            answer = self.ask_login()
             if not answer.ok:
                 raise self._refused("/login", answer)
             self._token = str(answer.body["access_token"])
@@ -72,5 +86,8 @@ class ZenmlServer:
     def _refused(self, path: str, answer: Answer) -> ServiceUnavailableError:
         said = answer.body.get("detail", answer.body) if isinstance(answer.body, dict) else answer.body
         said = said[-1] if isinstance(said, list) and said else said
-        hint = "the key or the password is wrong, or expired" if answer.status in {401, 403} else None
-        return ServiceUnavailableError(f"{self}: {path} was answered {answer.status}: {str(said)[:200]}", hint=hint)
+        message = f"{self}: {path} was answered {answer.status}: {str(said)[:200]}"
+        if answer.status in {401, 403}:
+            return AccessRefusedError(message, hint=NEW_KEY if self._address.api_key else "is the password right?")
+        failed = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return ServiceUnavailableError(message, hint="is its database up? `cv-yolo status` tells" if failed else None)

@@ -51,7 +51,9 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--seed", type=int, help="Seed (replaces `training.seed`)."),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace any key of the file."),
         accept_option,
-        click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
+        click.option(
+            "--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress is on standard error."
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -106,12 +108,14 @@ def _require_one_run(request: Request, config: ExperimentConfig) -> None:
 
 def _carry_out(request: Request, config: ExperimentConfig, parts: Any) -> int:
     click.echo("Starting ZenML and MLflow …", err=True)
+    if parts.settings.connection is not None:
+        _ = parts.stack_addresses  # ZenML asks its server while it is imported; we say in our words what is wrong there
     from cv_yolo.pipelines import launch, plan, runtime
 
     runtime.use(parts)
     planned = plan.make_plan(config, parts, accept_inconclusive=request.accepted)
     run_name = launch.new_run_name(request.kind, datetime.now(UTC))
-    with following(parts.journal(run_name), quiet=request.as_json):
+    with following(parts.journal(run_name)):
         outcome = launch.launch(planned, run_name)
     if request.as_json:
         click.echo(json.dumps(outcome.as_json(), indent=1))

@@ -1,6 +1,8 @@
 """`cv-yolo`: the group of commands, and the one place where an error becomes an exit code."""
 
+import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -8,7 +10,7 @@ from typing import Final
 import click
 
 from cv_yolo import __version__
-from cv_yolo.errors import CvYoloError, StoppedError
+from cv_yolo.errors import CvYoloError, ServiceUnavailableError, StoppedError
 
 COMMANDS: Final = {  # name -> module, imported only when the command is asked for
     "baseline": "experiment",
@@ -22,6 +24,18 @@ COMMANDS: Final = {  # name -> module, imported only when the command is asked f
     "models": "register",
     "history": "register",
     "rollback": "register",
+    "up": "servers",
+    "down": "servers",
+    "status": "servers",
+    "logs": "servers",
+    "restart": "servers",
+    "supervise": "servers",
+    "stack": "stack",
+    "connect": "connect",
+    "doctor": "doctor",
+    "backup": "backup",
+    "restore": "backup",
+    "init-env": "init_env",
     "ui": "ui",
     "worker": "worker",
 }
@@ -37,8 +51,22 @@ SUMMARIES: Final = {
     "models": "List the registered versions; check that all records agree.",
     "history": "Show the audit log: who moved which version where, and why.",
     "rollback": "Give a stage back to the version that held it before.",
+    "up": "Start the servers here: objects, database, ZenML, MLflow.",
+    "down": "End them.",
+    "status": "How they fare.",
+    "logs": "What one of them wrote.",
+    "restart": "Start one of them, or all, anew.",
+    "stack": "Register the stack on ZenML's server; look at it; make keys.",
+    "connect": "Use the stack of a ZenML server from now on.",
+    "doctor": "Try every service, and say what mends what fails.",
+    "backup": "Keep all records, files and keys in a folder, and prove it.",
+    "restore": "Bring a backup back into an empty project.",
+    "init-env": "Write settings and secrets for the servers with Docker.",
     "ui": "Open MLflow's and ZenML's own pages on this project's records.",
 }
+
+FULL: Final = {errno.ENOSPC, errno.EDQUOT}
+MAKE_ROOM: Final = "make room on that disk; then the same command goes on: what is trained is not trained again"
 
 HELP = """From a folder of labelled images to a detector whose promotion you can defend.
 
@@ -73,7 +101,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"cv_yolo.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -101,6 +129,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except CvYoloError as error:
         return _report(error)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        place = error.filename2 or error.filename or "the disk"
+        full = f"{place}: the disk is full ({os.strerror(error.errno)})"
+        return _report(ServiceUnavailableError(full, hint=MAKE_ROOM))
     except SystemExit as error:
         if not isinstance(error.__context__, BrokenPipeError):
             raise

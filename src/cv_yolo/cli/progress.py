@@ -98,11 +98,8 @@ class BarDisplay:
 
 
 @contextmanager
-def following(source: Source, *, quiet: bool = False) -> Iterator[None]:
+def following(source: Source) -> Iterator[None]:
     """Show the events of `source` as they come, until the block ends; the last ones are shown too."""
-    if quiet:
-        yield
-        return
     display: Display = BarDisplay() if sys.stderr.isatty() else LineDisplay()
     ended = threading.Event()
     thread = threading.Thread(target=_follow, args=(source, display, ended), daemon=True)

@@ -15,11 +15,17 @@ from cv_yolo.errors import NotFoundError, ServiceUnavailableError
 @click.option("--zenml-port", default=8237, show_default=True, help="Another one is taken where it is in use.")
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open the pages in the browser.")
 def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
-    """Open MLflow's and ZenML's own pages on this project's records, until Ctrl-C."""
+    """Open MLflow's and ZenML's own pages on this project's records, until Ctrl-C; or those of the server."""
     from cv_yolo.bootstrap import Bootstrap
     from cv_yolo.services import pages
 
-    settings = Bootstrap().settings
+    parts = Bootstrap()
+    settings = parts.settings
+    if settings.connection is not None:
+        servers = parts.stack_addresses
+        for name, url in (("MLflow", servers.tracking.uri), ("ZenML", servers.pipelines.url)):
+            _tell(name, url, browser=browser)
+        return
     if not settings.mlflow_database.is_file():
         raise NotFoundError("nothing recorded yet", hint="`cv-yolo grid --config configs/demo.yaml` records four runs")
     click.echo("Reading the records …", err=True)
@@ -32,16 +38,20 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a termination signal ends the servers too
     with ExitStack() as stack:
-        servers = []
+        started = []
         for page in wanted:
             click.echo(f"{page.name} is starting …", err=True)
-            servers.append((page, stack.enter_context(pages.serving(page))))
-            click.echo(f"{page.name}: {page.url}")
-            if browser:
-                webbrowser.open(page.url)
+            started.append((page, stack.enter_context(pages.serving(page))))
+            _tell(page.name, page.url, browser=browser)
         click.echo("Ctrl-C ends both.", err=True)
         while True:
             time.sleep(pages.POLL_S)
-            for page, server in servers:
+            for page, server in started:
                 if server.poll() is not None:
                     raise ServiceUnavailableError(f"{page.name} ended by itself", hint=f"see {page.log}")
+
+
+def _tell(name: str, url: str, *, browser: bool) -> None:
+    click.echo(f"{name}: {url}")
+    if browser:
+        webbrowser.open(url)

@@ -1,10 +1,12 @@
 """What the steps hand to the workflows: the wired parts, and folders of the pipeline run they belong to."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
+from zenml import log_metadata
+from zenml.metadata.metadata_types import Uri
 from zenml.types import HTMLString
 
 from cv_yolo.domain.dataset import DatasetManifest
@@ -24,6 +26,8 @@ from cv_yolo.workflows.prepare_dataset import DatasetSource
 from cv_yolo.workflows.report import Origin, RunEvidence, report_decision, run_reports, write_decision
 from cv_yolo.workflows.train import DATASET_PATH_TAG, Training
 
+PIPELINE_RUN_PAGE_TAG: Final = "zenml_run"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -42,7 +46,7 @@ class Evidence:
 def dataset_source(dataset: str) -> DatasetSource:
     """The data set of that path, with who can bring it there; what happens to it is told in the journal."""
     parts = runtime.parts()
-    return parts.dataset_source(parts.settings.root / dataset, _telling(runtime.pipeline_run()))
+    return parts.dataset_source(parts.settings.root / dataset, parts.report)
 
 
 def training_request(manifest: DatasetManifest, dataset: str, spec: TrainingSpec) -> TrainingRequest:
@@ -61,15 +65,35 @@ def training(dataset: str, experiment: str, spec: TrainingSpec) -> Training:
     """What a training needs of the world; its epochs go to the journal too."""
     parts, run = runtime.parts(), runtime.pipeline_run()
     journal = parts.journal(run)
-    journal.write(Event(kind=EventKind.TRAINING, run=spec.name, epochs=spec.epochs))
+
+    def on_start() -> None:
+        journal.write(Event(kind=EventKind.TRAINING, run=spec.name, epochs=spec.epochs))
 
     def on_epoch(epoch: EpochMetrics) -> None:
         score = epoch.values.get("val/map_50")
         text = "" if score is None else f"val mAP50 {score:.3f}"
         journal.write(Event(kind=EventKind.EPOCH, run=spec.name, epoch=epoch.epoch, epochs=spec.epochs, text=text))
 
+    page = runtime.pipeline_run_page()
     tags = parts.origin_tags() | {runtime.PIPELINE_RUN_TAG: run, DATASET_PATH_TAG: dataset}
-    return Training(trainer=parts.children, tracker=parts.tracker(experiment), tags=tags, on_epoch=on_epoch)
+    tags |= {} if page is None else {PIPELINE_RUN_PAGE_TAG: page}
+    return Training(
+        trainer=parts.children,
+        tracker=parts.tracker(experiment),
+        finished=parts.finished_trainings,
+        experiment=experiment,
+        tags=tags,
+        on_start=on_start,
+        on_epoch=on_epoch,
+        report=parts.report,
+    )
+
+
+def link(model: TrainedModel) -> TrainedModel:
+    """Let ZenML's record of the step lead to the tracked run."""
+    page = runtime.parts().run_page(model.run_id)
+    log_metadata({"mlflow_run": model.run_id if page is None else Uri(page)})
+    return model
 
 
 def examination(model: TrainedModel, dataset: str, experiment: str, resampling: Resampling) -> Examination:
@@ -101,7 +125,7 @@ def decide_and_write(evidence: Evidence, plan: ExperimentPlan) -> tuple[Decision
     detectors = {
         model.run_id: detector_of(model, confidence_threshold=thresholds[model.run_id]) for model in evidence.models
     }
-    _telling(runtime.pipeline_run())("comparing the runs, and judging the chosen one on the test images")
+    parts.report("comparing the runs, and judging the chosen one on the test images")
     ruling = decide_among(rows, detectors, court)
     chosen = None if ruling.decision.chosen is None else detectors[ruling.decision.chosen]
     version = carry_out(ruling, chosen, court, actor=parts.actor())
@@ -150,11 +174,6 @@ def _run_ids(evidence: Evidence) -> list[str]:
 
 def _evaluations(evidence: Evidence) -> dict[str, Evaluation]:
     return dict(zip([model.run_id for model in evidence.models], evidence.evaluations, strict=True))
-
-
-def _telling(pipeline_run: str) -> Callable[[str], None]:
-    journal = runtime.parts().journal(pipeline_run)
-    return lambda text: journal.write(Event(kind=EventKind.NOTE, text=text))
 
 
 def _cell_folder(spec: TrainingSpec) -> Path:

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 from zenml.enums import ExecutionStatus
@@ -12,11 +12,14 @@ from zenml.models import PipelineRunResponse
 
 from cv_yolo.domain.promotion import Decision
 from cv_yolo.errors import CvYoloError, RunFailedError, StoppedError
-from cv_yolo.pipelines import runtime
+from cv_yolo.files import write_whole
+from cv_yolo.pipelines import outages, runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import yolo_training_pipeline
 from cv_yolo.workflows.close_abandoned import close_abandoned
 from cv_yolo.workflows.report import decision_path
+
+DRIVER_FILE: Final = "driver"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,25 +54,57 @@ def new_run_name(kind: str, now: datetime) -> str:
 
 
 def launch(plan: ExperimentPlan, run_name: str) -> Outcome:
-    """Run the plan to its end; raises `StoppedError`, the pipeline run marked as stopped, when the person stops it."""
-    failure: CvYoloError | None = None
-    tracker = runtime.parts().tracker(plan.experiment)
+    """Run the plan to its end, whatever earlier runs have left undone put in order before.
+
+    Raises `StoppedError`, the pipeline run marked as stopped, when the person stops it, and `ServiceUnavailableError`
+    where MLflow or the artifact store does not answer before anything is trained, or ZenML for too long.
+    """
+    outages.attend(run_name)
+    with outages.answering():
+        outages.require_store()
+        _put_in_order(plan)
+        failure = _run(plan, run_name)
+        run = runtime.find(run_name)
+        if failure is None and (run is None or run.status != ExecutionStatus.COMPLETED):
+            failure = RunFailedError(f"the pipeline run {run_name} ended as {run.status if run else 'unknown'}")
+        decision = None if run is None else _decision(run)
+    return Outcome(run_name=run_name, decision=decision, failure=failure, written=_page(decision))
+
+
+def _put_in_order(plan: ExperimentPlan) -> None:
+    """Deliver what waits, and end what is recorded as running though its process is gone."""
+    parts = runtime.parts()
+    tracker = parts.tracker(plan.experiment)
     tracker.connect()
-    for abandoned in close_abandoned(tracker, is_gone=runtime.parts().driver_is_gone):
+    for abandoned in close_abandoned(tracker, is_gone=parts.driver_is_gone):
         runtime.end(abandoned.tags[runtime.PIPELINE_RUN_TAG], ExecutionStatus.FAILED)
+    for driver in parts.settings.runs.glob(f"*/{DRIVER_FILE}"):
+        if parts.driver_is_gone(driver.read_text(encoding="utf-8")):
+            runtime.end(driver.parent.name, ExecutionStatus.FAILED)
+            driver.unlink()
+
+
+def _run(plan: ExperimentPlan, run_name: str) -> CvYoloError | None:
+    """Run the plan, and return what made it fail; while it runs, a file says which process drives it."""
+    parts = runtime.parts()
+    driver = runtime.run_folder(run_name) / DRIVER_FILE
+    write_whole(driver, parts.driver_mark())
+    failure: CvYoloError | None = None
     try:
         yolo_training_pipeline.with_options(run_name=run_name)(plan=plan, run_name=run_name)
     except (KeyboardInterrupt, StoppedError):
+        driver.unlink()
         raise StoppedError(
             f"{run_name}: stopped", hint="the same command goes on: finished runs are not trained again"
         ) from None
     except CvYoloError as error:
         failure = error
-    run = runtime.find(run_name)
-    if failure is None and (run is None or run.status != ExecutionStatus.COMPLETED):
-        failure = RunFailedError(f"the pipeline run {run_name} ended as {run.status if run else 'unknown'}")
-    decision = None if run is None else _decision(run)
-    return Outcome(run_name=run_name, decision=decision, failure=failure, written=_page(decision))
+    finally:
+        waiting = parts.tracker(plan.experiment).deliver_waiting()
+        if waiting:
+            parts.report(f"the tracker does not answer: {waiting} entries are kept, and delivered by the next command")
+    driver.unlink()
+    return failure
 
 
 def _decision(run: PipelineRunResponse) -> Decision | None:

@@ -13,30 +13,29 @@ from cv_yolo.domain.training import TrainedModel
 from cv_yolo.errors import WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.pipelines import runtime
+from cv_yolo.pipelines.outages import storing
 
 _MODEL = TypeAdapter(TrainedModel)
 
 
 class TrainedModelMaterializer(BaseMaterializer):
-    """Writes `model.json` and `weights.pt`; loads the weights into the project's home only where their hash agrees."""
+    """Writes `model.json` and `weights.pt`; loads the weights into the project's home only where their hash agrees.
+
+    An artifact store that does not answer is waited for.
+    """
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainedModel,)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
 
     def save(self, data: TrainedModel) -> None:
         """Copy the weights to the artifact store, then describe them."""
-        fileio.copy(str(data.weights), f"{self.uri}/weights.pt")
-        with fileio.open(f"{self.uri}/model.json", "w") as file:
-            file.write(_MODEL.dump_json(data, indent=1).decode())
+        parts = runtime.parts()
+        parts.patience.ask(lambda: _save(self.uri, data), report=parts.report)
 
     def load(self, data_type: type[Any]) -> TrainedModel:  # noqa: ARG002 - ZenML's signature
         """Fetch the weights where they are not at hand, and check them; raises `WeightsError`."""
-        with fileio.open(f"{self.uri}/model.json", "r") as file:
-            model = _MODEL.validate_json(file.read())
-        here = runtime.parts().settings.weights / f"{model.weights_sha256}.pt"
-        if not here.is_file() or sha256_of(here) != model.weights_sha256:
-            _fetch(f"{self.uri}/weights.pt", here, model.weights_sha256)
-        return replace(model, weights=here)
+        parts = runtime.parts()
+        return parts.patience.ask(lambda: _load(self.uri, parts.settings.weights), report=parts.report)
 
     def extract_metadata(self, data: TrainedModel) -> dict[str, Any]:
         """What the dashboard shows beside the artifact."""
@@ -50,6 +49,25 @@ class TrainedModelMaterializer(BaseMaterializer):
     def compute_content_hash(self, data: TrainedModel) -> str | None:
         """Two models are the same where their weights and the run that made them are."""
         return f"{data.weights_sha256}-{data.run_id}"
+
+
+def _save(uri: str, model: TrainedModel) -> None:
+    if not model.weights.is_file():
+        raise WeightsError(f"{model.weights}: the weights to be kept are not there")
+    with storing(uri):
+        fileio.copy(str(model.weights), f"{uri}/weights.pt", overwrite=True)
+        with fileio.open(f"{uri}/model.json", "w") as file:
+            file.write(_MODEL.dump_json(model, indent=1).decode())
+
+
+def _load(uri: str, folder: Path) -> TrainedModel:
+    with storing(uri):
+        with fileio.open(f"{uri}/model.json", "r") as file:
+            model = _MODEL.validate_json(file.read())
+        here = folder / f"{model.weights_sha256}.pt"
+        if not here.is_file() or sha256_of(here) != model.weights_sha256:
+            _fetch(f"{uri}/weights.pt", here, model.weights_sha256)
+    return replace(model, weights=here)
 
 
 def _fetch(source: str, here: Path, sha256: str) -> None:

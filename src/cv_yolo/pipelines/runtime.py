@@ -1,10 +1,13 @@
 """What the steps of this process share: the wired parts, and the work folders of the pipeline run."""
 
+import logging
+import sys
 from pathlib import Path
 
 from zenml import get_step_context
 from zenml.client import Client
 from zenml.enums import ExecutionStatus
+from zenml.logger import ZenMLConsoleHandler
 from zenml.models import PipelineRunResponse, PipelineRunUpdate, UserUpdate
 from zenml.utils.source_utils import set_custom_source_root
 
@@ -13,6 +16,10 @@ from cv_yolo.bootstrap import Bootstrap
 # ZenML would otherwise record modules as `src.cv_yolo.…`, import them twice, and break isinstance.
 set_custom_source_root(str(Path(__file__).resolve().parents[2]))
 
+for handler in logging.getLogger().handlers:
+    if isinstance(handler, ZenMLConsoleHandler):
+        handler.setStream(sys.stderr)  # ZenML's is the standard output, which is for what we were asked (`--json`)
+
 PIPELINE_RUN_TAG = "pipeline_run"
 
 
@@ -20,8 +27,11 @@ _PARTS: list[Bootstrap] = []
 
 
 def use(parts: Bootstrap) -> None:
-    """Let the steps of this process use these parts."""
+    """Let the steps of this process use these parts, and run on the stack of the server they are connected to."""
     _PARTS[:] = [parts]
+    if parts.settings.connection is not None:
+        _ = parts.stack_addresses  # says in our words what is wrong with the server or the stack, if something is
+        Client().activate_stack(parts.settings.stack)
 
 
 def parts() -> Bootstrap:
@@ -39,6 +49,12 @@ def pipeline_run() -> str:
 def pipeline_run_id() -> str:
     """ZenML's id of the pipeline run to which the current step belongs."""
     return str(get_step_context().pipeline_run.id)
+
+
+def pipeline_run_page() -> str | None:
+    """Where a person can look at the current pipeline run; None where no server shows it."""
+    server, run = parts().settings.connection, get_step_context().pipeline_run
+    return None if server is None else f"{server.url}/projects/{run.project.name}/runs/{run.id}"
 
 
 def find(name: str) -> PipelineRunResponse | None:

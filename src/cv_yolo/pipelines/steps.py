@@ -30,7 +30,8 @@ def train_yolo_tiny(
     manifest: DatasetManifest, dataset: str, experiment: str, spec: TrainingSpec
 ) -> Annotated[TrainedModel, ArtifactConfig(name="detector", artifact_type=ArtifactType.MODEL)]:
     """Train one detector in a child process, tracked by one run."""
-    return train(context.training_request(manifest, dataset, spec), context.training(dataset, experiment, spec))
+    request, training = context.training_request(manifest, dataset, spec), context.training(dataset, experiment, spec)
+    return context.link(train(request, training))
 
 
 @step

@@ -9,6 +9,7 @@ from zenml import pipeline
 from zenml.enums import ExecutionStatus
 
 from cv_yolo.domain.progress import Event, EventKind
+from cv_yolo.domain.runs import RunStatus
 from cv_yolo.domain.training import TrainingSpec
 from cv_yolo.errors import RunFailedError, StoppedError, one_line
 from cv_yolo.pipelines import runtime
@@ -22,6 +23,8 @@ from cv_yolo.pipelines.steps import (
 )
 
 POLL_S: Final = 0.2
+GOES_ON: Final = "once that is mended, the same command goes on: what is trained is not trained again"
+STARTED_TWICE: Final = "started, but the tracker's answer was lost: the cell was tracked by another run"
 STEPS: Final = [
     prepare_tiny_coco_dataset,
     train_yolo_tiny,
@@ -48,7 +51,7 @@ def yolo_training_pipeline(plan: ExperimentPlan, run_name: str) -> None:
     decide_promotion(**evidence, plan=plan)
     summarize_yolo_experiment(**evidence, experiment=plan.experiment)
     if cells.failures:
-        raise RunFailedError("; ".join(f"{name}: {reason}" for name, reason in cells.failures.items()))
+        raise RunFailedError("; ".join(f"{name}: {reason}" for name, reason in cells.failures.items()), hint=GOES_ON)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,14 +138,18 @@ class Cells:
         return Event(kind=EventKind.FINISHED, run=spec.name, epoch=spec.epochs, epochs=spec.epochs, text=text)
 
     def _failed_runs(self) -> list[str]:
-        """Tracked runs of failed cells: those this pipeline run started, and those whose evaluation failed."""
+        """Tracked runs of failed cells: those this pipeline run started, and those whose evaluation failed.
+
+        No cell is at work any more, so no run is: one that is still open is of a model that could not be kept, or was
+        started twice because the tracker's answer was lost.
+        """
+        tracker = runtime.parts().tracker(self.plan.experiment)
         unevaluated = [self.models[name].load().run_id for name in self.models if name in self.failures]
-        started = [
-            run.run_id
-            for run in runtime.parts().tracker(self.plan.experiment).runs()
-            if run.tags.get(runtime.PIPELINE_RUN_TAG) == self.run_name and run.name in self.failures
-        ]
-        return sorted(set(unevaluated) | set(started))
+        started = [run for run in tracker.runs() if run.tags.get(runtime.PIPELINE_RUN_TAG) == self.run_name]
+        for run in started:
+            if run.status is RunStatus.RUNNING:
+                tracker.finish(run.run_id, RunStatus.FAILED, self.failures.get(run.name, STARTED_TWICE))
+        return sorted(set(unevaluated) | {run.run_id for run in started if run.name in self.failures})
 
     def _tell(self, *events: Event) -> None:
         journal = runtime.parts().journal(self.run_name)

@@ -13,6 +13,7 @@ def close_abandoned(tracker: ExperimentTracker, *, is_gone: Callable[[str], bool
     """End, as failed, each run that is recorded as running though its driver is gone; returns those.
 
     `is_gone` tells of a driver's mark whether its process has ended; it must not guess about other machines.
+    A run whose end waits in the outbox is none of them: the tracker delivers what waits before it tells of the runs.
     """
     abandoned = tuple(
         run for run in tracker.runs() if run.status is RunStatus.RUNNING and is_gone(run.tags.get(DRIVER_TAG, ""))

@@ -14,7 +14,7 @@ from cv_yolo.domain.figures import DETECTION_LIMITS
 from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.runs import FINAL_PREFIX, RunStatus
 from cv_yolo.domain.training import TrainedModel
-from cv_yolo.errors import EvaluationFailedError, InputError
+from cv_yolo.errors import EvaluationFailedError, InputError, ServiceUnavailableError
 from cv_yolo.files import sha256_of, write_whole
 from cv_yolo.ports import (
     DatasetFolder,
@@ -129,17 +129,29 @@ def detect(detector: Detector, manifest: DatasetManifest, split: Split, examinat
     """The detector's boxes in the images of a split: as kept with its run, else predicted now, and kept."""
     images = [record.image for record in manifest.split(split)]
     folder = f"evaluation/{split}/{manifest.split_revision(split)[:12]}"
-    path = f"{folder}/{DETECTIONS_NAME}"
-    if detector.run_id is not None and path in examination.tracker.artifacts(detector.run_id, folder):
-        kept = examination.predictions.read(examination.tracker.artifact(detector.run_id, path), images)
-        if kept.settings == detector.settings:
-            return kept
+    kept = _kept(detector, folder, images, examination)
+    if kept is not None and kept.settings == detector.settings:
+        return kept
     prediction = examination.predictor.predict(_request(detector, images, split, examination))
     if detector.run_id is not None:
         file = examination.workdir / split / DETECTIONS_NAME
         examination.predictions.write(file, prediction)
         examination.tracker.log_artifacts(detector.run_id, [file], folder)
     return prediction
+
+
+def _kept(detector: Detector, folder: str, images: Sequence[str], examination: Examination) -> Prediction | None:
+    """What was detected before, if that can be had: where the tracker does not answer, predicting needs nobody."""
+    path, tracker = f"{folder}/{DETECTIONS_NAME}", examination.tracker
+    if detector.run_id is None:
+        return None
+    try:
+        content = (
+            tracker.artifact(detector.run_id, path) if path in tracker.artifacts(detector.run_id, folder) else None
+        )
+    except ServiceUnavailableError:
+        return None
+    return None if content is None else examination.predictions.read(content, images)
 
 
 def _score(

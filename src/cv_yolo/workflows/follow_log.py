@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from cv_yolo.domain.audit import Entry, holders, stages
+from cv_yolo.domain.audit import Action, Entry, holders, stages
 from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion, Stage
 from cv_yolo.errors import AuditLogError
 from cv_yolo.ports import ModelRegistry, NewVersion
@@ -41,11 +41,11 @@ class Repair:
 def repairs(entries: Sequence[Entry], *, tracking: ModelRegistry, pipeline: ModelRegistry) -> tuple[Repair, ...]:
     """What is to be done so that both registries follow the log, in this order; nothing where they do.
 
-    Where the log is empty, the second registry follows the first.
+    Where the log is not begun yet, the second registry follows the first.
     """
     known, twins = tracking.versions(), pipeline.versions()
     _require_same_runs(entries, known)
-    wanted = stages(entries) if entries else {each.version: each.stage for each in known}
+    wanted = placed(entries, known)
     names = {each.run_id: each.version for each in entries} | {each.run_id: each.version for each in known}
     missing = [each for each in known if each.run_id not in {twin.run_id for twin in twins}]
     return (
@@ -54,6 +54,24 @@ def repairs(entries: Sequence[Entry], *, tracking: ModelRegistry, pipeline: Mode
         *(_absence(each, pipeline, wanted) for each in missing),
         *_misplaced(Side.PIPELINE, pipeline, {names.get(each.run_id, each.version): each for each in twins}, wanted),
     )
+
+
+def placed(entries: Sequence[Entry], known: Sequence[ModelVersion]) -> dict[str, Stage | None]:
+    """Where each version belongs: by the log, or by the tracking registry as far as the log was not begun yet."""
+    by_log = stages(entries)
+    if is_begun(entries):
+        return by_log
+    taken = holders(entries)
+    return {each.version: Stage.ARCHIVED if each.stage in taken else each.stage for each in known} | by_log
+
+
+def is_begun(entries: Sequence[Entry]) -> bool:
+    """Whether the log is the only word that counts.
+
+    Before that, at most some of those who held a stage are on record: a process that was killed while it adopted them
+    may have left others out.
+    """
+    return any(entry.action is not Action.ADOPTED for entry in entries)
 
 
 def _lost(entries: Sequence[Entry], known: Sequence[ModelVersion]) -> Iterator[Repair]:

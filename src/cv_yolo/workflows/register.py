@@ -2,18 +2,33 @@
 
 An entry in the log is the commit: before it nothing has happened; after it a crash or a registry that is down leaves
 the registries behind, and whoever comes next (`check`, or the next promotion) brings them up to date.
+
+The log's lock keeps the processes of one machine apart. Between machines, an entry can be written by one only; and
+whoever moved a version looks at the log once more, so that the last one to move anything leaves all as the log says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Final
 
 from cv_yolo.domain.audit import Action, Entry, Proposal, chained, holders, settled_by
 from cv_yolo.domain.chain import Finding, head, verify
 from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion, Stage
-from cv_yolo.errors import AuditLogError, CvYoloError, NotFoundError, PolicyRefusedError, PromotionConflictError
+from cv_yolo.errors import (
+    AuditLogError,
+    CvYoloError,
+    LogGrewError,
+    NotFoundError,
+    PolicyRefusedError,
+    PromotionConflictError,
+    ServiceUnavailableError,
+)
 from cv_yolo.ports import Anchor, AuditLog, ModelRegistry, NewVersion
-from cv_yolo.workflows.follow_log import Difference, Repair, Side, repairs
+from cv_yolo.workflows.follow_log import Difference, Repair, Side, is_begun, placed, repairs
+
+TRIES: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +55,8 @@ def holder(stage: Stage, register: Register) -> ModelVersion | None:
     A version that the tracking registry has lost is nobody.
     """
     entries, known = register.log.entries(), register.tracking.versions()
-    if not entries:
-        return next((each for each in known if each.stage is stage), None)
-    return next((each for each in known if each.version == holders(entries).get(stage)), None)
+    where = placed(entries, known)
+    return next((each for each in known if where.get(each.version) is stage), None)
 
 
 def commit(proposal: Proposal, register: Register, *, actor: str, now: datetime) -> Entry:
@@ -50,7 +64,8 @@ def commit(proposal: Proposal, register: Register, *, actor: str, now: datetime)
 
     Raises `PromotionConflictError` where it is not; then nothing has happened. The same promotion once more is fine.
     """
-    with register.log.locked():
+
+    def write() -> Entry:
         entries = caught_up(register, actor=actor, now=now)
         known = _require_registered(proposal, register)
         former = _require_expected(proposal, entries, known)
@@ -58,22 +73,27 @@ def commit(proposal: Proposal, register: Register, *, actor: str, now: datetime)
         stated = replace(proposal, expected=former)
         return recorded(Action.PROMOTED, stated, entries, register, actor=actor, now=now)
 
+    return _in_turn(write, register.log)
+
 
 def judge(proposal: Proposal, register: Register, *, actor: str, now: datetime) -> Entry:
     """Put on record that the version was judged for its stage, and leave all versions where they are."""
-    with register.log.locked():
+
+    def write() -> Entry:
         entries = caught_up(register, actor=actor, now=now)
         _require_registered(proposal, register)
         return recorded(Action.JUDGED, proposal, entries, register, actor=actor, now=now)
+
+    return _in_turn(write, register.log)
 
 
 def check(register: Register, *, repair: bool) -> tuple[Difference, ...]:
     """Where the registries differ from the log; with `repair` they follow it, except for what is lost."""
     with register.log.locked():
         entries = _whole(register)
-        todo = (*_repairs(entries, register), *_late_anchor(entries, register))
-        for each in todo if repair else ():
-            each.act()
+        todo = _todo(entries, register)
+        if todo and repair:
+            _settled(entries, register)
         return tuple(each.difference for each in todo)
 
 
@@ -87,11 +107,8 @@ def caught_up(register: Register, *, actor: str, now: datetime) -> tuple[Entry, 
     """The log, whole, and both registries as it says; a registry that is down is noticed before anything is done."""
     entries = _whole(register)
     todo = _repairs(entries, register)
-    if not entries:
-        entries = _adopted(register, actor=actor, now=now)
-    for each in todo:
-        each.act()
-    return entries
+    entries = _adopted(entries, register, actor=actor, now=now)
+    return _settled(entries, register) if todo else entries
 
 
 def recorded(
@@ -101,9 +118,7 @@ def recorded(
     entry = chained(proposal, entries, action=action, model=register.model, actor=actor, at=now.astimezone(UTC))
     register.log.append(entry)
     try:
-        for each in _repairs((*entries, entry), register) if entry.moves else ():
-            each.act()
-        register.anchor.set_anchor(f"{entry.number} {entry.sha256}")
+        _settled((*entries, entry), register)
     except CvYoloError as error:
         deed = f"in {entry.stage}" if entry.moves else f"judged for {entry.stage}"
         raise type(error)(
@@ -114,18 +129,49 @@ def recorded(
     return entry
 
 
-def _adopted(register: Register, *, actor: str, now: datetime) -> tuple[Entry, ...]:
+def _in_turn(write: Callable[[], Entry], log: AuditLog) -> Entry:
+    """Look, check and write, alone on this machine; once more where an entry of another machine came first."""
+    with log.locked():
+        for _ in range(TRIES - 1):
+            with suppress(LogGrewError):
+                return write()
+        return write()
+
+
+def _adopted(entries: tuple[Entry, ...], register: Register, *, actor: str, now: datetime) -> tuple[Entry, ...]:
     """Begin the log of a project that is older than its log: who holds a stage by now is put on record."""
-    entries: tuple[Entry, ...] = ()
-    for each in register.tracking.versions():
-        if each.stage in HELD_BY_ONE:
-            reason = f"in {each.stage} before the log was begun"
-            proposal = Proposal(stage=each.stage, version=each.version, run_id=each.run_id, reason=reason)
+    known = () if is_begun(entries) else register.tracking.versions()
+    recorded, where = {entry.version for entry in entries}, placed(entries, known)
+    for each in known:
+        stage = where[each.version]
+        if stage in HELD_BY_ONE and each.version not in recorded:
+            reason = f"in {stage} before the log was begun"
+            proposal = Proposal(stage=stage, version=each.version, run_id=each.run_id, reason=reason)
             at = now.astimezone(UTC)
             entry = chained(proposal, entries, action=Action.ADOPTED, model=register.model, actor=actor, at=at)
             register.log.append(entry)
             entries += (entry,)
     return entries
+
+
+def _settled(entries: tuple[Entry, ...], register: Register) -> tuple[Entry, ...]:
+    """Make registries and anchor say what the log says, and return the log by then.
+
+    Another machine may write meanwhile, and what is done here by the shorter log may undo what it did by the longer
+    one. So we go on until nothing is left to do: whoever acts last has seen all in order.
+    """
+    for _ in range(TRIES):
+        todo = [each for each in _todo(entries, register) if not each.difference.lost]
+        if not todo:
+            return entries
+        for each in todo:
+            each.act()
+        entries = _whole(register)
+    left = todo[0].difference
+    raise ServiceUnavailableError(
+        f"{left.subject} was set to {left.wanted} {TRIES} times and is {left.found}",
+        hint="somebody else sets it too; `cv-yolo models check --dry-run` shows how it is by then",
+    )
 
 
 def _whole(register: Register) -> tuple[Entry, ...]:
@@ -142,6 +188,10 @@ def _whole(register: Register) -> tuple[Entry, ...]:
 
 def _repairs(entries: Sequence[Entry], register: Register) -> tuple[Repair, ...]:
     return repairs(entries, tracking=register.tracking, pipeline=register.pipeline)
+
+
+def _todo(entries: Sequence[Entry], register: Register) -> tuple[Repair, ...]:
+    return (*_repairs(entries, register), *_late_anchor(entries, register))
 
 
 def _late_anchor(entries: Sequence[Entry], register: Register) -> tuple[Repair, ...]:

@@ -1,5 +1,7 @@
 """Train one detector and leave a complete record of it."""
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -8,7 +10,7 @@ from cv_yolo.domain.runs import RunStatus
 from cv_yolo.domain.training import EpochMetrics, TrainedModel, TrainingRequest, TrainingResult
 from cv_yolo.errors import CvYoloError, StoppedError, TrainingFailedError, WeightsError, one_line
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import ExperimentTracker, NewRun, Trainer
+from cv_yolo.ports import ExperimentTracker, FinishedTrainings, NewRun, Trainer
 
 WEIGHTS_TAG = "weights_sha256"
 DATASET_PATH_TAG = "dataset_path"
@@ -16,31 +18,69 @@ DATASET_PATH_TAG = "dataset_path"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """What a training needs of the world."""
+    """What a training needs of the world.
+
+    `experiment` is the tracker's, and belongs to what makes two trainings the same; `report` tells the person.
+    """
 
     trainer: Trainer
     tracker: ExperimentTracker
+    finished: FinishedTrainings
+    experiment: str
     tags: dict[str, str]
+    on_start: Callable[[], None] = lambda: None
     on_epoch: Callable[[EpochMetrics], None] = lambda epoch: None
+    report: Callable[[str], None] = lambda text: None
 
 
 def train(request: TrainingRequest, training: Training) -> TrainedModel:
     """Train, tracked by exactly one run, which stays open for the evaluation to finish.
 
-    Whatever goes wrong ends the run as failed (or stopped) with its reason, and is raised.
+    A training that was finished before, whose run is still on record, is taken over instead: its pipeline run may have
+    failed behind it. Whatever goes wrong ends the run as failed (or stopped) with its reason, and is raised.
     """
+    fingerprint = fingerprint_of(request, training.experiment)
+    known = _taken_over(fingerprint, training)
+    if known is not None:
+        return known
     run_id = training.tracker.start(_new_run(request, training.tags))
+    training.on_start()
     with closing_on_failure(training.tracker, run_id):
-        if sha256_of(request.weights) != request.spec.weights_sha256:
-            raise WeightsError(f"{request.weights}: the file changed since the run was planned")
-        result = training.trainer.train(request, on_epoch=_telling(run_id, training))
-        _require_proof(result)
-        training.tracker.log_metrics(
-            run_id, {"duration_s": result.duration_s, "weights_size_bytes": float(result.size_bytes)}
-        )
-        training.tracker.tag(run_id, {WEIGHTS_TAG: result.weights_sha256})
-        training.tracker.log_artifacts(run_id, [result.weights], "weights")
-        training.tracker.log_artifacts(run_id, result.artifacts, "training")
+        model = _trained(request, run_id, training)
+        training.finished.keep(fingerprint, model)
+    return model
+
+
+def fingerprint_of(request: TrainingRequest, experiment: str) -> str:
+    """Everything that determines a training and its record, as one hash: the same inputs, the same fingerprint."""
+    manifest = request.manifest
+    told = {
+        "spec": asdict(request.spec),
+        "dataset": [manifest.name, manifest.revision, manifest.dvc_hash, manifest.versioned, str(request.dataset_root)],
+        "experiment": experiment,
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _taken_over(fingerprint: str, training: Training) -> TrainedModel | None:
+    known = training.finished.find(fingerprint)
+    if known is None or all(run.run_id != known.run_id for run in training.tracker.runs()):
+        return None
+    training.report(f"{known.spec.name}: trained already, by run {known.run_id}; its weights are taken over")
+    return known
+
+
+def _trained(request: TrainingRequest, run_id: str, training: Training) -> TrainedModel:
+    if sha256_of(request.weights) != request.spec.weights_sha256:
+        raise WeightsError(f"{request.weights}: the file changed since the run was planned")
+    result = training.trainer.train(request, on_epoch=_telling(run_id, training))
+    _require_proof(result)
+    training.tracker.log_metrics(
+        run_id, {"duration_s": result.duration_s, "weights_size_bytes": float(result.size_bytes)}
+    )
+    training.tracker.tag(run_id, {WEIGHTS_TAG: result.weights_sha256})
+    training.tracker.log_artifacts(run_id, [result.weights], "weights")
+    training.tracker.log_artifacts(run_id, result.artifacts, "training")
     return TrainedModel(
         spec=request.spec,
         run_id=run_id,

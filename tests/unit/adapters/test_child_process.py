@@ -85,6 +85,16 @@ def test_a_killed_child_names_the_signal_and_shows_the_end_of_its_log(request_: 
     assert error.hint.splitlines()[-1] == "  | allocating 64 GiB"
 
 
+def test_a_child_that_had_no_room_to_say_so_is_told_with_its_disk(
+    request_: TrainingRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cv_yolo.adapters.child_process.LITTLE_ROOM_BYTES", 2**70)
+    message = failure_of(shell("exit 1"), request_).message
+    assert "left no result; the disk is full: " in message
+    assert f"are free at {request_.workdir}" in message
+    assert "the disk is full" in failure_of(supervisor("breaks"), request_).message
+
+
 def test_of_a_long_log_the_last_lines_are_shown(request_: TrainingRequest) -> None:
     error = failure_of(shell("seq 1 100; exit 3"), request_)
     assert "ended with exit code 3 and left no result" in error.message

@@ -3,8 +3,11 @@
 import threading
 from pathlib import Path
 
+import pytest
+
 from cv_yolo.adapters.journal import Journal
 from cv_yolo.domain.progress import Event, EventKind
+from tests.disks import files_up_to
 
 
 def event(number: int, *, run: str = "e3_s320") -> Event:
@@ -40,6 +43,19 @@ def test_a_line_that_is_still_being_written_is_not_an_event_yet(tmp_path: Path) 
     assert journal.events() == (event(1),)
     path.write_bytes(whole + whole)
     assert journal.events() == (event(1), event(1))
+
+
+def test_an_event_for_which_there_is_no_room_leaves_no_half_line_behind(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.write(event(1))
+    whole = path.read_bytes()
+    for room in (10, 0):
+        with files_up_to(len(whole) + room), pytest.raises(OSError, match=str(path)):
+            journal.write(event(2))
+        assert path.read_bytes() == whole
+    journal.write(event(3))
+    assert journal.events() == (event(1), event(3))
 
 
 def test_many_threads_write_whole_events(tmp_path: Path) -> None:

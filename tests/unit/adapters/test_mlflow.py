@@ -1,22 +1,26 @@
 """What only MLflow can do to us: a store that is down, long texts, many metrics, two processes that start at once."""
 
+import json
+import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import mlflow
 import pytest
+import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from cv_yolo.adapters.mlflow_registry import MlflowRegistry
-from cv_yolo.adapters.mlflow_tracker import MlflowTracker
+from cv_yolo.adapters.mlflow_tracker import MlflowTracker, _translated
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.domain.training import EpochMetrics
 from cv_yolo.domain.versions import Stage
-from cv_yolo.errors import NotFoundError, ServiceUnavailableError
+from cv_yolo.errors import AccessRefusedError, CvYoloError, NotFoundError, RunFailedError, ServiceUnavailableError
 from cv_yolo.ports import NewRun
 from tests.builders import a_new_version
 
@@ -81,6 +85,138 @@ def test_a_database_that_is_none_is_an_unavailable_service(tmp_path: Path) -> No
     (tmp_path / "mlflow.db").write_bytes(b"this is not a database, but it is long enough to be looked at" * 50)
     with pytest.raises(ServiceUnavailableError, match=r"mlflow\.db"):
         MlflowTracker(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="cv_yolo_tiny").runs()
+
+
+class Answering(BaseHTTPRequestHandler):
+    """A server that gives every request the same answer."""
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, body = self.server.says  # type: ignore[attr-defined]
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json" if body.startswith("{") else "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    do_GET = do_POST = do_PUT = do_PATCH = answer  # noqa: N815 - the names that its base class looks for
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the screen."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServer]:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    made = HTTPServer(("127.0.0.1", 0), Answering)
+    thread = threading.Thread(target=made.serve_forever)
+    thread.start()
+    yield made
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+def json_of(code: str, message: str) -> str:
+    return json.dumps({"error_code": code, "message": message})
+
+
+ANSWERS: dict[str, tuple[int, str, type[CvYoloError], str]] = {
+    "wrong password": (401, "You are not authenticated.", AccessRefusedError, "user or password is wrong"),
+    "no right": (403, json_of("PERMISSION_DENIED", "Permission denied"), AccessRefusedError, "may not do that"),
+    "host": (403, "Invalid Host header - possible DNS rebinding", ServiceUnavailableError, "to this host name"),
+    "no such run": (404, json_of("RESOURCE_DOES_NOT_EXIST", "Run 'r' not found"), NotFoundError, "Run 'r' not found"),
+    "other server": (404, "<html>nothing here</html>", ServiceUnavailableError, "nothing here"),
+    "refused": (400, json_of("INVALID_PARAMETER_VALUE", "Invalid metric name"), RunFailedError, "refuses it"),
+    "too long": (400, json_of("BAD_REQUEST", "(pymysql.err.DataError) (1406"), RunFailedError, "refuses it"),
+    "database": (400, json_of("BAD_REQUEST", "(pymysql.err.InterfaceError)"), ServiceUnavailableError, "InterfaceErr"),
+    "busy": (503, json_of("TEMPORARILY_UNAVAILABLE", "no database"), ServiceUnavailableError, "503"),
+    "broken": (500, "oops", ServiceUnavailableError, "500"),
+}
+
+
+@pytest.mark.parametrize("answer", list(ANSWERS))
+def test_what_a_server_answers_is_told_apart(server: HTTPServer, answer: str) -> None:
+    status, body, kind, words = ANSWERS[answer]
+    server.says = (status, body)  # type: ignore[attr-defined]
+    with pytest.raises(kind, match=re.escape(words)) as raised:
+        MlflowTracker(uri=f"http://127.0.0.1:{server.server_port}", experiment="x").tag("r", {"a": "b"})
+    assert type(raised.value) is kind
+    if status in {401, 403}:
+        assert raised.value.hint is not None
+
+
+FILE_ANSWERS = {
+    401: (AccessRefusedError, "user or password is wrong"),
+    404: (NotFoundError, "not in MLflow"),
+    413: (RunFailedError, "refuses it"),
+    422: (RunFailedError, "refuses it"),
+    503: (ServiceUnavailableError, "503"),
+}
+
+
+@pytest.mark.parametrize("status", list(FILE_ANSWERS))
+def test_what_a_server_answers_for_files_is_told_apart(status: int) -> None:
+    kind, words = FILE_ANSWERS[status]
+    response = requests.Response()
+    response.status_code = status
+    with pytest.raises(kind, match=words) as raised, _translated("http://x"):
+        raise requests.HTTPError(f"{status} Error for url: http://x/mlflow-artifacts", response=response)
+    assert type(raised.value) is kind
+
+
+UNANSWERED = {
+    "exception HTTPConnectionPool(host='x'): (Caused by NewConnectionError('Failed'))": "NewConnectionError",
+    "exception ('Connection aborted.', RemoteDisconnected('Remote end closed'))": "RemoteDisconnected",
+    "timeout exception HTTPConnectionPool(host='x'): Read timed out. (read timeout=2)": "Read timed out",
+    "exception Max retries (Caused by ResponseError('too many 503 error responses'))": "too many 503 error responses",
+    "exception whatever": "exception",
+}
+
+
+@pytest.mark.parametrize("message", list(UNANSWERED))
+def test_silence_is_told_in_a_few_words(message: str) -> None:
+    with pytest.raises(ServiceUnavailableError) as raised, _translated("http://anna:s3cret@x"):
+        raise MlflowException(f"API request to http://anna:s3cret@x/api/2.0 failed with {message}")
+    assert raised.value.message == f"MLflow at http://x does not answer ({UNANSWERED[message]})"
+
+
+def test_an_answer_that_never_came_is_an_unavailable_service() -> None:
+    with pytest.raises(ServiceUnavailableError, match="cut off"), _translated("http://x"):
+        raise requests.HTTPError("cut off")
+
+
+def test_no_password_in_an_address_is_told(nobody: str) -> None:
+    address = nobody.replace("//", "//anna:s3cret@")
+    with pytest.raises(ServiceUnavailableError) as raised:
+        MlflowTracker(uri=address, experiment="cv_yolo_tiny").runs()
+    assert "s3cret" not in f"{raised.value.message} {raised.value.hint}"
+    assert nobody.removeprefix("http://") in raised.value.message
+
+
+def test_a_file_that_is_gone_is_not_waited_for(tracker: MlflowTracker, tmp_path: Path) -> None:
+    run_id = tracker.start(RUN)
+    with pytest.raises(RunFailedError, match=r"gone\.pt: to be kept with run"):
+        tracker.log_artifacts(run_id, [tmp_path / "gone.pt"])
+
+
+def test_a_run_that_could_not_be_started_whole_is_left_as_failed(
+    tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = MlflowClient.log_batch
+
+    def fails_on_params(self: MlflowClient, run_id: str, params: object = (), **others: object) -> None:
+        if params:
+            raise MlflowException("connection lost")
+        genuine(self, run_id, **others)
+
+    tracker.connect()
+    monkeypatch.setattr(MlflowClient, "log_batch", fails_on_params)
+    with pytest.raises(ServiceUnavailableError, match="connection lost"):
+        tracker.start(NewRun(name="e3_s320", params={"epochs": "3"}, tags={"driver": "host 1 2"}))
+    (left,) = tracker.runs()
+    assert (left.status, left.tags["driver"]) == (RunStatus.FAILED, "host 1 2")
+    assert "could not be started" in str(left.reason)
 
 
 def test_a_very_long_reason_still_ends_the_run(tracker: MlflowTracker) -> None:
@@ -230,3 +366,15 @@ def test_a_model_that_cannot_be_made_is_an_unavailable_service(
     registry = MlflowRegistry(uri=f"sqlite:///{store}/mlflow.db", model="locked")
     with pytest.raises(ServiceUnavailableError, match="database is locked"):
         registry.register(a_new_version(run_id=run_id))
+
+
+def test_a_version_leads_to_the_weights_that_the_run_keeps_whatever_they_are_called_here(
+    tracker: MlflowTracker, store: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    run_id, kept, here = tracker.start(RUN), tmp_path / "best.pt", tmp_path / "a1b2c3.pt"
+    kept.write_bytes(b"weights")
+    tracker.log_artifacts(run_id, [kept], "weights")
+    registry = MlflowRegistry(uri=f"sqlite:///{store}/mlflow.db", model=request.node.name)
+    made = registry.register(a_new_version(run_id=run_id, weights=here))
+    source = MlflowClient(f"sqlite:///{store}/mlflow.db").get_model_version(request.node.name, made.version).source
+    assert source.endswith(f"{run_id}/artifacts/weights/best.pt")

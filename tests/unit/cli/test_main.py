@@ -1,5 +1,6 @@
 """The command itself: its help, its speed, and one place where an error becomes an exit code."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -119,6 +120,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> object:
         (errors.PolicyRefusedError("not promoted"), 4),
         (errors.TrainingFailedError("killed"), 1),
         (errors.StoppedError("stopped"), 130),
+        (errors.AccessRefusedError("MLflow: user or password is wrong"), 3),
         (KeyboardInterrupt(), 130),
         (click.exceptions.Abort(), 130),
     ],
@@ -179,3 +181,22 @@ def test_nothing_recorded_is_nothing_to_open(project: Path, capsys: pytest.Captu
     assert run(["ui"]) == 2
     assert capsys.readouterr().err.startswith("error: nothing recorded yet\nhint: ")
     assert list(project.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["/home/anna/.cv-yolo/journal.jsonl", None])
+def test_a_full_disk_is_told_with_its_place(
+    failing: object, capsys: pytest.CaptureFixture[str], place: str | None
+) -> None:
+    assert callable(failing)
+    failing(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), place))
+    assert run(["runs"]) == 3
+    told = capsys.readouterr().err
+    assert f"error: {place or 'the disk'}: the disk is full (No space left on device)" in told
+    assert "make room" in told
+
+
+def test_other_trouble_with_a_disk_is_not_hidden(failing: object) -> None:
+    assert callable(failing)
+    failing(OSError(errno.EIO, os.strerror(errno.EIO)))
+    with pytest.raises(OSError, match="Input/output"):
+        run(["runs"])

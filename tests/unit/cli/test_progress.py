@@ -106,11 +106,3 @@ def test_in_a_terminal_there_are_bars(tmp_path: Path, monkeypatch: pytest.Monkey
         journal.write(STORY[5])
     assert isinstance(sys.stderr, Terminal)
     assert "━" in sys.stderr.getvalue()
-
-
-def test_quiet_is_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    journal = Journal(tmp_path / "journal.jsonl")
-    with following(journal, quiet=True):
-        journal.write(STORY[0])
-    captured = capsys.readouterr()
-    assert captured.out + captured.err == ""

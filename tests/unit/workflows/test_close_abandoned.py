@@ -1,11 +1,16 @@
 """A run whose process is gone is not running any more."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from cv_yolo.domain.letters import Ending
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.ports import NewRun
 from cv_yolo.workflows.close_abandoned import DRIVER_TAG, REASON, close_abandoned
-from tests.fakes import FakeExperimentTracker
+from cv_yolo.workflows.deliver import DeliveringTracker, Line
+from cv_yolo.workflows.patience import Patience
+from tests.fakes import FakeExperimentTracker, FakeOutbox
 
 
 def started(tracker, driver):
@@ -40,3 +45,15 @@ def test_a_run_without_a_drivers_mark_is_asked_about_by_an_empty_mark():
     assert close_abandoned(tracker, is_gone=lambda mark: bool(asked.append(mark))) == ()
     assert asked == [""]
     assert tracker.get(run_id).status is RunStatus.RUNNING
+
+
+def test_a_run_whose_end_waits_in_the_outbox_ended_so():
+    """Its process ended it while the tracker was silent, and is gone since."""
+    recorder, outbox = FakeExperimentTracker(), FakeOutbox()
+    run_id = started(recorder, "host:1")
+    with outbox.opened(run_id) as letters:
+        letters.add(Ending(run_id=run_id, at=datetime.now(UTC), status=RunStatus.FINISHED, reason=None))
+    patience = Patience(total_s=0, wait=lambda seconds: False)
+    tracker = DeliveringTracker(recorder, outbox, line=Line(), patience=patience, report=lambda text: None)
+    assert close_abandoned(tracker, is_gone=lambda mark: True) == ()
+    assert recorder.get(run_id).status is RunStatus.FINISHED

@@ -9,7 +9,14 @@ from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.evaluation import PredictionSettings
 from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.runs import RunStatus
-from cv_yolo.errors import DatasetError, EvaluationFailedError, InputError, StoppedError, WeightsError
+from cv_yolo.errors import (
+    DatasetError,
+    EvaluationFailedError,
+    InputError,
+    ServiceUnavailableError,
+    StoppedError,
+    WeightsError,
+)
 from cv_yolo.files import sha256_of
 from cv_yolo.ports import FoundDataset, NewRun, Prediction
 from cv_yolo.workflows.evaluate import (
@@ -276,6 +283,23 @@ def test_kept_detections_that_cannot_be_read_are_not_passed_over(tracker, model,
     tracker.log_artifacts(model.run_id, [tmp_path / "detections.npz"], KEPT.rpartition("/")[0])
     with pytest.raises(EvaluationFailedError, match="cannot be read"):
         examine(detector_of(model), MANIFEST, Split.VAL, examination)
+
+
+def test_a_tracker_that_does_not_say_what_it_keeps_is_no_obstacle_the_images_are_looked_at_again(
+    tracker, model, tmp_path
+):
+    class SilentToReaders(FakeExperimentTracker):
+        def artifacts(self, run_id, folder):
+            raise ServiceUnavailableError("MLflow does not answer")
+
+    silent = SilentToReaders()
+    run_id = silent.start(NewRun(name="e3_s320", params={}, tags={}))
+    examination = an_examination(silent, tmp_path)
+    for _ in range(2):
+        evaluated(replace(model, run_id=run_id), examination)
+    assert len(examination.predictor.requests) == 2
+    assert silent.get(run_id).status is RunStatus.FINISHED
+    assert KEPT in silent.kept(run_id)
 
 
 def test_a_weights_file_has_no_run_that_could_keep_its_detections(tracker, examination, tmp_path):

@@ -210,6 +210,13 @@ def test_a_judgement_whose_anchor_could_not_be_kept_is_told_as_such(register, mo
         judge(proposed("1"), register, **WHO)
 
 
+@pytest.mark.parametrize("side", ["tracking", "pipeline"])
+def test_a_registry_that_does_not_do_what_it_is_told_is_given_up_in_the_end(register, side, monkeypatch):
+    monkeypatch.setattr(getattr(register, side), "set_stage", lambda _version, _stage: None)
+    with pytest.raises(ServiceUnavailableError, match="version 1 was set to staging 20 times and is in no stage"):
+        promote(register, "1")
+
+
 def test_a_log_that_cannot_be_written_moves_nobody(register):
     register.log.fails = AuditLogError("no space left on device")
     with pytest.raises(AuditLogError, match=r"^no space left"):
@@ -245,6 +252,36 @@ def test_who_held_a_stage_before_the_log_was_begun_is_adopted(register):
     ]
     assert told[2][:3] == (Action.PROMOTED, STAGING, "3")
     assert where(register) == {"1": PRODUCTION, "2": ARCHIVED, "3": STAGING}
+
+
+@pytest.mark.parametrize("act", ["promote", "check", "holder"])
+def test_where_a_process_was_killed_in_the_middle_of_adopting_nobody_loses_a_stage(register, act):
+    begun_before_the_log(register)
+    judge(proposed("3", expected="2"), register, **WHO)
+    register.log.written[1:] = []  # it put on record who was in production, and died
+    register.tracking.set_anchor(head(register.log.written))
+    if act == "check":
+        assert check(register, repair=True) == ()
+    elif act == "promote":
+        assert promote(register, "3", expected="2").former == "2"
+        assert [entry.version for entry in register.log.entries()] == ["1", "2", "3"]
+    assert holder(PRODUCTION, register).version == "1"
+    assert holder(STAGING, register).version == ("3" if act == "promote" else "2")
+    assert where(register) == {"1": PRODUCTION, "2": STAGING, "3": ARCHIVED} | (
+        {"2": ARCHIVED, "3": STAGING} if act == "promote" else {}
+    )
+
+
+def test_what_was_adopted_is_moved_by_the_log_alone(register):
+    begun_before_the_log(register)
+    judge(proposed("3", expected="2"), register, **WHO)
+    register.log.written[1:] = []
+    register.tracking.set_anchor(head(register.log.written))
+    register.tracking.set_stage("1", STAGING)  # by hand, after it was put on record in production
+    assert holder(PRODUCTION, register).version == "1"
+    assert holder(STAGING, register) is None
+    check(register, repair=True)
+    assert where(register) == {"1": PRODUCTION, "2": ARCHIVED, "3": ARCHIVED}
 
 
 def test_a_judgement_adopts_too_since_after_it_the_log_is_begun(register):

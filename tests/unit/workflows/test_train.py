@@ -5,12 +5,13 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.runs import RunStatus
-from cv_yolo.errors import ServiceUnavailableError, StoppedError, TrainingFailedError, WeightsError
+from cv_yolo.errors import RunFailedError, ServiceUnavailableError, StoppedError, TrainingFailedError, WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.workflows.train import Training, train
-from tests.builders import a_manifest, a_training_request
-from tests.fakes import FakeExperimentTracker, FakeTrainer
+from cv_yolo.workflows.train import Training, fingerprint_of, train
+from tests.builders import a_manifest, a_training_request, some_images
+from tests.fakes import FakeExperimentTracker, FakeFinishedTrainings, FakeTrainer
 
 
 @pytest.fixture
@@ -24,7 +25,14 @@ def request_(tmp_path):
 
 
 def a_training(tracker, trainer=None, **changes):
-    return Training(**({"trainer": trainer or FakeTrainer(), "tracker": tracker, "tags": {"grid": "g1"}} | changes))
+    values = {
+        "trainer": trainer or FakeTrainer(),
+        "tracker": tracker,
+        "finished": FakeFinishedTrainings(),
+        "experiment": "cv_yolo_tiny",
+        "tags": {"grid": "g1"},
+    }
+    return Training(**(values | changes))
 
 
 def test_a_training_is_tracked_by_exactly_one_run_that_stays_open(tracker, request_):
@@ -70,8 +78,7 @@ def test_each_epoch_is_told_and_recorded_once(tracker, request_):
 
 
 def test_nobody_has_to_follow_the_epochs(tracker, request_):
-    training = Training(trainer=FakeTrainer(), tracker=tracker, tags={})
-    assert tracker.history(train(request_, training).run_id, "val/map_50")[-1] == (3, 0.3)
+    assert tracker.history(train(request_, a_training(tracker)).run_id, "val/map_50")[-1] == (3, 0.3)
 
 
 def test_the_trained_model_is_the_one_whose_files_are_kept(tracker, request_):
@@ -164,6 +171,99 @@ def test_a_training_without_its_proof_is_a_failed_run_that_keeps_no_weights(trac
     assert failed_run(tracker)[0] is RunStatus.FAILED
     assert tracker.kept(tracker.runs()[0].run_id) == ()
     assert "weights_sha256" not in tracker.runs()[0].tags
+
+
+def test_a_finished_training_is_not_repeated_its_run_and_weights_are_taken_over(tracker, request_):
+    finished, told = FakeFinishedTrainings(), []
+    first = train(request_, a_training(tracker, finished=finished))
+    trainer = FakeTrainer()
+    started = []
+    again = train(
+        request_,
+        a_training(tracker, trainer, finished=finished, report=told.append, on_start=lambda: started.append("trains")),
+    )
+    assert again == first
+    assert (trainer.requests, started, len(tracker.runs())) == ([], [], 1)
+    assert told == [f"e3_s320: trained already, by run {first.run_id}; its weights are taken over"]
+
+
+def test_a_training_that_starts_says_so(tracker, request_):
+    told = []
+    train(request_, a_training(tracker, on_start=lambda: told.append(len(tracker.runs()))))
+    assert told == [1]
+
+
+def test_nobody_has_to_follow_a_takeover(tracker, request_):
+    finished = FakeFinishedTrainings()
+    assert train(request_, a_training(tracker, finished=finished)) == train(
+        request_, a_training(tracker, finished=finished)
+    )
+
+
+@pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.STOPPED, RunStatus.FINISHED])
+def test_a_run_that_failed_after_its_training_is_taken_over_to_be_evaluated_again(tracker, request_, status):
+    finished = FakeFinishedTrainings()
+    first = train(request_, a_training(tracker, finished=finished))
+    tracker.finish(first.run_id, status, "abandoned")
+    assert train(request_, a_training(tracker, finished=finished)).run_id == first.run_id
+
+
+def test_a_training_whose_run_is_gone_is_done_again(tracker, request_):
+    finished = FakeFinishedTrainings()
+    train(request_, a_training(FakeExperimentTracker(), finished=finished))
+    trainer = FakeTrainer()
+    train(request_, a_training(tracker, trainer, finished=finished))
+    assert (len(trainer.requests), len(tracker.runs())) == (1, 1)
+
+
+def test_a_training_whose_weights_are_gone_is_done_again(tracker, request_):
+    finished = FakeFinishedTrainings()
+    train(request_, a_training(tracker, finished=finished)).weights.unlink()
+    train(request_, a_training(tracker, finished=finished))
+    assert len(tracker.runs()) == 2
+
+
+@pytest.mark.parametrize("fails", [TrainingFailedError("out of memory"), StoppedError("stopped")])
+def test_a_training_that_did_not_finish_is_not_remembered(tracker, request_, fails):
+    finished = FakeFinishedTrainings()
+    with pytest.raises(type(fails)):
+        train(request_, a_training(tracker, FakeTrainer(fails=fails), finished=finished))
+    assert finished.models == {}
+
+
+def test_a_training_is_remembered_only_once_its_record_is_whole(tracker, request_):
+    class Refuses(FakeExperimentTracker):
+        def log_artifacts(self, run_id, files, folder=""):
+            raise RunFailedError("MLflow refuses it")
+
+    finished = FakeFinishedTrainings()
+    with pytest.raises(RunFailedError):
+        train(request_, a_training(Refuses(), finished=finished))
+    assert finished.models == {}
+
+
+MORE_IMAGES = (*some_images(Split.TRAIN, 5), *some_images(Split.VAL, 3))
+DIFFERENT = {
+    "seed": lambda request: replace(request, spec=replace(request.spec, seed=8)),
+    "code": lambda request: replace(request, spec=replace(request.spec, code_version="another")),
+    "data": lambda request: replace(request, manifest=a_manifest(images=MORE_IMAGES)),
+    "dvc": lambda request: replace(request, manifest=a_manifest(dvc_hash=None, versioned=False)),
+    "versioned": lambda request: replace(request, manifest=a_manifest(versioned=False)),
+    "name": lambda request: replace(request, manifest=a_manifest(name="another")),
+    "folder": lambda request: replace(request, dataset_root=request.dataset_root / "another"),
+}
+
+
+@pytest.mark.parametrize("change", list(DIFFERENT))
+def test_whatever_determines_a_training_makes_it_another_one(request_, change):
+    fingerprint = fingerprint_of(request_, "cv_yolo_tiny")
+    assert fingerprint_of(DIFFERENT[change](request_), "cv_yolo_tiny") != fingerprint
+    assert fingerprint_of(request_, "another") != fingerprint
+
+
+def test_where_a_training_writes_does_not_make_it_another_one(request_, tmp_path):
+    moved = replace(request_, workdir=tmp_path / "another")
+    assert fingerprint_of(moved, "cv_yolo_tiny") == fingerprint_of(request_, "cv_yolo_tiny")
 
 
 def test_a_training_that_stopped_early_by_its_own_rule_is_good(tracker, request_):

@@ -2,49 +2,55 @@
 
 import os
 import sys
-import threading
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 
+from cv_yolo.bootstrap.records import EXPERIMENT, MODEL, RecordParts
+from cv_yolo.domain.addresses import DATASETS_BUCKET
 from cv_yolo.domain.geometry import Boxes
 from cv_yolo.domain.intervals import Resampling
-from cv_yolo.ports import AuditLog, DatasetFolder, DatasetStore, Gallery, ModelRegistry, PredictionFile
+from cv_yolo.ports import DatasetFolder, DatasetStore, Gallery, PredictionFile
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.close_abandoned import DRIVER_TAG
-from cv_yolo.workflows.detectors import Sources
 from cv_yolo.workflows.evaluate import Examination
 from cv_yolo.workflows.prepare_dataset import DatasetSource
-from cv_yolo.workflows.register import Register
+from cv_yolo.workflows.register_stack import Doors
 
 if TYPE_CHECKING:
     from cv_yolo.adapters.child_process import ChildProcess
+    from cv_yolo.adapters.dvc_store import DvcStore
     from cv_yolo.adapters.journal import Journal
-    from cv_yolo.adapters.mlflow_registry import MlflowRegistry
-    from cv_yolo.adapters.mlflow_tracker import MlflowTracker
     from cv_yolo.adapters.pretrained_weights import PretrainedWeights
 
-EXPERIMENT = "cv_yolo_tiny"
-MODEL = "cv_yolo_tiny"
+__all__ = ["EXPERIMENT", "MODEL", "Bootstrap"]
+
+SERVERS = (  # which servers are used, and as whom, is said by our own settings and the stack, not by the libraries'
+    *("ZENML_STORE_URL", "ZENML_STORE_API_KEY"),
+    *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_RUN_ID"),
+)
+SECRETS = (  # no business of a training or a prediction
+    *("CV_YOLO_SERVER_URL", "CV_YOLO_SERVER_API_KEY", "ZENML_STORE_URL", "ZENML_STORE_API_KEY"),
+    *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+)
 
 
-class Bootstrap:
-    """The parts of one process, wired by `settings`.
-
-    `stop` is set when the person wants the work to end; children and loops watch it.
-    """
+class Bootstrap(RecordParts):
+    """The parts of one process, wired by `settings`."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
-        self.stop = threading.Event()
+        super().__init__(settings or Settings())
         os.environ.update(self.settings.isolation())
-        for foreign in ("ZENML_STORE_URL", "ZENML_STORE_API_KEY", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
+        for foreign in SERVERS:
             os.environ.pop(foreign, None)
+        server = self.settings.connection
+        if server is not None:
+            os.environ |= {"ZENML_STORE_URL": server.url, "ZENML_STORE_API_KEY": server.api_key or ""}
 
     @cached_property
     def children(self) -> "ChildProcess":
@@ -52,8 +58,9 @@ class Bootstrap:
         from cv_yolo.adapters.child_process import ChildProcess
 
         environment = dict(os.environ) | {"CV_YOLO_ROOT": str(self.settings.root), "CV_YOLO_HOME": str(self.home)}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        package_parent = str(Path(__file__).resolve().parents[1])
+        for unwanted in (*SECRETS, "PYTHONDONTWRITEBYTECODE"):
+            environment.pop(unwanted, None)
+        package_parent = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_parent, environment.get("PYTHONPATH")]))
         return ChildProcess(
             command=(sys.executable, "-m", "cv_yolo", "worker"), environment=environment, stop=self.stop
@@ -64,46 +71,15 @@ class Bootstrap:
         """The folder of all state."""
         return self.settings.home
 
-    def tracker(self, experiment: str = EXPERIMENT) -> "MlflowTracker":
-        """The record of the runs of one experiment."""
-        from cv_yolo.adapters.mlflow_tracker import MlflowTracker
-
-        return MlflowTracker(
-            uri=self.settings.tracking_uri, experiment=experiment, artifacts=self.settings.mlflow_artifacts / experiment
+    def doors(self) -> Doors:
+        """How the servers of a stack are reached."""
+        return Doors(
+            pipelines=self.pipeline_server,
+            registry=self.stack_registry,
+            tracking=self.tracking_server,
+            objects=self.object_store,
+            datasets=self.dvc,
         )
-
-    def tracking_registry(self, model: str = MODEL) -> "MlflowRegistry":
-        """MLflow's registry of the model, which is the log's anchor too."""
-        from cv_yolo.adapters.mlflow_registry import MlflowRegistry
-
-        return MlflowRegistry(uri=self.settings.tracking_uri, model=model)
-
-    def pipeline_registry(self, model: str = MODEL) -> ModelRegistry:
-        """ZenML's registry of the model."""
-        from cv_yolo.adapters.zenml_registry import ZenmlRegistry
-
-        return ZenmlRegistry(model=model)
-
-    def audit_log(self, model: str = MODEL) -> AuditLog:
-        """The audit log of the model."""
-        from cv_yolo.adapters.audit_file import AuditFile
-
-        return AuditFile(self.settings.audit / f"{quote(model, safe='')}.jsonl")
-
-    def register(self, model: str = MODEL) -> Register:
-        """The audit log of the model and the registries that follow it."""
-        tracking = self.tracking_registry(model)
-        return Register(
-            model=model,
-            tracking=tracking,
-            pipeline=self.pipeline_registry(model),
-            log=self.audit_log(model),
-            anchor=tracking,
-        )
-
-    def sources(self, model: str = MODEL, experiment: str = EXPERIMENT) -> Sources:
-        """Where detectors come from."""
-        return Sources(tracker=self.tracker(experiment), register=self.register(model), weights=self.settings.weights)
 
     def dataset_source(self, root: Path, report: Callable[[str], None]) -> DatasetSource:
         """The data set in that folder, with who can bring it there."""
@@ -143,9 +119,16 @@ class Bootstrap:
 
         return YoloFolder()
 
-    @cached_property
+    @property
     def dataset_store(self) -> DatasetStore:
-        """DVC."""
+        """DVC, with the stack's remote where this machine is connected to one."""
+        if self.settings.connection is not None:
+            self.dvc.set_remote(self.stack_addresses.objects, DATASETS_BUCKET)
+        return self.dvc
+
+    @cached_property
+    def dvc(self) -> "DvcStore":
+        """DVC as the project has set it up."""
         from cv_yolo.adapters.dvc_store import DvcStore
 
         return DvcStore(root=self.settings.root, environment=os.environ)
@@ -182,6 +165,12 @@ class Bootstrap:
 
         return origin_tags(self.settings.root) | {DRIVER_TAG: driver_mark()}
 
+    def driver_mark(self) -> str:
+        """What tells this process from every other one."""
+        from cv_yolo.adapters.machine import driver_mark
+
+        return driver_mark()
+
     def driver_is_gone(self, mark: str) -> bool:
         """Whether the process that drove a run has ended."""
         from cv_yolo.adapters.machine import driver_is_gone
@@ -189,7 +178,9 @@ class Bootstrap:
         return driver_is_gone(mark)
 
     def serve_child(self, folder: Path) -> int:
-        """The child's end of `children`: do what is asked for in `folder`."""
+        """The child's end of `children`: do what is asked for in `folder`, knowing no server."""
+        for secret in SECRETS:
+            os.environ.pop(secret, None)
         from cv_yolo.adapters.child_process import serve
         from cv_yolo.adapters.onnx_guard import OnnxGuard
         from cv_yolo.adapters.ultralytics_backend import UltralyticsPredictor, UltralyticsTrainer

@@ -1,0 +1,56 @@
+"""How the servers fare, as a table."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from cv_yolo.services.processes import memory_bytes, process_at
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cv_yolo.services.stack_state import ServiceState, StackState
+
+COLOURS = {"ready": "green", "failed": "red", "restarting": "yellow"}
+
+
+def figures_of(state: "StackState") -> list[dict[str, Any]]:
+    """What is known of each service, with what only its process can tell: memory, and how long it runs."""
+    return [_figures(service) for service in state.services]
+
+
+def servers_table(figures: list[dict[str, Any]]) -> "Table":
+    """A row for each service."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, side in (("name", "left"), ("server", "left"), ("status", "left"), ("address", "left")):
+        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    for column in ("pid", "runs for", "restarts", "memory"):
+        table.add_column(column, justify="right")
+    for each in figures:
+        colour = COLOURS.get(each["status"], "")
+        note = f" ({escape(each['note'])})" if each["note"] else ""
+        words = f"[{colour}]{each['status']}[/]{note}" if colour else f"{each['status']}{note}"
+        running = "" if each["runs_for_s"] is None else _span(each["runs_for_s"])
+        memory = "" if each["memory_bytes"] is None else f"{each['memory_bytes'] / 1e6:.0f} MB"
+        pid = "" if each["pid"] is None else str(each["pid"])
+        table.add_row(each["name"], each["title"], words, each["url"], pid, running, str(each["restarts"]), memory)
+    return table
+
+
+def _figures(service: "ServiceState") -> dict[str, Any]:
+    process = process_at(service.pid, service.created) if service.pid and service.created else None
+    return {
+        **{name: getattr(service, name) for name in ("name", "title", "status", "url", "restarts", "note")},
+        "pid": process.pid if process else None,
+        "runs_for_s": round(time.time() - process.create_time()) if process else None,
+        "memory_bytes": memory_bytes(process.pid) if process else None,
+    }
+
+
+def _span(seconds: int) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

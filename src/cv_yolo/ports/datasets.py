@@ -1,0 +1,96 @@
+"""How data sets are read, made, kept and shown."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from cv_yolo.domain.addresses import ObjectStoreAddress
+from cv_yolo.domain.annotations import Detections, GroundTruth
+from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split
+from cv_yolo.domain.geometry import Boxes
+from cv_yolo.domain.stack import Deed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundDataset:
+    """What is in a data set's folder now: every image decoded, every label checked."""
+
+    classes: tuple[str, ...]
+    images: tuple[ImageRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """A picture to be written: (H, W, 3) RGB `uint8` values, and the boxes of its objects (class 0)."""
+
+    split: Split
+    name: str
+    pixels: npt.NDArray[np.uint8]
+    boxes_xyxy: Boxes
+
+
+class Painter(Protocol):
+    """Draws pictures of persons."""
+
+    def __call__(self, rng: np.random.Generator, *, size_px: int) -> tuple[npt.NDArray[np.uint8], Boxes]:
+        """A picture, (size_px, size_px, 3) RGB, and the (N, 4) pixel corners of the persons in it."""
+
+
+class DatasetFolder(Protocol):
+    """Reads and writes a data set's folder; raises `DatasetError` that names the file."""
+
+    def exists(self, root: Path) -> bool: ...
+    def scan(self, root: Path) -> FoundDataset: ...
+    def recorded(self, root: Path) -> tuple[ImageRecord, ...] | None:
+        """What the manifest in the folder records, or None where the folder has none."""
+
+    def ground_truth(self, root: Path, manifest: DatasetManifest, split: Split) -> tuple[GroundTruth, ...]: ...
+    def write(
+        self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[Picture], origin: dict[str, str]
+    ) -> DatasetManifest:
+        """Write pictures, labels and manifest, swapped in whole: a failure leaves the former data untouched."""
+
+
+class DatasetStore(Protocol):
+    """Keeps the revisions of data sets."""
+
+    def pull(self, root: Path) -> bool:
+        """Fetch the recorded revision; False where there is none to fetch."""
+
+    def make(self, root: Path) -> bool:
+        """Make the data by its recorded recipe and keep the result; False where there is no recipe."""
+
+    def content_hash(self, root: Path) -> str | None: ...
+    def recorded_hash(self, root: Path) -> str | None: ...
+
+
+class DatasetRemote(Protocol):
+    """Where the revisions of data sets are pushed to and pulled from."""
+
+    def set_remote(self, objects: ObjectStoreAddress, bucket: str) -> Deed | None:
+        """Use a bucket of that object store from now on; None where the project keeps no revisions of data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thumbnail:
+    """A small JPEG of an image, and the size of the image itself, upright, in which its boxes are told."""
+
+    jpeg: bytes
+    width_px: int
+    height_px: int
+
+
+class Gallery(Protocol):
+    """Makes pictures for people."""
+
+    def thumbnails(self, root: Path, images: Iterable[str]) -> dict[str, Thumbnail]:
+        """Small copies of images, by path."""
+
+    def truth_beside_predictions(
+        self, root: Path, pairs: Sequence[tuple[GroundTruth, Detections]], *, confidence_threshold: float, out: Path
+    ) -> Path:
+        """One sheet: each image twice, with its annotated boxes and with what was detected."""

@@ -1,0 +1,65 @@
+"""How detectors are trained and asked, and how their predictions are kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cv_yolo.domain.annotations import Detections
+from cv_yolo.domain.evaluation import PredictionSettings
+from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
+
+OnEpoch = Callable[[EpochMetrics], None]
+
+
+class Trainer(Protocol):
+    """Trains a detector."""
+
+    def train(self, request: TrainingRequest, *, on_epoch: OnEpoch) -> TrainingResult:
+        """Train to the end, telling each epoch once; raises `TrainingFailedError` or `StoppedError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionRequest:
+    """Detections wanted: by which weights, for which images of a folder, with which settings."""
+
+    weights: Path
+    weights_sha256: str
+    root: Path
+    images: tuple[str, ...]
+    settings: PredictionSettings
+    device: str
+    threads: int
+    workdir: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prediction:
+    """Detections, an entry for each image in order, and how they came about.
+
+    `predictor` is the library that found them, with its version; `latency_ms` the median time for one image. What a
+    foreign file of detections does not say is None.
+    """
+
+    detections: tuple[Detections, ...]
+    predictor: str
+    settings: PredictionSettings | None = None
+    latency_ms: float | None = None
+
+
+class Predictor(Protocol):
+    """Finds objects in images."""
+
+    def predict(self, request: PredictionRequest) -> Prediction:
+        """The detections in the images asked for; raises `WeightsError` or `EvaluationFailedError`."""
+
+
+class PredictionFile(Protocol):
+    """Keeps predictions as files; raises `EvaluationFailedError` for a file that is none, or not of these images."""
+
+    def write(self, path: Path, prediction: Prediction) -> None: ...
+    def read(self, content: bytes, images: Sequence[str]) -> Prediction:
+        """The prediction for exactly these images, in this order."""
+
+    def read_coco(self, path: Path, images: Sequence[str], *, first_class: int) -> Prediction:
+        """Detections from a COCO results JSON whose class numbers begin with `first_class`."""

@@ -1,0 +1,89 @@
+"""How runs are recorded, so that no record is lost and nothing is trained twice, whatever fails in between."""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cv_yolo.domain.letters import Letter
+from cv_yolo.domain.runs import Run, RunStatus
+from cv_yolo.domain.training import EpochMetrics, TrainedModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run to be tracked: every parameter that determines it, and where it comes from."""
+
+    name: str
+    params: dict[str, str]
+    tags: dict[str, str]
+
+
+class ExperimentTracker(Protocol):
+    """Keeps the record of every run; a run is named by its id, never by process-wide state.
+
+    Raises `ServiceUnavailableError` where the store does not answer, `NotFoundError` for an unknown run id.
+    """
+
+    def start(self, run: NewRun) -> str: ...
+    def log_epoch(self, run_id: str, epoch: EpochMetrics) -> None: ...
+    def log_metrics(self, run_id: str, metrics: dict[str, float]) -> None: ...
+    def tag(self, run_id: str, tags: dict[str, str]) -> None: ...
+    def log_artifacts(self, run_id: str, files: Iterable[Path], folder: str = "") -> None: ...
+    def finish(self, run_id: str, status: RunStatus, reason: str | None = None) -> None: ...
+    def get(self, run_id: str) -> Run: ...
+    def runs(self) -> tuple[Run, ...]: ...
+    def history(self, run_id: str, metric: str) -> tuple[tuple[int, float], ...]: ...
+    def artifact(self, run_id: str, path: str) -> bytes: ...
+    def artifacts(self, run_id: str, folder: str) -> tuple[str, ...]:
+        """The paths of the files that are kept directly in a folder of the run; none where there is no such folder."""
+
+
+class Recorder(ExperimentTracker, Protocol):
+    """An experiment tracker that records letters: each as of its own time, and once, however often it is delivered."""
+
+    def connect(self) -> None:
+        """Make the store and the experiment where there are none yet."""
+
+    def deliver(self, letter: Letter) -> None:
+        """Record what the letter says.
+
+        Raises `ServiceUnavailableError` where it can be delivered later, any other `CvYoloError` where it never can.
+        """
+
+
+class Letters(Protocol):
+    """The letters of one run that wait, in order, held by nobody else meanwhile."""
+
+    def waiting(self) -> tuple[Letter, ...]:
+        """All of them, the oldest first."""
+
+    def add(self, letter: Letter) -> None:
+        """Keep a letter behind the others, with its files; it outlives the process once this has returned."""
+
+    def delivered(self) -> None:
+        """The first one waits no longer."""
+
+    def set_aside(self, reason: str) -> None:
+        """The first one can never be delivered: keep it apart, with the reason, for a person to see."""
+
+
+class Outbox(Protocol):
+    """Keeps what the tracker of one address has not recorded yet."""
+
+    def runs(self) -> tuple[str, ...]:
+        """The runs of which letters wait."""
+
+    def opened(self, run_id: str) -> AbstractContextManager[Letters]:
+        """The letters of a run; every other thread and process waits meanwhile."""
+
+
+class FinishedTrainings(Protocol):
+    """Remembers trained models with their weights, by what determined the training."""
+
+    def find(self, fingerprint: str) -> TrainedModel | None:
+        """The model of that training, its weights whole and at hand; None where there is none."""
+
+    def keep(self, fingerprint: str, model: TrainedModel) -> None:
+        """Remember the model of that training, and keep its weights."""

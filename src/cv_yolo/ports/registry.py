@@ -1,0 +1,58 @@
+"""Who holds the versions of a model, and the log of what was decided about them."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cv_yolo.domain.audit import Entry
+from cv_yolo.domain.chain import Finding
+from cv_yolo.domain.versions import ModelVersion, Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVersion:
+    """A version to be registered: the run that made it, its weights, and the threshold it is to be used at."""
+
+    run_id: str
+    weights: Path
+    weights_sha256: str
+    confidence_threshold: float | None = None
+
+
+class ModelRegistry(Protocol):
+    """Holds the versions of one model, each in one stage or in none."""
+
+    def register(self, new: NewVersion, *, version: str | None = None) -> ModelVersion:
+        """The version of this run; made if there is none yet, under the name `version` if the registry takes names."""
+
+    def versions(self) -> tuple[ModelVersion, ...]: ...
+    def set_stage(self, version: str, stage: Stage | None) -> None:
+        """Put a version into a stage, or out of any; who held staging or production before becomes archived."""
+
+
+class AuditLog(Protocol):
+    """Keeps the entries of one model.
+
+    Raises `AuditLogError` where they cannot be read or written, `ServiceUnavailableError` where nobody answers.
+    """
+
+    def entries(self) -> tuple[Entry, ...]: ...
+    def damage(self) -> tuple[Finding, ...]:
+        """What is kept but is no entry, because of which `entries` raises; and copies that are not as they were."""
+
+    def append(self, entry: Entry) -> None:
+        """Write an entry at the end; it outlives whatever happens once this has returned.
+
+        Raises `LogGrewError` where an entry of its number is there already: of two writers, one wins.
+        """
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep every other process of this machine out; raises `ServiceUnavailableError` after a long wait."""
+
+
+class Anchor(Protocol):
+    """A text kept with the registered model, away from the log whose end it names."""
+
+    def anchor(self) -> str | None: ...
+    def set_anchor(self, text: str) -> None: ...

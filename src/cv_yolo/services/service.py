@@ -1,0 +1,44 @@
+"""What the supervisor has to know about a server: how it is started, and how one sees that it is usable."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+FOREIGN: Final = ("AWS_", "MLFLOW_", "ZENML_", "MINIO_", "RCLONE_", "MYSQL_", "MARIADB_", "CV_YOLO_")
+LOCAL: Final = "127.0.0.1,localhost"
+
+
+def nothing() -> None:
+    """What is done where nothing has to be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One server. Without a `command` somebody else runs it, and we only look after its use.
+
+    `prepare` is called before each start; `use` raises `CvYoloError` until the server does what we need of it.
+    """
+
+    name: str
+    title: str
+    url: str
+    use: Callable[[], None]
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    prepare: Callable[[], None] = nothing
+    needs: tuple[str, ...] = ()
+    ports: Mapping[str, int] = field(default_factory=dict)
+    ready_within_s: float = 180.0
+    grace_s: float = 10.0
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment, without what would turn a server against its own configuration."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # without byte code the servers need twice as long to start
+    package_parent = str(Path(__file__).resolve().parents[2])
+    kept["PYTHONPATH"] = os.pathsep.join(filter(None, [package_parent, kept.get("PYTHONPATH")]))
+    no_proxy = ",".join(filter(None, [kept.get("NO_PROXY") or kept.get("no_proxy"), LOCAL]))
+    return kept | {"NO_PROXY": no_proxy, "no_proxy": no_proxy, "PYTHONUNBUFFERED": "1", "DO_NOT_TRACK": "1"}

@@ -1,0 +1,182 @@
+"""Record runs though the tracker may be silent: what it does not take is kept on disk, and delivered in order, once."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from cv_yolo.domain.letters import Letter, TakesLetters
+from cv_yolo.domain.runs import Run
+from cv_yolo.errors import CvYoloError, ServiceUnavailableError, one_line
+from cv_yolo.ports import Letters, NewRun, Outbox, Recorder
+from cv_yolo.workflows.patience import Answer, Patience
+
+FIRST_PAUSE_S: Final = 2.0
+LONGEST_PAUSE_S: Final = 30.0
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+TICK: Final = timedelta(milliseconds=1)  # trackers keep time in milliseconds, and the last of two figures counts
+
+
+@dataclass(slots=True, kw_only=True)
+class Line:
+    """What is known of the way to the tracker, by all threads: a silent one is not asked again at once."""
+
+    clock: Callable[[], float] = time.monotonic
+    silence: ServiceUnavailableError | None = None
+    pause_s: float = 0.0
+    again_at_s: float = 0.0
+    last: datetime = LONG_AGO
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def require_hope(self) -> None:
+        """Raise what the tracker's silence was told by, as long as it is no use to ask again."""
+        with self.lock:
+            if self.silence is not None and self.clock() < self.again_at_s:
+                raise ServiceUnavailableError(self.silence.message, hint=self.silence.hint)
+
+    def failed(self, error: ServiceUnavailableError) -> bool:
+        """The tracker was silent; whether that is news."""
+        with self.lock:
+            news = self.silence is None
+            self.pause_s = FIRST_PAUSE_S if news else min(2 * self.pause_s, LONGEST_PAUSE_S)
+            self.silence, self.again_at_s = error, self.clock() + self.pause_s
+            return news
+
+    def answered(self) -> None:
+        """The tracker did what it was asked for."""
+        with self.lock:
+            self.silence = None
+
+    def tick(self, now: datetime) -> datetime:
+        """The time of the next letter: now, and later than that of every former one."""
+        with self.lock:
+            self.last = max(now, self.last + TICK)
+            return self.last
+
+
+class DeliveringTracker(TakesLetters):
+    """An `ExperimentTracker` whose writers never wait for a silent server: their letters do, in the outbox.
+
+    What is read is read after all that waits was delivered, with patience. `report` tells the person once when the
+    tracker falls silent, and when what was kept has been delivered.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        outbox: Outbox,
+        *,
+        line: Line,
+        patience: Patience,
+        report: Callable[[str], None],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._recorder, self._outbox, self._line = recorder, outbox, line
+        self._patience, self._report, self._clock = patience, report, now
+
+    def connect(self) -> None:
+        """Have the experiment ready; raises at once where the server is down or refuses us."""
+        self._recorder.connect()
+
+    def start(self, run: NewRun) -> str:
+        """Start a run and return its id: the one thing to be written that needs the server."""
+        return self._patience.ask(lambda: self._recorder.start(run), report=self._report)
+
+    def deliver(self, letter: Letter) -> None:
+        """Record the letter behind those that wait, now if the server answers, later if it does not."""
+        with self._outbox.opened(letter.run_id) as letters:
+            if letters.waiting():
+                letters.add(letter)
+                with suppress(ServiceUnavailableError):
+                    self._line.require_hope()
+                    self._clear(letter.run_id, letters)
+                return
+            try:
+                self._line.require_hope()
+                self._send(letter)
+            except ServiceUnavailableError:
+                letters.add(letter)
+
+    def deliver_waiting(self) -> int:
+        """Deliver what waits of all runs; how many letters still do, because the server does not answer."""
+        try:
+            self._flush(self._outbox.runs())
+        except ServiceUnavailableError:
+            return sum(self._count(run_id) for run_id in self._outbox.runs())
+        return 0
+
+    def get(self, run_id: str) -> Run:
+        """One run by its id."""
+        return self._read(lambda: self._recorder.get(run_id), run_id)
+
+    def runs(self) -> tuple[Run, ...]:
+        """All runs of the experiment, newest first."""
+        return self._patience.ask(self._all_runs, report=self._report)
+
+    def history(self, run_id: str, metric: str) -> tuple[tuple[int, float], ...]:
+        """All values of one metric as (step, value), in the order of the steps."""
+        return self._read(lambda: self._recorder.history(run_id, metric), run_id)
+
+    def artifact(self, run_id: str, path: str) -> bytes:
+        """The content of one file that is kept with the run."""
+        return self._read(lambda: self._recorder.artifact(run_id, path), run_id)
+
+    def artifacts(self, run_id: str, folder: str) -> tuple[str, ...]:
+        """The paths of the files that are kept directly in a folder of the run."""
+        return self._read(lambda: self._recorder.artifacts(run_id, folder), run_id)
+
+    def _now(self) -> datetime:
+        return self._line.tick(self._clock())
+
+    def _all_runs(self) -> tuple[Run, ...]:
+        self._flush(self._outbox.runs())
+        return self._recorder.runs()
+
+    def _read(self, question: Callable[[], Answer], run_id: str) -> Answer:
+        def ask() -> Answer:
+            self._flush(waiting for waiting in self._outbox.runs() if waiting == run_id)
+            return question()
+
+        return self._patience.ask(ask, report=self._report)
+
+    def _flush(self, run_ids: Iterable[str]) -> None:
+        """Deliver what waits of these runs; a letter that is refused is set aside, told, and no obstacle."""
+        for run_id in run_ids:
+            with self._outbox.opened(run_id) as letters:
+                while letters.waiting():
+                    try:
+                        self._clear(run_id, letters)
+                    except ServiceUnavailableError:
+                        raise
+                    except CvYoloError:
+                        continue  # told and set aside
+
+    def _clear(self, run_id: str, letters: Letters) -> None:
+        waiting = letters.waiting()
+        for letter in waiting:
+            try:
+                self._send(letter)
+            except ServiceUnavailableError:
+                raise
+            except CvYoloError as error:
+                letters.set_aside(one_line(error))
+                self._report(f"run {run_id}: what was kept for it is refused, and set aside: {error.message}")
+                raise
+            letters.delivered()
+        self._report(f"the tracker answers: {len(waiting)} entries kept for run {run_id} were delivered")
+
+    def _send(self, letter: Letter) -> None:
+        try:
+            self._recorder.deliver(letter)
+        except ServiceUnavailableError as error:
+            if self._line.failed(error):
+                self._report(f"{error.message}; what is to be recorded is kept, and delivered when it answers")
+            raise
+        self._line.answered()
+
+    def _count(self, run_id: str) -> int:
+        with self._outbox.opened(run_id) as letters:
+            return len(letters.waiting())

@@ -1,0 +1,98 @@
+"""`Outbox`: letters that wait, run by run and in order; in memory, and in a folder."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cv_yolo.adapters.outbox import FolderOutbox
+from cv_yolo.domain.letters import Ending, Facts, Figures, Files, Letter
+from cv_yolo.domain.runs import RunStatus
+from cv_yolo.ports import Outbox
+from tests.fakes import FakeOutbox
+
+NOON = datetime(2025, 3, 4, 12, 30, 15, 123456, tzinfo=UTC)
+RUN, OTHER = "0" * 31 + "1", "0" * 31 + "2"
+
+
+@pytest.fixture(params=["fake", "folder"])
+def outbox(request: pytest.FixtureRequest, tmp_path: Path) -> Outbox:
+    return FakeOutbox() if request.param == "fake" else FolderOutbox(tmp_path / "outbox")
+
+
+def a_fact(note: str, run_id: str = RUN) -> Letter:
+    return Facts(run_id=run_id, at=NOON, tags={"note": note})
+
+
+def waiting(outbox: Outbox, run_id: str = RUN) -> tuple[Letter, ...]:
+    with outbox.opened(run_id) as letters:
+        return letters.waiting()
+
+
+def test_an_outbox_is_empty_at_first(outbox: Outbox) -> None:
+    assert outbox.runs() == ()
+    assert waiting(outbox) == ()
+    assert outbox.runs() == ()
+
+
+def test_letters_wait_in_order_and_come_back_as_they_were(outbox: Outbox) -> None:
+    letters = (
+        Figures(run_id=RUN, at=NOON, step=3, values={"val/map_50": 0.1 + 0.2, "loss": float("inf")}),
+        a_fact("straße\n☃"),
+        Ending(run_id=RUN, at=NOON, status=RunStatus.FAILED, reason="TrainingFailedError: out of memory"),
+        Ending(run_id=RUN, at=NOON, status=RunStatus.FINISHED, reason=None),
+    )
+    with outbox.opened(RUN) as kept:
+        for letter in letters:
+            kept.add(letter)
+    assert waiting(outbox) == letters
+
+
+def test_each_run_has_letters_of_its_own(outbox: Outbox) -> None:
+    for run_id in (OTHER, RUN):
+        with outbox.opened(run_id) as letters:
+            letters.add(a_fact(run_id, run_id))
+    assert outbox.runs() == (RUN, OTHER)
+    assert waiting(outbox, OTHER) == (a_fact(OTHER, OTHER),)
+
+
+def test_the_first_is_delivered_first_and_after_the_last_nothing_is_left(outbox: Outbox) -> None:
+    with outbox.opened(RUN) as letters:
+        for note in ("a", "b"):
+            letters.add(a_fact(note))
+        letters.delivered()
+        assert letters.waiting() == (a_fact("b"),)
+        letters.add(a_fact("c"))
+        letters.delivered()
+        assert letters.waiting() == (a_fact("c"),)
+        letters.delivered()
+        assert letters.waiting() == ()
+    assert outbox.runs() == ()
+
+
+def test_files_are_kept_as_they_were_and_until_they_are_delivered(outbox: Outbox, tmp_path: Path) -> None:
+    one, two = tmp_path / "one" / "best.pt", tmp_path / "two" / "best.pt"
+    for path, content in ((one, b"\x00first"), (two, b"")):
+        path.parent.mkdir()
+        path.write_bytes(content)
+    with outbox.opened(RUN) as letters:
+        letters.add(a_fact("before"))
+        letters.add(Files(run_id=RUN, at=NOON, paths=(one, two), folder="weights"))
+    one.write_bytes(b"changed")
+    two.unlink()
+    with outbox.opened(RUN) as letters:
+        letters.delivered()
+        (kept,) = letters.waiting()
+        assert isinstance(kept, Files)
+        assert kept.folder == "weights"
+        assert [(path.name, path.read_bytes()) for path in kept.paths] == [("best.pt", b"\x00first"), ("best.pt", b"")]
+
+
+def test_a_letter_that_can_never_be_delivered_is_set_aside_and_the_next_is_the_first(outbox: Outbox) -> None:
+    with outbox.opened(RUN) as letters:
+        for note in ("a", "b"):
+            letters.add(a_fact(note))
+        letters.set_aside("RunFailedError: refused")
+        assert letters.waiting() == (a_fact("b"),)
+        letters.set_aside("RunFailedError: refused")
+    assert (waiting(outbox), outbox.runs()) == ((), ())

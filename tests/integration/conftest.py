@@ -1,0 +1,6 @@
+"""What tests with real servers need."""
+
+from tests.faults import faulty_stack
+from tests.servers import local_stack
+
+__all__ = ["faulty_stack", "local_stack"]

@@ -1,0 +1,135 @@
+"""Trying DVC in a project: its remote, and whether what is recorded lies there."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cv_yolo.adapters.dvc_store import DvcStore
+from cv_yolo.adapters.probes.datasets import DvcProbe
+from cv_yolo.domain.addresses import DATASETS_BUCKET, ObjectStoreAddress
+from cv_yolo.domain.health import Finding
+from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo.settings import Settings
+from cv_yolo.workflows.doctor.datasets import datasets_checkup
+from cv_yolo.workflows.doctor.examine import examine
+from tests.stores import program, store_in
+
+RECIPE = """
+stages:
+  make_it:
+    cmd: >-
+      python -c "from pathlib import Path; p = Path('data/made'); p.mkdir(parents=True);
+      (p / 'data.yaml').write_text('names: [person]')"
+    outs:
+      - data/made
+"""
+
+
+def dvc(root: Path, *arguments: str) -> None:
+    environment = os.environ | Settings(root=root).isolation()
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=root, env=environment, check=True, capture_output=True
+    )
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a data set that somebody added, one that a recipe makes, and a remote folder that has neither."""
+    root = tmp_path_factory.mktemp("dvc") / "project"
+    (root / "data" / "added").mkdir(parents=True)
+    (root / "data" / "added" / "a.txt").write_text("a", encoding="utf-8")
+    (root / "dvc.yaml").write_text(RECIPE, encoding="utf-8")
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    dvc(root, "init", "-q")
+    dvc(root, "remote", "add", "-d", "folder", "../remote")
+    dvc(root, "add", "-q", "data/added")
+    dvc(root, "repro", "-q")
+    return root
+
+
+@pytest.fixture
+def root(pristine: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pristine, tmp_path / "project"))
+
+
+def probe_of(root: Path, *, patience_s: float = 60) -> DvcProbe:
+    return DvcProbe(root=root, environment=os.environ | Settings(root=root).isolation(), patience_s=patience_s)
+
+
+def findings(root: Path, *, connected: bool = False) -> dict[str, Finding]:
+    return {
+        each.name: each for each in examine([datasets_checkup(probe_of(root), connected=connected)], deadline_s=120)
+    }
+
+
+def test_what_was_never_pushed_is_missing_where_no_recipe_makes_it(root: Path) -> None:
+    found = findings(root)
+    assert found["version"].found.startswith("3.")
+    assert found["remote"].found.startswith("folder, ")
+    assert found["remote answers"].passed, "a remote is empty before the first push"
+    assert (found["data sets"].passed, found["data sets"].found) == (False, "not complete there: data/added")
+
+
+def test_what_was_pushed_is_there_also_for_who_has_none_of_it(root: Path) -> None:
+    dvc(root, "push", "-q", "data/added.dvc")
+    found = findings(root)["data sets"]
+    assert (found.passed, found.found) == (None, "not there yet, and a recipe makes them: data/made")
+    dvc(root, "push", "-q")
+    assert findings(root)["data sets"].passed
+    shutil.rmtree(root / ".dvc" / "cache")
+    assert findings(root)["data sets"].passed
+
+
+def test_what_neither_we_nor_the_remote_have_is_missing(root: Path) -> None:
+    shutil.rmtree(root / ".dvc" / "cache")
+    assert probe_of(root).absent() == {"data/made": True, "data/added": False}
+
+
+def test_a_project_without_remote_or_with_a_broken_configuration(root: Path) -> None:
+    dvc(root, "remote", "remove", "folder")
+    assert findings(root)["remote"].passed is False
+    (root / ".dvc" / "config").write_text("[core", encoding="utf-8")
+    found = findings(root)
+    assert found["version"].passed is False
+    assert "configuration" in found["version"].found
+    with pytest.raises(ServiceUnavailableError, match="DVC's configuration: "):
+        probe_of(root).remote()
+
+
+def test_a_folder_without_dvc_is_told(tmp_path: Path) -> None:
+    assert findings(tmp_path)["project"].passed is None
+
+
+def test_a_command_that_hangs_is_ended(root: Path) -> None:
+    with pytest.raises(ServiceUnavailableError, match=r"`dvc version` was not done after 0\.01 s"):
+        probe_of(root, patience_s=0.01).version()
+
+
+def test_a_pointer_that_nobody_can_read_is_told(root: Path) -> None:
+    (root / "data" / "added.dvc").write_text("outs: [", encoding="utf-8")
+    assert findings(root)["data sets"].passed is False
+
+
+@pytest.mark.skipif(program("rclone") is None, reason="no rclone")
+def test_a_remote_on_an_object_store_answers_or_says_why_not(root: Path, tmp_path: Path) -> None:
+    with store_in(tmp_path / "store", "rclone") as address:
+        use(root, address)
+        found = findings(root, connected=True)
+        assert found["remote"].found == f"minio, s3://{DATASETS_BUCKET}/store"
+        assert found["remote answers"].passed
+        dvc(root, "push", "-q")
+        assert findings(root, connected=True)["data sets"].passed
+        use(root, ObjectStoreAddress(endpoint_url=address.endpoint_url, access_key="nobody", secret_key="wrong"))
+        found = findings(root, connected=True)
+        assert "Forbidden" in found["remote answers"].found
+        assert "cv-yolo doctor store" in str(found["remote answers"].remedy)
+        assert found["data sets"].passed is None
+
+
+def use(root: Path, address: ObjectStoreAddress) -> None:
+    DvcStore(root=root, environment=os.environ).set_remote(address, DATASETS_BUCKET)

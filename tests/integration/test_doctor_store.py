@@ -1,0 +1,180 @@
+"""Trying real S3 servers, sound and spoilt: each trap is found, says what mends it, and nothing is left behind."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from threading import Event
+
+import pytest
+
+from cv_yolo.adapters.probes.objects import S3Probe
+from cv_yolo.adapters.s3_store import S3Store
+from cv_yolo.domain.addresses import ARTIFACTS_BUCKET, BUCKETS, ObjectStoreAddress
+from cv_yolo.domain.health import Finding
+from cv_yolo.workflows.doctor.examine import examine
+from cv_yolo.workflows.doctor.objects import object_store_checkup
+from tests.loopback import Asked, Reply, in_front_of, loopback, twenty_minutes_ahead
+from tests.stores import PROGRAMS, program, store_in
+
+Change = Callable[[Asked, Reply], Reply]
+connect = partial(S3Store, patience_s=3, attempts=1)
+
+
+@pytest.fixture(scope="module", params=list(PROGRAMS))
+def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStoreAddress]:
+    if program(request.param) is None:
+        pytest.skip(f"no {request.param}: neither on the PATH nor named by {PROGRAMS[request.param]}")
+    with store_in(tmp_path_factory.mktemp(request.param), request.param) as address:
+        yield address
+
+
+def findings(address: ObjectStoreAddress, *, deadline_s: float = 30, patience_s: float = 3) -> dict[str, Finding]:
+    probe = S3Probe(address, S3Store(address, patience_s=patience_s, attempts=1), patience_s=patience_s)
+    return {each.name: each for each in examine([object_store_checkup(probe)], deadline_s=deadline_s)}
+
+
+def failures(address: ObjectStoreAddress) -> dict[str, str]:
+    return {name: each.found for name, each in findings(address).items() if each.passed is False}
+
+
+@contextmanager
+def spoilt(address: ObjectStoreAddress, change: Change) -> Iterator[ObjectStoreAddress]:
+    with in_front_of(str(address.endpoint_url), change) as front:
+        yield replace(address, endpoint_url=front)
+
+
+def objects(address: ObjectStoreAddress) -> list[str]:
+    return [each.key for bucket in BUCKETS for each in connect(address).objects(bucket)]
+
+
+def on(method: str, part: str, **changes: object) -> Change:
+    """A server that answers otherwise where the method is this and the address has that part."""
+    return lambda asked, reply: (
+        replace(reply, **changes) if asked.method == method and part in asked.path else reply  # type: ignore[arg-type]
+    )
+
+
+def test_a_sound_store_passes_and_nothing_is_left(address: ObjectStoreAddress) -> None:
+    found = findings(address)
+    assert {name: each.found for name, each in found.items() if each.passed is False} == {}
+    assert {name for name, each in found.items() if each.passed is None} == {"conditional put"}
+    assert found["checksums"].found.startswith("accepted")
+    assert objects(address) == []
+
+
+def test_through_another_server_it_passes_too(address: ObjectStoreAddress) -> None:
+    with spoilt(address, lambda _, reply: reply) as front:
+        assert failures(front) == {}
+
+
+@pytest.mark.parametrize("wrong", [{"secret_key": "wrong"}, {"access_key": "nobody"}], ids=["secret", "key"])
+def test_wrong_credentials_of_ours_stop_the_rest(address: ObjectStoreAddress, wrong: dict[str, str]) -> None:
+    found = findings(replace(address, **wrong))  # type: ignore[arg-type]
+    assert found["our credentials"].passed is False
+    assert "stack register" in str(found["our credentials"].remedy)
+    assert found["multipart upload"].found == "not tried: our credentials failed"
+    assert address.secret_key not in repr(found)
+
+
+def test_a_bucket_that_is_missing_is_named(address: ObjectStoreAddress) -> None:
+    connect(address).client.delete_bucket(Bucket="dvc")
+    assert failures(address) == {"buckets": "no dvc"}
+    connect(address).make_bucket("dvc")
+
+
+def test_a_clock_that_is_off_is_told(address: ObjectStoreAddress) -> None:
+    with spoilt(address, twenty_minutes_ahead) as front:
+        assert failures(front) == {"clock": "20 min ahead of ours"}
+
+
+def test_addresses_that_never_expire_are_told(address: ObjectStoreAddress) -> None:
+    with spoilt(address, on("GET", "/expired?", status=200, body=b"cv-yolo")) as front:
+        assert failures(front) == {"expired address": "presigned get: 200"}
+
+
+def test_a_public_bucket_is_told(address: ObjectStoreAddress) -> None:
+    with spoilt(address, on("GET", "/mlflow?list-type=2&max-keys=1", status=200)) as front:
+        found = findings(front)["no credentials"]
+    assert (found.passed, found.found) == (False, "list mlflow: 200")
+    assert "public policy" in str(found.remedy)
+
+
+def test_who_takes_any_signature_is_told(address: ObjectStoreAddress) -> None:
+    with spoilt(address, on("GET", "X-Amz-Credential", status=200, body=b"<x/>")) as front:
+        assert findings(front)["wrong credentials"].found == "wrong secret: 200, unknown key: 200"
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (on("GET", "/object", body=b"x" * 1024), "put, get, list, delete"),
+        (on("POST", "/parts?uploadId", status=501, body=b""), "multipart upload"),
+        (on("PUT", "/presigned?X-Amz", status=501), "presigned put"),
+        (on("GET", "/presigned?X-Amz", status=501), "presigned get"),
+        (on("PUT", "/checksum", status=400, body=b""), "checksums"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_it_cannot_do_is_named_and_nothing_is_left(address: ObjectStoreAddress, change: Change, name: str) -> None:
+    with spoilt(address, change) as front:
+        assert list(failures(front)) == [name]
+    assert objects(address) == []
+    uploads = connect(address).client.list_multipart_uploads(Bucket=ARTIFACTS_BUCKET)
+    assert uploads.get("Uploads", []) == []
+
+
+def test_a_store_that_drops_connections_is_told_at_once() -> None:
+    with loopback(lambda _: Reply(dropped=True)) as at:
+        found = findings(ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b"))
+    assert (found["reachable"].passed, found["reachable"].found) == (
+        False,
+        f"the object store at {at}: does not answer",
+    )
+    assert {each.passed for name, each in found.items() if name != "reachable"} == {None}
+
+
+def test_a_store_that_never_answers_holds_nobody_up() -> None:
+    never = Event()
+    with loopback(lambda _: Reply(after=never)) as at:
+        found = findings(ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b"), patience_s=0.3)
+        never.set()
+    assert found["reachable"].passed is False
+    assert "ReadTimeout" in found["reachable"].found
+
+
+def test_a_store_for_which_we_would_wait_too_long_ends_with_the_time() -> None:
+    never = Event()
+    with loopback(lambda _: Reply(after=never)) as at:
+        address = ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b")
+        first, *rest = findings(address, deadline_s=1, patience_s=60).values()
+        never.set()
+    assert (first.passed, first.found) == (False, "no answer after 1 s in all")
+    assert {each.found for each in rest} == {"not tried: the time was up"}
+
+
+def test_a_list_that_is_behind_the_times_is_told_and_what_it_names_removed(address: ObjectStoreAddress) -> None:
+    lists: list[bytes] = []
+
+    def stale(asked: Asked, reply: Reply) -> Reply:
+        if asked.method != "GET" or "prefix=.cv-yolo-probe" not in asked.path:
+            return reply
+        lists.append(reply.body)
+        return replace(reply, body=lists[0])
+
+    with spoilt(address, stale) as front:
+        found = findings(front)
+    assert found["put, get, list, delete"].found == "an object is still listed after it was deleted"
+    assert found["cleaned up"].found == "1 left over, removed"
+
+
+def test_a_list_without_what_was_put_is_told(address: ObjectStoreAddress) -> None:
+    with spoilt(address, on("GET", "prefix=.cv-yolo-probe", body=b"<ListBucketResult/>")) as front:
+        assert failures(front) == {"put, get, list, delete": "an object of 1024 bytes is listed as []"}
+
+
+def test_nonsense_is_no_store() -> None:
+    with loopback(lambda _: Reply(body=b"hello")) as at:
+        found = findings(ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b"))
+    assert not all(each.passed for each in found.values())
+    assert found["no credentials"].passed is False

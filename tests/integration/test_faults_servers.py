@@ -1,0 +1,121 @@
+"""Servers that die while a detector is trained: nothing is lost, nothing is trained twice, all is told."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import pytest
+
+from cv_yolo.adapters.s3_store import S3Store
+from cv_yolo.domain.addresses import ARTIFACTS_BUCKET
+from tests.faults import Clone, Ended, connected_clone, grid_of, killed
+from tests.servers import RunningStack, cv_yolo
+
+pytestmark = pytest.mark.slow
+VICTIMS = {3: "mlflow", 4: "store", 5: "zenml", 6: "database"}  # by the epochs of the cell in which each dies
+CELLS = [f"e{epochs}_s64" for epochs in VICTIMS]
+GRID = grid_of(*VICTIMS)
+SHORT = {"CV_YOLO_PATIENCE_S": "5"}
+
+
+@pytest.fixture(scope="module")
+def clone(faulty_stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    return connected_clone(faulty_stack, tmp_path_factory.mktemp("servers") / "clone", name="faults-servers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A grid whose driver is killed, and the same grid again, in which every server dies once."""
+
+    killed: Ended
+    again: Ended
+
+
+@pytest.fixture(scope="module")
+def story(clone: Clone, faulty_stack: RunningStack) -> Story:
+    with clone.at_work(*GRID) as work:
+        work.wait_until("the first epoch", kind="epoch", run="e3_s64")
+        work.kill()
+        killed_driver = work.ended()
+    servers = {"mlflow", "store", "zenml"} | ({"database"} if faulty_stack.database else set())
+    with clone.at_work(*GRID) as work:
+        for epochs, server in VICTIMS.items():
+            cell = f"e{epochs}_s64"
+            work.wait_until(f"the first epoch of {cell}", kind="epoch", run=cell)
+            with nullcontext() if server not in servers else killed(faulty_stack, server):
+                work.wait_until(f"the last epoch of {cell}", kind="epoch", run=cell, epoch=epochs)
+                if server == "zenml":
+                    work.wait_until("a word of its absence", kind="note", text="ZenML at")
+        return Story(killed=killed_driver, again=work.ended())
+
+
+def test_a_grid_outlasts_the_death_of_each_server(story: Story) -> None:
+    assert story.again.exit_code == 0, story.again.err
+    assert "Traceback" not in story.again.out + story.again.err
+    assert story.again.trained == CELLS
+    assert "what is to be recorded is kept" in story.again.notes, "MLflow was missed, and that was told"
+    assert "does not answer; asking again" in story.again.notes, "and ZenML"
+
+
+def test_every_epoch_is_on_record_once_and_in_order(story: Story, clone: Clone) -> None:
+    assert clone.waiting() == []
+    for epochs in VICTIMS:
+        run = clone.tracked(f"e{epochs}_s64")[0]
+        assert run.status == "FINISHED"
+        for metric in ("val/map_50", "train/box_loss"):
+            assert clone.steps(run.run_id, metric) == list(range(1, epochs + 1))
+
+
+def test_the_weights_of_every_cell_are_in_the_store(story: Story, clone: Clone, faulty_stack: RunningStack) -> None:
+    objects = S3Store(faulty_stack.addresses.objects)
+    kept = {each.key for each in objects.objects(ARTIFACTS_BUCKET) if each.key.endswith("/weights.pt")}
+    assert len(kept) >= len(VICTIMS)
+    assert all(objects.get(ARTIFACTS_BUCKET, key)[:2] == b"PK" for key in kept), "whole archives"
+
+
+def test_what_a_killed_driver_left_running_is_closed_by_the_next_command(story: Story, clone: Clone) -> None:
+    assert story.killed.exit_code == -9
+    second, first = clone.tracked("e3_s64")
+    assert (first.status, first.reason.split(":")[0]) == ("FAILED", "abandoned")
+    assert second.status == "FINISHED"
+    assert clone.pipeline_runs()[-2:] == ["completed", "failed"]
+
+
+TOLD = {
+    "mlflow": ("MLflow at", "does not answer"),
+    "store": ("does not answer",),
+    "zenml": ("ZenML at", "does not answer"),
+}
+
+
+@pytest.mark.parametrize("server", list(TOLD))
+def test_a_server_that_stays_away_stops_the_grid_with_its_name_and_the_same_command_goes_on(
+    server: str, story: Story, clone: Clone, faulty_stack: RunningStack
+) -> None:
+    seed = 10 + list(TOLD).index(server)
+    command = grid_of(3, seed=seed)
+    with clone.at_work(*command, **SHORT) as work:
+        work.wait_until("the first epoch", kind="epoch", run="e3_s64")
+        with killed(faulty_stack, server):
+            stopped = work.ended()
+    assert stopped.exit_code == 3, stopped.err
+    assert all(part in stopped.err for part in TOLD[server]), stopped.err
+    assert "the same command goes on" in stopped.err
+    assert "Traceback" not in stopped.out + stopped.err
+    assert stopped.trained == ["e3_s64"], "training did not die"
+    again = clone.run(*command)
+    assert again.exit_code in {0, 4}, again.err
+    assert again.trained == [], "nothing is trained twice"
+    assert clone.pipeline_runs()[:2] == ["completed", "failed"]
+    (run,) = clone.tracked("e3_s64", seed=seed)
+    assert (run.status, clone.steps(run.run_id)) == ("FINISHED", [1, 2, 3])
+    assert clone.waiting() == []
+
+
+def test_one_of_them_was_the_database(story: Story, faulty_stack: RunningStack) -> None:
+    if faulty_stack.database is None:
+        pytest.skip("no mariadbd: SQLite is no server that could be killed")
+    assert "503" in story.again.notes, "what MLflow says without it"
+
+
+def test_all_are_up_at_the_end(story: Story, faulty_stack: RunningStack) -> None:
+    assert cv_yolo(faulty_stack.settings.root, "status").returncode == 0

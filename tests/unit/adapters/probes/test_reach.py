@@ -1,0 +1,52 @@
+"""Whether somebody listens, and if not, why."""
+
+import socket
+
+import pytest
+
+from cv_yolo.adapters.probes.reach import reach, sense
+from cv_yolo.errors import ServiceUnavailableError
+
+
+def test_who_listens_is_reached() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reach(f"http://127.0.0.1:{server.getsockname()[1]}", patience_s=1)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://no-such-name.invalid:9000", "the name 'no-such-name.invalid' does not resolve on this machine"),
+        ("http://127.0.0.1:1", "nothing listens at 127.0.0.1:1"),
+        ("http://255.255.255.255:9", "255.255.255.255:9 cannot be reached: "),
+    ],
+)
+def test_who_is_not_there_is_told_why(url: str, reason: str) -> None:
+    with pytest.raises(ServiceUnavailableError) as caught:
+        reach(url, patience_s=1)
+    assert caught.value.message.startswith(reason)
+
+
+def test_silence_ends_with_our_patience() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        place = server.getsockname()
+        filling = [socket.socket() for _ in range(3)]  # a full queue answers nobody
+        for each in filling:
+            each.setblocking(False)
+            each.connect_ex(place)
+        with pytest.raises(ServiceUnavailableError, match=r"no answer from 127\.0\.0\.1:\d+ within 0\.2 s"):
+            reach(f"http://127.0.0.1:{place[1]}", patience_s=0.2)
+        for each in filling:
+            each.close()
+
+
+def test_nonsense_is_told_as_such_and_our_own_words_are_kept() -> None:
+    with (
+        pytest.raises(ServiceUnavailableError, match=r"this is no answer of ZenML's \(KeyError: 'items'\)"),
+        sense("ZenML"),
+    ):
+        raise KeyError("items")
+    with pytest.raises(ServiceUnavailableError, match="down"), sense("ZenML"):
+        raise ServiceUnavailableError("down")

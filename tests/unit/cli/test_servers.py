@@ -1,0 +1,203 @@
+"""`cv-yolo up` and its kin at the door: wishes that cannot be had, how servers fare, logs without secrets."""
+
+import io
+import json
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+
+from cv_yolo.cli import server_progress
+from cv_yolo.cli.main import run
+from cv_yolo.cli.server_progress import showing
+from cv_yolo.cli.server_tables import figures_of, servers_table
+from cv_yolo.services.local_stack import LocalStack, read_stack
+from cv_yolo.services.stack_choice import DatabaseKind, Wish
+from cv_yolo.services.stack_plan import keep, planned
+from cv_yolo.services.stack_state import Board, ServiceState, StackState, Status
+from cv_yolo.settings import Settings
+from tests.unit.services.small import a_service
+
+ME = psutil.Process()
+STORE = ServiceState(name="store", title="object store (rclone)", url="http://127.0.0.1:9000")
+ZENML = ServiceState(name="zenml", title="ZenML", url="http://127.0.0.1:8080")
+
+
+def a_state(*services: ServiceState) -> StackState:
+    return StackState(pid=ME.pid, created=ME.create_time(), services=services)
+
+
+def ready(service: ServiceState) -> ServiceState:
+    return replace(service, status=Status.READY, pid=ME.pid, created=ME.create_time(), starts=1, ready_after_s=1.5)
+
+
+@pytest.fixture
+def stack(project: Path) -> LocalStack:
+    """A stack that was chosen, and whose supervisor would be this very process."""
+    made = planned(Settings(root=project), Wish(database=DatabaseKind.SQLITE))
+    keep(made)
+    return made
+
+
+def a_board(stack: LocalStack, **statuses: Status) -> None:
+    services = [a_service(name=name) for name in statuses]
+    board = Board(stack.folder.state, services, pid=ME.pid, created=ME.create_time())
+    for name, status in statuses.items():
+        board.tell(name, status=status, pid=ME.pid, created=ME.create_time())
+
+
+def written(table: object) -> str:
+    out = io.StringIO()
+    Console(file=out, width=160).print(table)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--store-url", "http://me:secret@s3.example"], "every user of this machine could read"),
+        (["--store", "rclone", "--store-url", "http://s3.example"], "somebody else runs"),
+        (["--database", "sqlite", "--database-url", "mysql://db.example"], "given by its address"),
+        (["--database", "external"], "given by its address"),
+        (["--store", "rclone", "--minio", "/bin/sh"], "a store that is not used"),
+        (["--minio", "/no/such/minio"], "does not exist"),
+        (["--mlflow-port", "70000"], "not in the range"),
+        (["--store", "floppy"], "is not one of"),
+        (["--store-url", "http://s3.example"], "no credentials for the store"),
+    ],
+)
+def test_a_wish_that_cannot_be_had_is_refused_before_anything_is_written(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    assert run(["up", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert "secret@" not in told
+    assert read_stack(Settings(root=project)) is None
+
+
+def test_a_port_from_the_environment_that_is_taken_is_told(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("CV_YOLO_STORE_PORT", str(port))
+        assert run(["up", "--database", "sqlite"]) == 3
+    assert f"port {port} for object store (rclone) is taken by process {os.getpid()}" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("project")
+def test_where_nothing_was_ever_started_each_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status"]) == 3
+    assert run(["status", "--json"]) == 3
+    assert run(["down"]) == 0
+    told = capsys.readouterr().out
+    assert "not up. `cv-yolo up` starts them" in told
+    assert '{\n "up": false,\n "services": []\n}' in told
+    assert "Nothing ran." in told
+    assert run(["logs", "zenml"]) == 2
+    assert run(["restart", "zenml"]) == 3
+    assert run(["supervise"]) == 2
+    assert "`cv-yolo up` starts them" in capsys.readouterr().err
+
+
+def test_status_tells_each_service_and_whether_all_are_usable(
+    stack: LocalStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_board(stack, store=Status.READY, zenml=Status.STARTING)
+    capsys.readouterr()
+    assert run(["status", "--json"]) == 3
+    store, zenml = json.loads(capsys.readouterr().out)["services"]
+    assert (store["status"], zenml["status"]) == ("ready", "starting")
+    assert store["pid"] == ME.pid
+    assert store["memory_bytes"] is not None
+    a_board(stack, store=Status.READY)
+    capsys.readouterr()
+    assert run(["status"]) == 0
+    assert "ready" in capsys.readouterr().out
+
+
+def test_the_table_tells_what_happened_in_words() -> None:
+    failed = replace(ZENML, status=Status.FAILED, note="killed by SIGKILL [twice]", restarts=5)
+    figures = figures_of(a_state(ready(STORE), failed))
+    figures[0]["runs_for_s"] = 7260
+    text = written(servers_table(figures))
+    assert "2 h" in text
+    assert "failed (killed by SIGKILL [twice])" in text
+    for seconds, words in ((5, "5 s"), (90, "1 min"), (200_000, "2 d")):
+        figures[0]["runs_for_s"] = seconds
+        assert words in written(servers_table(figures))
+    assert "waiting" in written(servers_table(figures_of(a_state(STORE))))
+
+
+def test_logs_are_shown_from_their_end_without_passwords_and_keys(
+    stack: LocalStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.folder.logs.mkdir()
+    stack.folder.log("zenml").write_text(f"one\nlogged in with {stack.credentials.zenml_password}\n", encoding="utf-8")
+    stack.folder.log("store").touch()
+    assert run(["logs", "zenml", "-n", "1"]) == 0
+    assert capsys.readouterr().out == "logged in with •••\n"
+    assert run(["logs", "store"]) == 0
+    assert capsys.readouterr().out == ""
+    assert run(["logs", "mlflow"]) == 2
+    assert "there are store, zenml" in capsys.readouterr().err
+
+
+def test_a_log_is_followed_until_ctrl_c(
+    stack: LocalStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.folder.logs.mkdir()
+    log = stack.folder.log("zenml")
+    log.write_text("before\n", encoding="utf-8")
+    writes = iter([f"after {stack.credentials.zenml_password}\n"])
+
+    def write_then_interrupt(_: float) -> None:
+        try:
+            text = next(writes)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+        with log.open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    monkeypatch.setattr("cv_yolo.services.log_file.time.sleep", write_then_interrupt)
+    assert run(["logs", "zenml", "--follow"]) == 130
+    assert capsys.readouterr().out == "before\nafter •••\n"
+
+
+def test_in_a_file_each_change_is_a_line_and_nothing_is_told_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    with showing() as report:
+        report(a_state(STORE))
+        report(a_state(STORE))
+        report(a_state(ready(STORE)))
+        report(a_state(replace(STORE, status=Status.RESTARTING, note="killed by SIGKILL; starts again in 0.5 s")))
+    lines = [line.split(maxsplit=1)[1] for line in capsys.readouterr().err.splitlines()]
+    assert lines == [
+        "object store (rclone): waiting",
+        "object store (rclone): ready after 1.5 s",
+        "object store (rclone): restarting: killed by SIGKILL; starts again in 0.5 s",
+    ]
+
+
+def test_in_a_terminal_a_table_moves(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_progress.sys.stderr, "isatty", lambda: True)
+    with showing():
+        pass
+    assert capsys.readouterr().err == "", "nothing was reported"
+    with showing() as report:
+        report(a_state(STORE, ZENML))
+        report(a_state(ready(STORE), replace(ZENML, status=Status.FAILED, note="[no] luck")))
+    told = capsys.readouterr().err
+    assert "ready after 1.5 s" in told
+    assert "failed: [no] luck" in told

@@ -1,0 +1,106 @@
+"""Before a pipeline run, what earlier ones have left undone is put in order; behind it, nothing is left running."""
+
+import pytest
+
+from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.training import EpochMetrics
+from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo.pipelines import launch, runtime
+from cv_yolo.pipelines.plan import ExperimentPlan
+from cv_yolo.pipelines.training import Cells
+from cv_yolo.ports import NewRun
+from cv_yolo.workflows.close_abandoned import DRIVER_TAG
+from tests.builders import a_policy, a_spec
+
+GONE = "2147483000 0"  # no process has that number
+
+
+@pytest.fixture
+def parts(zenml_parts: Bootstrap, monkeypatch: pytest.MonkeyPatch) -> Bootstrap:
+    monkeypatch.setattr(runtime, "_PARTS", [zenml_parts])
+    return zenml_parts
+
+
+@pytest.fixture
+def plan(request: pytest.FixtureRequest) -> ExperimentPlan:
+    return ExperimentPlan(
+        dataset="data/demo",
+        experiment=request.node.name,
+        specs=(a_spec(),),
+        policy=a_policy(),
+        parallel_runs=1,
+        evaluator_version="1",
+    )
+
+
+def gone_mark(parts: Bootstrap) -> str:
+    return f"{parts.driver_mark().split(' ')[0]} {GONE}"
+
+
+def a_started_run(parts: Bootstrap, plan: ExperimentPlan, **tags: str) -> str:
+    return parts.tracker(plan.experiment).start(NewRun(name="e3_s320", params={}, tags=tags))
+
+
+def test_what_a_killed_process_kept_is_delivered_before_its_run_is_closed(
+    parts: Bootstrap, plan: ExperimentPlan
+) -> None:
+    marks = {DRIVER_TAG: gone_mark(parts), runtime.PIPELINE_RUN_TAG: "grid-of-a-killed-process"}
+    ended, cut_off = a_started_run(parts, plan, **marks), a_started_run(parts, plan, **marks)
+    tracker = parts.tracker(plan.experiment)
+    held_up = parts.tracker(plan.experiment)
+    held_up._line.failed(
+        ServiceUnavailableError("silent")
+    )  # the killed process had no answer: what it wrote is in the outbox
+    held_up.log_epoch(ended, EpochMetrics(epoch=1, values={"val/map_50": 0.5}))
+    held_up.finish(ended, RunStatus.FINISHED)
+    held_up.log_epoch(cut_off, EpochMetrics(epoch=1, values={"val/map_50": 0.4}))
+    parts._tracking_line.answered()
+    launch._put_in_order(plan)
+    assert (tracker.get(ended).status, tracker.get(ended).metrics) == (RunStatus.FINISHED, {"val/map_50": 0.5})
+    assert (tracker.get(cut_off).status, tracker.get(cut_off).metrics) == (RunStatus.FAILED, {"val/map_50": 0.4})
+    assert "abandoned" in str(tracker.get(cut_off).reason)
+
+
+def test_pipeline_runs_are_ended_whose_process_is_gone_and_others_are_left_alone(
+    parts: Bootstrap, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[tuple[str, str]] = []
+    monkeypatch.setattr(runtime, "end", lambda name, status: ended.append((name, status.value)))
+    marks = {"killed": gone_mark(parts), "alive": parts.driver_mark(), "elsewhere": f"another-machine {GONE}"}
+    files = {name: runtime.run_folder(name) / launch.DRIVER_FILE for name in marks}
+    for name, file in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(marks[name], encoding="utf-8")
+    launch._put_in_order(plan)
+    assert ended == [("killed", "failed")]
+    assert {name for name, file in files.items() if file.exists()} == {"alive", "elsewhere"}
+
+
+def test_a_training_whose_model_could_not_be_kept_leaves_a_failed_run(parts: Bootstrap, plan: ExperimentPlan) -> None:
+    run_id = a_started_run(parts, plan, **{runtime.PIPELINE_RUN_TAG: "grid-1"})
+    other = a_started_run(parts, plan, **{runtime.PIPELINE_RUN_TAG: "grid-2"})
+    reason = "ServiceUnavailableError: the artifact store does not keep or give s3://zenml-artifacts/x"
+    cells = Cells(plan=plan, manifest=None, run_name="grid-1", failures={"e3_s320": reason})
+    assert cells._failed_runs() == [run_id]
+    run = parts.tracker(plan.experiment).get(run_id)
+    assert (run.status, run.reason) == (RunStatus.FAILED, reason)
+    assert parts.tracker(plan.experiment).get(other).status is RunStatus.RUNNING
+
+
+def test_a_run_that_was_started_twice_is_not_left_running(parts: Bootstrap, plan: ExperimentPlan) -> None:
+    tags = {runtime.PIPELINE_RUN_TAG: "grid-1"}
+    lost, evaluated = a_started_run(parts, plan, **tags), a_started_run(parts, plan, **tags)
+    tracker = parts.tracker(plan.experiment)
+    tracker.finish(evaluated, RunStatus.FINISHED)
+    assert Cells(plan=plan, manifest=None, run_name="grid-1")._failed_runs() == []
+    assert (tracker.get(lost).status, tracker.get(evaluated).status) == (RunStatus.FAILED, RunStatus.FINISHED)
+    assert "answer was lost" in str(tracker.get(lost).reason)
+
+
+def test_a_failed_run_keeps_the_reason_it_was_ended_with(parts: Bootstrap, plan: ExperimentPlan) -> None:
+    run_id = a_started_run(parts, plan, **{runtime.PIPELINE_RUN_TAG: "grid-1"})
+    parts.tracker(plan.experiment).finish(run_id, RunStatus.FAILED, "out of memory")
+    cells = Cells(plan=plan, manifest=None, run_name="grid-1", failures={"e3_s320": "StepFailed"})
+    assert cells._failed_runs() == [run_id]
+    assert parts.tracker(plan.experiment).get(run_id).reason == "out of memory"

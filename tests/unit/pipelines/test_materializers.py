@@ -1,0 +1,103 @@
+"""A trained model in an artifact store: whole, checked, and patient with a store that does not answer."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.domain.training import TrainedModel
+from cv_yolo.errors import ServiceUnavailableError, StoppedError, WeightsError
+from cv_yolo.files import sha256_of
+from cv_yolo.pipelines import runtime
+from cv_yolo.pipelines.materializers import TrainedModelMaterializer
+from tests.builders import a_trained_model
+
+
+@pytest.fixture
+def parts(zenml_parts: Bootstrap, monkeypatch: pytest.MonkeyPatch) -> Bootstrap:
+    monkeypatch.setattr(runtime, "_PARTS", [zenml_parts])
+    return zenml_parts
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> TrainedModel:
+    return a_trained_model(tmp_path)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """The folder of one artifact; as long as it is not there, the store takes nothing."""
+    return tmp_path / "store" / "detector"
+
+
+def a_materializer(store: Path) -> TrainedModelMaterializer:
+    return TrainedModelMaterializer(uri=store.as_posix())
+
+
+def test_a_model_comes_back_with_its_weights_in_the_projects_home(
+    parts: Bootstrap, model: TrainedModel, store: Path
+) -> None:
+    store.mkdir(parents=True)
+    a_materializer(store).save(model)
+    loaded = a_materializer(store).load(TrainedModel)
+    assert loaded.weights == parts.settings.weights / f"{model.weights_sha256}.pt"
+    assert sha256_of(loaded.weights) == model.weights_sha256
+    assert (loaded.run_id, loaded.spec) == (model.run_id, model.spec)
+
+
+def test_a_store_that_comes_back_in_time_gets_the_model(parts: Bootstrap, model: TrainedModel, store: Path) -> None:
+    told: list[str] = []
+
+    def back(text: str) -> None:
+        told.append(text)
+        store.mkdir(parents=True)
+
+    parts.patience_s, parts.report = 30, back
+    a_materializer(store).save(model)
+    assert a_materializer(store).load(TrainedModel).run_id == model.run_id
+    assert len(told) == 1
+    assert "the artifact store does not keep or give" in told[0]
+
+
+def test_a_store_that_stays_away_is_an_unavailable_service_and_the_same_command_goes_on(
+    parts: Bootstrap, model: TrainedModel, store: Path
+) -> None:
+    parts.patience_s, parts.report = 0.6, lambda text: None
+    with pytest.raises(ServiceUnavailableError, match=r"waited 0\.6 s") as raised:
+        a_materializer(store).save(model)
+    assert "nothing is trained twice" in str(raised.value.hint)
+
+
+def test_waiting_for_a_store_ends_when_the_person_stops_the_work(
+    parts: Bootstrap, model: TrainedModel, store: Path
+) -> None:
+    parts.patience_s, parts.report = 30, lambda text: parts.stop.set()
+    with pytest.raises(StoppedError):
+        a_materializer(store).save(model)
+
+
+def test_a_half_written_model_is_written_again(parts: Bootstrap, model: TrainedModel, store: Path) -> None:
+    store.mkdir(parents=True)
+    (store / "weights.pt").write_bytes(b"half")
+    a_materializer(store).save(model)
+    assert (store / "weights.pt").read_bytes() == model.weights.read_bytes()
+
+
+def test_weights_that_are_gone_are_not_waited_for(parts: Bootstrap, model: TrainedModel, store: Path) -> None:
+    parts.patience_s, parts.report = 30, pytest.fail
+    model.weights.unlink()
+    with pytest.raises(WeightsError, match="not there"):
+        a_materializer(store).save(model)
+
+
+def test_weights_that_were_exchanged_in_the_store_are_not_loaded(
+    parts: Bootstrap, model: TrainedModel, store: Path
+) -> None:
+    parts.patience_s, parts.report = 30, pytest.fail
+    store.mkdir(parents=True)
+    a_materializer(store).save(model)
+    shutil.rmtree(parts.settings.weights, ignore_errors=True)
+    (store / "weights.pt").write_bytes(b"others")
+    with pytest.raises(WeightsError, match="sha256 differs"):
+        a_materializer(store).load(TrainedModel)

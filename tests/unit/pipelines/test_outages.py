@@ -1,0 +1,212 @@
+"""A pipeline run outlasts a restart of ZenML's server, and says in our words when it cannot."""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+from zenml.exceptions import AuthorizationException, CredentialsNotValid
+
+from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.domain.progress import EventKind
+from cv_yolo.errors import AccessRefusedError, ServiceUnavailableError
+from cv_yolo.pipelines import runtime
+from cv_yolo.pipelines.outages import (
+    LONGEST_PAUSE_S,
+    STEP_LOGS,
+    answering,
+    attempts,
+    attend,
+    note_lost_step_logs,
+    outlast,
+    require_store,
+    storing,
+)
+from cv_yolo.settings import Settings
+
+
+class Fine(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        key = self.headers.get("Idempotency-Key")
+        broken = self.path == "/broken" or (self.path == "/mended" and key == "first")
+        self.send_response(503 if self.path == "/down" else 500 if broken else 429 if key == "stuck" else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the screen."""
+
+
+class LateServer:
+    """A server at an address where nobody listens until it is started."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self._server: HTTPServer | None = None
+
+    def start(self) -> None:
+        self._server = HTTPServer(("127.0.0.1", self.port), Fine)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[LateServer]:
+    made = LateServer()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    """A session as ZenML's client makes it."""
+    level = logging.getLogger("urllib3.connectionpool").level
+    with requests.Session() as made:
+        made.mount("http://", HTTPAdapter(max_retries=Retry(connect=5, read=8, backoff_factor=1)))
+        yield made
+    logging.getLogger("urllib3.connectionpool").setLevel(level)
+
+
+def test_a_server_that_is_started_meanwhile_is_reached_and_its_absence_is_told_once(
+    server: LateServer, session: requests.Session
+) -> None:
+    told: list[str] = []
+
+    def report() -> None:
+        told.append("away")
+        server.start()
+
+    outlast(session, report, patience_s=90)
+    assert session.get(f"http://127.0.0.1:{server.port}/").ok
+    assert told == ["away"]
+
+
+def test_a_server_is_waited_for_as_long_as_a_restart_takes(session: requests.Session) -> None:
+    outlast(session, lambda: None, patience_s=90)
+    retries, waited_s = session.get_adapter("http://x").max_retries, 0.0
+    assert retries.read == 8, "what ZenML asks for otherwise stays"
+    for _ in range(attempts(90)):
+        retries = retries.increment("GET", "/", error=OSError("refused"))
+        waited_s += retries.get_backoff_time()
+    assert 80 < waited_s < 100
+    assert retries.get_backoff_time() == LONGEST_PAUSE_S
+
+
+def test_a_request_at_which_the_server_was_killed_is_made_anew_under_another_key(
+    server: LateServer, session: requests.Session
+) -> None:
+    session.mount("http://", HTTPAdapter(max_retries=Retry(status=10, status_forcelist=[429], backoff_factor=0)))
+    server.start()
+    outlast(session, lambda: None, patience_s=90)
+    answer = session.request("GET", f"http://127.0.0.1:{server.port}/", headers={"Idempotency-Key": "stuck", "A": "b"})
+    assert answer.status_code == 200
+
+
+def test_a_server_that_stays_away_is_given_up(server: LateServer, session: requests.Session) -> None:
+    session.mount("http://", HTTPAdapter(max_retries=Retry(status=10, status_forcelist=[503], backoff_factor=0)))
+    server.start()
+    outlast(session, lambda: None, patience_s=0.2)
+    with pytest.raises(requests.exceptions.RetryError):
+        session.request("GET", f"http://127.0.0.1:{server.port}/down")
+
+
+def test_a_server_that_has_lost_its_database_is_asked_anew_under_another_key(
+    server: LateServer, session: requests.Session
+) -> None:
+    told: list[str] = []
+    server.start()
+    outlast(session, lambda: told.append("away"), patience_s=30)
+    url = f"http://127.0.0.1:{server.port}"
+    assert session.request("GET", f"{url}/mended", headers={"Idempotency-Key": "first"}).status_code == 200
+    assert told == ["away"]
+
+
+def test_one_that_stays_without_it_is_given_up(server: LateServer, session: requests.Session) -> None:
+    server.start()
+    outlast(session, lambda: None, patience_s=0.2)
+    assert session.request("GET", f"http://127.0.0.1:{server.port}/broken").status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (CredentialsNotValid("invalid token"), AccessRefusedError, "refuses our key: invalid token"),
+        (AuthorizationException("revoked"), AccessRefusedError, "refuses our key: revoked"),
+        (RuntimeError("An unexpected error occurred."), ServiceUnavailableError, "is its database up?"),
+        (RuntimeError("(pymysql.err.OperationalError) (2003, ...)"), ServiceUnavailableError, "is its database up?"),
+    ],
+)
+def test_what_zenmls_client_raises_is_told_in_our_words(
+    zenml_parts: Bootstrap, error: Exception, kind: type[ServiceUnavailableError], told: str
+) -> None:
+    with pytest.raises(kind, match=told) as raised, answering():
+        raise error
+    assert raised.value.hint
+
+
+def test_step_logs_that_are_lost_are_told_once_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[str] = []
+    logger = logging.getLogger(STEP_LOGS)
+    before = (logger.propagate, logger.handlers)
+    note_lost_step_logs(told.append)
+    for _ in range(3):
+        try:
+            raise ConnectionError("no store")
+        except ConnectionError:
+            logger.exception("Failed to export logs")
+    logger.propagate, logger.handlers = before
+    assert len(told) == 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_embedded_store_is_a_folder_that_needs_no_trial(
+    zenml_parts: Bootstrap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "_PARTS", [zenml_parts])
+    require_store()
+
+
+def test_a_key_that_the_artifact_store_refuses_is_no_outage() -> None:
+    with pytest.raises(AccessRefusedError, match="s3://zenml-artifacts"), storing("s3://zenml-artifacts"):
+        raise PermissionError("Forbidden")
+
+
+def test_a_server_that_does_not_answer_is_told_in_our_words(zenml_parts: Bootstrap) -> None:
+    with pytest.raises(ServiceUnavailableError, match="does not answer: ConnectionError") as raised, answering():
+        raise requests.ConnectionError("Max retries exceeded with url: /api/v1/runs")
+    assert "the same command goes on" in str(raised.value.hint)
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(FileNotFoundError), answering():
+        raise FileNotFoundError("no such file")
+    with pytest.raises(RuntimeError), answering():
+        raise RuntimeError("a bug")
+
+
+def test_from_then_on_the_journal_is_told_and_services_are_waited_for(
+    zenml_parts: Bootstrap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CV_YOLO_PATIENCE_S", "12")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_RETRY_MODE", "legacy")
+    parts = Bootstrap(Settings(root=zenml_parts.settings.root))
+    monkeypatch.setattr(runtime, "_PARTS", [parts])
+    assert parts.patience.total_s == 0, "a short command says at once what is wrong"
+    attend("grid-1")
+    parts.report("MLflow does not answer")
+    (event,) = parts.journal("grid-1").events()
+    assert (event.kind, event.text, parts.patience.total_s) == (EventKind.NOTE, "MLflow does not answer", 12)
+    assert (os.environ["AWS_RETRY_MODE"], os.environ["AWS_MAX_ATTEMPTS"]) == ("standard", "6"), "the store's client too"

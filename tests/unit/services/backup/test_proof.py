@@ -1,0 +1,97 @@
+"""What a drill makes of what restored records hand out: audit logs, files, objects."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cv_yolo.adapters.audit_file import AuditFile
+from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.domain.addresses import ObjectStoreAddress, TrackingAddress
+from cv_yolo.domain.audit import Action, Proposal, chained
+from cv_yolo.domain.inventory import Inventory, inventory_of
+from cv_yolo.domain.versions import Stage
+from cv_yolo.services.backup.contents import Contents
+from cv_yolo.services.backup.objects import keep_objects
+from cv_yolo.services.backup.proof import audit_logs, embedded_artifacts, files, stored
+from cv_yolo.services.backup.restore import restore
+from cv_yolo.services.backup.take import take_backup
+from cv_yolo.services.backup.witness import entries_in_files
+from cv_yolo.settings import Settings
+from tests.loopback import Asked, Reply, loopback
+from tests.unit.services.backup.records import RUN, a_project, quiet
+from tests.unit.services.backup.stacks import MemoryStore, a_stack
+
+MODEL = "my det"
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Bootstrap:
+    return Bootstrap(Settings(root=tmp_path / "project"))
+
+
+def a_log(parts: Bootstrap) -> None:
+    log = AuditFile(parts.settings.audit / "my%20det.jsonl")
+    for number in (1, 2):
+        proposal = Proposal(stage=Stage.STAGING, version=str(number), run_id=f"run{number}")
+        at = datetime(2026, 11, 26, number, tzinfo=UTC)
+        log.append(chained(proposal, log.entries(), action=Action.PROMOTED, model=MODEL, actor="anna", at=at))
+
+
+def test_an_audit_log_verifies_where_it_ends_with_the_entry_that_is_expected(parts: Bootstrap) -> None:
+    a_log(parts)
+    entries = entries_in_files(parts, parts.settings)
+    assert list(entries) == ["my det 1", "my det 2"]
+    last = entries["my det 2"]
+    assert audit_logs([MODEL], entries, verify=lambda _: (True, last)).agrees
+    assert audit_logs([MODEL], entries, verify=lambda _: (False, last)).different == (MODEL,)
+    assert audit_logs([MODEL], entries, verify=lambda _: (True, entries["my det 1"])).different == (MODEL,)
+
+
+def test_a_log_that_nobody_wrote_yet_is_whole_and_one_that_is_lost_is_not() -> None:
+    assert audit_logs([MODEL], {}, verify=lambda _: (True, None)).agrees
+    assert not audit_logs([MODEL], {}, verify=lambda _: (False, None)).agrees
+
+
+@pytest.fixture
+def restored(tmp_path: Path) -> tuple[Inventory, Settings]:
+    parts, elsewhere = a_project(tmp_path / "source"), Settings(root=tmp_path / "elsewhere")
+    inventory = take_backup(parts, None, tmp_path / "backup", take_census=None, report=quiet)
+    restore(parts, elsewhere, tmp_path / "backup", report=quiet)
+    return inventory, elsewhere
+
+
+def test_files_are_compared_as_they_are_on_the_disk(restored: tuple[Inventory, Settings]) -> None:
+    inventory, settings = restored
+    assert files(inventory, settings).agrees
+    (settings.weights / "w.pt").write_text("other", encoding="utf-8")
+    (settings.decisions / "one.md").unlink()
+    found = files(inventory, settings)
+    assert (found.different, found.missing) == (("home/weights/w.pt",), ("project/reports/decisions/one.md",))
+
+
+def test_artifacts_of_embedded_runs_are_asked_of_their_server(restored: tuple[Inventory, Settings]) -> None:
+    def answer(asked: Asked) -> Reply:
+        return Reply(body=b"weights") if f"run_uuid={RUN}&path=best.pt" in asked.path else Reply(status=404)
+
+    with loopback(answer) as url:
+        (found,) = embedded_artifacts(Bootstrap(restored[1]), restored[0], TrackingAddress(uri=url), quiet)
+    assert (found.expected, found.agrees) == (1, True)
+
+
+def test_objects_come_through_mlflow_or_s3_and_what_does_not_is_missing(parts: Bootstrap, tmp_path: Path) -> None:
+    of_run = f"1/{'a' * 32}/artifacts/best.pt"
+    store = MemoryStore(kept={"mlflow": {of_run: b"weights", "other": b"x"}, "dvc": {"lost": b"y"}})
+    contents = Contents(tmp_path / "backup")
+    contents.begin()
+    kept = keep_objects(store.parts(), a_stack(tmp_path / "services"), contents, quiet)
+    inventory = inventory_of(kept, made_at=datetime(2026, 11, 26, tzinfo=UTC), home="/", software={})
+    store.gone.add("lost")
+    memory = store.parts()
+    objects = ObjectStoreAddress(endpoint_url=None, access_key="a", secret_key="b")
+    with loopback(lambda _: Reply(body=b"weights")) as url:
+        tracking = TrackingAddress(uri=url)
+        memory.tracking_census = parts.tracking_census
+        runs, others = stored(memory, inventory, tracking=tracking, objects=objects, report=quiet)
+    assert (runs.expected, runs.agrees) == (1, True)
+    assert (others.expected, others.missing) == (2, ("objects/dvc/lost",))

@@ -1,0 +1,96 @@
+"""A service that does not answer is waited for, for a while."""
+
+import pytest
+
+from cv_yolo.errors import AccessRefusedError, ServiceUnavailableError, StoppedError, WeightsError
+from cv_yolo.workflows.patience import GOES_ON, LONGEST_PAUSE_S, Patience
+
+
+class Clock:
+    """Time that passes by waiting only; the person stops the work at `stops_at`."""
+
+    def __init__(self, stops_at=None):
+        self.now, self.pauses, self._stops_at = 0.0, [], stops_at
+
+    def wait(self, seconds):
+        self.now += seconds
+        self.pauses.append(seconds)
+        return self._stops_at is not None and self.now >= self._stops_at
+
+    def patience(self, total_s):
+        return Patience(total_s=total_s, wait=self.wait, clock=lambda: self.now)
+
+
+def silent_until(clock, back_at):
+    def question():
+        if clock.now < back_at:
+            raise ServiceUnavailableError("MLflow at http://x does not answer", hint="is it up?")
+        return "here"
+
+    return question
+
+
+def test_a_service_that_answers_is_not_waited_for():
+    clock, told = Clock(), []
+    assert clock.patience(60).ask(silent_until(clock, 0), report=told.append) == "here"
+    assert (clock.pauses, told) == ([], [])
+
+
+def test_one_that_comes_back_in_time_is_asked_again_with_growing_pauses_and_the_person_is_told_once():
+    clock, told = Clock(), []
+    assert clock.patience(60).ask(silent_until(clock, 20), report=told.append) == "here"
+    assert clock.pauses == [0.5, 1, 2, 4, 8, 8]
+    assert max(clock.pauses) == LONGEST_PAUSE_S
+    assert told == ["MLflow at http://x does not answer; waiting up to 60 s"]
+
+
+def test_patience_ends_and_says_how_to_go_on():
+    clock = Clock()
+    with pytest.raises(ServiceUnavailableError, match=r"does not answer \(waited 10 s\)") as raised:
+        clock.patience(10).ask(silent_until(clock, 1000))
+    assert raised.value.hint == f"is it up?; {GOES_ON}"
+    assert clock.now <= 10
+
+
+def test_an_error_without_a_hint_gets_one():
+    def question():
+        raise ServiceUnavailableError("gone")
+
+    with pytest.raises(ServiceUnavailableError) as raised:
+        Clock().patience(1).ask(question)
+    assert raised.value.hint == GOES_ON
+
+
+def test_without_patience_the_error_comes_at_once_and_as_it_was():
+    clock = Clock()
+    with pytest.raises(ServiceUnavailableError, match=r"does not answer$") as raised:
+        clock.patience(0).ask(silent_until(clock, 1000))
+    assert (raised.value.hint, clock.pauses) == ("is it up?", [])
+
+
+def test_waiting_ends_when_the_person_stops_the_work():
+    clock = Clock(stops_at=1)
+    with pytest.raises(StoppedError, match="stopped while waiting: MLflow"):
+        clock.patience(60).ask(silent_until(clock, 1000))
+
+
+def test_what_waiting_cannot_mend_is_raised_at_once():
+    clock = Clock()
+
+    def question():
+        raise WeightsError("no weights")
+
+    with pytest.raises(WeightsError):
+        clock.patience(60).ask(question)
+    assert clock.pauses == []
+
+
+def test_a_service_that_refuses_our_key_is_not_waited_for():
+    clock = Clock()
+
+    def question():
+        raise AccessRefusedError("MLflow at http://x: user or password is wrong")
+
+    with pytest.raises(AccessRefusedError):
+        clock.patience(60).ask(question)
+    assert clock.pauses == []
