@@ -1,0 +1,26 @@
+"""MLflow answers its administrator from the database, and nobody who does not log in."""
+
+import base64
+import os
+import sys
+import urllib.error
+import urllib.request
+
+URL = f"{os.environ['HEALTH_URL']}/api/2.0/mlflow/experiments/search?max_results=1"
+REFUSED = 401
+
+
+def status(headers: dict[str, str]) -> int:
+    """The HTTP status of the answer."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(URL, headers=headers), timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+login = f"{os.environ['MLFLOW_AUTH_ADMIN_USERNAME']}:{os.environ['MLFLOW_AUTH_ADMIN_PASSWORD']}"
+known = status({"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"})
+stranger = status({})
+if (known, stranger) != (200, REFUSED):
+    sys.exit(f"expected 200 for the administrator and {REFUSED} for a stranger, got {known} and {stranger}")

@@ -1,0 +1,32 @@
+"""Make the buckets of the stack, and try each by a put, a get and a delete."""
+
+import os
+import sys
+
+from cv_yolo.adapters.s3_store import S3Store
+from cv_yolo.domain.addresses import BUCKETS, ObjectStoreAddress
+from cv_yolo.errors import CvYoloError
+
+
+def main() -> int:
+    """Returns the exit code; each bucket that is ready is told."""
+    store = S3Store(
+        ObjectStoreAddress(
+            endpoint_url=os.environ["S3_URL"],
+            access_key=os.environ["CV_YOLO_S3_ACCESS_KEY"],
+            secret_key=os.environ["CV_YOLO_S3_SECRET_KEY"],
+        )
+    )
+    try:
+        for bucket in BUCKETS:
+            made = store.make_bucket(bucket)
+            store.use(bucket)
+            print(f"bucket {bucket}: {'made' if made else 'there'}", flush=True)
+    except CvYoloError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Doors: what goes in comes out, both ways; closed ones are told; they end where nothing is behind any of them."""
+
+import asyncio
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from types import ModuleType
+
+import pytest
+
+from tests.compose_file import ROOT
+
+DOOR = ROOT / "docker" / "door" / "door.py"
+PATIENCE_S = 10
+
+
+def load_door() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("door", DOOR)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+door = load_door()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def heard_from(visitor: socket.socket) -> bytes:
+    return b"".join(iter(lambda: visitor.recv(65536), b""))
+
+
+@contextmanager
+def echo() -> Iterator[int]:
+    """A server that says everything back once it has heard all of it."""
+
+    def serve() -> None:
+        while True:
+            try:
+                visitor, _ = listener.accept()
+            except OSError:
+                return
+            with visitor, suppress(ConnectionError):
+                visitor.sendall(heard_from(visitor))
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(PATIENCE_S)
+
+
+@contextmanager
+def opened(doors: str) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(
+        [sys.executable, str(DOOR)], env=os.environ | {"DOORS": doors}, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for _ in doors.split():
+        assert " leads to " in process.stdout.readline()
+    yield process
+    process.terminate()
+    process.wait(PATIENCE_S)
+    process.stdout.close()
+
+
+def checked(doors: str) -> int:
+    environment = os.environ | {"DOORS": doors}
+    return subprocess.run([sys.executable, str(DOOR), "check"], env=environment, check=False).returncode
+
+
+def say(port: int, text: bytes) -> bytes:
+    """What comes back; nothing where the door is shut in our face."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as visitor, suppress(ConnectionError):
+        visitor.sendall(text)
+        visitor.shutdown(socket.SHUT_WR)
+        return heard_from(visitor)
+    return b""
+
+
+def test_what_goes_in_comes_out_both_ways_and_whole() -> None:
+    here, text = free_port(), os.urandom(3_000_000)
+    with echo() as there, opened(f"127.0.0.1:{here}=127.0.0.1:{there}"):
+        assert say(here, text) == text
+        assert say(here, b"") == b""
+
+
+def test_each_door_leads_to_its_own_place() -> None:
+    first, second = free_port(), free_port()
+    with echo() as there, opened(f"127.0.0.1:{first}=127.0.0.1:{there} 127.0.0.1:{second}=127.0.0.1:{free_port()}"):
+        assert say(first, b"hello") == b"hello"
+        assert say(second, b"hello") == b""
+        assert say(first, b"still here") == b"still here"
+
+
+def test_the_check_tells_whether_every_door_leads_somewhere() -> None:
+    here = free_port()
+    with echo() as there:
+        way = f"127.0.0.1:{here}=127.0.0.1:{there}"
+        assert checked(way) == 1
+        with opened(way):
+            assert checked(way) == 0
+            assert checked(f"{way} 127.0.0.1:{here}=127.0.0.1:{free_port()}") == 1
+
+
+def test_a_visitor_who_leaves_early_harms_nobody() -> None:
+    here = free_port()
+    with echo() as there, opened(f"127.0.0.1:{here}=127.0.0.1:{there}"):
+        with socket.create_connection(("127.0.0.1", here), PATIENCE_S) as visitor:
+            visitor.sendall(b"x" * 100_000)
+            visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        assert say(here, b"next") == b"next"
+
+
+def test_it_ends_where_nothing_is_behind_any_door_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "ROUND_S", 0.01)
+    ways = door.doors(f"127.0.0.1:{free_port()}=127.0.0.1:{free_port()}")
+    assert asyncio.run(door.open_doors(ways)) == 1
+
+
+def test_it_stays_while_something_is_behind_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "ROUND_S", 0.01)
+    with echo() as there:
+        doors = f"127.0.0.1:{free_port()}=127.0.0.1:{there} 127.0.0.1:{free_port()}=127.0.0.1:{free_port()}"
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            asyncio.run(asyncio.wait_for(door.open_doors(door.doors(doors)), 0.5))
+        assert time.monotonic() - started >= 0.5
+
+
+def test_an_address_is_a_host_and_a_port() -> None:
+    assert door.doors("127.0.0.1:9000=object-store:9000 0.0.0.0:1=b:2") == [
+        (("127.0.0.1", 9000), ("object-store", 9000)),
+        (("0.0.0.0", 1), ("b", 2)),
+    ]
