@@ -82,6 +82,9 @@ Examples:
   cv-yolo history --verify                    whether the audit log is as it was written
   cv-yolo rollback                            back to the version before
   cv-yolo ui                                  MLflow's and ZenML's pages
+  cv-yolo up && cv-yolo stack register        servers on this machine, and the next grid runs there
+  cv-yolo doctor                              whether every service does what it should
+  cv-yolo backup --drill                      a copy of everything, and the proof that it can be restored
 
 \b
 Exit codes:

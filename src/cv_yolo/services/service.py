@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-FOREIGN: Final = ("AWS_", "MLFLOW_", "ZENML_", "MINIO_", "RCLONE_", "MYSQL_", "MARIADB_", "CV_YOLO_")
+FOREIGN: Final = ("AWS_", "COVERAGE_", "MLFLOW_", "ZENML_", "MINIO_", "RCLONE_", "MYSQL_", "MARIADB_", "CV_YOLO_")
 LOCAL: Final = "127.0.0.1,localhost"
 
 
