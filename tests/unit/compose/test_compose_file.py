@@ -146,7 +146,7 @@ def test_every_server_is_tried_by_use_and_started_again(name: str) -> None:
     assert declared["restart"] == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", sorted(JOBS))
 def test_a_job_is_done_when_it_has_ended(name: str) -> None:
     assert ALL[name].health is None
     assert ALL[name].declared["restart"] == "on-failure:3"
@@ -192,7 +192,7 @@ def test_the_documented_ports_are_published_on_this_machine_alone() -> None:
     assert "--mlflow-url=http://localhost:5001" in opened["stack"].command
 
 
-@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("name", sorted(STORES))
 def test_each_object_store_has_its_profile_and_the_same_name(name: str) -> None:
     assert ALL[name].profiles == [name]
     assert "object-store" in ALL[name].names
