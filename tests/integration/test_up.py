@@ -196,9 +196,9 @@ def test_no_server_answers_a_stranger_on_its_data_routes(up: Started) -> None:
 
 def test_zenml_answers_a_stranger_on_none_of_its_routes_that_hold_data(up: Started) -> None:
     url = up.stack.pipelines.url
-    paths = requests.get(f"{url}/openapi.json", timeout=30).json()["paths"]
+    paths = requests.get(f"{url}/openapi.json", timeout=120).json()["paths"]
     answers = {
-        (method, path): requests.request(method, url + re.sub(r"\{[^}]*\}", NOBODY, path), timeout=30).status_code
+        (method, path): requests.request(method, url + re.sub(r"\{[^}]*\}", NOBODY, path), timeout=120).status_code
         for path, methods in paths.items()
         for method in methods
     }
