@@ -112,13 +112,17 @@ class Control:
             supervisor.terminate()
             give_up = time.monotonic() + DOWN_WITHIN_S
             while self.running() is not None and time.monotonic() < give_up:
-                now = read_state(self._folder.state)
-                if now is not None and now != state:
-                    self._report(now)
+                self._report_since(state)
                 time.sleep(POLL_S)
+            self._report_since(state)  # how all ended: a quick end falls between two looks
         left = processes_of(self._folder.root)
         end(left, grace_s=GRACE_S)
         return bool(state or left)
+
+    def _report_since(self, state: StackState) -> None:
+        now = read_state(self._folder.state)
+        if now is not None and now != state:
+            self._report(now)
 
     def _launch(self, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         log = self._folder.log(SUPERVISOR)
