@@ -212,7 +212,7 @@ def other_stack(stack: RunningStack, name: str, *, store_url: str) -> Iterator[d
 def small_disk(folder: Path, *, megabytes: int) -> Iterator[None]:
     """A disk of that size at the folder; needs root, and what a kernel lets root do."""
     folder.mkdir(parents=True, exist_ok=True)
-    mounted = subprocess.run(
+    mounted = subprocess.run(  # a machine that may not mount skips by name, with the kernel's words
         ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], capture_output=True, check=False
     )
     if mounted.returncode != 0:

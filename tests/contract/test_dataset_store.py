@@ -14,17 +14,8 @@ from cv_yolo.adapters.dvc_store import DvcStore
 from cv_yolo.ports import DatasetStore, FoundDataset
 from cv_yolo.settings import Settings
 from tests.builders import an_image
+from tests.dvc_recipe import RECIPE
 from tests.fakes import FakeDatasetFolder, FakeDatasetStore
-
-RECIPE = """
-stages:
-  make_it:
-    cmd: >-
-      python -c "from pathlib import Path; p = Path('data/made'); p.mkdir(parents=True);
-      (p / 'data.yaml').write_text('names: [person]')"
-    outs:
-      - data/made
-"""
 
 
 @dataclass(frozen=True, kw_only=True)

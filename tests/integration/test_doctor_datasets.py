@@ -16,17 +16,8 @@ from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.doctor.datasets import datasets_checkup
 from cv_yolo.workflows.doctor.examine import examine
+from tests.dvc_recipe import RECIPE
 from tests.stores import program, store_in
-
-RECIPE = """
-stages:
-  make_it:
-    cmd: >-
-      python -c "from pathlib import Path; p = Path('data/made'); p.mkdir(parents=True);
-      (p / 'data.yaml').write_text('names: [person]')"
-    outs:
-      - data/made
-"""
 
 
 def dvc(root: Path, *arguments: str) -> None:

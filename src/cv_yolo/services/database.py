@@ -111,7 +111,7 @@ def _install(data: Path, log: Path) -> None:
             stdin=subprocess.DEVNULL,
             env=clean_environment(),
             timeout=INSTALL_WITHIN_S,
-            check=False,  # told by the next line
+            check=False,  # raised below; what it wrote is in the log, whose end is shown
         )
     if done.returncode:
         raise ServiceUnavailableError(f"mariadb-install-db ended with exit code {done.returncode}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import hashlib
-import importlib.util
 import json
 import os
 import signal
@@ -18,31 +17,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.unit.tools.loading import ROOT, load_tool
+
 TOOL = ROOT / "tools" / "make_tiny_person_from_coco128.py"
 COCO128 = Path(os.environ.get("CV_YOLO_COCO128", ROOT.parent / "shared" / "data" / "coco128"))
 SMALL = ("--counts", "3", "2", "1", "--size", "64")
 PERSON_LINE = "0 0.500000 0.500000 0.250000 0.500000"
 
-
-def load_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(TOOL.stem, TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[TOOL.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load_tool()
+tool = load_tool(TOOL)
 
 
 def add_image(

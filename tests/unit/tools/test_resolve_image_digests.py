@@ -1,33 +1,20 @@
 """Digests of images: asked of a registry that wants a token, as Docker Hub's does, and written where the tags are."""
 
 import hashlib
-import importlib.util
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.unit.tools.loading import ROOT, load_tool
+
 TOOL = ROOT / "tools" / "resolve_image_digests.py"
 
-
-def load_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(TOOL.stem, TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[TOOL.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load_tool()
+tool = load_tool(TOOL)
 COMPOSE = """services:
   mysql:
     image: mysql:8.4.10  # LTS

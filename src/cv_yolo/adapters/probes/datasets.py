@@ -93,7 +93,7 @@ class DvcProbe:
                 capture_output=True,
                 text=True,
                 timeout=self._patience_s,
-                check=False,  # every caller reads the exit code
+                check=False,  # `_done` raises for it; an empty remote, which DVC calls missing, is no failure
             )
         except subprocess.TimeoutExpired as error:
             raise ServiceUnavailableError(f"`dvc {arguments[0]}` was not done after {self._patience_s:g} s") from error

@@ -43,7 +43,7 @@ def dump(address: DatabaseAddress, names: Sequence[str], target: Path) -> None:
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             env=clean_environment(),
-            check=False,  # told by the next lines
+            check=False,  # raised below with what it wrote, and where the end of the dump is missing
         )
     with target.open("rb") as file:
         file.seek(max(0, target.stat().st_size - TAIL_BYTES))
@@ -62,7 +62,7 @@ def load(address: DatabaseAddress, source: Path) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=clean_environment(),
-            check=False,  # told by the next line
+            check=False,  # raised below with what it wrote
         )
     if done.returncode:
         raise _failed("do not take the dump", address, done.stderr)

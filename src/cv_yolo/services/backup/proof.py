@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cv_yolo.domain.addresses import TRACKING_BUCKET, ObjectStoreAddress, TrackingAddress
 from cv_yolo.domain.census import Tally, entry_name, model_of_entry, tally
 from cv_yolo.domain.inventory import HOME, OBJECTS, PROJECT, Inventory, Kept
-from cv_yolo.errors import NotFoundError
+from cv_yolo.errors import NotFoundError, RunFailedError
 from cv_yolo.files import sha256_of
 from cv_yolo.services.backup.embedded import RECORDS, ZENML_CONFIGURATION
 from cv_yolo.services.backup.holdings import target_of
@@ -88,7 +88,10 @@ def audit_logs(models: Sequence[str], entries: Mapping[str, str], *, verify: Ver
 
 
 def verify_by_history(settings: Settings, model: str) -> tuple[bool, str | None]:
-    """Whether `cv-yolo history --verify` finds a log whole, and the hash of its last entry."""
+    """Whether `cv-yolo history --verify` finds a log whole, and the hash of its last entry.
+
+    Raises `RunFailedError` where it came to no answer: that is not a broken log.
+    """
     home = {"CV_YOLO_ROOT": str(settings.root), "CV_YOLO_HOME": str(settings.home)}
     done = subprocess.run(
         [sys.executable, "-m", "cv_yolo", "history", "--verify", "--json", "--model", model],
@@ -97,9 +100,14 @@ def verify_by_history(settings: Settings, model: str) -> tuple[bool, str | None]
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        check=False,  # a log that is broken is what is asked for
+        check=False,  # a broken log ends with 1 too: the answer is what was printed
     )
-    return (False, None) if done.returncode else (True, json.loads(done.stdout)["head"])
+    try:
+        told = json.loads(done.stdout)
+    except ValueError as error:
+        ended = f"`cv-yolo history --verify` ended with exit code {done.returncode}, without an answer"
+        raise RunFailedError(f"{ended}: {done.stderr.strip()}") from error
+    return not told["findings"], told["head"]
 
 
 def _last(model: str, entries: Mapping[str, str]) -> str | None:

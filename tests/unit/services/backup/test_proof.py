@@ -11,9 +11,10 @@ from cv_yolo.domain.addresses import ObjectStoreAddress, TrackingAddress
 from cv_yolo.domain.audit import Action, Proposal, chained
 from cv_yolo.domain.inventory import Inventory, inventory_of
 from cv_yolo.domain.versions import Stage
+from cv_yolo.errors import RunFailedError
 from cv_yolo.services.backup.contents import Contents
 from cv_yolo.services.backup.objects import keep_objects
-from cv_yolo.services.backup.proof import audit_logs, embedded_artifacts, files, stored
+from cv_yolo.services.backup.proof import audit_logs, embedded_artifacts, files, stored, verify_by_history
 from cv_yolo.services.backup.restore import restore
 from cv_yolo.services.backup.take import take_backup
 from cv_yolo.services.backup.witness import entries_in_files
@@ -95,3 +96,11 @@ def test_objects_come_through_mlflow_or_s3_and_what_does_not_is_missing(parts: B
         runs, others = stored(memory, inventory, tracking=tracking, objects=objects, report=quiet)
     assert (runs.expected, runs.agrees) == (1, True)
     assert (others.expected, others.missing) == (2, ("objects/dvc/lost",))
+
+
+def test_a_verification_that_came_to_no_answer_is_no_broken_log(parts: Bootstrap) -> None:
+    parts.settings.root.mkdir(exist_ok=True)
+    parts.settings.connection_file.parent.mkdir(parents=True, exist_ok=True)
+    parts.settings.connection_file.write_text("no JSON", encoding="utf-8")
+    with pytest.raises(RunFailedError, match=r"exit code 2, without an answer: .*connection\.json"):
+        verify_by_history(parts.settings, MODEL)
