@@ -1,6 +1,8 @@
 """What many tests need: a project's folder, one home for ZenML, and an environment that is put back."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,18 @@ from cv_yolo.settings import Settings
 
 FOREIGN = ("CV_YOLO_", "ZENML_STORE_", "MLFLOW_TRACKING_")
 TOOLS = ("CV_YOLO_MINIO", "CV_YOLO_COCO128")  # where the tests find what not every machine has
+HOME = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The libraries leave the user's own settings alone from the first import on, which collecting the tests does."""
+    home = config.stash[HOME] = Path(tempfile.mkdtemp(prefix="cv-yolo-tests-"))
+    os.environ.update(Settings(root=home).isolation())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """What the libraries kept is of no use to anybody else."""
+    shutil.rmtree(config.stash[HOME], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +50,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def zenml_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def zenml_home(pytestconfig: pytest.Config) -> Path:
     """The one home of ZenML in this process: its client is made once, and keeps the home it was made with."""
-    return tmp_path_factory.mktemp("zenml")
+    return pytestconfig.stash[HOME]
 
 
 @pytest.fixture

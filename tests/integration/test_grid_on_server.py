@@ -17,20 +17,27 @@ from cv_yolo.services.credentials import read_credentials
 from cv_yolo.services.stack_folder import folder_of
 from cv_yolo.settings import Settings
 from tests.e2e.project import SMALL, Project, make_project
-from tests.servers import RunningStack, cv_yolo, environment_of
+from tests.servers import RunningStack, cv_yolo, environment_of, stack_in
 
 pytestmark = pytest.mark.slow
 GRID = ("grid", "--config", "configs/demo.yaml", "--epochs", "1,2", *SMALL)
 
 
 @pytest.fixture(scope="module")
-def project(local_stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Servers that nobody else writes to: what is counted on them is this grid's."""
+    with stack_in(tmp_path_factory.mktemp("servers") / "project") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def project(servers: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A clone on another machine, connected with a key of its own."""
     made = make_project(tmp_path_factory.mktemp("server") / "project")
-    servers = local_stack.settings.root
-    cv_yolo(servers, "stack", "register")
-    key = cv_yolo(servers, "stack", "key", "grid-test").stdout.strip()
-    cv_yolo(made.root, "connect", local_stack.addresses.pipelines.url, CV_YOLO_SERVER_API_KEY=key)
+    home = servers.settings.root
+    cv_yolo(home, "stack", "register")
+    key = cv_yolo(home, "stack", "key", "grid-test").stdout.strip()
+    cv_yolo(made.root, "connect", servers.addresses.pipelines.url, CV_YOLO_SERVER_API_KEY=key)
     return made
 
 
@@ -44,21 +51,19 @@ def test_a_grid_ends_with_its_best_run_in_staging_on_the_server(project: Project
     assert not list((project.root / ".cv-yolo" / "audit").glob("*.jsonl"))
 
 
-def test_runs_are_in_mlflow_with_their_files_and_lead_to_zenmls_run(
-    project: Project, local_stack: RunningStack
-) -> None:
-    mlflow, zenml = local_stack.addresses.tracking, local_stack.addresses.pipelines
+def test_runs_are_in_mlflow_with_their_files_and_lead_to_zenmls_run(project: Project, servers: RunningStack) -> None:
+    mlflow, zenml = servers.addresses.tracking, servers.addresses.pipelines
     runs = json.loads(cv_yolo(project.root, "runs", "--json").stdout)
     assert {run["status"] for run in runs} == {"finished"}
     for run in runs:
         record = MlflowServer(mlflow).ask("GET", f"/api/2.0/mlflow/runs/get?run_id={run['run_id']}").body["run"]
         assert record["info"]["artifact_uri"].startswith("mlflow-artifacts:/")
         assert f"{zenml.url}/projects/default/runs/" in run["tags"]["zenml_run"]
-    assert _keys(local_stack, "mlflow", "/artifacts/weights/best.pt") == len(runs)
+    assert _keys(servers, "mlflow", "/artifacts/weights/best.pt") == len(runs)
 
 
-def test_zenmls_run_is_complete_and_its_steps_lead_to_mlflows_runs(project: Project, local_stack: RunningStack) -> None:
-    zenml = ZenmlServer(local_stack.addresses.pipelines)
+def test_zenmls_run_is_complete_and_its_steps_lead_to_mlflows_runs(project: Project, servers: RunningStack) -> None:
+    zenml = ZenmlServer(servers.addresses.pipelines)
     (pipeline_run,) = zenml.done("GET", "/runs?hydrate=true&pipeline=yolo_training_pipeline")["items"]
     assert pipeline_run["body"]["status"] == "completed"
     steps = zenml.done("GET", f"/steps?pipeline_run_id={pipeline_run['id']}&size=50&hydrate=true")["items"]
@@ -70,27 +75,25 @@ def test_zenmls_run_is_complete_and_its_steps_lead_to_mlflows_runs(project: Proj
     runs = {run["run_id"]: run for run in json.loads(cv_yolo(project.root, "runs", "--json").stdout)}
     assert len(links) == len(runs) == 2
     for link in links.values():
-        assert link.startswith(f"{local_stack.addresses.tracking.uri}/#/runs/")
+        assert link.startswith(f"{servers.addresses.tracking.uri}/#/runs/")
         assert link.rpartition("/")[2] in runs
 
 
-def test_artifacts_the_audit_log_and_the_data_are_in_the_object_store(
-    project: Project, local_stack: RunningStack
-) -> None:
-    assert _keys(local_stack, "zenml-artifacts", "weights.pt") == 2
-    assert _keys(local_stack, "zenml-artifacts", "audit_log/") >= 1
+def test_artifacts_the_audit_log_and_the_data_are_in_the_object_store(project: Project, servers: RunningStack) -> None:
+    assert _keys(servers, "zenml-artifacts", "weights.pt") == 2
+    assert _keys(servers, "zenml-artifacts", "audit_log/") >= 1
     assert "chain intact" in cv_yolo(project.root, "history", "--verify").stdout
-    before = _keys(local_stack, "dvc", "")
+    before = _keys(servers, "dvc", "")
     subprocess.run([sys.executable, "-m", "dvc", "push"], cwd=project.root, env=_dvc_environment(project), check=True)
-    assert _keys(local_stack, "dvc", "") >= max(before, 1)
+    assert _keys(servers, "dvc", "") >= max(before, 1)
 
 
 def test_another_machine_sees_the_same_and_can_fetch_the_detector(
-    project: Project, local_stack: RunningStack, tmp_path: Path
+    project: Project, servers: RunningStack, tmp_path: Path
 ) -> None:
-    key = cv_yolo(local_stack.settings.root, "stack", "key", "reader").stdout.strip()
+    key = cv_yolo(servers.settings.root, "stack", "key", "reader").stdout.strip()
     other = make_project(tmp_path / "other")
-    variables = {"CV_YOLO_SERVER_URL": local_stack.addresses.pipelines.url, "CV_YOLO_SERVER_API_KEY": key}
+    variables = {"CV_YOLO_SERVER_URL": servers.addresses.pipelines.url, "CV_YOLO_SERVER_API_KEY": key}
     history = cv_yolo(other.root, "history", "--json", **variables).stdout
     assert json.loads(history) == json.loads(cv_yolo(project.root, "history", "--json").stdout)
     scored = cv_yolo(other.root, "evaluate", "staging", "--data", "data/demo", "--split", "test", "--json", **variables)
@@ -103,12 +106,12 @@ def test_the_same_grid_once_more_trains_nothing(project: Project) -> None:
     assert len(json.loads(cv_yolo(project.root, "runs", "--json").stdout)) == 2
 
 
-def test_no_secret_is_in_any_store_log_parameter_or_metadata(project: Project, local_stack: RunningStack) -> None:
-    secrets = _secrets(local_stack, project)
+def test_no_secret_is_in_any_store_log_parameter_or_metadata(project: Project, servers: RunningStack) -> None:
+    secrets = _secrets(servers, project)
     assert len(secrets) == 9
     found = [
         f"{place} holds a secret ({name})"
-        for place, content in _everything(project, local_stack)
+        for place, content in _everything(project, servers)
         for name, secret in secrets.items()
         if secret.encode() in content
     ]
