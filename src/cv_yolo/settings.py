@@ -116,6 +116,7 @@ class Settings(BaseSettings):
             "ZENML_ENABLE_RICH_TRACEBACK": "false",
             "ZENML_LOGGING_COLORS_DISABLED": "true",
             "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL": "2",
+            "ZENML_PARAMETER_SIZE_THRESHOLD": "65536",  # bytes; what is larger is an object in the artifact store
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a dead server is noticed in seconds; who must wait does so itself
             "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
