@@ -1,7 +1,8 @@
 """Everything that must hold before a change is shared: `python tools/check.py`, or `make test`.
 
-Runs style, types, import contracts, the tests, those with real servers (`integration`), and asks what they covered;
-tells each as it ends, and fails if one does.
+Runs style, types, import contracts, the tests of the parts, asks what they covered, then those of the whole (`e2e`)
+and those with real servers (`integration`); tells each as it ends, and fails if one does. What pytest finds is kept
+for CI in `build/tests/*.xml` too.
 """
 
 import argparse
@@ -13,7 +14,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = (sys.executable, "-m")
 SCRIPTS = Path(sys.executable).parent
-PYTEST = ("pytest", "--numprocesses=2", "--dist=loadfile", "--cov", "--cov-append", "--cov-report=")
+
+
+def _pytest(name: str, *arguments: str) -> tuple[str, ...]:
+    options = ("--numprocesses=2", "--dist=loadfile", "--durations=10", f"--junitxml=build/tests/{name}.xml")
+    return (*PYTHON, "pytest", *options, *arguments)
+
 
 CHECKS: dict[str, tuple[tuple[str, ...], ...]] = {
     "style": (
@@ -23,15 +29,15 @@ CHECKS: dict[str, tuple[tuple[str, ...], ...]] = {
     "types": ((*PYTHON, "mypy"),),
     "contracts": ((str(SCRIPTS / "lint-imports"),),),
     "tests": (
-        (*PYTHON, "coverage", "erase"),
-        (*PYTHON, *PYTEST, "--ignore=tests/integration", "--durations=10"),
+        _pytest("tests", "--ignore=tests/e2e", "--ignore=tests/integration", "--cov", "--cov-report="),
     ),
-    "integration": ((*PYTHON, *PYTEST, "tests/integration", "--durations=20"),),
     "coverage": (
         (*PYTHON, "coverage", "report", "--fail-under=90"),
         (*PYTHON, "coverage", "report", "--fail-under=100", "--include=*/cv_yolo/domain/*,*/cv_yolo/workflows/*,"
          "*/cv_yolo/reports/*,*/cv_yolo/errors.py,*/cv_yolo/files.py,*/cv_yolo/ports/*"),
     ),
+    "e2e": (_pytest("e2e", "tests/e2e"),),
+    "integration": (_pytest("integration", "tests/integration"),),
 }  # fmt: skip
 
 
