@@ -3,19 +3,20 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from cv_yolo.services.processes import memory_bytes, process_at
+from cv_yolo.services.processes import memory_bytes, process_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from cv_yolo.services.stack_folder import StackFolder
     from cv_yolo.services.stack_state import ServiceState, StackState
 
 COLOURS = {"ready": "green", "failed": "red", "restarting": "yellow"}
 
 
-def figures_of(state: "StackState") -> list[dict[str, Any]]:
+def figures_of(state: "StackState", folder: "StackFolder") -> list[dict[str, Any]]:
     """What is known of each service, with what only its process can tell: memory, and how long it runs."""
-    return [_figures(service) for service in state.services]
+    return [_figures(service, folder) for service in state.services]
 
 
 def servers_table(figures: list[dict[str, Any]]) -> "Table":
@@ -39,8 +40,8 @@ def servers_table(figures: list[dict[str, Any]]) -> "Table":
     return table
 
 
-def _figures(service: "ServiceState") -> dict[str, Any]:
-    process = process_at(service.pid, service.created) if service.pid and service.created else None
+def _figures(service: "ServiceState", folder: "StackFolder") -> dict[str, Any]:
+    process = process_of(folder.root, service.pid) if service.pid else None
     return {
         **{name: getattr(service, name) for name in ("name", "title", "status", "url", "restarts", "note")},
         "pid": process.pid if process else None,

@@ -96,9 +96,11 @@ def status(as_json: bool) -> int:
     """How the servers fare: exit code 0 if all are usable, 3 if not."""
     from cv_yolo.cli.server_tables import figures_of, servers_table
     from cv_yolo.cli.tables import console
+    from cv_yolo.services.stack_folder import folder_of
+    from cv_yolo.settings import Settings
 
     state = _control().running()
-    figures = figures_of(state) if state else []
+    figures = figures_of(state, folder_of(Settings())) if state else []
     if as_json:
         click.echo(json.dumps({"up": state is not None, "services": figures}, indent=1))
     elif state is None:

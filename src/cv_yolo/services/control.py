@@ -9,7 +9,7 @@ from typing import Final
 
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
 from cv_yolo.services.log_file import last_lines
-from cv_yolo.services.processes import end, mark, process_at, processes_of
+from cv_yolo.services.processes import end, mark, process_of, processes_of
 from cv_yolo.services.service import clean_environment
 from cv_yolo.services.stack_folder import StackFolder
 from cv_yolo.services.stack_state import ServiceState, StackState, Status, read_state
@@ -40,7 +40,7 @@ class Control:
     def running(self) -> StackState | None:
         """How the servers fare, where their supervisor lives."""
         state = read_state(self._folder.state)
-        return state if state and process_at(state.pid, state.created) else None
+        return state if state and process_of(self._folder.root, state.pid) else None
 
     def clear(self) -> None:
         """End what a supervisor that died has left, and make sure that there is room to write."""
@@ -107,7 +107,7 @@ class Control:
     def stop(self) -> bool:
         """End the servers, in order, and whatever is left of them; False where nothing ran."""
         state = self.running()
-        supervisor = process_at(state.pid, state.created) if state else None
+        supervisor = process_of(self._folder.root, state.pid) if state else None
         if state is not None and supervisor is not None:
             supervisor.terminate()
             give_up = time.monotonic() + DOWN_WITHIN_S

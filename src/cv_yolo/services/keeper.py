@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from cv_yolo.errors import CvYoloError, one_line
 from cv_yolo.services.processes import end, group
 from cv_yolo.services.service import Service
@@ -51,7 +49,7 @@ class Keeper(threading.Thread):
         try:
             self._keep()
         except Exception as error:
-            self._tell(Status.FAILED, note=f"our own fault: {one_line(error)}", pid=None, created=None)
+            self._tell(Status.FAILED, note=f"our own fault: {one_line(error)}", pid=None)
             raise  # the traceback is for the supervisor's log
 
     def _keep(self) -> None:
@@ -68,11 +66,11 @@ class Keeper(threading.Thread):
             if self._was_usable and crashes <= CRASHES:
                 self._pause(reason, crashes)
             else:
-                self._tell(Status.FAILED, note=reason, pid=None, created=None)
+                self._tell(Status.FAILED, note=reason, pid=None)
                 while not self._asked():
                     self._called.wait(POLL_S)
                 crashes = 0
-        self._tell(Status.STOPPED, note="", pid=None, created=None)
+        self._tell(Status.STOPPED, note="", pid=None)
 
     def _wait_for_needs(self) -> None:
         for each in self._needs:
@@ -83,7 +81,7 @@ class Keeper(threading.Thread):
         delay = min(FIRST_DELAY_S * 2 ** (crashes - 1), LONGEST_DELAY_S)
         restarts = self._board.of(self.service.name).restarts + 1
         note = f"{reason}; starts again in {delay:g} s"
-        self._tell(Status.RESTARTING, note=note, restarts=restarts, pid=None, created=None)
+        self._tell(Status.RESTARTING, note=note, restarts=restarts, pid=None)
         self._called.wait(delay)
 
     def _serve(self) -> str | None:
@@ -119,7 +117,7 @@ class Keeper(threading.Thread):
                 cwd=self._log.parent,
                 start_new_session=True,
             )
-        self._tell(Status.STARTING, pid=process.pid, created=psutil.Process(process.pid).create_time())
+        self._tell(Status.STARTING, pid=process.pid)
         return process
 
     def _wait_until_usable(self, process: "subprocess.Popen[bytes] | None", give_up: float) -> str | None:

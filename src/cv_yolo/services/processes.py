@@ -31,13 +31,16 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def process_at(pid: int, created: float) -> psutil.Process | None:
-    """The living process of that number that began at that time, and no other."""
+def process_of(folder: Path, pid: int) -> psutil.Process | None:
+    """The living process of that number, where it belongs to this folder's stack: numbers are given again to others.
+
+    When it began would not do: that is told by the wall clock, which is set right now and then.
+    """
     try:
         process = psutil.Process(pid)
-        return process if process.create_time() == created and is_alive(process) else None
-    except psutil.Error:
+    except psutil.NoSuchProcess:
         return None
+    return process if is_alive(process) and _mark_of(process) == str(folder) else None
 
 
 def group(leader: int) -> list[psutil.Process]:

@@ -29,14 +29,13 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceState:
-    """One service. `pid` and `created` (seconds since 1970) name its process; somebody else's service has none."""
+    """One service. `pid` is its process; somebody else's service has none."""
 
     name: str
     title: str
     url: str
     status: Status = Status.WAITING
     pid: int | None = None
-    created: float | None = None
     starts: int = 0
     restarts: int = 0
     ready_after_s: float | None = None
@@ -48,7 +47,6 @@ class StackState:
     """All services, and the supervisor's own process."""
 
     pid: int
-    created: float
     services: tuple[ServiceState, ...]
 
     @property
@@ -79,10 +77,10 @@ def read_state(path: Path) -> StackState | None:
 class Board:
     """Where the supervisor's threads write how their services fare; each change is on disk at once, and in the log."""
 
-    def __init__(self, path: Path, services: Sequence[Service], *, pid: int, created: float) -> None:
+    def __init__(self, path: Path, services: Sequence[Service], *, pid: int) -> None:
         states = tuple(ServiceState(name=each.name, title=each.title, url=each.url) for each in services)
         self._path, self._lock = path, threading.Lock()
-        self._state = StackState(pid=pid, created=created, services=states)
+        self._state = StackState(pid=pid, services=states)
         self._write()
 
     def tell(self, name: str, **changes: Any) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import psutil
 from filelock import FileLock
 
 from cv_yolo.errors import one_line
@@ -27,9 +26,8 @@ class Supervisor:
     """Keeps the services of one folder."""
 
     def __init__(self, services: Sequence[Service], folder: StackFolder) -> None:
-        me = psutil.Process()
         self._folder, self._stop = folder, threading.Event()
-        self._board = Board(folder.state, services, pid=me.pid, created=me.create_time())
+        self._board = Board(folder.state, services, pid=os.getpid())
         self._keepers: list[Keeper] = []
         for service in services:
             needs = [each for each in self._keepers if each.service.name in service.needs]

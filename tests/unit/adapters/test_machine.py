@@ -147,9 +147,9 @@ def test_another_process_with_the_same_number_does_not_stand_for_the_one_that_en
     assert driver_is_gone(f"{before} {int(started) - 3600}")
 
 
-def test_a_clock_that_was_set_right_by_a_second_makes_no_process_gone() -> None:
+def test_a_clock_that_was_set_right_makes_no_process_gone() -> None:
     before, _, started = driver_mark().rpartition(" ")
-    assert not driver_is_gone(f"{before} {int(started) + 1}")
+    assert not driver_is_gone(f"{before} {int(started) + 30}")
 
 
 @pytest.mark.parametrize("mark", ["", "another-machine 1 1700000000"])

@@ -4,10 +4,12 @@ import io
 import json
 import os
 import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 from rich.console import Console
 
@@ -16,38 +18,47 @@ from cv_yolo.cli.main import run
 from cv_yolo.cli.server_progress import showing
 from cv_yolo.cli.server_tables import figures_of, servers_table
 from cv_yolo.services.local_stack import LocalStack, read_stack
+from cv_yolo.services.processes import mark
 from cv_yolo.services.stack_choice import DatabaseKind, Wish
 from cv_yolo.services.stack_plan import keep, planned
 from cv_yolo.services.stack_state import Board, ServiceState, StackState, Status
 from cv_yolo.settings import Settings
-from tests.unit.services.small import a_service
+from tests.unit.services.small import SLEEP, a_service
 
-ME = psutil.Process()
 STORE = ServiceState(name="store", title="object store (rclone)", url="http://127.0.0.1:9000")
 ZENML = ServiceState(name="zenml", title="ZenML", url="http://127.0.0.1:8080")
 
 
 def a_state(*services: ServiceState) -> StackState:
-    return StackState(pid=ME.pid, created=ME.create_time(), services=services)
+    return StackState(pid=os.getpid(), services=services)
 
 
-def ready(service: ServiceState) -> ServiceState:
-    return replace(service, status=Status.READY, pid=ME.pid, created=ME.create_time(), starts=1, ready_after_s=1.5)
+def ready(service: ServiceState, pid: int | None = None) -> ServiceState:
+    return replace(service, status=Status.READY, pid=pid, starts=1, ready_after_s=1.5)
 
 
 @pytest.fixture
 def stack(project: Path) -> LocalStack:
-    """A stack that was chosen, and whose supervisor would be this very process."""
+    """A stack that was chosen."""
     made = planned(Settings(root=project), Wish(database=DatabaseKind.SQLITE))
     keep(made)
     return made
 
 
-def a_board(stack: LocalStack, **statuses: Status) -> None:
+@pytest.fixture
+def at_work(stack: LocalStack) -> Iterator[int]:
+    """A process that passes for each of that stack's."""
+    child = subprocess.Popen([sys.executable, "-c", SLEEP], env={**os.environ, **mark(stack.folder.root)})
+    yield child.pid
+    child.kill()
+    child.wait()
+
+
+def a_board(stack: LocalStack, pid: int, **statuses: Status) -> None:
     services = [a_service(name=name) for name in statuses]
-    board = Board(stack.folder.state, services, pid=ME.pid, created=ME.create_time())
+    board = Board(stack.folder.state, services, pid=pid)
     for name, status in statuses.items():
-        board.tell(name, status=status, pid=ME.pid, created=ME.create_time())
+        board.tell(name, status=status, pid=pid)
 
 
 def written(table: object) -> str:
@@ -113,24 +124,24 @@ def test_where_nothing_was_ever_started_each_command_says_so(capsys: pytest.Capt
 
 
 def test_status_tells_each_service_and_whether_all_are_usable(
-    stack: LocalStack, capsys: pytest.CaptureFixture[str]
+    stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    a_board(stack, store=Status.READY, zenml=Status.STARTING)
+    a_board(stack, at_work, store=Status.READY, zenml=Status.STARTING)
     capsys.readouterr()
     assert run(["status", "--json"]) == 3
     store, zenml = json.loads(capsys.readouterr().out)["services"]
     assert (store["status"], zenml["status"]) == ("ready", "starting")
-    assert store["pid"] == ME.pid
+    assert store["pid"] == at_work
     assert store["memory_bytes"] is not None
-    a_board(stack, store=Status.READY)
+    a_board(stack, at_work, store=Status.READY)
     capsys.readouterr()
     assert run(["status"]) == 0
     assert "ready" in capsys.readouterr().out
 
 
-def test_the_table_tells_what_happened_in_words() -> None:
+def test_the_table_tells_what_happened_in_words(stack: LocalStack, at_work: int) -> None:
     failed = replace(ZENML, status=Status.FAILED, note="killed by SIGKILL [twice]", restarts=5)
-    figures = figures_of(a_state(ready(STORE), failed))
+    figures = figures_of(a_state(ready(STORE, at_work), failed), stack.folder)
     figures[0]["runs_for_s"] = 7260
     text = written(servers_table(figures))
     assert "2 h" in text
@@ -138,7 +149,7 @@ def test_the_table_tells_what_happened_in_words() -> None:
     for seconds, words in ((5, "5 s"), (90, "1 min"), (200_000, "2 d")):
         figures[0]["runs_for_s"] = seconds
         assert words in written(servers_table(figures))
-    assert "waiting" in written(servers_table(figures_of(a_state(STORE))))
+    assert "waiting" in written(servers_table(figures_of(a_state(STORE), stack.folder)))
 
 
 def test_logs_are_shown_from_their_end_without_passwords_and_keys(

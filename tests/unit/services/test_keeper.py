@@ -34,9 +34,8 @@ class Kept:
     """A keeper at work, and what its board says."""
 
     def __init__(self, folder: Path, *services: Service) -> None:
-        me = psutil.Process()
         self.folder = folder
-        self.board = Board(folder / "state.json", services, pid=me.pid, created=me.create_time())
+        self.board = Board(folder / "state.json", services, pid=os.getpid())
         self.keepers: list[Keeper] = []
         for each in services:
             needs = [keeper for keeper in self.keepers if keeper.service.name in each.needs]

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cv_yolo.services.processes import end, group, is_alive, mark, memory_bytes, process_at, processes_of
+from cv_yolo.services.processes import end, group, is_alive, mark, memory_bytes, process_of, processes_of
 from tests.unit.services.small import DEAF, WITH_WORKER
 
 
@@ -49,15 +49,25 @@ def test_who_does_not_listen_is_killed_after_the_grace_and_then_is_dead_before_i
     end([process], grace_s=0.1)
 
 
-def test_a_process_is_known_by_its_number_and_the_time_it_began(ours: "subprocess.Popen[bytes]") -> None:
-    created = psutil.Process(ours.pid).create_time()
-    found = process_at(ours.pid, created)
+def test_a_process_is_known_by_its_number_and_its_mark(ours: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+    found = process_of(tmp_path, ours.pid)
     assert found is not None
     assert found.pid == ours.pid
-    assert process_at(ours.pid, created + 1) is None
+    assert process_of(tmp_path / "other", ours.pid) is None
+    assert process_of(tmp_path, os.getpid()) is None, "the number is another's now"
     ours.kill()
     ours.wait()
-    assert process_at(ours.pid, created) is None
+    assert process_of(tmp_path, ours.pid) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil does not add up when a process began")
+def test_setting_the_clock_makes_no_stranger_of_a_process(
+    ours: "subprocess.Popen[bytes]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    booted, began = psutil.boot_time(), psutil.Process(ours.pid).create_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted + 3600)
+    assert psutil.Process(ours.pid).create_time() == began + 3600, "as psutil tells it now"
+    assert process_of(tmp_path, ours.pid) is not None
 
 
 def test_the_memory_of_a_group_is_that_of_all_its_members() -> None:

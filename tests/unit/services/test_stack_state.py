@@ -11,7 +11,7 @@ from tests.unit.services.small import a_service
 
 
 def a_board(path: Path) -> Board:
-    return Board(path, [a_service(name="store"), a_service(name="zenml")], pid=os.getpid(), created=1.5)
+    return Board(path, [a_service(name="store"), a_service(name="zenml")], pid=os.getpid())
 
 
 def test_each_change_is_on_disk_at_once_and_in_the_log_when_it_is_news(
@@ -20,11 +20,11 @@ def test_each_change_is_on_disk_at_once_and_in_the_log_when_it_is_news(
     path = tmp_path / "state.json"
     board = a_board(path)
     board.tell("store", status=Status.STARTING)
-    board.tell("store", pid=7, created=2.5)
+    board.tell("store", pid=7)
     board.tell("store", status=Status.FAILED, note="no luck")
     state = read_state(path)
     assert state is not None
-    assert (state.pid, state.created) == (os.getpid(), 1.5)
+    assert state.pid == os.getpid()
     assert state.of("store") == board.of("store")
     assert (board.of("store").pid, board.of("store").status) == (7, Status.FAILED)
     assert state.failed == (board.of("store"),)
@@ -43,7 +43,7 @@ def test_all_are_ready_when_each_is(tmp_path: Path) -> None:
     assert state.ready
 
 
-@pytest.mark.parametrize("text", [None, "{", "[]", '{"pid": 1}', '{"pid": 1, "created": 2, "services": [{"a": 1}]}'])
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"pid": 1}', '{"pid": 1, "services": [{"a": 1}]}'])
 def test_a_state_that_nobody_can_read_is_nobodys(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "state.json"
     if text is not None:

@@ -14,7 +14,7 @@ from cv_yolo.errors import NotFoundError, ServiceUnavailableError
 from cv_yolo.services import control as module
 from cv_yolo.services.control import Control
 from cv_yolo.services.log_file import LIMIT_BYTES
-from cv_yolo.services.processes import is_alive, process_at, processes_of
+from cv_yolo.services.processes import is_alive, processes_of
 from cv_yolo.services.stack_folder import StackFolder
 from cv_yolo.services.stack_state import StackState, Status
 from tests.unit.services.small import SLEEP
@@ -179,8 +179,3 @@ def test_a_log_that_cannot_be_put_aside_ends_nobody(outside: Outside) -> None:
     told = outside.folder.log("supervisor")
     wait_for(lambda: f"{log}: IsADirectoryError" in told.read_text(encoding="utf-8"))
     assert outside.state().ready
-
-
-def test_a_process_of_the_same_number_that_began_at_another_time_is_not_the_one() -> None:
-    assert process_at(os.getpid(), 0.0) is None
-    assert process_at(2**22 + 1, 0.0) is None
