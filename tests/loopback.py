@@ -1,6 +1,7 @@
 """Small HTTP servers on this machine that answer as a test wants them to: honestly, wrongly, late, or not at all."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,10 +47,7 @@ def json_reply(content: Any, status: int = 200) -> Reply:
     return Reply(status=status, body=json.dumps(content).encode(), headers={"content-type": "application/json"})
 
 
-@contextmanager
-def loopback(answer: Answer) -> Iterator[str]:
-    """A server that answers so, until the block ends; its address."""
-
+def _handler_of(answer: Answer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -80,12 +79,29 @@ def loopback(answer: Answer) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    return Handler
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has lost its patience is what some tests are about, and no news."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+@contextmanager
+def loopback(answer: Answer, *, tls: SSLContext | None = None) -> Iterator[str]:
+    """A server that answers so, until the block ends; its address."""
+    server = _Server(("127.0.0.1", 0), _handler_of(answer))
+    scheme = "http"
+    if tls is not None:
+        scheme, server.socket = "https", tls.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"{scheme}://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

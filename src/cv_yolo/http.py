@@ -1,12 +1,18 @@
-"""JSON over HTTP: short waits, our own errors, no proxy, no secret in any message."""
+"""JSON over HTTP: short waits, our own errors, no secret in any message; proxies and authorities of the environment."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cv_yolo.errors import ServiceUnavailableError
+
+if TYPE_CHECKING:
+    import requests
+
+LOCAL: Final = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +54,7 @@ def ask(
     import requests
 
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # neither a proxy nor a .netrc has a say
+        with session_for(url) as session:
             got = session.request(
                 method,
                 url,
@@ -70,6 +75,32 @@ def ask(
     except ValueError:
         body = got.text
     return Answer(status=got.status_code, body=body, headers=dict(got.headers))
+
+
+def session_for(url: str) -> "requests.Session":
+    """A session with the environment's proxies and authorities, and without any login from a `.netrc`."""
+    import requests
+
+    session = requests.Session()
+    session.trust_env = False
+    session.proxies = dict(requests.utils.get_environ_proxies(url))
+    session.verify = _authorities() or True
+    return session
+
+
+def network_environment() -> dict[str, str]:
+    """What all libraries are told of the network: this machine is behind no proxy, and whom one of them trusts, all do.
+
+    The file of authorities that `REQUESTS_CA_BUNDLE` names is not looked at by clients of S3 otherwise.
+    """
+    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    no_proxy = ",".join(filter(None, [named, *(host for host in LOCAL if host not in named.split(","))]))
+    authorities = os.environ.get("AWS_CA_BUNDLE") or _authorities()
+    return {"NO_PROXY": no_proxy, "no_proxy": no_proxy} | ({"AWS_CA_BUNDLE": authorities} if authorities else {})
+
+
+def _authorities() -> str | None:
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
 
 
 def _unavailable(name: str, url: str, reason: str) -> ServiceUnavailableError:

@@ -16,6 +16,7 @@ from cv_yolo.domain.addresses import PipelineServerAddress
 from cv_yolo.domain.stack import STACK
 from cv_yolo.errors import ConfigError
 from cv_yolo.files import write_secret
+from cv_yolo.http import network_environment
 
 
 class Settings(BaseSettings):
@@ -108,7 +109,7 @@ class Settings(BaseSettings):
     def isolation(self) -> dict[str, str]:
         """The environment under which the libraries leave the user's own settings alone and stay quiet."""
         used = "zenml" if self.connection is None else "zenml-server"
-        return {
+        return network_environment() | {
             "ZENML_CONFIG_PATH": str(self.home / used),
             "ZENML_ANALYTICS_OPT_IN": "false",
             "ZENML_AUTO_OPEN_DASHBOARD": "false",

@@ -1,12 +1,18 @@
 """Asking a server: what it said, how its silence is told, and that no secret is."""
 
+import ssl
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from threading import Event
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.http import Answer, ask
+from cv_yolo.http import Answer, ask, network_environment
 from tests.loopback import Asked, Reply, json_reply, loopback
 
 
@@ -62,3 +68,96 @@ def test_nobody_is_waited_for_longer_than_patience_lasts() -> None:
 def test_an_address_without_the_tls_it_promises_is_told_as_such() -> None:
     with loopback(lambda _: Reply()) as at, pytest.raises(ServiceUnavailableError, match="no TLS there"):
         ask("GET", at.replace("http:", "https:"), name="it")
+
+
+PROXIES = ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy")
+AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that says nothing of the network."""
+    for name in (*PROXIES, *AUTHORITIES):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_a_proxy_is_asked_for_what_is_elsewhere_and_not_for_this_machine(plain: pytest.MonkeyPatch) -> None:
+    came: list[str] = []
+    with (
+        loopback(lambda asked: came.append(asked.path) or json_reply("proxy")) as proxy,  # type: ignore[func-returns-value]
+        loopback(lambda _: json_reply("server")) as server,
+    ):
+        plain.setenv("HTTP_PROXY", proxy)
+        for name, value in network_environment().items():
+            plain.setenv(name, value)
+        assert ask("GET", "http://mlflow.example/health", name="it").body == "proxy"
+        assert ask("GET", f"{server}/health", name="it").body == "server"
+    assert came == ["http://mlflow.example/health"]
+
+
+def test_what_is_behind_no_proxy_stays_so_and_is_named_once(plain: pytest.MonkeyPatch) -> None:
+    plain.setenv("NO_PROXY", ".lan,localhost")
+    for _ in range(2):
+        told = network_environment()
+        assert told == {"NO_PROXY": ".lan,localhost,127.0.0.1", "no_proxy": ".lan,localhost,127.0.0.1"}
+        plain.setenv("no_proxy", told["no_proxy"])
+
+
+def test_a_login_from_a_netrc_is_not_sent(plain: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n", encoding="utf-8")
+    (tmp_path / "netrc").chmod(0o600)
+    plain.setenv("NETRC", str(tmp_path / "netrc"))
+    came: list[Asked] = []
+    with loopback(lambda asked: came.append(asked) or Reply()) as at:  # type: ignore[func-returns-value]
+        ask("GET", at, name="it")
+    assert "authorization" not in came[0].headers
+
+
+def test_an_authority_of_ones_own_is_trusted_where_it_is_named(plain: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    certificate, context = a_certificate(tmp_path)
+    with loopback(lambda _: json_reply("here"), tls=context) as at:
+        with pytest.raises(ServiceUnavailableError, match="a certificate that we do not trust"):
+            ask("GET", at, name="it")
+        plain.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert ask("GET", at, name="it").body == "here"
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ({}, None),
+        ({"REQUESTS_CA_BUNDLE": "ours.pem"}, "ours.pem"),
+        ({"CURL_CA_BUNDLE": "ours.pem"}, "ours.pem"),
+        ({"REQUESTS_CA_BUNDLE": "ours.pem", "AWS_CA_BUNDLE": "amazon.pem"}, "amazon.pem"),
+    ],
+)
+def test_clients_of_s3_trust_whom_the_others_do_unless_they_are_told_otherwise(
+    plain: pytest.MonkeyPatch, named: dict[str, str], expected: str | None
+) -> None:
+    for name, value in named.items():
+        plain.setenv(name, value)
+    assert network_environment().get("AWS_CA_BUNDLE") == expected
+
+
+def a_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for this machine that is its own authority, and the context of a server that shows it."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "us")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    both, certificate = folder / "server.pem", folder / "authority.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    both.write_bytes(secret + certificate.read_bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    return certificate, context

@@ -53,7 +53,8 @@ def test_another_home_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_every_folder_that_the_libraries_are_given_is_under_our_home(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path)
-    folders = [Path(value) for value in settings.isolation().values() if os.sep in value]
+    told = {name: value for name, value in settings.isolation().items() if name != "AWS_CA_BUNDLE"}
+    folders = [Path(value) for value in told.values() if os.sep in value]
     assert len(folders) == 6
     assert all(folder.is_relative_to(settings.home) for folder in folders)
 

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from cv_yolo.domain.addresses import TrackingAddress
 from cv_yolo.domain.census import as_told, hash_of
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
-from cv_yolo.http import Answer
+from cv_yolo.http import Answer, session_for
 
 API: Final = "/api/2.0/mlflow"
 HISTORIES: Final = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
@@ -112,13 +112,14 @@ class MlflowCensus:
         login = (self._address.user, self._address.password or "") if self._address.user else None
         url = f"{self._address.uri.rstrip('/')}{path}"
         try:
-            with requests.Session() as session:
-                session.trust_env = False
-                with session.get(url, auth=login, timeout=PATIENCE_S, stream=True) as answer:
-                    if answer.status_code == NOT_FOUND:
-                        raise NotFoundError(f"{self._server}: no file {path}")
-                    answer.raise_for_status()
-                    yield from answer.iter_content(CHUNK_BYTES)
+            with (
+                session_for(url) as session,
+                session.get(url, auth=login, timeout=PATIENCE_S, stream=True) as answer,
+            ):
+                if answer.status_code == NOT_FOUND:
+                    raise NotFoundError(f"{self._server}: no file {path}")
+                answer.raise_for_status()
+                yield from answer.iter_content(CHUNK_BYTES)
         except requests.RequestException as error:
             raise ServiceUnavailableError(f"{self._server}: {path}: {type(error).__name__}") from error
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cv_yolo.http import network_environment
+
 FOREIGN: Final = ("AWS_", "COVERAGE_", "MLFLOW_", "ZENML_", "MINIO_", "RCLONE_", "MYSQL_", "MARIADB_", "CV_YOLO_")
-LOCAL: Final = "127.0.0.1,localhost"
 
 
 def nothing() -> None:
@@ -40,5 +41,4 @@ def clean_environment() -> dict[str, str]:
     kept.pop("PYTHONDONTWRITEBYTECODE", None)  # without byte code the servers need twice as long to start
     package_parent = str(Path(__file__).resolve().parents[2])
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, [package_parent, kept.get("PYTHONPATH")]))
-    no_proxy = ",".join(filter(None, [kept.get("NO_PROXY") or kept.get("no_proxy"), LOCAL]))
-    return kept | {"NO_PROXY": no_proxy, "no_proxy": no_proxy, "PYTHONUNBUFFERED": "1", "DO_NOT_TRACK": "1"}
+    return kept | network_environment() | {"PYTHONUNBUFFERED": "1", "DO_NOT_TRACK": "1"}

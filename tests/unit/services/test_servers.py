@@ -146,8 +146,11 @@ def test_the_users_own_settings_turn_no_server_against_its_own(monkeypatch: pyte
     for name in ("AWS_PROFILE", "MLFLOW_TRACKING_URI", "ZENML_STORE_URL", "RCLONE_ADDR", "PYTHONDONTWRITEBYTECODE"):
         monkeypatch.setenv(name, "theirs")
     monkeypatch.setenv("NO_PROXY", "intranet.example")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("AWS_CA_BUNDLE", "ours.pem")
     monkeypatch.setenv("PYTHONPATH", "somewhere")
     environment = clean_environment()
     assert "theirs" not in environment.values()
     assert environment["NO_PROXY"] == "intranet.example,127.0.0.1,localhost"
+    assert environment["AWS_CA_BUNDLE"] == "ours.pem", "whom we trust, they do"
     assert environment["PYTHONPATH"].endswith(":somewhere")
