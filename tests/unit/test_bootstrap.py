@@ -17,6 +17,7 @@ from cv_yolo.settings import Settings
 from cv_yolo.workflows.close_abandoned import DRIVER_TAG
 from cv_yolo.workflows.deliver import DeliveringTracker
 from tests.builders import an_entry
+from tests.loopback import json_reply, loopback
 
 
 @pytest.fixture
@@ -73,8 +74,9 @@ def test_the_log_of_a_model_is_a_file_of_its_own_whatever_the_model_is_called(pa
 
 
 def test_a_connected_machine_has_its_log_on_the_server_and_a_lock_of_its_own(tmp_path: Path) -> None:
-    parts = Bootstrap(Settings(root=tmp_path, server_url="http://127.0.0.1:1", server_api_key=SecretStr("key")))
-    log = parts.audit_log("../a b")
+    with loopback(lambda _: json_reply({"version": "1"})) as url:
+        parts = Bootstrap(Settings(root=tmp_path, server_url=url, server_api_key=SecretStr("key")))
+        log = parts.audit_log("../a b")
     assert isinstance(log, ZenmlAuditLog)
     with log.locked():
         assert [path.name for path in parts.settings.audit.iterdir()] == ["..%2Fa%20b.lock"]

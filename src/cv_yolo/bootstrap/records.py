@@ -118,8 +118,10 @@ class RecordParts(ServerParts):
         from cv_yolo.adapters.audit_file import AuditFile
 
         file = AuditFile(self.settings.audit / f"{quote(model, safe='')}.jsonl")
-        if self.settings.connection is None:
+        server = self.settings.connection
+        if server is None:
             return file
+        self.patience.ask(self.pipeline_server(server).info, report=self.report)  # its client waits half a minute
         from cv_yolo.adapters.zenml_audit_log import ZenmlAuditLog
 
         return ZenmlAuditLog(model=model, locked=file.locked, stack=self.settings.stack)

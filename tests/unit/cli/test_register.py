@@ -18,6 +18,7 @@ from cv_yolo.domain.audit import holders
 from cv_yolo.domain.versions import Stage
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.ports import NewRun
+from cv_yolo.services.pages import free_port
 from cv_yolo.workflows.register import Register, commit, judge, registered
 from tests.builders import NOON, a_new_version, a_proposal, an_entry
 
@@ -231,3 +232,14 @@ def test_the_check_of_the_history_does_not_need_zenml(project: Path) -> None:
     script = "import sys; from cv_yolo.cli.main import run; run(['history', '--verify']); print('zenml' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["0 entries, chain intact", "False"]
+
+
+@pytest.mark.parametrize("arguments", [("history",), ("history", "--verify")], ids=" ".join)
+def test_a_server_that_is_down_is_told_at_once_and_not_by_its_librarys_patience(
+    arguments: tuple[str, ...], project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"http://127.0.0.1:{free_port(0)}"
+    monkeypatch.setenv("CV_YOLO_SERVER_URL", url)
+    monkeypatch.setenv("CV_YOLO_SERVER_API_KEY", "ZENKEY_any")
+    assert run(arguments) == 3
+    assert f"error: ZenML at {url}/api/v1/info: does not answer" in capsys.readouterr().err
