@@ -135,7 +135,14 @@ def test_what_a_machine_that_died_left_undone_is_mended_by_another(machines: lis
     assert machines[0].answer() == {"ready": True}
 
 
+def findings(machine: Machine) -> list[str]:
+    """What the machine finds wrong with the log."""
+    told: list[str] = machine.asked(do="inspect")["findings"]
+    return told
+
+
 def verified(machine: Machine, code: int) -> list[str]:
+    """The same as a person is told it."""
     told = json.loads(cv_yolo(machine.root, "history", "--verify", "--json", "--model", MODEL, code=code).stdout)
     return [finding["sentence"] for finding in told["findings"]]
 
@@ -149,17 +156,17 @@ def test_what_is_changed_on_the_server_is_found_by_history(machines: list[Machin
     key = f"audit_log/{MODEL}/000002-{sha256}.json"
     content = store.get(bucket, key)
     store.put(bucket, key, content.replace(b'"staging"', b'"archived"'))
-    assert [sentence.split(" at ")[0] for sentence in verified(machines[1], 1)] == ["The copy of entry 2"]
+    assert [sentence.split(" at ")[0] for sentence in findings(machines[1])] == ["The copy of entry 2"]
     store.delete(bucket, key)
-    assert [sentence.split(" at ")[0] for sentence in verified(machines[1], 1)] == ["Entry 2 has no copy"]
+    assert [sentence.split(" at ")[0] for sentence in findings(machines[1])] == ["Entry 2 has no copy"]
     store.put(bucket, key, content)
     server = ZenmlServer(local_stack.addresses.pipelines)
     rows = server.done("GET", "/model_versions?name=entry_2")["items"]
     (row,) = [each for each in rows if each["body"]["model"]["name"] == f"audit_log_{MODEL}"]
     for text in ("nothing", content.decode().replace('"staging"', '"production"')):
         server.done("PUT", f"/model_versions/{row['id']}", {"description": text})
-        assert verified(machines[1], 1)
+        assert findings(machines[1])
     server.done("PUT", f"/model_versions/{row['id']}", {"description": content.decode()})
-    assert verified(machines[1], 0) == []
+    assert findings(machines[1]) == []
     server.done("DELETE", f"/model_versions/{row['id']}")
     assert verified(machines[1], 1) == ["Entry 2 is missing."]

@@ -163,7 +163,7 @@ def test_a_slow_store_makes_a_run_slow_and_no_more(slow: tuple[Ended, int, float
     assert done.trained == ["e2_s64"]
     assert clone.pipeline_runs()[0] == "completed"
     print(f"{requests} requests of {SLOWNESS_S:g} s in {took_s:.0f} s")
-    assert requests < 200, f"{requests} requests for one cell"
+    assert requests < 100, f"{requests} requests for one cell"
 
 
 def test_a_key_that_is_revoked_in_mid_run_stops_it_and_with_a_new_one_it_goes_on(clone: Clone) -> None:
