@@ -238,6 +238,19 @@ def test_servers_that_are_killed_are_started_again_and_it_is_told(up: Started) -
         assert f"{name} restarting: killed by SIGKILL; starts again in 0.5 s" in log
 
 
+def test_a_server_that_is_hung_is_told_and_mended_by_what_is_told(up: Started) -> None:
+    hung = up.pids()["store"]
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    told = cv_yolo(up.root, "status", code=3)
+    assert "ready (does not answer)" in told.stdout
+    assert "`cv-yolo restart store`" in told.stderr
+    cv_yolo(up.root, "restart", "store")
+    cv_yolo(up.root, "status")
+    up.use_all()
+    assert up.pids()["store"] != hung
+
+
 def test_another_store_or_database_is_refused_once_there_are_data(up: Started) -> None:
     refused = cv_yolo(up.root, "up", "--store", "minio", code=2)
     assert "keeps its objects with rclone; with minio they would seem lost" in refused.stderr

@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 COLOURS = {"ready": "green", "failed": "red", "restarting": "yellow"}
 
 
-def figures_of(state: "StackState", folder: "StackFolder") -> list[dict[str, Any]]:
-    """What is known of each service, with what only its process can tell: memory, and how long it runs."""
-    return [_figures(service, folder) for service in state.services]
+def figures_of(
+    state: "StackState", folder: "StackFolder", *, silent: frozenset[str] = frozenset()
+) -> list[dict[str, Any]]:
+    """What is known of each service, with what only its process can tell: memory, and how long it runs.
+
+    Those in `silent` are ready, as far as their supervisor can see, and do not answer.
+    """
+    return [_figures(service, folder) | {"hung": service.name in silent} for service in state.services]
 
 
 def servers_table(figures: list[dict[str, Any]]) -> "Table":
@@ -30,8 +35,9 @@ def servers_table(figures: list[dict[str, Any]]) -> "Table":
     for column in ("pid", "runs for", "restarts", "memory"):
         table.add_column(column, justify="right")
     for each in figures:
-        colour = COLOURS.get(each["status"], "")
-        note = f" ({escape(each['note'])})" if each["note"] else ""
+        colour = COLOURS.get("failed" if each["hung"] else each["status"], "")
+        said = "does not answer" if each["hung"] else each["note"]
+        note = f" ({escape(said)})" if said else ""
         words = f"[{colour}]{each['status']}[/]{note}" if colour else f"{each['status']}{note}"
         running = "" if each["runs_for_s"] is None else _span(each["runs_for_s"])
         memory = "" if each["memory_bytes"] is None else f"{each['memory_bytes'] / 1e6:.0f} MB"

@@ -93,21 +93,27 @@ def down() -> None:
 @click.command(epilog="\b\nExamples:\n  cv-yolo status\n  cv-yolo status --json | jq .services")
 @as_json_option
 def status(as_json: bool) -> int:
-    """How the servers fare: exit code 0 if all are usable, 3 if not."""
+    """How the servers fare: exit code 0 if all are usable and answer, 3 if not."""
     from cv_yolo.cli.server_tables import figures_of, servers_table
     from cv_yolo.cli.tables import console
+    from cv_yolo.services.answering import silent
     from cv_yolo.services.stack_folder import folder_of
     from cv_yolo.settings import Settings
 
     state = _control().running()
-    figures = figures_of(state, folder_of(Settings())) if state else []
+    hung = silent(state.services) if state else frozenset()
+    figures = figures_of(state, folder_of(Settings()), silent=hung) if state else []
     if as_json:
         click.echo(json.dumps({"up": state is not None, "services": figures}, indent=1))
     elif state is None:
         click.echo("The servers are not up. `cv-yolo up` starts them.")
     else:
         console().print(servers_table(figures))
-    return 0 if state is not None and state.ready else NOT_READY
+    for name in sorted(hung):
+        click.echo(
+            f"`cv-yolo restart {name}` starts it anew, `cv-yolo logs {name}` tells what it wrote last.", err=True
+        )
+    return 0 if state is not None and state.ready and not hung else NOT_READY
 
 
 @click.command(epilog="\b\nExamples:\n  cv-yolo logs mlflow\n  cv-yolo logs zenml -n 20 -f")

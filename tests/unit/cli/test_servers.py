@@ -23,6 +23,7 @@ from cv_yolo.services.stack_choice import DatabaseKind, Wish
 from cv_yolo.services.stack_plan import keep, planned
 from cv_yolo.services.stack_state import Board, ServiceState, StackState, Status
 from cv_yolo.settings import Settings
+from tests.loopback import Reply, loopback
 from tests.unit.services.small import SLEEP, a_service
 
 STORE = ServiceState(name="store", title="object store (rclone)", url="http://127.0.0.1:9000")
@@ -54,8 +55,8 @@ def at_work(stack: LocalStack) -> Iterator[int]:
     child.wait()
 
 
-def a_board(stack: LocalStack, pid: int, **statuses: Status) -> None:
-    services = [a_service(name=name) for name in statuses]
+def a_board(stack: LocalStack, pid: int, url: str, **statuses: Status) -> None:
+    services = [replace(a_service(name=name), url=url) for name in statuses]
     board = Board(stack.folder.state, services, pid=pid)
     for name, status in statuses.items():
         board.tell(name, status=status, pid=pid)
@@ -126,17 +127,32 @@ def test_where_nothing_was_ever_started_each_command_says_so(capsys: pytest.Capt
 def test_status_tells_each_service_and_whether_all_are_usable(
     stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    a_board(stack, at_work, store=Status.READY, zenml=Status.STARTING)
-    capsys.readouterr()
-    assert run(["status", "--json"]) == 3
-    store, zenml = json.loads(capsys.readouterr().out)["services"]
-    assert (store["status"], zenml["status"]) == ("ready", "starting")
-    assert store["pid"] == at_work
-    assert store["memory_bytes"] is not None
-    a_board(stack, at_work, store=Status.READY)
-    capsys.readouterr()
-    assert run(["status"]) == 0
-    assert "ready" in capsys.readouterr().out
+    with loopback(lambda _: Reply(status=403)) as url:
+        a_board(stack, at_work, url, store=Status.READY, zenml=Status.STARTING)
+        capsys.readouterr()
+        assert run(["status", "--json"]) == 3
+        store, zenml = json.loads(capsys.readouterr().out)["services"]
+        assert (store["status"], zenml["status"]) == ("ready", "starting")
+        assert store["pid"] == at_work
+        assert store["memory_bytes"] is not None
+        a_board(stack, at_work, url, store=Status.READY)
+        capsys.readouterr()
+        assert run(["status"]) == 0
+        assert "ready" in capsys.readouterr().out
+
+
+def test_a_server_that_lives_and_does_not_answer_is_told_with_what_to_do(
+    stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with loopback(lambda _: Reply(dropped=True)) as url:
+        a_board(stack, at_work, url, store=Status.READY, zenml=Status.STARTING)
+        capsys.readouterr()
+        assert run(["status"]) == 3
+        told = capsys.readouterr()
+        assert "ready (does not answer)" in told.out
+        assert "`cv-yolo restart store` starts it anew" in told.err
+        assert run(["status", "--json"]) == 3
+        assert [each["hung"] for each in json.loads(capsys.readouterr().out)["services"]] == [True, False]
 
 
 def test_the_table_tells_what_happened_in_words(stack: LocalStack, at_work: int) -> None:
