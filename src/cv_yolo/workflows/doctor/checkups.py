@@ -5,9 +5,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from cv_yolo.domain.health import Outcome
-from cv_yolo.ports import (
-    Probes,
-)
+from cv_yolo.ports import Probes
 from cv_yolo.workflows.doctor.database import DATABASE, database_checkup
 from cv_yolo.workflows.doctor.datasets import DATASETS, datasets_checkup
 from cv_yolo.workflows.doctor.examine import Check, Checkup
