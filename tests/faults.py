@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -223,16 +224,27 @@ def small_disk(folder: Path, *, megabytes: int) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def fill(folder: Path) -> Path:
-    """Write a file until the disk is full."""
-    ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(b"0" * 65536)
-    with ballast.open("ab", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(b"0")
-    return ballast
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """The folder's disk is full until the block ends: what others remove or cut short is no room for them."""
+    ballast, enough = folder / "ballast", Event()
+
+    def grow() -> None:
+        with ballast.open("wb", buffering=0) as file:
+            while not enough.wait(0.001):
+                for size_bytes in (65536, 1):
+                    with suppress(OSError):
+                        while not enough.is_set():
+                            file.write(b"0" * size_bytes)
+
+    thread = Thread(target=grow)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
+        ballast.unlink()
 
 
 def grid_of(*epochs: int, seed: int = 1) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from cv_yolo.adapters.zenml_server import ZenmlServer
 from cv_yolo.adapters.zenml_stack import ZenmlStack
 from cv_yolo.domain.stack import OBJECTS_SECRET, SERVICE_ACCOUNT, Secret
 from tests.e2e.project import make_project
-from tests.faults import Clone, Ended, connected, connected_clone, fill, grid_of, other_stack, small_disk
+from tests.faults import Clone, Ended, connected, connected_clone, full, grid_of, other_stack, small_disk
 from tests.loopback import Asked, Reply, in_front_of
 from tests.servers import RunningStack, cv_yolo
 
@@ -185,21 +185,20 @@ def test_a_key_that_is_revoked_in_mid_run_stops_it_and_with_a_new_one_it_goes_on
 def test_a_full_disk_is_named_and_once_there_is_room_the_same_command_goes_on(
     faulty_stack: RunningStack, tmp_path: Path
 ) -> None:
-    project, command = make_project(tmp_path / "clone"), grid_of(3, seed=SEED)
+    project, command = make_project(tmp_path / "clone"), grid_of(12, seed=SEED)
     home = project.root / ".cv-yolo"
     with small_disk(home, megabytes=256):
         clone = connected(faulty_stack, project, name="faults-disk")
         with clone.at_work(*command) as work:
-            work.wait_until("the first epoch", kind="epoch", run="e3_s64")
-            ballast = fill(home)
-            stopped = work.ended()
+            work.wait_until("the first epoch", kind="epoch", run="e12_s64")
+            with full(home):
+                stopped = work.ended()
         assert stopped.exit_code in {1, 3}, stopped.err
         assert "the disk is full" in stopped.err
         assert str(home) in stopped.err
         assert "the same command goes on" in stopped.err
         assert "Traceback" not in stopped.out + stopped.err
-        ballast.unlink()
         again = clone.run(*command)
         assert again.exit_code in {0, 4}, again.err
         assert clone.pipeline_runs()[:2] == ["completed", "failed"]
-        assert [run.status for run in clone.tracked("e3_s64", seed=SEED)] == ["FINISHED", "FAILED"]
+        assert [run.status for run in clone.tracked("e12_s64", seed=SEED)] == ["FINISHED", "FAILED"]
