@@ -239,7 +239,9 @@ class Processes:
         user, fixed = getpass.getuser(), (f"--datadir={data}", "--no-defaults")
         if not any(data.iterdir()):
             install = ["mariadb-install-db", fixed[1], fixed[0], f"--user={user}", "--skip-test-db"]
-            done = subprocess.run(install, env={"PATH": _path()}, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                install, env={"PATH": _path(), "TMPDIR": str(scratch)}, capture_output=True, text=True, check=False
+            )
             assert done.returncode == 0, done.stdout + done.stderr  # `check=True` would not show what it wrote
             first = scratch / "first.sql"
             first.touch(mode=0o600)
@@ -249,6 +251,7 @@ class Processes:
             f"--socket={scratch}/s.sock",
             f"--pid-file={scratch}/s.pid",
             f"--bind-address={self.address(service.name)}",
+            f"--tmpdir={scratch}",
         )
         return ["mariadbd", fixed[1], fixed[0], f"--user={user}", *where, "--port=3306", *flags]
 

@@ -238,6 +238,16 @@ def test_servers_that_are_killed_are_started_again_and_it_is_told(up: Started) -
         assert f"{name} restarting: killed by SIGKILL; starts again in 0.5 s" in log
 
 
+def test_temporary_tables_are_where_no_other_server_removes_them(up: Started) -> None:
+    address = up.stack.database("zenml")
+    if address is None:
+        pytest.skip("no mariadbd: SQLite has no temporary tables of other servers beside it")
+    with up.parts.sql_database(address).cursor() as cursor:
+        cursor.execute("SELECT @@tmpdir")
+        (told,) = cursor.fetchone()
+    assert Path(told).is_relative_to(up.stack.folder.root)
+
+
 def test_a_server_that_is_hung_is_told_and_mended_by_what_is_told(up: Started) -> None:
     hung = up.pids()["store"]
     assert hung is not None

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,7 +40,7 @@ def database(stack: LocalStack, parts: "Bootstrap") -> Service | None:
         use=lambda: _use(stack, parts),
         prepare=lambda: _prepare(stack),
         command=_command(program, stack),
-        environment=clean_environment(),
+        environment=_environment(stack),
         ports={"database": port},
         grace_s=30.0,
     )
@@ -78,8 +79,9 @@ def _command(program: Path, stack: LocalStack) -> tuple[str, ...]:
 def _prepare(stack: LocalStack) -> None:
     """Make the system tables once, and write down what the server runs at its start: databases, one user, no more."""
     data = _data(stack)
+    _scratch(stack).mkdir(parents=True, exist_ok=True)
     if not (data / "mysql").is_dir():
-        _install(data, stack.folder.log(NAME))
+        _install(data, stack.folder.log(NAME), _environment(stack))
     (data / "no_files").mkdir(exist_ok=True)
     user, password = stack.credentials.database_user, stack.credentials.database_password
     who = f"'{user}'@'%'"
@@ -89,7 +91,7 @@ def _prepare(stack: LocalStack) -> None:
     write_secret(_grants(stack), "\n".join([*make, *users, *grant]) + "\n")
 
 
-def _install(data: Path, log: Path) -> None:
+def _install(data: Path, log: Path, environment: Mapping[str, str]) -> None:
     """Into a folder beside it first: half a set of system tables would never start."""
     program = required(find("mariadb-install-db"), "mariadb-install-db", INSTALL)
     scrap = data.with_name(f"{data.name}.new")
@@ -109,7 +111,7 @@ def _install(data: Path, log: Path) -> None:
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=clean_environment(),
+            env=environment,
             timeout=INSTALL_WITHIN_S,
             check=False,  # raised below; what it wrote is in the log, whose end is shown
         )
@@ -121,6 +123,15 @@ def _install(data: Path, log: Path) -> None:
 def _account() -> tuple[str, ...]:
     """The server refuses to run as root unless told so; an ordinary user's server runs as that user."""
     return ("--user=root",) if os.geteuid() == 0 else ()
+
+
+def _environment(stack: LocalStack) -> dict[str, str]:
+    """With a folder for its temporary tables alone: a server that starts removes all that it finds in a common one."""
+    return clean_environment() | {"TMPDIR": str(_scratch(stack))}
+
+
+def _scratch(stack: LocalStack) -> Path:
+    return stack.folder.data("database_scratch")
 
 
 def _data(stack: LocalStack) -> Path:

@@ -129,6 +129,15 @@ def test_programs_that_are_gone_are_told(tmp_path: Path, parts: Bootstrap, monke
         servers_of(a_stack(tmp_path, StackChoice(store=RCLONE, database=MARIADB)), parts)
 
 
+def test_a_databases_temporary_tables_are_where_no_other_server_removes_them(tmp_path: Path, parts: Bootstrap) -> None:
+    stack = a_stack(tmp_path, StackChoice(store=RCLONE, database=MARIADB))
+    service = database(stack, parts)
+    assert service is not None
+    scratch = Path(service.environment["TMPDIR"])
+    assert scratch.is_relative_to(stack.folder.root)
+    assert not scratch.is_relative_to(stack.folder.data("database")), "a folder in there would be a database"
+
+
 def test_a_database_that_cannot_be_made_leaves_nothing_half_made(
     tmp_path: Path, parts: Bootstrap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
