@@ -10,7 +10,7 @@ from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.http import ask
 from cv_yolo.services.stack_state import ServiceState, Status
 
-PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 10.0
 
 
 def silent(services: Sequence[ServiceState], *, patience_s: float = PATIENCE_S) -> frozenset[str]:
