@@ -14,13 +14,15 @@ from cv_yolo.settings import Settings
 
 FOREIGN = ("CV_YOLO_", "ZENML_STORE_", "MLFLOW_TRACKING_")
 TOOLS = ("CV_YOLO_MINIO", "CV_YOLO_COCO128")  # where the tests find what not every machine has
+OURS = ("ZENML_", "MLFLOW_")  # which commands that a test starts must not inherit: they say so themselves
 HOME = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The libraries leave the user's own settings alone from the first import on, which collecting the tests does."""
+    """ZenML and MLflow leave the user's settings alone from the first import on, which collecting the tests does."""
     home = config.stash[HOME] = Path(tempfile.mkdtemp(prefix="cv-yolo-tests-"))
-    os.environ.update(Settings(root=home).isolation())
+    isolation = Settings(root=home).isolation()
+    os.environ.update({name: value for name, value in isolation.items() if name.startswith(OURS)})
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

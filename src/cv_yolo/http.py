@@ -70,6 +70,8 @@ def ask(
         silent = "no TLS there, or a certificate that we do not trust" if tls else "does not answer"
         reason = silent if isinstance(error, requests.ConnectionError) else type(error).__name__
         raise _unavailable(name, url, reason) from error
+    except OSError as error:  # the file of authorities that the environment names
+        raise _unavailable(name, url, f"{error} (REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names it)") from error
     try:
         body = got.json()
     except ValueError:
@@ -93,8 +95,9 @@ def network_environment() -> dict[str, str]:
 
     The file of authorities that `REQUESTS_CA_BUNDLE` names is not looked at by clients of S3 otherwise.
     """
-    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    no_proxy = ",".join(filter(None, [named, *(host for host in LOCAL if host not in named.split(","))]))
+    named = [host.strip() for host in (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",")]
+    missing = [] if named == ["*"] else [host for host in LOCAL if host not in named]  # alone, `*` is everything
+    no_proxy = ",".join(filter(None, [*named, *missing]))
     authorities = os.environ.get("AWS_CA_BUNDLE") or _authorities()
     return {"NO_PROXY": no_proxy, "no_proxy": no_proxy} | ({"AWS_CA_BUNDLE": authorities} if authorities else {})
 

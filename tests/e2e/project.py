@@ -78,7 +78,7 @@ class Project:
         return {path.parent.name: path.read_text(encoding="utf-8") for path in found}
 
     def environment(self) -> dict[str, str]:
-        foreign = ("CV_YOLO_", "PYTHONDONTWRITEBYTECODE", "ZENML_CONFIG_PATH")
+        foreign = ("CV_YOLO_", "PYTHONDONTWRITEBYTECODE", "ZENML_", "MLFLOW_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return kept | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
 

@@ -104,6 +104,24 @@ def test_what_is_behind_no_proxy_stays_so_and_is_named_once(plain: pytest.Monkey
         plain.setenv("no_proxy", told["no_proxy"])
 
 
+@pytest.mark.parametrize(("named", "expected"), [("*", "*"), ("a, localhost", "a,localhost,127.0.0.1")])
+def test_nothing_is_made_of_a_list_that_says_everything_already(
+    plain: pytest.MonkeyPatch, named: str, expected: str
+) -> None:
+    plain.setenv("NO_PROXY", named)
+    assert network_environment()["no_proxy"] == expected
+
+
+def test_authorities_that_are_not_there_are_told_with_who_names_them(plain: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _, context = a_certificate(tmp_path)
+    plain.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    with (
+        loopback(lambda _: json_reply("here"), tls=context) as at,
+        pytest.raises(ServiceUnavailableError, match=r"missing\.pem \(REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names it\)"),
+    ):
+        ask("GET", at, name="it")
+
+
 def test_a_login_from_a_netrc_is_not_sent(plain: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n", encoding="utf-8")
     (tmp_path / "netrc").chmod(0o600)

@@ -77,7 +77,7 @@ def test_the_libraries_write_nothing_into_the_users_home(tmp_path: Path) -> None
     home, project = tmp_path / "home", tmp_path / "project"
     home.mkdir()
     project.mkdir()
-    foreign = {"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"}
+    foreign = {"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", *Settings(root=project).isolation()}
     environment = {name: value for name, value in os.environ.items() if name not in foreign} | {"HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-c", USE_ALL], cwd=project, env=environment, capture_output=True, text=True, check=False

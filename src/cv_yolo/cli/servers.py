@@ -109,10 +109,10 @@ def status(as_json: bool) -> int:
         click.echo("The servers are not up. `cv-yolo up` starts them.")
     else:
         console().print(servers_table(figures))
-    for name in sorted(hung):
-        click.echo(
-            f"`cv-yolo restart {name}` starts it anew, `cv-yolo logs {name}` tells what it wrote last.", err=True
-        )
+    for each in figures:
+        if each["hung"]:
+            ours = "`cv-yolo restart {name}` starts it anew, `cv-yolo logs {name}` tells what it wrote last."
+            click.echo((ours if each["pid"] else "`cv-yolo doctor {name}` tells more of it.").format(**each), err=True)
     return 0 if state is not None and state.ready and not hung else NOT_READY
 
 

@@ -40,7 +40,7 @@ def process_of(folder: Path, pid: int) -> psutil.Process | None:
         process = psutil.Process(pid)
     except psutil.NoSuchProcess:
         return None
-    return process if is_alive(process) and _mark_of(process) == str(folder) else None
+    return process if _mark_of(process) == str(folder) and is_alive(process) else None
 
 
 def group(leader: int) -> list[psutil.Process]:

@@ -155,6 +155,17 @@ def test_a_server_that_lives_and_does_not_answer_is_told_with_what_to_do(
         assert [each["hung"] for each in json.loads(capsys.readouterr().out)["services"]] == [True, False]
 
 
+def test_one_that_somebody_else_runs_is_not_to_be_started_anew(
+    stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with loopback(lambda _: Reply(dropped=True)) as url:
+        service = replace(a_service(name="store"), url=url)
+        Board(stack.folder.state, [service], pid=at_work).tell("store", status=Status.READY)
+        capsys.readouterr()
+        assert run(["status"]) == 3
+    assert capsys.readouterr().err == "`cv-yolo doctor store` tells more of it.\n"
+
+
 def test_the_table_tells_what_happened_in_words(stack: LocalStack, at_work: int) -> None:
     failed = replace(ZENML, status=Status.FAILED, note="killed by SIGKILL [twice]", restarts=5)
     figures = figures_of(a_state(ready(STORE, at_work), failed), stack.folder)
