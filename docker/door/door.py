@@ -33,7 +33,7 @@ async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> No
             target.write(chunk)
             await target.drain()
         target.write_eof()
-    except ConnectionError:
+    except OSError:  # the end of a broken connection cannot be told (ENOTCONN), which is no ConnectionError
         target.close()
 
 

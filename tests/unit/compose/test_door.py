@@ -1,6 +1,7 @@
 """Doors: what goes in comes out, both ways; closed ones are told; they end where nothing is behind any of them."""
 
 import asyncio
+import errno
 import importlib.util
 import os
 import socket
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from types import ModuleType
+from unittest.mock import Mock
 
 import pytest
 
@@ -84,11 +86,15 @@ def checked(doors: str) -> int:
 
 def say(port: int, text: bytes) -> bytes:
     """What comes back; nothing where the door is shut in our face."""
-    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as visitor, suppress(ConnectionError):
-        visitor.sendall(text)
-        visitor.shutdown(socket.SHUT_WR)
-        return heard_from(visitor)
-    return b""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as visitor:
+        try:
+            visitor.sendall(text)
+            visitor.shutdown(socket.SHUT_WR)
+            return heard_from(visitor)
+        except OSError as shut:
+            if shut.errno not in {errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN}:
+                raise
+            return b""
 
 
 def test_what_goes_in_comes_out_both_ways_and_whole() -> None:
@@ -123,6 +129,17 @@ def test_a_visitor_who_leaves_early_harms_nobody() -> None:
             visitor.sendall(b"x" * 100_000)
             visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         assert say(here, b"next") == b"next"
+
+
+def test_a_break_that_shows_when_the_end_is_told_shuts_the_door() -> None:
+    async def ended() -> bool:
+        source, target = asyncio.StreamReader(), Mock(spec=asyncio.StreamWriter)
+        source.feed_eof()
+        target.write_eof.side_effect = OSError(errno.ENOTCONN, "not connected")
+        await door.pump(source, target)
+        return bool(target.close.called)
+
+    assert asyncio.run(ended())
 
 
 def test_it_ends_where_nothing_is_behind_any_door_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
