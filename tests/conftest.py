@@ -6,11 +6,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from PIL import Image
 
 from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.settings import Settings
+
+# The same examples on every run, on slow machines too; `pytest --hypothesis-profile=default` looks for new ones.
+hypothesis.settings.load_profile("ci")
 
 FOREIGN = ("CV_YOLO_", "ZENML_STORE_", "MLFLOW_TRACKING_")
 TOOLS = ("CV_YOLO_MINIO", "CV_YOLO_COCO128")  # where the tests find what not every machine has

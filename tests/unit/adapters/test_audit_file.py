@@ -135,8 +135,8 @@ def test_the_log_of_another_process_is_waited_for_and_not_for_ever(path: Path) -
         other.stdout.readline()
         with pytest.raises(ServiceUnavailableError, match=r"another process has held the log for 0\.1 s"):
             AuditFile(path, patience_s=0.1).append(THREE[0])
-        threading.Timer(0.3, other.kill).start()
         started = time.monotonic()
+        threading.Timer(0.3, other.kill).start()
         AuditFile(path).append(THREE[0])
     assert time.monotonic() - started > 0.2
     assert AuditFile(path).entries() == THREE[:1]

@@ -80,10 +80,10 @@ def test_a_server_that_never_answers_ends_its_own_examination_only() -> None:
         a_checkup(a_check("clock"), a_check("version", hangs), a_check("buckets")),
         a_checkup(a_check(), service="zenml"),
     ]
-    found = examine(checkups, deadline_s=0.3)
+    found = examine(checkups, deadline_s=2)
     assert [(each.service, each.name, each.passed, each.found) for each in found] == [
         ("store", "clock", True, "works"),
-        ("store", "version", False, "no answer after 0 s in all"),
+        ("store", "version", False, "no answer after 2 s in all"),
         ("store", "buckets", None, "not tried: the time was up"),
         ("zenml", "it", True, "works"),
     ]
@@ -103,7 +103,7 @@ def test_an_interrupt_waits_for_what_is_being_tried_and_begins_nothing_new() -> 
     def is_interrupted() -> Outcome:
         os.kill(os.getpid(), signal.SIGINT)
         ended.append("cleaned up")
-        Event().wait(0.2)  # so that the interrupt comes first
+        Event().wait(1)  # so that the interrupt comes first
         return works()
 
     checks = a_check(attempt=is_interrupted), a_check(attempt=lambda: ended.append("another") or works())
