@@ -21,6 +21,7 @@ from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+REFUSED = 4  # trained and judged, and scored lower than a former one
 EPOCHS, SIZES = (3, 5), (320, 416)
 BARE = """
 import sys, yaml
@@ -39,12 +40,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of sentences")
     as_json = parser.parse_args().json
     with tempfile.TemporaryDirectory() as folder:
-        project = _project(Path(folder) / "project")
+        project = project_in(Path(folder) / "project")
         grid = ["-m", "cv_yolo", "grid", "--config", "configs/demo.yaml"]
-        _seconds(project, ["-m", "cv_yolo", "data", "check", "data/demo"])  # makes the data, for both
-        _seconds(project, ["-c", "import mlflow, zenml, ultralytics"])  # both start with warm files
+        seconds(project, ["-m", "cv_yolo", "data", "check", "data/demo"])  # makes the data, for both
+        seconds(project, ["-c", "import mlflow, zenml, ultralytics"])  # both start with warm files
         bare = sum(_bare(project, epochs, size) for epochs, size in product(EPOCHS, SIZES))
-        ours, again = _seconds(project, grid), _seconds(project, grid)
+        ours, again = seconds(project, grid), seconds(project, grid)
     _print(as_json=as_json, bare=bare, ours=ours, again=again)
 
 
@@ -59,7 +60,8 @@ def _print(*, as_json: bool, bare: float, ours: float, again: float) -> None:
     print(f"the same grid again, all runs known:       {again:6.1f} s   (fixed cost)")
 
 
-def _project(root: Path) -> Path:
+def project_in(root: Path) -> Path:
+    """A new project of ours, without data."""
     root.mkdir()
     for name in ("configs", "dvc.yaml", "params.yaml", ".dvc/config", ".dvcignore", "weights", "src", "tools"):
         source, target = ROOT / name, root / name
@@ -75,17 +77,18 @@ def _project(root: Path) -> Path:
 def _bare(project: Path, epochs: int, size: int) -> float:
     out = project / "bare"
     arguments = [str(project / "data/demo/data.yaml"), str(project / "weights/bootstrap-yolo11n.pt")]
-    return _seconds(project, ["-c", BARE, *arguments, str(epochs), str(size), str(out)])
+    return seconds(project, ["-c", BARE, *arguments, str(epochs), str(size), str(out)])
 
 
-def _seconds(project: Path, arguments: list[str]) -> float:
-    environment = dict(os.environ) | {"YOLO_CONFIG_DIR": str(project / "yolo"), "YOLO_OFFLINE": "true"}
+def seconds(project: Path, arguments: list[str], **variables: str) -> float:
+    """How long Python takes for it there; the end of the benchmark where it fails."""
+    environment = dict(os.environ) | {"YOLO_CONFIG_DIR": str(project / "yolo"), "YOLO_OFFLINE": "true"} | variables
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, *arguments], cwd=project, env=environment, capture_output=True, text=True, check=False
     )
-    if done.returncode != 0:
+    if done.returncode not in (0, REFUSED):
         sys.exit(f"{' '.join(arguments)[:80]} failed:\n{done.stderr[-2000:]}")
     return time.monotonic() - started
 

@@ -48,6 +48,15 @@ def test_children_find_the_same_project_and_may_cache_their_bytecode(
     assert parts.settings.isolation().items() <= children._environment.items()
 
 
+def test_waiting_threads_of_children_let_others_work_unless_the_user_wants_them_to_spin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert Bootstrap(Settings(root=tmp_path)).children._environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert Bootstrap(Settings(root=tmp_path)).children._environment["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
 def test_children_are_told_no_server_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CV_YOLO_SERVER_URL", "CV_YOLO_SERVER_API_KEY", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "http://of-the-server.test")

@@ -38,6 +38,8 @@ SECRETS = (  # no business of a training or a prediction
     *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
 )
+# Threads that wait for each other sleep: spinning, they keep others from the cores (docs/performance.md).
+WAIT_POLICY = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 class Bootstrap(RecordParts):
@@ -57,7 +59,8 @@ class Bootstrap(RecordParts):
         """Trainer and predictor, each call in a child process of its own."""
         from cv_yolo.adapters.child_process import ChildProcess
 
-        environment = dict(os.environ) | {"CV_YOLO_ROOT": str(self.settings.root), "CV_YOLO_HOME": str(self.home)}
+        ours = {"CV_YOLO_ROOT": str(self.settings.root), "CV_YOLO_HOME": str(self.home)}
+        environment = WAIT_POLICY | os.environ | ours
         for unwanted in (*SECRETS, "PYTHONDONTWRITEBYTECODE"):
             environment.pop(unwanted, None)
         package_parent = str(Path(__file__).resolve().parents[2])
