@@ -123,8 +123,11 @@ def test_the_decision_is_written_twice_and_links_to_its_evidence(project: Projec
         assert all(run["id"] in page.read_text(encoding="utf-8") for page in pages)
 
 
-def test_the_same_again_trains_nothing(project: Project) -> None:
+def test_the_same_again_trains_nothing_and_does_not_even_import_pytorch(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = read_records(project)
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     done = project.run(*GRID)
     assert done.exit_code == 0, done.err
     after = read_records(project)
@@ -132,6 +135,8 @@ def test_the_same_again_trains_nothing(project: Project) -> None:
     assert after["versions"] == before["versions"]
     assert {status for name, status in after["pipelines"][0]["steps"].items() if "yolo_tiny" in name} == {"cached"}
     assert "known already" in done.err
+    imported = {line.rpartition("|")[2].strip() for line in done.err.splitlines() if line.startswith("import time:")}
+    assert imported & {"zenml", "torch", "sklearn"} == {"zenml"}
 
 
 def test_another_cell_trains_only_that_cell(project: Project) -> None:

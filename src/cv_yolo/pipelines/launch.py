@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 from zenml.enums import ExecutionStatus
+from zenml.integrations.registry import integration_registry
 from zenml.models import PipelineRunResponse
 
 from cv_yolo.domain.promotion import Decision
@@ -20,6 +21,7 @@ from cv_yolo.workflows.close_abandoned import close_abandoned
 from cv_yolo.workflows.report import decision_path
 
 DRIVER_FILE: Final = "driver"
+UNUSED: Final = ("pytorch", "sklearn")  # no artifact of ours is theirs, and ZenML would import both, for seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,8 @@ def _run(plan: ExperimentPlan, run_name: str) -> CvYoloError | None:
     driver = runtime.run_folder(run_name) / DRIVER_FILE
     write_whole(driver, parts.driver_mark())
     failure: CvYoloError | None = None
+    for name in UNUSED:
+        integration_registry.integrations.pop(name, None)
     try:
         yolo_training_pipeline.with_options(run_name=run_name)(plan=plan, run_name=run_name)
     except (KeyboardInterrupt, StoppedError):
