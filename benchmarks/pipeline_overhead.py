@@ -85,7 +85,7 @@ def seconds(project: Path, arguments: list[str], **variables: str) -> float:
     environment = dict(os.environ) | {"YOLO_CONFIG_DIR": str(project / "yolo"), "YOLO_OFFLINE": "true"} | variables
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     started = time.monotonic()
-    done = subprocess.run(
+    done = subprocess.run(  # told below with what it wrote
         [sys.executable, *arguments], cwd=project, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode not in (0, REFUSED):

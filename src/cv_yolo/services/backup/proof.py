@@ -100,10 +100,10 @@ def verify_by_history(settings: Settings, model: str) -> tuple[bool, str | None]
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        check=False,  # a broken log ends with 1 too: the answer is what was printed
+        check=False,  # 0 is a whole log, 1 a broken one, or no answer at all: raised below, like every other exit code
     )
     try:
-        told = json.loads(done.stdout)
+        told = json.loads(done.stdout if done.returncode in (0, 1) else "")
     except ValueError as error:
         ended = f"`cv-yolo history --verify` ended with exit code {done.returncode}, without an answer"
         raise RunFailedError(f"{ended}: {done.stderr.strip()}") from error

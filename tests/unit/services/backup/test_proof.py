@@ -1,5 +1,6 @@
 """What a drill makes of what restored records hand out: audit logs, files, objects."""
 
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -103,4 +104,13 @@ def test_a_verification_that_came_to_no_answer_is_no_broken_log(parts: Bootstrap
     parts.settings.connection_file.parent.mkdir(parents=True, exist_ok=True)
     parts.settings.connection_file.write_text("no JSON", encoding="utf-8")
     with pytest.raises(RunFailedError, match=r"exit code 2, without an answer: .*connection\.json"):
+        verify_by_history(parts.settings, MODEL)
+
+
+def test_an_answer_of_a_verification_that_failed_afterwards_does_not_count(
+    parts: Bootstrap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = subprocess.CompletedProcess([], -9, stdout='{"findings": [], "head": null}', stderr="killed")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: told)
+    with pytest.raises(RunFailedError, match=r"exit code -9, without an answer: killed"):
         verify_by_history(parts.settings, MODEL)
