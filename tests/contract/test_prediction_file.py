@@ -34,10 +34,13 @@ def kept(file: PredictionFile, folder: Path, prediction: Prediction) -> bytes:
 def test_a_prediction_comes_back_as_it_was(file: PredictionFile, tmp_path: Path) -> None:
     settings = PredictionSettings(image_size_px=416, nms_iou_threshold=0.6)
     content = kept(
-        file, tmp_path, Prediction(detections=FOUND, predictor="lib 1.0", settings=settings, latency_ms=12.5)
+        file,
+        tmp_path,
+        Prediction(detections=FOUND, predictor="lib 1.0", classes=("cat", "dog"), settings=settings, latency_ms=12.5),
     )
     found = file.read(content, IMAGES)
     assert (found.predictor, found.settings, found.latency_ms) == ("lib 1.0", settings, 12.5)
+    assert found.classes == ("cat", "dog")
     for before, after in zip(FOUND, found.detections, strict=True):
         assert after.image == before.image
         np.testing.assert_array_equal(after.boxes_xyxy, before.boxes_xyxy)

@@ -50,6 +50,7 @@ class PredictionMessage:
     rows: tuple[DetectionRow, ...]
     predictor: str
     latency_ms: float | None
+    classes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +220,9 @@ def _to_message(prediction: Prediction) -> PredictionMessage:
         for each in prediction.detections
         for box, class_id, confidence in zip(each.boxes_xyxy.tolist(), each.class_ids, each.confidences, strict=True)
     )
-    return PredictionMessage(rows=rows, predictor=prediction.predictor, latency_ms=prediction.latency_ms)
+    return PredictionMessage(
+        rows=rows, predictor=prediction.predictor, classes=prediction.classes, latency_ms=prediction.latency_ms
+    )
 
 
 def _from_message(request: PredictionRequest, message: PredictionMessage) -> Prediction:
@@ -229,6 +232,7 @@ def _from_message(request: PredictionRequest, message: PredictionMessage) -> Pre
     return Prediction(
         detections=tuple(_detections(image, rows) for image, rows in by_image.items()),
         predictor=message.predictor,
+        classes=message.classes,
         settings=request.settings,
         latency_ms=message.latency_ms,
     )

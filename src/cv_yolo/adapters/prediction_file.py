@@ -16,6 +16,7 @@ from cv_yolo.errors import EvaluationFailedError, InputError
 from cv_yolo.ports import Prediction
 
 _SETTINGS: Final[TypeAdapter[PredictionSettings | None]] = TypeAdapter(PredictionSettings | None)
+_CLASSES: Final[TypeAdapter[tuple[str, ...] | None]] = TypeAdapter(tuple[str, ...] | None)
 BOX_VALUES: Final = 4
 
 
@@ -28,6 +29,7 @@ class NpzPredictionFile:
         described = {
             "images": [each.image for each in found],
             "predictor": prediction.predictor,
+            "classes": prediction.classes,
             "settings": _SETTINGS.dump_python(prediction.settings, mode="json"),
             "latency_ms": prediction.latency_ms,
         }
@@ -59,6 +61,7 @@ class NpzPredictionFile:
             }
             settings = _SETTINGS.validate_python(described["settings"])
             predictor, latency_ms = described["predictor"], described["latency_ms"]
+            classes = _CLASSES.validate_python(described.get("classes"))  # absent in files of earlier versions
         except Exception as error:  # numpy, zip, zlib and JSON raise many kinds for a file that is damaged
             raise EvaluationFailedError(f"kept detections cannot be read: {' '.join(str(error).split())}") from error
         if found.keys() != set(images):
@@ -66,6 +69,7 @@ class NpzPredictionFile:
         return Prediction(
             detections=tuple(found[image] for image in images),
             predictor=predictor,
+            classes=classes,
             settings=settings,
             latency_ms=latency_ms,
         )

@@ -81,6 +81,7 @@ class UltralyticsPredictor:
         return Prediction(
             detections=tuple(_detections(image, result) for image, result in zip(request.images, results, strict=True)),
             predictor=f"ultralytics {version('ultralytics')} ({request.weights.suffix.removeprefix('.')})",
+            classes=tuple(str(model.names[class_id]) for class_id in sorted(model.names)),
             settings=request.settings,
             latency_ms=median(sum(result.speed.values()) for result in results) if results else None,
         )

@@ -10,7 +10,17 @@ from cv_yolo.ports.datasets import (
     Picture,
     Thumbnail,
 )
-from cv_yolo.ports.models import OnEpoch, Prediction, PredictionFile, PredictionRequest, Predictor, Trainer
+from cv_yolo.ports.models import (
+    InspectionRequest,
+    OnEpoch,
+    Prediction,
+    PredictionFile,
+    PredictionRequest,
+    Predictor,
+    Trainer,
+    WeightsInfo,
+    WeightsInspector,
+)
 from cv_yolo.ports.probes import (
     DatabaseProbe,
     DatasetProbe,
@@ -39,6 +49,7 @@ __all__ = [
     "FinishedTrainings",
     "FoundDataset",
     "Gallery",
+    "InspectionRequest",
     "Letters",
     "MachineProbe",
     "ModelRegistry",
@@ -65,4 +76,6 @@ __all__ = [
     "TrackingProbe",
     "TrackingServer",
     "Trainer",
+    "WeightsInfo",
+    "WeightsInspector",
 ]

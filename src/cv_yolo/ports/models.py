@@ -37,12 +37,13 @@ class PredictionRequest:
 class Prediction:
     """Detections, an entry for each image in order, and how they came about.
 
-    `predictor` is the library that found them, with its version; `latency_ms` the median time for one image. What a
-    foreign file of detections does not say is None.
+    `predictor` is the library that found them, with its version; `latency_ms` the median time for one image; `classes`
+    the names that the weights give their class ids, by id. What a foreign file of detections does not say is None.
     """
 
     detections: tuple[Detections, ...]
     predictor: str
+    classes: tuple[str, ...] | None = None
     settings: PredictionSettings | None = None
     latency_ms: float | None = None
 
@@ -52,6 +53,33 @@ class Predictor(Protocol):
 
     def predict(self, request: PredictionRequest) -> Prediction:
         """The detections in the images asked for; raises `WeightsError` or `EvaluationFailedError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionRequest:
+    """A weights file to be inspected, in a folder of its own.
+
+    `trusted` allows a file that holds more than tensors and known layers, which may run code when it is loaded.
+    """
+
+    weights: Path
+    weights_sha256: str
+    workdir: Path
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsInfo:
+    """What a weights file says about its detector: the names of its classes, by id."""
+
+    classes: tuple[str, ...]
+
+
+class WeightsInspector(Protocol):
+    """Reads what a weights file says about its detector, without running it."""
+
+    def inspect(self, request: InspectionRequest) -> WeightsInfo:
+        """The detector's description; raises `WeightsError` for a file that is no detector or cannot be trusted."""
 
 
 class PredictionFile(Protocol):
