@@ -32,7 +32,18 @@ from cv_yolo.errors import (
     WeightsError,
 )
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import FoundDataset, NewRun, NewVersion, OnEpoch, Picture, Prediction, PredictionRequest, Thumbnail
+from cv_yolo.ports import (
+    FoundDataset,
+    InspectionRequest,
+    NewRun,
+    NewVersion,
+    OnEpoch,
+    Picture,
+    Prediction,
+    PredictionRequest,
+    Thumbnail,
+    WeightsInfo,
+)
 from cv_yolo.workflows.register import Register
 
 REASON_TAG = "reason"
@@ -108,6 +119,25 @@ def _nothing(image: str) -> Detections:
         class_ids=np.empty(0, dtype=np.int64),
         confidences=np.empty(0),
     )
+
+
+class FakeInspector:
+    """Says of each weights file what it is told to say; `by_sha256` knows better, and `fails` is raised instead."""
+
+    def __init__(self, classes: tuple[str, ...] = ("person",), *, fails: BaseException | None = None) -> None:
+        self._classes, self._fails = classes, fails
+        self.by_sha256: dict[str, tuple[str, ...]] = {}
+        self.requests: list[InspectionRequest] = []
+
+    def inspect(self, request: InspectionRequest) -> WeightsInfo:
+        self.requests.append(request)
+        if not request.weights.is_file():
+            raise WeightsError(f"{request.weights}: no such weights file")
+        if sha256_of(request.weights) != request.weights_sha256:
+            raise WeightsError(f"{request.weights}: the file is not the one that was recorded (its sha256 differs)")
+        if self._fails is not None:
+            raise self._fails
+        return WeightsInfo(classes=self.by_sha256.get(request.weights_sha256, self._classes))
 
 
 class FakePredictionFile:

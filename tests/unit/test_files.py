@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
-from cv_yolo.files import sha256_of, write_bytes_whole, write_whole
+from cv_yolo.errors import WeightsError
+from cv_yolo.files import LARGEST_WEIGHTS_BYTES, read_weights, sha256_of, write_bytes_whole, write_whole
 from tests.disks import files_up_to
 
 
@@ -80,3 +82,24 @@ def test_a_place_that_cannot_be_written_is_named_by_the_system_itself(tmp_path):
     with pytest.raises(OSError, match="folder"):
         write_whole(tmp_path / "folder", "text")
     assert [each.name for each in tmp_path.iterdir()] == ["folder"]
+
+
+def test_weights_are_read_once_and_only_where_they_are_those_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    path.write_bytes(b"weights")
+    assert read_weights(path, sha256_of(path)) == b"weights"
+    with pytest.raises(WeightsError, match=r"a\.pt: the file is not the one that was recorded"):
+        read_weights(path, "0" * 64)
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"a\.pt: no such weights file"):
+        read_weights(tmp_path / "a.pt", "0" * 64)
+
+
+def test_weights_that_are_too_large_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    with path.open("wb") as file:
+        os.truncate(file.fileno(), LARGEST_WEIGHTS_BYTES + 1)
+    with pytest.raises(WeightsError, match=r"a\.pt: larger than 2 GB"):
+        read_weights(path, "0" * 64)

@@ -1,4 +1,4 @@
-"""A training or a prediction in a child process of its own, supervised: both ends of the conversation.
+"""A training, a prediction or an inspection in a child process of its own, supervised: both ends of the conversation.
 
 The two ends share a folder: `request.json` says what to do, `events.jsonl` grows by one line for each epoch,
 `result.json` or `error.json` is the outcome, `output.log` is all that the child printed. The child ends itself when
@@ -15,22 +15,32 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from cv_yolo import errors
 from cv_yolo.domain.annotations import Detections
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.files import write_whole
-from cv_yolo.ports import OnEpoch, Prediction, PredictionRequest, Predictor, Trainer
+from cv_yolo.ports import (
+    InspectionRequest,
+    OnEpoch,
+    Prediction,
+    PredictionRequest,
+    Predictor,
+    Trainer,
+    WeightsInfo,
+    WeightsInspector,
+)
 
 POLL_S: Final = 0.1
 GRACE_S: Final = 10.0
 LOG_TAIL_LINES: Final = 15
 LITTLE_ROOM_BYTES: Final = 20_000_000  # a file of weights, twice or thrice
 ORPHAN_EXIT_CODE: Final = 113
+Request = Annotated[TrainingRequest | PredictionRequest | InspectionRequest, Field(union_mode="left_to_right")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +73,7 @@ class ChildError:
 
 
 class ChildProcess:
-    """`Trainer` and `Predictor` that let a child process do the work.
+    """`Trainer`, `Predictor` and `WeightsInspector` that let a child process do the work.
 
     `command` starts the child; the folder is appended to it. `stop` is set when the work shall end: the child is
     terminated, then killed after `GRACE_S`, and `StoppedError` is raised.
@@ -83,10 +93,16 @@ class ChildProcess:
         self._run(request.workdir, request, on_epoch=None, died=errors.EvaluationFailedError)
         return _from_message(request, _read(request.workdir / "result.json", PredictionMessage))
 
+    def inspect(self, request: InspectionRequest) -> WeightsInfo:
+        """Read weights in a child; raises what the child raised, or `WeightsError` where it just died."""
+        self._run(request.workdir, request, on_epoch=None, died=errors.WeightsError)
+        info: WeightsInfo = _read(request.workdir / "result.json", WeightsInfo)
+        return info
+
     def _run(
         self,
         folder: Path,
-        request: TrainingRequest | PredictionRequest,
+        request: Request,
         *,
         on_epoch: OnEpoch | None,
         died: type[errors.CvYoloError],
@@ -94,7 +110,7 @@ class ChildProcess:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("result.json", "error.json", "events.jsonl"):
             (folder / name).unlink(missing_ok=True)
-        _write(folder / "request.json", request, TrainingRequest | PredictionRequest)
+        _write(folder / "request.json", request, Request)
         with (folder / "output.log").open("wb") as log:
             child = self._start(folder, log)
             try:
@@ -126,16 +142,18 @@ class ChildProcess:
                 time.sleep(POLL_S)
 
 
-def serve(folder: Path, *, trainer: Trainer, predictor: Predictor) -> int:
+def serve(folder: Path, *, trainer: Trainer, predictor: Predictor, inspector: WeightsInspector) -> int:
     """The child's end: do what `request.json` says; the return value is the process's exit code."""
     _end_with_supervisor()
     try:
-        request = _read(folder / "request.json", TrainingRequest | PredictionRequest)
+        request = _read(folder / "request.json", Request)
         if isinstance(request, TrainingRequest):
             result = trainer.train(request, on_epoch=lambda epoch: _append(folder / "events.jsonl", epoch))
             _write(folder / "result.json", result, TrainingResult)
-        else:
+        elif isinstance(request, PredictionRequest):
             _write(folder / "result.json", _to_message(predictor.predict(request)), PredictionMessage)
+        else:
+            _write(folder / "result.json", inspector.inspect(request), WeightsInfo)
     except Exception as error:
         _write(folder / "error.json", _describe(error), ChildError)
         raise

@@ -56,7 +56,7 @@ class Bootstrap(RecordParts):
 
     @cached_property
     def children(self) -> "ChildProcess":
-        """Trainer and predictor, each call in a child process of its own."""
+        """Trainer, predictor and inspector of weights, each call in a child process of its own."""
         from cv_yolo.adapters.child_process import ChildProcess
 
         ours = {"CV_YOLO_ROOT": str(self.settings.root), "CV_YOLO_HOME": str(self.home)}
@@ -186,9 +186,11 @@ class Bootstrap(RecordParts):
             os.environ.pop(secret, None)
         from cv_yolo.adapters.child_process import serve
         from cv_yolo.adapters.onnx_guard import OnnxGuard
+        from cv_yolo.adapters.ultralytics import UltralyticsInspector
         from cv_yolo.adapters.ultralytics_backend import UltralyticsPredictor, UltralyticsTrainer
 
-        return serve(folder, trainer=UltralyticsTrainer(), predictor=OnnxGuard(UltralyticsPredictor()))
+        weights = OnnxGuard(UltralyticsPredictor(), UltralyticsInspector())
+        return serve(folder, trainer=UltralyticsTrainer(), predictor=weights, inspector=weights)
 
     def journal(self, pipeline_run: str) -> "Journal":
         """The events of a pipeline run."""

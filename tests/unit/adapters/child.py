@@ -14,7 +14,7 @@ from cv_yolo.domain.annotations import Detections
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.errors import WeightsError
 from cv_yolo.ports import OnEpoch, Trainer
-from tests.fakes import FakePredictor, FakeTrainer
+from tests.fakes import FakeInspector, FakePredictor, FakeTrainer
 
 
 class HangingTrainer:
@@ -60,4 +60,5 @@ TRAINERS: dict[str, Callable[[], Trainer]] = {
 
 if __name__ == "__main__":
     behaviour, folder = sys.argv[1], Path(sys.argv[2])
-    sys.exit(serve(folder, trainer=TRAINERS[behaviour](), predictor=FakePredictor([FOUND])))
+    trainer, predictor = TRAINERS[behaviour](), FakePredictor([FOUND])
+    sys.exit(serve(folder, trainer=trainer, predictor=predictor, inspector=FakeInspector()))

@@ -1,19 +1,23 @@
 """An exported model is looked at before it is used; everything else is handed on as it is."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 
 from cv_yolo.adapters.onnx_guard import OnnxGuard
 from cv_yolo.domain.evaluation import PredictionSettings
 from cv_yolo.errors import WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import Prediction, PredictionRequest
-from tests.fakes import FakePredictor
+from cv_yolo.ports import InspectionRequest, Prediction, PredictionRequest
+from tests.fakes import FakeInspector, FakePredictor
 
 
 def exported(path: Path, *, height: int | str = 64, width: int | str = 64, **metadata: str) -> Path:
@@ -38,7 +42,7 @@ def asked(weights: Path, predictor: FakePredictor, *, image_size_px: int = 64) -
         "threads": 1,
         "workdir": weights.parent / "work",
     }
-    return OnnxGuard(predictor).predict(PredictionRequest(**values))
+    return OnnxGuard(predictor, FakeInspector()).predict(PredictionRequest(**values))
 
 
 def refusal(weights: Path, **how: Any) -> WeightsError:
@@ -101,3 +105,123 @@ def test_other_weights_are_handed_on_unseen(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     (tmp_path / "best.pt").write_bytes(b"no model that onnxruntime would know")
     assert asked(tmp_path / "best.pt", FakePredictor(), image_size_px=320).predictor == "fake 1.0"
+
+
+def inspected(weights: Path, inspector: FakeInspector | None = None) -> tuple[str, ...]:
+    request = InspectionRequest(weights=weights, weights_sha256=sha256_of(weights), workdir=weights.parent / "work")
+    return OnnxGuard(FakePredictor(), inspector or FakeInspector()).inspect(request).classes
+
+
+def test_the_class_names_are_read_from_the_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # nothing is run
+    assert inspected(exported(tmp_path / "a.onnx", task="detect", names="{1: 'dog', 0: 'cat'}")) == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    "names", [None, "", "cat, dog", "{1: 'dog'}", "{'a': 'b'}", "__import__('os').getcwd()", "[" * 500, "7"]
+)
+def test_a_model_without_class_names_is_refused(tmp_path: Path, names: str | None) -> None:
+    weights = exported(tmp_path / "a.onnx", **({} if names is None else {"names": names}))
+    with pytest.raises(WeightsError, match=r"a\.onnx: does not say the names of its classes"):
+        inspected(weights)
+
+
+def test_other_weights_are_inspected_by_the_other_inspector(tmp_path: Path) -> None:
+    (tmp_path / "best.pt").write_bytes(b"weights")
+    assert inspected(tmp_path / "best.pt", FakeInspector(("person", "bicycle"))) == ("person", "bicycle")
+
+
+def with_tensor(path: Path, where: str, location: str | None) -> Path:
+    """A model with a tensor in one of the places where ONNX allows tensors, its values in the file `location`."""
+    tensor = numpy_helper.from_array(np.zeros(4, np.float32), "t")
+    if location is not None:
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in {"location": location, "length": "16"}.items():
+            entry = tensor.external_data.add()
+            entry.key, entry.value = key, value
+    model = onnx.load(exported(path, task="detect"))
+    constant = helper.make_node("Constant", [], ["c"], value=tensor)
+    if where == "initializer":
+        model.graph.initializer.append(tensor)
+    elif where == "sparse":
+        model.graph.sparse_initializer.add().values.CopyFrom(tensor)
+    elif where == "node":
+        model.graph.node.append(constant)
+    elif where == "subgraph":
+        inner = helper.make_graph([constant], "inner", [], [helper.make_tensor_value_info("c", 1, [4])])
+        model.graph.node.append(helper.make_node("If", ["images"], ["x"], then_branch=inner, else_branch=inner))
+    elif where == "function":
+        model.functions.add().node.append(constant)
+    else:
+        model.training_info.add().initialization.node.append(constant)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+PLACES = ["initializer", "sparse", "node", "subgraph", "function", "training"]
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("location", ["/etc/passwd", "../secret.bin", "link.bin", "beside.bin"])
+def test_tensors_in_other_files_are_refused_before_onnxruntime_sees_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, location: str
+) -> None:
+    (tmp_path / "beside.bin").write_bytes(bytes(16))
+    (tmp_path / "link.bin").symlink_to("/etc/hostname")
+    weights = with_tensor(tmp_path / "a.onnx", where, location)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    for use in (lambda: asked(weights, FakePredictor()), lambda: inspected(weights)):
+        with pytest.raises(WeightsError, match=r"a\.onnx: keeps tensors in other files"):
+            use()
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_tensors_within_the_model_are_no_reason_to_refuse_it(tmp_path: Path, where: str) -> None:
+    weights = with_tensor(tmp_path / "a.onnx", where, None)
+    with pytest.raises(WeightsError, match="does not say the names"):
+        inspected(weights)
+
+
+def test_an_operator_from_a_library_of_somebody_elses_is_refused(tmp_path: Path) -> None:
+    model = onnx.load(exported(tmp_path / "a.onnx"))
+    model.graph.node[0].domain = "somebody.else"
+    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+    assert "does not load as an ONNX model" in refusal(tmp_path / "a.onnx").message
+
+
+def test_a_model_that_changed_since_it_was_recorded_is_refused(tmp_path: Path) -> None:
+    weights = exported(tmp_path / "a.onnx", names="{0: 'a'}")
+    request = InspectionRequest(weights=weights, weights_sha256="0" * 64, workdir=tmp_path)
+    with pytest.raises(WeightsError, match="sha256 differs"):
+        OnnxGuard(FakePredictor(), FakeInspector()).inspect(request)
+
+
+def test_the_predictor_is_given_the_bytes_that_were_checked(tmp_path: Path) -> None:
+    weights, predictor = exported(tmp_path / "a.onnx"), FakePredictor()
+    content = weights.read_bytes()
+    asked(weights, predictor)
+    (given,) = predictor.requests
+    weights.write_bytes(b"swapped")
+    assert given.weights.parent == tmp_path / "work" / "checked"
+    assert given.weights.read_bytes() == content
+    assert given.weights.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
+    weights = tmp_path / "a.onnx"
+    with weights.open("wb") as file:
+        os.truncate(file.fileno(), 2_000_000_001)
+    request = InspectionRequest(weights=weights, weights_sha256="0" * 64, workdir=tmp_path)
+    with pytest.raises(WeightsError, match="larger than 2 GB"):
+        OnnxGuard(FakePredictor(), FakeInspector()).inspect(request)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_as_a_model_or_refused(content: bytes) -> None:
+    from cv_yolo.adapters.onnx_guard import _describe
+
+    try:
+        _describe(content)
+    except (ValueError, IndexError):
+        return

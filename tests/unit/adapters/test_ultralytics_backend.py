@@ -15,6 +15,7 @@ from cv_yolo.adapters import ultralytics_backend as backend
 from cv_yolo.adapters.onnx_guard import OnnxGuard
 from cv_yolo.adapters.prediction_file import NpzPredictionFile
 from cv_yolo.adapters.scene_painter import SceneStyle, draw_scene
+from cv_yolo.adapters.ultralytics import UltralyticsInspector
 from cv_yolo.adapters.ultralytics_backend import UltralyticsPredictor, UltralyticsTrainer
 from cv_yolo.adapters.yolo_folder import YoloFolder
 from cv_yolo.domain.dataset import DatasetManifest, Split
@@ -248,7 +249,7 @@ def exported(ultralytics_home: Path) -> Path:
 
 def an_examination(drawn: tuple[Path, DatasetManifest], workdir: Path) -> Examination:
     return Examination(
-        predictor=OnnxGuard(UltralyticsPredictor()),
+        predictor=OnnxGuard(UltralyticsPredictor(), UltralyticsInspector()),
         predictions=NpzPredictionFile(),
         folder=YoloFolder(),
         tracker=FakeExperimentTracker(),
@@ -302,7 +303,7 @@ def test_an_exported_model_is_refused_at_another_image_size(
         settings=PredictionSettings(image_size_px=640),
     )
     with pytest.raises(WeightsError, match="exported for images of 64 × 64 pixels, not of 640"):
-        OnnxGuard(UltralyticsPredictor()).predict(wanted)
+        OnnxGuard(UltralyticsPredictor(), UltralyticsInspector()).predict(wanted)
 
 
 @pytest.mark.slow
