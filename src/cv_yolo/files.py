@@ -3,12 +3,16 @@
 import hashlib
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import Final
 
-from cv_yolo.errors import WeightsError
+from cv_yolo.errors import ConfigError, WeightsError
 
 LARGEST_WEIGHTS_BYTES: Final = 2_000_000_000  # more than protobuf, and with it ONNX, can hold
+PRIVATE: Final = 0o700
+OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+ELSEWHERE: Final = "name a folder of your own on a file system with permissions: CV_YOLO_HOME=…"
 
 
 def sha256_of(path: Path) -> str:
@@ -55,3 +59,56 @@ def write_bytes_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
         if isinstance(error, OSError) and error.filename is None:  # a full disk does not say what it is too small for
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def private_folder(folder: Path) -> int:
+    """Have a folder that only its owner can enter, whatever the umask, from its first moment; the mode that it had.
+
+    Raises `ConfigError` where it is a link or folder of another user, or on a file system without permissions.
+    """
+    me = getattr(os, "geteuid", None)
+    if me is None:  # Windows: a user's folders are closed to others by their access lists
+        folder.mkdir(parents=True, exist_ok=True)
+        return PRIVATE
+    trusted = {0, me()}
+    if folder.is_symlink() and folder.lstat().st_uid not in trusted:
+        raise ConfigError(f"{folder}: a link that belongs to {owner_of(folder.lstat().st_uid)}", hint=ELSEWHERE)
+    real = folder.resolve()
+    real.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        real.mkdir(mode=PRIVATE)
+    except FileExistsError:
+        if not real.is_dir():
+            raise ConfigError(f"{folder}: not a folder", hint="move it away") from None
+    owner = real.lstat().st_uid
+    if owner != me():
+        who = "this process runs as root" if me() == 0 else "it would be open to that user"
+        raise ConfigError(f"{folder}: belongs to {owner_of(owner)}, and {who}", hint=ELSEWHERE)
+    return _closed(real)
+
+
+def owner_of(user_id: int) -> str:
+    """The name of a user, for messages; its number where the machine knows no name."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return f"the user with number {user_id}"
+
+
+def _closed(folder: Path) -> int:
+    """Take all rights from others; by descriptor, so that it happens to the folder that was looked at."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        former = stat.S_IMODE(os.fstat(handle).st_mode)
+        if former != PRIVATE:
+            os.fchmod(handle, PRIVATE)
+        left = stat.S_IMODE(os.fstat(handle).st_mode)
+    except PermissionError:
+        left = OTHERS  # file systems without permissions differ: some refuse, some ignore
+    finally:
+        os.close(handle)
+    if left & OTHERS:
+        raise ConfigError(f"{folder}: its file system cannot keep other users out", hint=ELSEWHERE)
+    return former

@@ -8,6 +8,7 @@ that was not connected with `cv-yolo connect`. `CV_YOLO_STACK`: another stack of
 import json
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +18,8 @@ from cv_yolo.domain.stack import STACK
 from cv_yolo.errors import ConfigError
 from cv_yolo.files import write_secret
 from cv_yolo.http import network_environment
+
+DEFAULT_HOME: Final = ".cv-yolo"
 
 
 class Settings(BaseSettings):
@@ -37,7 +40,19 @@ class Settings(BaseSettings):
     @cached_property
     def home(self) -> Path:
         """The folder of all state: `<root>/.cv-yolo` unless `CV_YOLO_HOME` names another."""
-        return (self.root / (self.home_override or ".cv-yolo")).resolve()
+        return self.named_home.resolve()
+
+    @property
+    def named_home(self) -> Path:
+        """The same as it is named: it may be a link."""
+        return self.root / (self.home_override or DEFAULT_HOME)
+
+    @property
+    def private_folders(self) -> tuple[Path, ...]:
+        """What nobody else may enter: the home, and what `.dvc/config` names beside it as DVC's cache and remote."""
+        default = self.root / DEFAULT_HOME
+        used_by_dvc = (self.root / ".dvc").is_dir() and default.resolve() != self.home
+        return (self.named_home, default) if used_by_dvc else (self.named_home,)
 
     @property
     def services(self) -> Path:

@@ -6,8 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.errors import WeightsError
-from cv_yolo.files import LARGEST_WEIGHTS_BYTES, read_weights, sha256_of, write_bytes_whole, write_whole
+from cv_yolo.errors import ConfigError, WeightsError
+from cv_yolo.files import (
+    LARGEST_WEIGHTS_BYTES,
+    owner_of,
+    private_folder,
+    read_weights,
+    sha256_of,
+    write_bytes_whole,
+    write_whole,
+)
 from tests.disks import files_up_to
 
 
@@ -103,3 +111,72 @@ def test_weights_that_are_too_large_are_not_read(tmp_path: Path) -> None:
         os.truncate(file.fileno(), LARGEST_WEIGHTS_BYTES + 1)
     with pytest.raises(WeightsError, match=r"a\.pt: larger than 2 GB"):
         read_weights(path, "0" * 64)
+
+
+SOMEBODY = 4321
+
+
+def mode_of(path):
+    return path.stat().st_mode & 0o777
+
+
+def test_a_private_folder_is_made_closed_or_closed_and_tells_how_it_was(tmp_path):
+    folder = tmp_path / "above" / "private"
+    assert private_folder(folder) == 0o700
+    folder.chmod(0o755)
+    assert private_folder(folder) == 0o755
+    assert mode_of(folder) == 0o700
+    assert private_folder(folder) == 0o700
+
+
+def test_a_folder_of_another_user_is_no_private_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: SOMEBODY)
+    with pytest.raises(ConfigError, match=r"belongs to .*, and it would be open to that user"):
+        private_folder(tmp_path / "private")
+
+
+def test_root_does_not_work_in_another_users_folder(tmp_path, monkeypatch):
+    (tmp_path / "private").mkdir()
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "private", SOMEBODY, SOMEBODY)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(ConfigError, match="this process runs as root"):
+        private_folder(tmp_path / "private")
+
+
+def test_a_link_of_another_user_is_no_private_folder(tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(tmp_path)
+    if os.geteuid() == 0:
+        os.lchown(tmp_path / "link", SOMEBODY + 1, SOMEBODY + 1)
+    monkeypatch.setattr(os, "geteuid", lambda: SOMEBODY)
+    with pytest.raises(ConfigError, match="a link that belongs to"):
+        private_folder(tmp_path / "link")
+
+
+def test_a_file_is_no_private_folder(tmp_path):
+    (tmp_path / "private").write_text("a file", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not a folder"):
+        private_folder(tmp_path / "private")
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_a_file_system_without_permissions_keeps_no_private_folder(tmp_path, monkeypatch, refuses):
+    def fchmod(handle, mode):
+        if refuses:
+            raise PermissionError
+
+    (tmp_path / "private").mkdir(mode=0o755)
+    monkeypatch.setattr(os, "fchmod", fchmod)
+    with pytest.raises(ConfigError, match="cannot keep other users out"):
+        private_folder(tmp_path / "private")
+
+
+def test_where_the_system_knows_no_user_numbers_the_folder_is_made(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "geteuid")
+    assert private_folder(tmp_path / "private") == 0o700
+    assert (tmp_path / "private").is_dir()
+
+
+def test_a_user_without_a_name_is_named_by_the_number():
+    assert owner_of(2**31 - 7) == "the user with number 2147483641"
+    assert owner_of(os.geteuid())

@@ -129,6 +129,7 @@ class ChildProcess:
             stderr=subprocess.STDOUT,
             env=self._environment,
             start_new_session=True,
+            umask=0o077,  # it writes in the home only
         )
 
     def _supervise(self, child: subprocess.Popen[bytes], folder: Path, on_epoch: OnEpoch | None) -> None:

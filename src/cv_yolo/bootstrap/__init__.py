@@ -47,12 +47,21 @@ class Bootstrap(RecordParts):
 
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__(settings or Settings())
+        self._keep_private()
         os.environ.update(self.settings.isolation())
         for foreign in SERVERS:
             os.environ.pop(foreign, None)
         server = self.settings.connection
         if server is not None:
             os.environ |= {"ZENML_STORE_URL": server.url, "ZENML_STORE_API_KEY": server.api_key or ""}
+
+    def _keep_private(self) -> None:
+        """Close what the libraries are going to write to, before the first of them is imported."""
+        from cv_yolo.adapters.home_folder import keep_private, weak_places
+
+        for folder in self.settings.private_folders:
+            for sentence in (*keep_private(folder), *weak_places(folder)):
+                self.report(sentence)
 
     @cached_property
     def children(self) -> "ChildProcess":

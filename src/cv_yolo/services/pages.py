@@ -90,7 +90,12 @@ def serving(page: Page) -> Iterator[subprocess.Popen[bytes]]:
     page.log.parent.mkdir(parents=True, exist_ok=True)
     with page.log.open("wb") as log:
         server = subprocess.Popen(
-            page.command, env=page.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            page.command,
+            env=page.environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            umask=0o077,
         )
         try:
             _wait_until_ready(page, server)

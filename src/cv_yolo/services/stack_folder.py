@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cv_yolo.files import private_folder
 from cv_yolo.settings import Settings
 
 
@@ -62,8 +63,7 @@ class StackFolder:
 
     def make(self) -> None:
         """Make the folder, private."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.root.chmod(0o700)
+        private_folder(self.root)
 
 
 def folder_of(settings: Settings) -> StackFolder:

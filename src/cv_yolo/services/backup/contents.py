@@ -12,7 +12,7 @@ from typing import Final
 
 from cv_yolo.domain.inventory import Inventory, Kept, read_inventory
 from cv_yolo.errors import InputError, NotFoundError, ServiceUnavailableError
-from cv_yolo.files import sha256_of, write_secret
+from cv_yolo.files import private_folder, sha256_of, write_secret
 from cv_yolo.services.backup.progress import Progress, Report
 
 INVENTORY: Final = "backup.json"
@@ -30,8 +30,8 @@ class Contents:
 
     def begin(self) -> None:
         """Make the folder; from now on it is seen to be a backup that is not finished."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._backup.chmod(0o700)
+        for folder in (self._backup, self._folder):
+            private_folder(folder)
 
     def path(self, sha256: str) -> Path:
         """Where the content of that hash is."""
