@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cv_yolo.adapters.child_process import ChildProcess
-from cv_yolo.adapters.ultralytics_backend import UltralyticsPredictor
+from cv_yolo.adapters.ultralytics import UltralyticsPredictor
 from cv_yolo.domain.evaluation import PredictionSettings
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest
 from cv_yolo.errors import WeightsError

@@ -19,8 +19,8 @@ data = Path("data"); data.mkdir(); (data / "a.txt").write_text("a")
 parts.dataset_store.content_hash(data)
 parts.tracker().start(NewRun(name="n", params={}, tags={}))
 parts.pipeline_registry().versions()
-from cv_yolo.adapters import ultralytics_backend
-ultralytics_backend._ultralytics()
+from cv_yolo.adapters.ultralytics.library import prepare
+prepare()
 import matplotlib.pyplot
 """
 

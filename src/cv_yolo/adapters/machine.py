@@ -14,12 +14,16 @@ import psutil
 
 TRACKED_LIBRARIES: Final = ("ultralytics", "torch", "torchvision", "numpy", "pillow", "opencv-python")
 OTHER_LIBRARIES: Final = ("zenml", "mlflow", "dvc")
+DETECTOR_CODE: Final = tuple(
+    f"adapters/ultralytics/{name}.py"
+    for name in ("checkpoint", "examples", "library", "predictor", "trainer", "training_data", "weights")
+)
 TRAINING_CODE: Final = (
     "domain/annotations.py",
     "domain/dataset.py",
     "domain/training.py",
     "workflows/train.py",
-    "adapters/ultralytics_backend.py",
+    *DETECTOR_CODE,
     "adapters/yolo_folder.py",
 )
 EVALUATION_CODE: Final = (
@@ -37,7 +41,7 @@ def code_version() -> str:
 def evaluator_version() -> str:
     """Hash of the code that determines an evaluation, and of the versions of the libraries it uses."""
     domain = (f"domain/{name}.py" for name in EVALUATION_CODE)
-    return _hash_of((*domain, "workflows/evaluate.py", "adapters/ultralytics_backend.py", "adapters/yolo_folder.py"))
+    return _hash_of((*domain, *DETECTOR_CODE, "workflows/evaluate.py", "adapters/yolo_folder.py"))
 
 
 def origin_tags(root: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from cv_yolo.domain.annotations import Detections
-from cv_yolo.domain.evaluation import PredictionSettings
+from cv_yolo.domain.evaluation import BATCH, PredictionSettings
 from cv_yolo.errors import EvaluationFailedError, InputError
 from cv_yolo.ports import Prediction
 
@@ -59,7 +59,7 @@ class NpzPredictionFile:
                 )
                 for image, boxes, class_ids, confidences in zip(described["images"], *columns, strict=True)
             }
-            settings = _SETTINGS.validate_python(described["settings"])
+            settings = _settings(described["settings"])
             predictor, latency_ms = described["predictor"], described["latency_ms"]
             classes = _CLASSES.validate_python(described.get("classes"))  # absent in files of earlier versions
         except Exception as error:  # numpy, zip, zlib and JSON raise many kinds for a file that is damaged
@@ -90,6 +90,11 @@ class NpzPredictionFile:
             detections=tuple(_from_coco(image, rows, first_class) for image, rows in by_image.items()),
             predictor=f"results file {path.name}",
         )
+
+
+def _settings(described: dict[str, Any] | None) -> PredictionSettings | None:
+    """Files of earlier versions do not say the letterbox: it was the batch's."""
+    return _SETTINGS.validate_python(None if described is None else {"letterbox": BATCH} | described)
 
 
 def _narrow(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, Any]:

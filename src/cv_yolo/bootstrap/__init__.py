@@ -195,11 +195,11 @@ class Bootstrap(RecordParts):
             os.environ.pop(secret, None)
         from cv_yolo.adapters.child_process import serve
         from cv_yolo.adapters.onnx_guard import OnnxGuard
-        from cv_yolo.adapters.ultralytics import UltralyticsInspector
-        from cv_yolo.adapters.ultralytics_backend import UltralyticsPredictor, UltralyticsTrainer
+        from cv_yolo.adapters.ultralytics import UltralyticsInspector, UltralyticsPredictor, UltralyticsTrainer
 
+        trainer = UltralyticsTrainer(self.dataset_folder)
         weights = OnnxGuard(UltralyticsPredictor(), UltralyticsInspector())
-        return serve(folder, trainer=UltralyticsTrainer(), predictor=weights, inspector=weights)
+        return serve(folder, trainer=trainer, predictor=weights, inspector=weights)
 
     def journal(self, pipeline_run: str) -> "Journal":
         """The events of a pipeline run."""

@@ -19,16 +19,23 @@ from cv_yolo.errors import EvaluationFailedError
 EVALUATOR: Final = "1"  # counts up when the same detections would get other figures
 CURVE_RESAMPLES: Final = 200  # a band for the eye needs no more
 CURVE_DECIMALS: Final = 4
+SQUARE: Final = "square"
+BATCH: Final = "batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionSettings:
-    """How detections are made: everything but the weights and the images that determines them."""
+    """How detections are made: everything but the weights and the images that determines them.
+
+    `letterbox` is how an image comes to the size: `square`, each alone, padded to the square of `image_size_px`.
+    Earlier versions padded by `batch`, to a shape that depended on the images beside it.
+    """
 
     image_size_px: int
     confidence_threshold: float = 0.001
     nms_iou_threshold: float = 0.7
     max_detections: int = 300
+    letterbox: str = SQUARE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ class TrainingSpec:
 
     `weights` is where the training starts from and `weights_sha256` its content; `code_version` the hash of the code
     that trains and of the libraries it uses; `threads` is part of it because sums in another order round differently.
+    `trusted` allows starting weights that hold more than tensors and known layers, which may run code when loaded.
     """
 
     epochs: int
@@ -31,6 +32,7 @@ class TrainingSpec:
     weights: str
     weights_sha256: str
     code_version: str
+    trusted: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs < 1:

@@ -21,7 +21,10 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionRequest:
-    """Detections wanted: by which weights, for which images of a folder, with which settings."""
+    """Detections wanted: by which weights, for which images of a folder, with which settings.
+
+    `trusted` allows weights that hold more than tensors and known layers, which may run code when they are loaded.
+    """
 
     weights: Path
     weights_sha256: str
@@ -31,6 +34,7 @@ class PredictionRequest:
     device: str
     threads: int
     workdir: Path
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -53,9 +53,11 @@ def train(request: TrainingRequest, training: Training) -> TrainedModel:
 
 def fingerprint_of(request: TrainingRequest, experiment: str) -> str:
     """Everything that determines a training and its record, as one hash: the same inputs, the same fingerprint."""
-    manifest = request.manifest
+    manifest, spec = request.manifest, asdict(request.spec)
+    if not spec["trusted"]:
+        del spec["trusted"]  # as in the fingerprints of earlier versions
     told = {
-        "spec": asdict(request.spec),
+        "spec": spec,
         "dataset": [manifest.name, manifest.revision, manifest.dvc_hash, manifest.versioned, str(request.dataset_root)],
         "experiment": experiment,
     }

@@ -12,6 +12,7 @@ import pytest
 
 import cv_yolo
 from cv_yolo.adapters.machine import (
+    DETECTOR_CODE,
     EVALUATION_CODE,
     _versions,
     actor,
@@ -71,7 +72,7 @@ def test_the_codes_hashes_do_not_depend_on_the_folder(copy_of_the_package: Path)
         ("domain/metrics.py", True, False),
         ("domain/intervals.py", True, False),
         ("workflows/evaluate.py", True, False),
-        ("adapters/ultralytics_backend.py", False, False),
+        ("adapters/ultralytics/weights.py", False, False),
         ("domain/dataset.py", False, False),
         ("reports/text.py", True, True),
         ("workflows/decide.py", True, True),
@@ -83,6 +84,14 @@ def test_a_change_of_code_makes_stale_what_it_determines_and_nothing_else(
     with (copy_of_the_package / file).open("a", encoding="utf-8") as code:
         code.write("\n# changed\n")
     assert versions_of(copy_of_the_package) == (same_training, same_evaluation)
+
+
+def test_all_code_of_the_detector_is_part_of_the_hashes() -> None:
+    folder = Path(__file__).resolve().parents[3] / "src" / "cv_yolo" / "adapters" / "ultralytics"
+    apart = {"__init__.py", "inspector.py"}  # neither trains nor predicts
+    assert {f"adapters/ultralytics/{path.name}" for path in folder.glob("*.py") if path.name not in apart} == set(
+        DETECTOR_CODE
+    )
 
 
 def test_all_code_that_an_evaluation_imports_from_the_domain_is_part_of_its_hash() -> None:

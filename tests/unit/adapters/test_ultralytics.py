@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
-from cv_yolo.adapters import ultralytics_backend as backend
 from cv_yolo.adapters.onnx_guard import OnnxGuard
 from cv_yolo.adapters.prediction_file import NpzPredictionFile
 from cv_yolo.adapters.scene_painter import SceneStyle, draw_scene
-from cv_yolo.adapters.ultralytics import UltralyticsInspector
-from cv_yolo.adapters.ultralytics_backend import UltralyticsPredictor, UltralyticsTrainer
+from cv_yolo.adapters.ultralytics import (
+    UltralyticsInspector,
+    UltralyticsPredictor,
+    UltralyticsTrainer,
+    predictor,
+    trainer,
+)
 from cv_yolo.adapters.yolo_folder import YoloFolder
 from cv_yolo.domain.dataset import DatasetManifest, Split
 from cv_yolo.domain.evaluation import PredictionSettings
@@ -50,6 +53,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetManife
 def request_of(drawn: tuple[Path, DatasetManifest], workdir: Path, **spec: Any) -> TrainingRequest:
     root, manifest = drawn
     small = {"epochs": 1, "image_size_px": 64, "batch_size": 2, "optimizer": "AdamW", "learning_rate": 0.0001}
+    small |= {"weights_sha256": sha256_of(BOOTSTRAP)}
     return TrainingRequest(
         spec=a_spec(**(small | spec)), manifest=manifest, dataset_root=root, weights=BOOTSTRAP, workdir=workdir
     )
@@ -60,45 +64,8 @@ def content_of(root: Path) -> dict[str, str]:
     return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_exactly_the_manifests_images_are_named(drawn: tuple[Path, DatasetManifest], tmp_path: Path) -> None:
-    root, manifest = drawn
-    fewer = DatasetManifest(name="fewer", classes=("person",), images=manifest.images[1:])
-    out = backend._data_yaml(request_of((root, fewer), tmp_path / "work"))
-    content = yaml.safe_load(out.read_text(encoding="utf-8"))
-    assert out.parent == tmp_path / "work"
-    assert content["names"] == {0: "person"}
-    for split in (Split.TRAIN, Split.VAL):
-        listed = Path(content[split.value]).read_text(encoding="utf-8").splitlines()
-        assert listed == [str((root / record.image).resolve()) for record in fewer.split(split)]
-
-
-def test_a_jpeg_that_ultralytics_would_rewrite_is_handed_over_as_a_copy(tmp_path: Path) -> None:
-    root = tmp_path / "drawn"
-    counts = {Split.TRAIN: 2, Split.VAL: 1}
-    manifest = draw_dataset(root, painter=paint, folder=YoloFolder(), counts=counts, size_px=64, seed=1)
-    image, other = (root / record.image for record in manifest.split(Split.TRAIN))
-    with image.open("ab") as file:
-        file.write(b"trailing bytes, as some cameras append")
-    (root / manifest.split(Split.TRAIN)[0].label).write_text("0 0.5 0.5 0.1 0.1\n", encoding="utf-8")
-    before = content_of(root)
-    first, second = backend._image_paths(request_of((root, manifest), tmp_path / "work"), Split.TRAIN)
-    assert first == (tmp_path / "work" / "copies" / image.relative_to(root)).resolve()
-    assert first.read_bytes() == image.read_bytes()
-    label = tmp_path / "work" / "copies" / manifest.split(Split.TRAIN)[0].label
-    assert label.read_text(encoding="utf-8") == "0 0.5 0.5 0.1 0.1\n"
-    assert second == other.resolve()
-    assert content_of(root) == before
-
-
-def test_an_image_without_label_is_copied_without_one(tmp_path: Path) -> None:
-    assert (
-        backend._copy(tmp_path / "missing.txt", tmp_path / "copies" / "missing.txt") == tmp_path / "copies/missing.txt"
-    )
-    assert not (tmp_path / "copies" / "missing.txt").exists()
-
-
 def test_the_spec_says_all_that_determines_the_training(drawn: tuple[Path, DatasetManifest], tmp_path: Path) -> None:
-    arguments = backend._arguments(request_of(drawn, tmp_path / "work", seed=5, momentum=0.8))
+    arguments = trainer._arguments(request_of(drawn, tmp_path / "work", seed=5, momentum=0.8))
     assert arguments["seed"] == 5
     assert arguments["momentum"] == 0.8
     assert arguments["optimizer"] == "AdamW"
@@ -109,7 +76,7 @@ def test_the_spec_says_all_that_determines_the_training(drawn: tuple[Path, Datas
 
 
 def test_a_device_that_is_left_to_ultralytics_is_not_named(drawn: tuple[Path, DatasetManifest], tmp_path: Path) -> None:
-    assert backend._arguments(request_of(drawn, tmp_path / "work", device="auto"))["device"] is None
+    assert trainer._arguments(request_of(drawn, tmp_path / "work", device="auto"))["device"] is None
 
 
 @dataclass
@@ -140,14 +107,14 @@ class FakeTrainerState:
 
 def test_each_epoch_is_told_once_though_the_callback_fires_again_after_the_last() -> None:
     model, heard = FakeYolo(), list[EpochMetrics]()
-    told = backend._tell_epochs(model, heard.append)
+    told = trainer._tell_epochs(model, heard.append)
     for epoch in (0, 1, 1, 2):
         model.callbacks["on_fit_epoch_end"](FakeTrainerState(epoch=epoch))
     assert told == [1, 2] == [each.epoch for each in heard]
 
 
 def test_figures_have_our_names() -> None:
-    assert backend._epoch_values(FakeTrainerState(epoch=0)) == {
+    assert trainer._epoch_values(FakeTrainerState(epoch=0)) == {
         "val/map_50": 0.5,
         "val/box_loss": 1.5,
         "lr/pg0": 0.001,
@@ -190,7 +157,7 @@ def test_weights_that_are_missing_are_refused_before_anything_is_loaded(
         workdir=tmp_path,
     )
     with pytest.raises(WeightsError, match=r"no\.pt: no such weights file"):
-        UltralyticsTrainer().train(missing, on_epoch=lambda epoch: None)
+        UltralyticsTrainer(YoloFolder()).train(missing, on_epoch=lambda epoch: None)
 
 
 @pytest.mark.slow
@@ -200,7 +167,9 @@ def test_a_training_tells_its_epochs_and_leaves_weights_that_detect_and_the_data
 ) -> None:
     root, manifest = drawn
     before, heard = content_of(root), list[EpochMetrics]()
-    result = UltralyticsTrainer().train(request_of(drawn, tmp_path / "work", epochs=2), on_epoch=heard.append)
+    result = UltralyticsTrainer(YoloFolder()).train(
+        request_of(drawn, tmp_path / "work", epochs=2), on_epoch=heard.append
+    )
     assert content_of(root) == before
     assert [each.epoch for each in heard] == [1, 2]
     assert {"val/map_50", "val/map_50_95", "val/precision", "val/recall", "train/box_loss"} <= set(heard[0].values)
@@ -308,31 +277,10 @@ def test_an_exported_model_is_refused_at_another_image_size(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ultralytics_home")
-@pytest.mark.parametrize("content", [b"this is no checkpoint", b"", b"PK\x03\x04 half a zip"])
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
-    broken = tmp_path / "broken.pt"
-    broken.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"broken\.pt: does not load"):
-        backend._load(broken)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("ultralytics_home")
-def test_weights_for_another_task_are_no_detector(tmp_path: Path) -> None:
-    from ultralytics import YOLO
-
-    other = tmp_path / "classifier.pt"
-    YOLO("yolo11n-cls.yaml", task="classify").save(other)
-    with pytest.raises(WeightsError, match="for the task 'classify', not for detection"):
-        backend._load(other)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("ultralytics_home")
 def test_fewer_predictions_than_images_fail_the_evaluation(
     drawn: tuple[Path, DatasetManifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backend, "_results", lambda model, request: iter(()))
+    monkeypatch.setattr(predictor, "_results", lambda detector, request: iter(()))
     with pytest.raises(EvaluationFailedError, match="0 predictions for 6 images"):
         UltralyticsPredictor().predict(prediction_of(drawn, tmp_path))
 
@@ -342,8 +290,11 @@ def test_fewer_predictions_than_images_fail_the_evaluation(
 def test_a_training_without_weights_is_a_failure(
     drawn: tuple[Path, DatasetManifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ultralytics import YOLO
+    from cv_yolo.adapters.ultralytics.library import prepare
 
-    monkeypatch.setattr(YOLO, "train", lambda self, **arguments: None)
+    prepare()
+    from cv_yolo.adapters.ultralytics.training_data import ManifestTrainer
+
+    monkeypatch.setattr(ManifestTrainer, "train", lambda self: None)
     with pytest.raises(TrainingFailedError, match="left no weights"):
-        UltralyticsTrainer().train(request_of(drawn, tmp_path / "work"), on_epoch=lambda epoch: None)
+        UltralyticsTrainer(YoloFolder()).train(request_of(drawn, tmp_path / "work"), on_epoch=lambda epoch: None)

@@ -1,0 +1,38 @@
+"""Ultralytics as a library: imported without network, installations or folders of its own."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+# Read when Ultralytics is imported: no network, no `pip install` of what a file names, no `eval` of an architecture.
+SWITCHES: Final = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "true"}
+
+
+def prepare() -> None:
+    """Import Ultralytics, kept from reaching the network and from writing outside our folders."""
+    os.environ.update(SWITCHES)
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # sums of one order on a GPU, too
+    import torchvision  # noqa: F401 - the suppression of boxes would depend on whether somebody imported it before
+    from ultralytics.utils import SETTINGS, USER_CONFIG_DIR
+
+    _provide_fonts(Path(USER_CONFIG_DIR))
+    if SETTINGS["mlflow"] or SETTINGS["sync"]:
+        SETTINGS.update({"mlflow": False, "sync": False})
+
+
+def set_threads(threads: int) -> None:
+    """How many cores PyTorch uses from now on."""
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _provide_fonts(folder: Path) -> None:
+    """Put a font where Ultralytics looks, since it would download one otherwise."""
+    from matplotlib import get_data_path
+
+    font = Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    for name in ("Arial.ttf", "Arial.Unicode.ttf"):
+        if not (folder / name).exists():
+            shutil.copy(font, folder / name)
