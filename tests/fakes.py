@@ -518,6 +518,7 @@ class FakeDatasetStore:
         lost: bool = False,
     ) -> None:
         self._folder, self._lost = folder, lost
+        self.pushed: list[Path] = []
         self._recorded, self._recipes = dict(recorded or {}), dict(recipes or {})
 
     def pull(self, root: Path) -> bool:
@@ -525,6 +526,14 @@ class FakeDatasetStore:
             return False
         self._lay(root, self._recorded[root])
         return True
+
+    def push(self, root: Path) -> None:
+        if root not in self._recorded:
+            raise DatasetError(f"{root}: not recorded")
+        self.pushed.append(root)
+
+    def recipe(self, root: Path) -> str | None:
+        return "make_it" if root in self._recipes else None
 
     def make(self, root: Path) -> bool:
         if root not in self._recipes:

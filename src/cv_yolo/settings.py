@@ -6,6 +6,7 @@ that was not connected with `cv-yolo connect`. `CV_YOLO_STACK`: another stack of
 """
 
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from cv_yolo.files import write_secret
 from cv_yolo.http import network_environment
 
 DEFAULT_HOME: Final = ".cv-yolo"
+LONGEST_TEMPORARY_FOLDER: Final = 70  # bytes; a socket's address has room for 104, with a name of up to 34
 
 
 class Settings(BaseSettings):
@@ -124,7 +126,8 @@ class Settings(BaseSettings):
     def isolation(self) -> dict[str, str]:
         """The environment under which the libraries leave the user's own settings alone and stay quiet."""
         used = "zenml" if self.connection is None else "zenml-server"
-        return network_environment() | {
+        common = network_environment() | self._temporary_folder()
+        return common | {
             "ZENML_CONFIG_PATH": str(self.home / used),
             "ZENML_ANALYTICS_OPT_IN": "false",
             "ZENML_AUTO_OPEN_DASHBOARD": "false",
@@ -151,6 +154,16 @@ class Settings(BaseSettings):
             "MPLCONFIGDIR": str(self.home / "matplotlib"),
             "MPLBACKEND": "Agg",
         }
+
+    def _temporary_folder(self) -> dict[str, str]:
+        """The home's own: MLflow waits for a lock in `/tmp` whose name everybody can guess, and hold.
+
+        A folder that the person chose is kept; so is the system's where a socket's address would be too long.
+        """
+        own = self.home / "tmp"
+        fits = len(os.fsencode(own)) <= LONGEST_TEMPORARY_FOLDER
+        chosen = "TMPDIR" in os.environ or not hasattr(os, "geteuid")
+        return {"TMPDIR": str(own)} if fits and not chosen else {}
 
 
 def write_connection(settings: Settings, address: PipelineServerAddress) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.adapters.dvc_store import DvcStore
+from cv_yolo.errors import DatasetError
 from cv_yolo.ports import DatasetStore, FoundDataset
 from cv_yolo.settings import Settings
 from tests.builders import an_image
@@ -140,3 +141,19 @@ def test_what_has_a_recipe_is_made_and_recorded(case: Case) -> None:
 
 def test_what_has_no_recipe_is_not_made(case: Case) -> None:
     assert not case.store.make(case.unknown)
+
+
+def test_what_is_recorded_can_be_pushed_and_pulled_again(case: Case) -> None:
+    case.store.push(case.known)
+    case.remove(case.known)
+    assert case.store.pull(case.known)
+
+
+def test_what_nobody_recorded_cannot_be_pushed(case: Case) -> None:
+    with pytest.raises(DatasetError):
+        case.store.push(case.unknown)
+
+
+def test_a_recipe_is_known_by_its_name(case: Case) -> None:
+    assert case.store.recipe(case.makeable) == "make_it"
+    assert case.store.recipe(case.unknown) is None

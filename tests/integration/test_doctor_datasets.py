@@ -48,14 +48,14 @@ def root(pristine: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(pristine, tmp_path / "project"))
 
 
-def probe_of(root: Path, *, patience_s: float = 60) -> DvcProbe:
-    return DvcProbe(root=root, environment=os.environ | Settings(root=root).isolation(), patience_s=patience_s)
+def probe_of(root: Path, *, patience_s: float = 60, connected: bool = False) -> DvcProbe:
+    environment = os.environ | Settings(root=root).isolation()
+    return DvcProbe(root=root, environment=environment, patience_s=patience_s, connected=connected)
 
 
 def findings(root: Path, *, connected: bool = False) -> dict[str, Finding]:
-    return {
-        each.name: each for each in examine([datasets_checkup(probe_of(root), connected=connected)], deadline_s=120)
-    }
+    checkup = datasets_checkup(probe_of(root, connected=connected), connected=connected)
+    return {each.name: each for each in examine([checkup], deadline_s=120)}
 
 
 def test_what_was_never_pushed_is_missing_where_no_recipe_makes_it(root: Path) -> None:
@@ -109,11 +109,12 @@ def test_a_pointer_that_nobody_can_read_is_told(root: Path) -> None:
 @pytest.mark.skipif(program("rclone") is None, reason="no rclone")
 def test_a_remote_on_an_object_store_answers_or_says_why_not(root: Path, tmp_path: Path) -> None:
     with store_in(tmp_path / "store", "rclone") as address:
+        assert findings(root, connected=True)["remote"].passed is None, "it was not used yet"
         use(root, address)
         found = findings(root, connected=True)
         assert found["remote"].found == f"minio, s3://{DATASETS_BUCKET}/store"
         assert found["remote answers"].passed
-        dvc(root, "push", "-q")
+        dvc(root, "push", "-q", "--remote", "minio")
         assert findings(root, connected=True)["data sets"].passed
         use(root, ObjectStoreAddress(endpoint_url=address.endpoint_url, access_key="nobody", secret_key="wrong"))
         found = findings(root, connected=True)
@@ -123,4 +124,4 @@ def test_a_remote_on_an_object_store_answers_or_says_why_not(root: Path, tmp_pat
 
 
 def use(root: Path, address: ObjectStoreAddress) -> None:
-    DvcStore(root=root, environment=os.environ).set_remote(address, DATASETS_BUCKET)
+    DvcStore(root=root, environment=os.environ | Settings(root=root).isolation()).set_remote(address, DATASETS_BUCKET)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.adapters.dvc_store import DvcStore
+from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.errors import DatasetError
 from cv_yolo.settings import Settings
 
@@ -120,3 +121,121 @@ def test_a_damaged_file_of_dvc_is_named(tmp_path: Path, name: str, content: byte
     with pytest.raises(DatasetError) as caught:
         store.recorded_hash(data) if name == "dvc.lock" else store.make(data)
     assert caught.value.message.startswith(f"{tmp_path / name}: ")
+
+
+def test_a_remote_that_fails_for_any_other_reason_is_told_in_dvcs_own_words(project_root: Path) -> None:
+    store, data = store_of(project_root), project_root / "data" / "made"
+    assert store.make(data)
+    for lost in (data, project_root / ".dvc" / "cache", project_root.parent / "remote"):
+        shutil.rmtree(lost)
+    (project_root.parent / "remote").write_text("a file where the remote's folder should be", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"cannot be pulled: .*Not a directory"):
+        store.pull(data)
+
+
+def test_a_project_without_any_remote_has_nothing_to_pull(project_root: Path) -> None:
+    store, data = store_of(project_root), project_root / "data" / "made"
+    assert store.make(data)
+    (project_root / ".dvc" / "config").write_text("", encoding="utf-8")
+    for lost in (data, project_root / ".dvc" / "cache"):
+        shutil.rmtree(lost)
+    assert not store.pull(data)
+
+
+HOSTILE = """
+stages:
+  trap:
+    cmd: touch {trap}
+    outs:
+      - {out}
+"""
+NEEDY = """
+stages:
+  make_it:
+    cmd: mkdir -p data/made && cp data/given/a.txt data/made/data.yaml
+    deps:
+      - data/given
+    outs:
+      - data/made
+"""
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> Path:
+    """What a stage of somebody else would leave if it ran."""
+    return tmp_path / "somebody-elses-stage-ran"
+
+
+def test_only_the_stage_of_the_projects_own_that_makes_the_folder_is_run(project_root: Path, trap: Path) -> None:
+    (project_root / "dvc.yaml").write_text(NEEDY, encoding="utf-8")
+    given = project_root / "data" / "given"
+    given.mkdir(parents=True)
+    (given / "a.txt").write_text("names: [person]", encoding="utf-8")
+    (given / "dvc.yaml").write_text(HOSTILE.format(trap=trap, out="a.txt"), encoding="utf-8")
+    store = store_of(project_root)
+    assert store.make(project_root / "data" / "made")
+    assert (project_root / "data" / "made" / "data.yaml").is_file()
+    assert not trap.exists(), "the data that the stage reads bring a stage of their own"
+    assert store.recipe(given / "a.txt") is None
+
+
+@pytest.mark.parametrize("mark", [".dvc", ".git"])
+def test_a_folder_that_is_a_project_of_its_own_is_neither_pulled_nor_made(
+    project_root: Path, trap: Path, mark: str
+) -> None:
+    foreign = project_root / "data" / "foreign"
+    (foreign / mark).mkdir(parents=True)
+    (foreign / "dvc.yaml").write_text(HOSTILE.format(trap=trap, out="inner"), encoding="utf-8")
+    (foreign / "inner.dvc").write_text(f"outs:\n- md5: {'0' * 32}.dir\n  path: inner\n", encoding="utf-8")
+    own = (project_root / "dvc.yaml").read_text(encoding="utf-8")
+    (project_root / "dvc.yaml").write_text(own + "      - data/foreign/inner\n", encoding="utf-8")
+    store = store_of(project_root)
+    assert store.recorded_hash(foreign / "inner") is not None
+    assert not store.pull(foreign / "inner")
+    assert not store.make(foreign / "inner")
+    assert not trap.exists()
+    with pytest.raises(DatasetError, match="not a data set of this project"):
+        store.push(foreign / "inner")
+
+
+def test_data_outside_the_project_are_read_and_nothing_there_is_run_or_written(
+    project_root: Path, trap: Path, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "somebody" / "data"
+    shutil.copytree(project_root / ".dvc", foreign / ".dvc")
+    (foreign / ".dvc" / "config").write_text(
+        f"[core]\n    site_cache_dir = {foreign}\n    remote = trap\n['remote \"trap\"']\n    url = {foreign}/trap\n"
+    )
+    (foreign / "data.yaml").write_text("names: [person]\n", encoding="utf-8")
+    (foreign / "dvc.yaml").write_text(HOSTILE.format(trap=trap, out="."), encoding="utf-8")
+    (foreign.parent / "dvc.yaml").write_text(HOSTILE.format(trap=trap, out="data"), encoding="utf-8")
+    (foreign.parent / "data.dvc").write_text(f"outs:\n- md5: {'0' * 32}.dir\n  path: data\n", encoding="utf-8")
+    own = (project_root / "dvc.yaml").read_text(encoding="utf-8")
+    (project_root / "dvc.yaml").write_text(own + "      - ../somebody/data\n", encoding="utf-8")
+    before = {path: path.stat().st_mtime_ns for path in foreign.parent.rglob("*")}
+    store = store_of(project_root)
+    assert store.content_hash(foreign) is not None
+    assert store.recorded_hash(foreign) is not None
+    assert not store.pull(foreign)
+    assert not store.make(foreign)
+    assert {path: path.stat().st_mtime_ns for path in foreign.parent.rglob("*")} == before
+    assert not trap.exists()
+
+
+def test_a_stage_that_works_in_another_folder_makes_what_lies_there(project_root: Path) -> None:
+    (project_root / "dvc.yaml").write_text(
+        "stages:\n  inner:\n    cmd: 'true'\n    wdir: data\n    outs:\n      - ./made\n", encoding="utf-8"
+    )
+    store = store_of(project_root)
+    assert store.recipe(project_root / "data" / "made") == "inner"
+    assert store.recipe(project_root / "made") is None
+
+
+def test_a_stage_is_told_no_key(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CV_YOLO_SERVER_API_KEY", "hidden-word")
+    monkeypatch.setenv("CV_YOLO_SERVER_URL", "http://127.0.0.1:1")
+    (project_root / "dvc.yaml").write_text(
+        "stages:\n  spy:\n    cmd: mkdir data && env > data/spied\n    outs:\n      - data/spied\n", encoding="utf-8"
+    )
+    assert Bootstrap(Settings(root=project_root)).dvc.make(project_root / "data" / "spied")
+    assert "hidden-word" not in (project_root / "data" / "spied").read_text(encoding="utf-8")

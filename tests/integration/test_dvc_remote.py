@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from cv_yolo.adapters.dvc_store import DvcStore
 from cv_yolo.adapters.s3_store import S3Store
 from cv_yolo.domain.addresses import ObjectStoreAddress
 from cv_yolo.domain.stack import Deed
-from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo.errors import DatasetError, ServiceUnavailableError
 from cv_yolo.settings import Settings
 
 BUCKET = "dvc"
@@ -55,48 +55,142 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def store_of(root: Path) -> DvcStore:
-    return DvcStore(root=root, environment=os.environ | Settings(root=root).isolation())
+OWN_REMOTE = "[core]\n    remote = own\n['remote \"own\"']\n    url = ../../own-remote\n"
+FORMER = """[core]
+    remote = minio
+['remote "minio"']
+    url = s3://dvc/store
+    region = us-east-1
+    access_key_id = {key}
+    secret_access_key = {secret}
+    endpointurl = http://127.0.0.1:9000
+"""
+
+
+def store_of(root: Path, *, home: Path | None = None, report: Callable[[str], None] = lambda _: None) -> DvcStore:
+    settings = Settings(root=root, CV_YOLO_HOME=home)
+    return DvcStore(root=root, environment=os.environ | settings.isolation(), report=report)
+
+
+def home_config(root: Path) -> Path:
+    return root / ".cv-yolo" / "dvc" / "global" / "config"
+
+
+def project_settings(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (root / ".dvc").glob("config*")}
 
 
 def test_data_pushed_to_the_remote_come_back_from_it(root: Path, objects: ObjectStoreAddress) -> None:
     data, store = root / "data" / "mine", store_of(root)
     assert store.set_remote(objects, BUCKET) is Deed.MADE
     assert store.set_remote(objects, BUCKET) is Deed.UNCHANGED
-    subprocess.run(_dvc("push"), cwd=root, env=os.environ | Settings(root=root).isolation(), check=True)
+    store.push(data)
     shutil.rmtree(root / ".dvc" / "cache")
     shutil.rmtree(data)
     assert store.pull(data)
     assert (data / "data.yaml").read_text(encoding="utf-8") == "names: [person]\n"
 
 
-def test_the_keys_are_the_owners_alone_and_no_business_of_git(root: Path, objects: ObjectStoreAddress) -> None:
+def test_the_keys_are_in_the_home_for_its_owner_alone_and_the_project_is_not_touched(
+    root: Path, objects: ObjectStoreAddress
+) -> None:
+    before = project_settings(root)
     store_of(root).set_remote(objects, BUCKET)
-    kept = root / ".dvc" / "config.local"
+    kept = home_config(root)
     assert kept.stat().st_mode & 0o777 == 0o600
     assert objects.secret_key in kept.read_text(encoding="utf-8")
-    seen = subprocess.run(
-        ["git", "status", "--porcelain", "-uall"], cwd=root, capture_output=True, text=True, check=True
-    )
-    assert "config.local" not in seen.stdout
+    assert project_settings(root) == before
 
 
 def test_another_address_replaces_the_former_one(root: Path, objects: ObjectStoreAddress) -> None:
     store = store_of(root)
     store.set_remote(objects, BUCKET)
     assert store.set_remote(replace(objects, endpoint_url=None), BUCKET) is Deed.CHANGED
-    assert "endpointurl" not in (root / ".dvc" / "config.local").read_text(encoding="utf-8")
+    assert "endpointurl" not in home_config(root).read_text(encoding="utf-8")
 
 
 def test_a_forgotten_remote_leaves_the_projects_own_default(root: Path, objects: ObjectStoreAddress) -> None:
-    store, kept = store_of(root), root / ".dvc" / "config.local"
+    store, kept = store_of(root), home_config(root)
     store.forget_remote()
     assert not kept.exists()
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text("[core]\nautostage = true\n[cache]\ntype = hardlink\n", encoding="utf-8")
     store.set_remote(objects, BUCKET)
     store.forget_remote()
-    assert objects.secret_key not in kept.read_text(encoding="utf-8")
-    assert "minio" not in kept.read_text(encoding="utf-8")
+    left = kept.read_text(encoding="utf-8")
+    assert objects.secret_key not in left
+    assert "minio" not in left
+    assert "type = hardlink" in left
     store.forget_remote()
+
+
+def test_two_homes_in_one_project_each_use_their_own_remote(
+    root: Path, objects: ObjectStoreAddress, tmp_path: Path
+) -> None:
+    data = root / "data" / "mine"
+    (root / ".dvc" / "config").write_text(OWN_REMOTE, encoding="utf-8")
+    (root / ".dvc" / "config.local").unlink(missing_ok=True)
+    one, other, embedded = (store_of(root, home=tmp_path / name) for name in ("one", "other", "embedded"))
+    one.set_remote(objects, f"{BUCKET}/first")
+    other.set_remote(objects, f"{BUCKET}/second")
+    embedded.forget_remote()
+    one.push(data)
+    shutil.rmtree(root / ".dvc" / "cache")
+    shutil.rmtree(data)
+    assert not other.pull(data), "it was pushed to the first one's only"
+    assert not embedded.pull(data)
+    assert one.pull(data)
+    embedded.push(data)
+    assert any((tmp_path / "own-remote").rglob("*.dir"))
+
+
+def test_a_remote_of_the_same_name_in_the_project_does_not_mix_with_the_stacks(
+    root: Path, objects: ObjectStoreAddress
+) -> None:
+    own = OWN_REMOTE.replace("own", "minio").replace("../../minio-remote", "s3://elsewhere/store")
+    (root / ".dvc" / "config").write_text(own + "    endpointurl = http://127.0.0.1:1\n", encoding="utf-8")
+    data, store = root / "data" / "mine", store_of(root)
+    store.set_remote(objects, f"{BUCKET}/beside")
+    store.push(data)
+    shutil.rmtree(root / ".dvc" / "cache")
+    shutil.rmtree(data)
+    assert store.pull(data)
+
+
+def test_what_an_earlier_version_wrote_into_the_project_is_taken_back_and_a_persons_own_settings_stay(
+    root: Path, objects: ObjectStoreAddress
+) -> None:
+    local, told = root / ".dvc" / "config.local", list[str]()
+    former = FORMER.format(key=objects.access_key, secret=objects.secret_key)
+    local.write_text(former + "[cache]\n    type = hardlink\n", encoding="utf-8")
+    store_of(root, report=told.append).forget_remote()
+    left = local.read_text(encoding="utf-8")
+    assert objects.secret_key not in left
+    assert "minio" not in left
+    assert "type = hardlink" in left
+    assert local.stat().st_mode & 0o777 == 0o600
+    (sentence,) = told
+    assert str(local) in sentence
+    assert "cv-yolo data push" in sentence
+    local.write_text(former, encoding="utf-8")
+    store_of(root).set_remote(objects, BUCKET)
+    assert not local.exists(), "nothing was left in it"
+
+
+def test_a_remote_that_a_person_said_locally_is_left_alone(root: Path) -> None:
+    local, told = root / ".dvc" / "config.local", list[str]()
+    local.write_text("['remote \"minio\"']\n    access_key_id = mine\n    secret_access_key = mine\n", encoding="utf-8")
+    before = local.read_bytes()
+    store_of(root, report=told.append).forget_remote()
+    assert (local.read_bytes(), told) == (before, [])
+
+
+def test_a_push_of_files_that_are_nowhere_is_an_error(root: Path, objects: ObjectStoreAddress) -> None:
+    store = store_of(root)
+    store.set_remote(objects, f"{BUCKET}/nothing")
+    shutil.rmtree(root / ".dvc" / "cache")
+    with pytest.raises(DatasetError, match="neither in DVC's cache nor on the remote"):
+        store.push(root / "data" / "mine")
 
 
 def test_a_project_without_dvc_has_no_remote(tmp_path: Path, objects: ObjectStoreAddress) -> None:

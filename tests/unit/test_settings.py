@@ -51,12 +51,23 @@ def test_another_home_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert Settings().decisions == tmp_path / "reports" / "decisions"
 
 
-def test_every_folder_that_the_libraries_are_given_is_under_our_home(tmp_path: Path) -> None:
-    settings = Settings(root=tmp_path)
+def test_every_folder_that_the_libraries_are_given_is_under_our_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    settings = Settings(root=Path("/srv/project"))
     told = {name: value for name, value in settings.isolation().items() if name != "AWS_CA_BUNDLE"}
     folders = [Path(value) for value in told.values() if os.sep in value]
-    assert len(folders) == 6
+    assert len(folders) == 7
     assert all(folder.is_relative_to(settings.home) for folder in folders)
+
+
+def test_temporary_files_are_kept_apart_unless_a_person_chose_or_the_path_is_too_long_for_a_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    assert Settings(root=Path("/srv/project")).isolation()["TMPDIR"] == "/srv/project/.cv-yolo/tmp"
+    assert "TMPDIR" not in Settings(root=Path("/srv", "long" * 20)).isolation()
+    monkeypatch.setenv("TMPDIR", "/scratch/me")
+    assert "TMPDIR" not in Settings(root=Path("/srv/project")).isolation()
 
 
 def test_our_parts_work_under_that_environment_and_forget_foreign_servers(

@@ -1,22 +1,28 @@
 """DVC behind the ports `DatasetStore` and `DatasetRemote`.
 
-Its command line does what changes data, its hash what only looks, its configuration what would show a secret otherwise.
+Its command line does what changes data, its hash what only looks. A server's remote is said in the home's own
+configuration and named to each command: the project's, which git or another home shares, is not touched (ADR 16).
 """
 
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from cv_yolo.domain.addresses import ObjectStoreAddress
-from cv_yolo.domain.stack import DATASET_REMOTE, Deed
+from cv_yolo.domain.stack import DATASET_REMOTE, DATASET_REMOTE_BESIDE, Deed
 from cv_yolo.errors import CvYoloError, DatasetError, ServiceUnavailableError
+from cv_yolo.files import write_secret
 
 HASH_KEY: Final = "md5"
+CONFIG_FOLDER: Final = "DVC_GLOBAL_CONFIG_DIR"  # the home's own, of which only this machine's user knows
+WRITTEN_BEFORE: Final = {"url", "region", "access_key_id", "secret_access_key"}  # by us, into `.dvc/config.local`
+NOT_HERE: Final = "Checkout failed for following targets"
+NEVER_KEPT: Final = "Missing cache files"
 REFUSED: Final = ("Forbidden", "(403)", "SignatureDoesNotMatch", "InvalidAccessKeyId", "Unable to locate credentials")
 UNREACHABLE: Final = (
     "failed to connect",
@@ -28,68 +34,83 @@ UNREACHABLE: Final = (
 
 
 class DvcStore:
-    """The DVC project in `root` (with `dvc.yaml` and `.dvc/`); where there is none, nothing is recorded."""
+    """The DVC project in `root` (with `dvc.yaml` and `.dvc/`); where there is none, nothing is recorded.
 
-    def __init__(self, *, root: Path, environment: Mapping[str, str]) -> None:
-        self._root = root
+    Only what belongs to this project is pulled, pushed or made: not what lies elsewhere, or in a project of its own.
+    """
+
+    def __init__(
+        self, *, root: Path, environment: Mapping[str, str], report: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._root, self._report = root, report
         self._environment = dict(environment)
         self._environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
+        self._remote: tuple[str, ...] = ()
 
     def pull(self, root: Path) -> bool:
-        """Fetch the recorded revision from cache or remote; False where none is recorded, or nobody has it.
+        """Fetch the recorded revision from cache or remote; False where none is recorded, or it was never pushed.
 
-        Raises `ServiceUnavailableError` where the remote does not answer or refuses our key.
+        Raises `ServiceUnavailableError` where the remote does not answer or refuses our key, `DatasetError` with DVC's
+        own words for every other failure.
         """
-        if self.recorded_hash(root) is None:
+        if self.recorded_hash(root) is None or not self._is_ours(root):
             return False
-        pulled = self._dvc("pull", self._relative(root))
-        if pulled.returncode != 0 and _blames_remote(pulled.stderr):
-            raise _failed(f"{self._relative(root)}: cannot be pulled", pulled.stderr, "pull")
-        return pulled.returncode == 0
+        pulled = self._dvc("pull", *self._remote, self._relative(root))
+        if pulled.returncode == 0:
+            return True
+        if NOT_HERE in pulled.stderr and len(_errors(pulled.stderr)) == 1:
+            return False
+        raise _failed(f"{self._relative(root)}: cannot be pulled", pulled.stderr, "pull")
+
+    def push(self, root: Path) -> None:
+        """Keep the recorded revision on the remote."""
+        if not self._is_ours(root):
+            raise DatasetError(f"{root}: not a data set of this project", hint=f"it is pushed in its own: cd {root}")
+        self._push(root, f"{self._relative(root)}: cannot be pushed")
+
+    def recipe(self, root: Path) -> str | None:
+        """The stage of the project's own `dvc.yaml` that makes the folder; those of other folders do not count."""
+        return self._stage_of(root) if self._is_ours(root) else None
 
     def make(self, root: Path) -> bool:
-        """Run the stage that makes the folder and push its result; False where no stage makes it."""
-        stage = self._stage_of(root)
+        """Run the stage that makes the folder, and no other, and push its result; False where no stage makes it."""
+        stage = self.recipe(root)
         if stage is None:
             return False
-        made = self._dvc("repro", stage)
+        made = self._dvc("repro", "--single-item", stage)
         if made.returncode != 0:
             raise DatasetError(
                 f"{self._relative(root)}: the DVC stage {stage!r} that makes it failed: {_last_line(made.stderr)}",
-                hint=f"run `dvc repro {stage}` to see all it says",
+                hint=f"run `dvc repro {stage}` to see all it says, and to run the stages that it depends on",
             )
-        pushed = self._dvc("push", self._relative(root))
-        if pushed.returncode != 0:
-            raise _failed(f"{self._relative(root)}: made, but not kept", pushed.stderr, "push")
+        self._push(root, f"{self._relative(root)}: made, but not kept")
         return True
 
     def set_remote(self, objects: ObjectStoreAddress, bucket: str) -> Deed | None:
-        """Use a bucket of the object store by default; said in `.dvc/config.local`, which git ignores, for its keys."""
-        local = self._root / ".dvc" / "config.local"
-        if not local.parent.is_dir():
+        """Use a bucket of the object store; its keys are kept in the home, for its owner alone."""
+        project = self._root / ".dvc"
+        if not project.is_dir():
             return None
+        self._clean_project()
+        name = DATASET_REMOTE_BESIDE if DATASET_REMOTE in _remotes(project) else DATASET_REMOTE
         wanted = {"url": f"s3://{bucket}/store", "region": objects.region, "access_key_id": objects.access_key}
         wanted |= {"secret_access_key": objects.secret_key}
         wanted |= {} if objects.endpoint_url is None else {"endpointurl": objects.endpoint_url}
-        local.touch(mode=0o600)
-        local.chmod(0o600)
-        with _local_settings(local.parent) as settings:
-            known = dict(settings.get("remote", {}).get(DATASET_REMOTE, {}))
-            default = settings.get("core", {}).get("remote")
-            settings.setdefault("remote", {})[DATASET_REMOTE] = wanted
-            settings.setdefault("core", {})["remote"] = DATASET_REMOTE
-        if (known, default) == (wanted, DATASET_REMOTE):
+        known = _settings(self._home_config)
+        config = _without_ours(known) | {"core": {"remote": name}, _section(name): wanted}
+        self._remote = ("--remote", name)
+        if known == config:
             return Deed.UNCHANGED
-        return Deed.CHANGED if known else Deed.MADE
+        write_secret(self._home_config, _text_of(config))
+        return Deed.CHANGED if _section(name) in known else Deed.MADE
 
     def forget_remote(self) -> None:
-        """Use again by default what the project itself says; whatever was pushed stays there."""
-        local = self._root / ".dvc" / "config.local"
-        if local.is_file():
-            with _local_settings(local.parent) as settings:
-                settings.get("remote", {}).pop(DATASET_REMOTE, None)
-                if settings.get("core", {}).get("remote") == DATASET_REMOTE:
-                    del settings["core"]["remote"]
+        """Use what the project itself says; whatever was pushed stays there."""
+        self._clean_project()
+        known = _settings(self._home_config)
+        if known != _without_ours(known):
+            write_secret(self._home_config, _text_of(_without_ours(known)))
+        self._remote = ()
 
     def content_hash(self, root: Path) -> str | None:
         """DVC's directory hash of what is in the folder now; None where the folder is missing."""
@@ -113,16 +134,53 @@ class DvcStore:
             outputs += [output for output in stage.get("outs", []) if output["path"] == relative]
         return next((str(output[HASH_KEY]) for output in outputs if HASH_KEY in output), None)
 
+    def _push(self, root: Path, what: str) -> None:
+        pushed = self._dvc("push", *self._remote, self._relative(root))
+        if pushed.returncode != 0 or NEVER_KEPT in pushed.stderr:
+            raise _failed(what, pushed.stderr, "push")
+
     def _stage_of(self, root: Path) -> str | None:
         relative = self._relative(root)
         for name, stage in _read(self._root / "dvc.yaml").get("stages", {}).items():
-            paths = [next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", [])]
-            if relative in paths:
+            outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", [])]
+            if relative in (Path(os.path.normpath(Path(stage.get("wdir", "."), out))).as_posix() for out in outs):
                 return str(name)
         return None
 
+    def _is_ours(self, root: Path) -> bool:
+        """Whether the folder belongs to this project: inside it, and in no other project inside it."""
+        here, top = root.resolve(), self._root.resolve()
+        if top not in here.parents:
+            return False
+        between = [each for each in (here, *here.parents) if top in each.parents]
+        return not any((each / mark).exists() for each in between for mark in (".dvc", ".git"))
+
     def _relative(self, root: Path) -> str:
         return Path(os.path.relpath(root.resolve(), self._root.resolve())).as_posix()
+
+    @property
+    def _home_config(self) -> Path:
+        return Path(self._environment[CONFIG_FOLDER]) / "config"
+
+    def _clean_project(self) -> None:
+        """Take back what an earlier version wrote into the project's local settings; a person's own stay."""
+        local = self._root / ".dvc" / "config.local"
+        settings = _settings(local)
+        section = _section(DATASET_REMOTE)
+        ours = settings.get(section, {})
+        if set(ours) - {"endpointurl"} != WRITTEN_BEFORE or not ours["url"].endswith("/store"):
+            return
+        del settings[section]
+        if settings.get("core", {}).get("remote") == DATASET_REMOTE:
+            del settings["core"]["remote"]
+        if any(settings.values()):
+            write_secret(local, _text_of(settings))
+        else:
+            local.unlink()
+        self._report(
+            f"{local}: the object store's keys that an earlier version wrote there were removed: each home keeps its "
+            "own. `cv-yolo data push FOLDER` and `data pull FOLDER` use the remote of the home."
+        )
 
     def _dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -131,15 +189,46 @@ class DvcStore:
             env=self._environment,
             capture_output=True,
             text=True,
-            check=False,  # every caller reads the exit code: `pull` answers with it, `make` raises with DVC's own words
+            check=False,  # every caller reads the exit code, and raises with DVC's own words
         )
 
 
-def _local_settings(folder: Path) -> Any:
-    """What `dvc config --local` keeps, to be changed within a block; no command line shows it."""
-    from dvc.config import Config
+def _settings(path: Path) -> dict[str, dict[str, str]]:
+    """What a configuration file of DVC says, by section; nothing where there is none."""
+    if not path.is_file():
+        return {}
+    from configobj import ConfigObj, ConfigObjError
 
-    return Config(str(folder), validate=False).edit("local", validate=False)
+    try:
+        found: dict[str, Any] = ConfigObj(str(path), encoding="utf-8", interpolation=False).dict()
+    except (OSError, ValueError, ConfigObjError) as error:
+        raise DatasetError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    return {name: section for name, section in found.items() if isinstance(section, dict)}
+
+
+def _text_of(settings: Mapping[str, Mapping[str, str]]) -> str:
+    from configobj import ConfigObj
+
+    return "\n".join([*ConfigObj(settings, interpolation=False).write(), ""])
+
+
+def _section(remote: str) -> str:
+    return f'remote "{remote}"'
+
+
+def _without_ours(settings: Mapping[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """The settings of a home but for our remote, and that it is the default."""
+    ours = {DATASET_REMOTE, DATASET_REMOTE_BESIDE}
+    kept = {name: dict(section) for name, section in settings.items() if name not in map(_section, ours)}
+    if kept.get("core", {}).get("remote") in ours:
+        del kept["core"]
+    return kept
+
+
+def _remotes(project: Path) -> set[str]:
+    """The names of the remotes that the project's own configuration knows."""
+    sections = {name for file in ("config", "config.local") for name in _settings(project / file)}
+    return {name.removeprefix('remote "').removesuffix('"') for name in sections if name.startswith('remote "')}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -154,10 +243,13 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
+def _errors(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip().lower().startswith("error")]
+
+
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith("error")]
-    return (errors or lines or ["no message"])[-1].removeprefix("ERROR: ")
+    return (_errors(text) or lines or ["no message"])[-1].removeprefix("ERROR: ")
 
 
 def _blames_remote(text: str) -> bool:
@@ -176,6 +268,11 @@ def _failed(what: str, text: str, command: str) -> CvYoloError:
     if any(mark in text for mark in UNREACHABLE):
         return ServiceUnavailableError(
             f"{what}: the remote does not answer: {reason}", hint="is it up? `cv-yolo status` and `cv-yolo doctor` tell"
+        )
+    if NEVER_KEPT in text:
+        return DatasetError(
+            f"{what}: the recorded files are neither in DVC's cache nor on the remote",
+            hint="record what is there now (`dvc add`, or `dvc commit` for what a stage made), or push where they are",
         )
     return DatasetError(
         f"{what}: {reason}", hint=f"run `dvc {command}` to see all it says; `dvc remote list` shows where it goes"

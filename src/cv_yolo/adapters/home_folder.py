@@ -52,6 +52,7 @@ def keep_private(home: Path) -> Iterator[str]:
         _close_inside(home, Path(), found)
         _forget_dvc_state(home)
         yield _sentence(home, former, found)
+    (home / "tmp").mkdir(mode=PRIVATE, exist_ok=True)
     inner = home
     for name in (*DVC_STATE.parts, "repo"):  # DVC would make it writable for everybody
         inner /= name

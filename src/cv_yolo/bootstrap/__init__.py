@@ -33,9 +33,12 @@ SERVERS = (  # which servers are used, and as whom, is said by our own settings 
     *("ZENML_STORE_URL", "ZENML_STORE_API_KEY"),
     *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_RUN_ID"),
 )
-SECRETS = (  # no business of a training or a prediction
+SERVER_SECRETS = (  # no business of a stage that makes data
     *("CV_YOLO_SERVER_URL", "CV_YOLO_SERVER_API_KEY", "ZENML_STORE_URL", "ZENML_STORE_API_KEY"),
     *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
+)
+SECRETS = (  # no business of a training or a prediction
+    *SERVER_SECRETS,
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
 )
 # Threads that wait for each other sleep: spinning, they keep others from the cores (docs/performance.md).
@@ -133,8 +136,10 @@ class Bootstrap(RecordParts):
 
     @property
     def dataset_store(self) -> DatasetStore:
-        """DVC, with the stack's remote where this machine is connected to one."""
-        if self.settings.connection is not None:
+        """DVC, with the stack's remote where this machine is connected to one, else with the project's own."""
+        if self.settings.connection is None:
+            self.dvc.forget_remote()
+        else:
             self.dvc.set_remote(self.stack_addresses.objects, DATASETS_BUCKET)
         return self.dvc
 
@@ -143,7 +148,8 @@ class Bootstrap(RecordParts):
         """DVC as the project has set it up."""
         from cv_yolo.adapters.dvc_store import DvcStore
 
-        return DvcStore(root=self.settings.root, environment=os.environ)
+        environment = {name: value for name, value in os.environ.items() if name not in SERVER_SECRETS}
+        return DvcStore(root=self.settings.root, environment=environment, report=self.report)
 
     @cached_property
     def pretrained_weights(self) -> "PretrainedWeights":

@@ -1,7 +1,8 @@
-"""`cv-yolo data`: make or check a data set."""
+"""`cv-yolo data`: make or check a data set; keep its revisions, and fetch them."""
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -9,10 +10,27 @@ from cv_yolo.domain.dataset import DatasetManifest, Split
 from cv_yolo.domain.training import STRIDE_PX
 from cv_yolo.errors import DatasetError
 
+if TYPE_CHECKING:
+    from cv_yolo.workflows.prepare_dataset import DatasetSource
+
+REMOTE_EPILOGUE: Final = """
+\b
+Examples:
+  dvc add data/mine && cv-yolo data push data/mine     records a revision, and keeps it
+  cv-yolo data pull data/mine                          on another machine, or in a fresh clone
+
+The remote is that of the stack this home is connected to, else the project's own (`dvc remote list`). DVC's own
+commands use the same one in a shell that says where the home is:
+
+\b
+  export DVC_GLOBAL_CONFIG_DIR=$PWD/.cv-yolo/dvc/global DVC_SITE_CACHE_DIR=$PWD/.cv-yolo/dvc/site
+  dvc push --remote minio
+"""
+
 
 @click.group()
 def data() -> None:
-    """Make or check a data set."""
+    """Make or check a data set; keep its recorded revision, and fetch it."""
 
 
 @data.command(
@@ -59,16 +77,35 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest's summary as JSON.")
 def check(folder: Path, as_json: bool) -> None:
     """Decode every image, check every label, and name the revision."""
+    from cv_yolo.workflows.prepare_dataset import prepare_dataset
+
+    _print(prepare_dataset(_source(folder)), folder, as_json)
+
+
+@data.command(epilog=REMOTE_EPILOGUE)
+@click.argument("folder", type=click.Path(path_type=Path))
+def push(folder: Path) -> None:
+    """Keep the revision that DVC has recorded of FOLDER on the remote."""
+    from cv_yolo.workflows.prepare_dataset import push_dataset
+
+    push_dataset(_source(folder))
+    click.echo(f"{folder}: its recorded revision is on the remote.")
+
+
+@data.command(epilog=REMOTE_EPILOGUE)
+@click.argument("folder", type=click.Path(path_type=Path))
+def pull(folder: Path) -> None:
+    """Fetch the revision that DVC has recorded of FOLDER from the remote."""
+    from cv_yolo.workflows.prepare_dataset import pull_dataset
+
+    pull_dataset(_source(folder))
+    click.echo(f"{folder}: its recorded revision is here.")
+
+
+def _source(folder: Path) -> "DatasetSource":
     from cv_yolo.bootstrap import Bootstrap
-    from cv_yolo.workflows.prepare_dataset import DatasetSource, prepare_dataset
 
-    parts = Bootstrap()
-
-    def report(text: str) -> None:
-        click.echo(text, err=True)
-
-    source = DatasetSource(root=folder.resolve(), folder=parts.dataset_folder, store=parts.dataset_store, report=report)
-    _print(prepare_dataset(source), folder, as_json)
+    return Bootstrap().dataset_source(folder.resolve(), lambda text: click.echo(text, err=True))
 
 
 def _refuse_foreign_folder(out: Path) -> None:

@@ -42,7 +42,7 @@ COMMANDS: Final = {  # name -> module, imported only when the command is asked f
 SUMMARIES: Final = {
     "baseline": "Train, evaluate and judge one detector.",
     "grid": "Train a grid of detectors, compare them, promote the best.",
-    "data": "Make or check a data set.",
+    "data": "Make or check a data set; keep its revisions, and fetch them.",
     "runs": "List the tracked runs.",
     "show": "Show one run: parameters, scores, origin.",
     "evaluate": "Score a model on a split, with an interval for every figure.",

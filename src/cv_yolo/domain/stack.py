@@ -14,6 +14,7 @@ OBJECTS_SECRET: Final = "minio_zenml_secret"
 TRACKING_SECRET: Final = "mlflow_zenml_secret"
 SERVICE_ACCOUNT: Final = "cv-yolo"
 DATASET_REMOTE: Final = "minio"
+DATASET_REMOTE_BESIDE: Final = "minio-of-the-stack"  # where the project has a remote of the first name itself
 
 
 class Kind(StrEnum):

@@ -61,6 +61,12 @@ class DatasetStore(Protocol):
     def pull(self, root: Path) -> bool:
         """Fetch the recorded revision; False where there is none to fetch."""
 
+    def push(self, root: Path) -> None:
+        """Keep the recorded revision where others can pull it."""
+
+    def recipe(self, root: Path) -> str | None:
+        """The name of the recorded recipe that makes the data; None where there is none."""
+
     def make(self, root: Path) -> bool:
         """Make the data by its recorded recipe and keep the result; False where there is no recipe."""
 

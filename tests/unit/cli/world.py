@@ -40,6 +40,12 @@ class NoStore:
     def pull(self, root: Path) -> bool:
         return False
 
+    def push(self, root: Path) -> None:
+        raise AssertionError("nothing is recorded")
+
+    def recipe(self, root: Path) -> str | None:
+        return None
+
     def make(self, root: Path) -> bool:
         return False
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.domain.dataset import Split
-from cv_yolo.errors import DatasetError
+from cv_yolo.errors import DatasetError, ServiceUnavailableError
 from cv_yolo.ports import FoundDataset
-from cv_yolo.workflows.prepare_dataset import DatasetSource, prepare_dataset
+from cv_yolo.workflows.prepare_dataset import DatasetSource, prepare_dataset, pull_dataset, push_dataset
 from tests.builders import a_manifest, an_image
 from tests.fakes import FakeDatasetFolder, FakeDatasetStore
 
@@ -55,13 +55,55 @@ def test_a_data_set_that_cannot_be_pulled_is_made():
     source, told = a_source(folder, FakeDatasetStore(folder, recipes={ROOT: WHOLE}))
     manifest = prepare_dataset(source)
     assert (manifest.images, manifest.versioned) == (IMAGES, True)
-    assert told[1:] == ["tiny_coco could not be pulled (`dvc pull` says why): making it"]
+    assert told == ["tiny_coco is not here yet: making it (stage make_it of dvc.yaml)"]
 
 
 def test_a_recorded_data_set_that_the_remote_lost_is_made_again():
     folder = FakeDatasetFolder()
     store = FakeDatasetStore(folder, recorded={ROOT: WHOLE}, recipes={ROOT: WHOLE}, lost=True)
-    assert prepare_dataset(a_source(folder, store)[0]).images == IMAGES
+    source, told = a_source(folder, store)
+    assert prepare_dataset(source).images == IMAGES
+    assert told == [
+        "tiny_coco is not here: asking DVC for it",
+        "tiny_coco is not here yet: making it (stage make_it of dvc.yaml)",
+    ], "what was never pushed is no failure"
+
+
+def test_a_remote_that_fails_is_no_reason_to_make_the_data_again():
+    class Down(FakeDatasetStore):
+        def pull(self, root):
+            raise ServiceUnavailableError("the remote does not answer")
+
+    folder = FakeDatasetFolder()
+    source, _ = a_source(folder, Down(folder, recorded={ROOT: WHOLE}, recipes={ROOT: WHOLE}))
+    with pytest.raises(ServiceUnavailableError):
+        prepare_dataset(source)
+    assert not folder.exists(ROOT)
+
+
+def test_a_recorded_revision_is_pulled_on_request_and_pushed():
+    folder = FakeDatasetFolder()
+    store = FakeDatasetStore(folder, recorded={ROOT: WHOLE})
+    source, _ = a_source(folder, store)
+    pull_dataset(source)
+    assert folder.exists(ROOT)
+    push_dataset(source)
+    assert store.pushed == [ROOT]
+
+
+def test_a_revision_that_was_never_pushed_cannot_be_pulled():
+    folder = FakeDatasetFolder()
+    source, _ = a_source(folder, FakeDatasetStore(folder, recorded={ROOT: WHOLE}, lost=True))
+    with pytest.raises(DatasetError, match="neither DVC's cache nor its remote") as refusal:
+        pull_dataset(source)
+    assert "cv-yolo data push" in refusal.value.hint
+
+
+@pytest.mark.parametrize("work", [pull_dataset, push_dataset])
+def test_what_was_never_recorded_is_neither_pulled_nor_pushed(work):
+    with pytest.raises(DatasetError, match="DVC has recorded no revision") as refusal:
+        work(a_source(a_folder())[0])
+    assert "dvc add" in refusal.value.hint
 
 
 def test_a_data_set_that_is_nowhere_and_has_no_recipe_is_an_error_that_says_what_to_do():

@@ -19,10 +19,16 @@ LOST: Final = re.compile(r"md5: ([0-9a-f]{32}(?:\.dir)?)")
 
 
 class DvcProbe:
-    """Tries DVC in the project at `root`; a command that hangs is ended after `patience_s`."""
+    """Tries DVC in the project at `root`; a command that hangs is ended after `patience_s`.
 
-    def __init__(self, *, root: Path, environment: Mapping[str, str], patience_s: float) -> None:
+    With a server, `connected`, the remote is the one that the home says, else the project's own.
+    """
+
+    def __init__(
+        self, *, root: Path, environment: Mapping[str, str], patience_s: float, connected: bool = False
+    ) -> None:
         self._root, self._environment, self._patience_s = root, dict(environment), patience_s
+        self._connected = connected
 
     def is_project(self) -> bool:
         """Whether the folder keeps data revisions."""
@@ -34,11 +40,15 @@ class DvcProbe:
         return told.partition("\n")[0].removeprefix("DVC version: ")
 
     def remote(self) -> tuple[str, str] | None:
-        """The default remote, its name and address."""
+        """The remote that runs here use, its name and address."""
         from dvc.config import Config, ConfigError
 
         try:
-            config = Config(str(self._root / ".dvc"))
+            if self._connected:
+                home = Path(self._environment["DVC_GLOBAL_CONFIG_DIR"], Config.CONFIG)
+                config = Config.load_file(str(home)) if home.is_file() else {}
+            else:
+                config = Config(str(self._root / ".dvc"))
         except ConfigError as error:
             raise ServiceUnavailableError(f"DVC's configuration: {' '.join(str(error).split())}") from error
         name = config.get("core", {}).get("remote")
@@ -54,7 +64,8 @@ class DvcProbe:
 
     def absent(self) -> Mapping[str, bool]:
         """The recorded data sets that are not complete on the remote, and whether a stage makes them."""
-        told = self._done("status", "--cloud", "--json")
+        remote = self.remote()
+        told = self._done("status", "--cloud", "--json", *(("--remote", remote[0]) if remote else ()))
         try:
             states = json.loads(told.stdout)
         except ValueError as error:

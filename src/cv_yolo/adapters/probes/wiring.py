@@ -51,7 +51,10 @@ class ServerProbes:
     def datasets(self) -> DvcProbe:
         """Who tries DVC."""
         return DvcProbe(
-            root=self.settings.root, environment=self.environment, patience_s=self.patience_s * COMMAND_PATIENCE
+            root=self.settings.root,
+            environment=self.environment,
+            patience_s=self.patience_s * COMMAND_PATIENCE,
+            connected=self.settings.connection is not None,
         )
 
     def machine(self) -> LocalProbe:

@@ -42,14 +42,14 @@ def _storage(probe: DatasetProbe, *, connected: bool) -> tuple[Check, ...]:
         Check(
             name="remote answers",
             expected="its files can be listed",
-            remedy="`cv-yolo doctor store` tells more; access key and secret are in `.dvc/config.local`",
+            remedy="`cv-yolo doctor store` tells more; access key and secret are in `dvc/global/config` of the home",
             attempt=lambda: _later(probe, connected=connected) or _listed(probe),
             vital=True,
         ),
         Check(
             name="data sets",
             expected="what is recorded is on the remote",
-            remedy="`dvc push`, on a machine that has it",
+            remedy="`cv-yolo data push FOLDER`, on a machine that has it",
             attempt=lambda: _later(probe, connected=connected) or _absent(probe.absent()),
         ),
     )
@@ -58,17 +58,14 @@ def _storage(probe: DatasetProbe, *, connected: bool) -> tuple[Check, ...]:
 def _remote(probe: DatasetProbe, *, connected: bool) -> Outcome:
     remote = probe.remote()
     if remote is None:
-        return Outcome(passed=False, found="none")
-    name, url = remote
-    if connected and name != DATASET_REMOTE:
-        return Outcome(passed=None, found=f"{name}, {url}; the next run that needs data makes it {DATASET_REMOTE}")
-    return Outcome(passed=True, found=f"{name}, {url}")
+        later = f"none yet; the next run that needs data uses {DATASET_REMOTE}"
+        return Outcome(passed=None, found=later) if connected else Outcome(passed=False, found="none")
+    return Outcome(passed=True, found=", ".join(remote))
 
 
 def _later(probe: DatasetProbe, *, connected: bool) -> Outcome | None:
-    """What is said of a remote that no run here will use: nothing was tried."""
-    remote = probe.remote()
-    if not connected or remote is None or remote[0] == DATASET_REMOTE:
+    """What is said of a remote that was not used yet: nothing was tried."""
+    if not connected or probe.remote() is not None:
         return None
     return Outcome(passed=None, found=f"not tried: the next run that needs data uses {DATASET_REMOTE}")
 

@@ -264,13 +264,12 @@ def test_without_a_remote_nothing_of_it_is_tried() -> None:
     assert found["data sets"].passed is None
 
 
-def test_another_remote_than_the_server_s_is_told_and_what_sets_it() -> None:
-    embedded = FakeDatasetProbe(default=("embedded", ".cv-yolo/dvc/remote"))
-    assert findings(datasets_checkup(embedded, connected=False))["remote"].passed
-    found = findings(datasets_checkup(embedded, connected=True))["remote"]
-    assert found.passed is None
-    assert found.found.endswith("the next run that needs data makes it minio")
-    assert findings(datasets_checkup(embedded, connected=True))["data sets"].passed is None, "no run here will use it"
+def test_a_home_that_has_not_used_the_servers_remote_yet_is_told_when_it_will() -> None:
+    assert findings(datasets_checkup(FakeDatasetProbe(), connected=True))["remote"].passed
+    found = findings(datasets_checkup(FakeDatasetProbe(default=None), connected=True))
+    assert found["remote"].passed is None
+    assert found["remote"].found.endswith("the next run that needs data uses minio")
+    assert found["data sets"].passed is None, "nothing was tried"
 
 
 def test_a_remote_that_does_not_answer_fails() -> None:
