@@ -27,7 +27,7 @@ OTHER_TASKS: Final = {
         *(("SemanticSegmentation", "semantic"), ("Depth", "depth")),
     )
 }
-LAYERS: Final = re.compile(r"(torch\.nn\.modules|ultralytics\.nn\.modules)\.\w+\.[A-Z]\w*")
+LAYERS: Final = re.compile(r"(torch\.nn\.modules|ultralytics\.nn\.modules)\.\w+\.\w+")
 LOSSES: Final = re.compile(r"ultralytics\.utils\.(loss|tal)\.\w+")  # left in the model by a training that was stopped
 NAMESPACES: Final = ("ultralytics.utils.IterableSimpleNamespace", "ultralytics.yolo.utils.IterableSimpleNamespace")
 PATHS: Final = re.compile(r"pathlib(\._local)?\.(Pure)?(Posix|Windows)?Path")  # arguments of the training

@@ -14,8 +14,10 @@ def prepare() -> None:
     os.environ.update(SWITCHES)
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # sums of one order on a GPU, too
     import torchvision  # noqa: F401 - the suppression of boxes would depend on whether somebody imported it before
-    from ultralytics.utils import SETTINGS, USER_CONFIG_DIR
+    from ultralytics.nn import tasks
+    from ultralytics.utils import SETTINGS, USER_CONFIG_DIR, checks
 
+    tasks.SAFE_LOAD, checks.AUTOINSTALL = True, False  # where somebody imported it before without the switches
     _provide_fonts(Path(USER_CONFIG_DIR))
     if SETTINGS["mlflow"] or SETTINGS["sync"]:
         SETTINGS.update({"mlflow": False, "sync": False})

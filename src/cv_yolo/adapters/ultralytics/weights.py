@@ -12,7 +12,7 @@ from cv_yolo.errors import WeightsError
 from cv_yolo.files import read_weights
 
 TASK: Final = "detect"
-LAYER: Final = re.compile(r"(nn\.)?[A-Z]\w*")
+LAYER: Final = re.compile(r"(nn\.)?[A-Za-z]\w*")
 FETCHING: Final = frozenset({"TorchVision"})  # layers that download weights when they are made
 
 
