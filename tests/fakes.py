@@ -461,7 +461,12 @@ class FakeDatasetFolder:
         return self._stored[root].recorded if root in self._stored else None
 
     def ground_truth(self, root: Path, manifest: DatasetManifest, split: Split) -> tuple[GroundTruth, ...]:
-        truths = self._find(root).truths
+        stored = self._find(root)
+        now = {record.image: record.label_sha256 for record in stored.found.images}
+        for record in manifest.split(split):
+            if now.get(record.image) != record.label_sha256:
+                raise DatasetError(f"{root / record.label}: not as the manifest recorded it: another content")
+        truths = stored.truths
         return tuple(truths.get(record.image, _no_objects(record.image)) for record in manifest.split(split))
 
     def write(

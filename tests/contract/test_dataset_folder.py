@@ -121,3 +121,18 @@ def test_a_folder_without_data_cannot_be_scanned_and_records_nothing(folder: Dat
     assert folder.recorded(root) is None
     with pytest.raises(DatasetError, match="nothing"):
         folder.scan(root)
+
+
+def test_data_as_they_were_written_have_no_findings(folder: DatasetFolder, tmp_path: Path) -> None:
+    folder.write(tmp_path / "drawn", classes=("person",), pictures=pictures(), origin=ORIGIN)
+    assert folder.scan(tmp_path / "drawn").findings == ()
+
+
+def test_the_ground_truth_of_other_labels_than_the_manifests_is_refused(folder: DatasetFolder, tmp_path: Path) -> None:
+    root = tmp_path / "drawn"
+    before = folder.write(root, classes=("person",), pictures=pictures(), origin=ORIGIN)
+    relabelled = [picture(Split.VAL, "b", seed=3, boxes=2), *pictures()[1:]]
+    folder.write(root, classes=("person",), pictures=relabelled, origin=ORIGIN)
+    assert len(folder.ground_truth(root, before, Split.TRAIN)) == 2
+    with pytest.raises(DatasetError, match=r"labels/val/b\.txt: not as the manifest recorded it: another content"):
+        folder.ground_truth(root, before, Split.VAL)

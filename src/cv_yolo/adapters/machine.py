@@ -18,13 +18,17 @@ DETECTOR_CODE: Final = tuple(
     f"adapters/ultralytics/{name}.py"
     for name in ("checkpoint", "examples", "library", "predictor", "trainer", "training_data", "weights")
 )
+FOLDER_CODE: Final = (  # from a data set's folder to boxes in pixels
+    *(f"adapters/yolo_folder/{name}.py" for name in ("data_yaml", "folder", "labels", "layout", "pictures")),
+    "domain/geometry.py",
+)
 TRAINING_CODE: Final = (
     "domain/annotations.py",
     "domain/dataset.py",
     "domain/training.py",
     "workflows/train.py",
     *DETECTOR_CODE,
-    "adapters/yolo_folder.py",
+    *FOLDER_CODE,
 )
 EVALUATION_CODE: Final = (
     *("annotations", "calibration", "confusion", "dataset", "error_types", "evaluation", "expansion", "figures"),
@@ -41,7 +45,7 @@ def code_version() -> str:
 def evaluator_version() -> str:
     """Hash of the code that determines an evaluation, and of the versions of the libraries it uses."""
     domain = (f"domain/{name}.py" for name in EVALUATION_CODE)
-    return _hash_of((*domain, *DETECTOR_CODE, "workflows/evaluate.py", "adapters/yolo_folder.py"))
+    return _hash_of((*domain, *DETECTOR_CODE, "workflows/evaluate.py", *FOLDER_CODE))
 
 
 def origin_tags(root: Path) -> dict[str, str]:

@@ -1,12 +1,14 @@
 """`cv-yolo data`: make or check a data set; keep its revisions, and fetch them."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from cv_yolo.domain.dataset import DatasetManifest, Split
+from cv_yolo.domain.findings import DatasetFinding
 from cv_yolo.domain.training import STRIDE_PX
 from cv_yolo.errors import DatasetError
 
@@ -76,10 +78,16 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest's summary as JSON.")
 def check(folder: Path, as_json: bool) -> None:
-    """Decode every image, check every label, and name the revision."""
-    from cv_yolo.workflows.prepare_dataset import prepare_dataset
+    """Decode every image, check every label, and name the revision.
 
-    _print(prepare_dataset(_source(folder)), folder, as_json)
+    What training and evaluation cannot use is refused (exit code 2), all of it at once. What is odd is counted, with
+    examples: boxes clipped to their image or too small to count, images without a label file, labels without an image,
+    files that are ignored, and pictures that are in two splits in almost the same form.
+    """
+    from cv_yolo.workflows.prepare_dataset import check_dataset
+
+    checked = check_dataset(_source(folder))
+    _print(checked.manifest, folder, as_json, checked.findings)
 
 
 @data.command(epilog=REMOTE_EPILOGUE)
@@ -105,7 +113,8 @@ def pull(folder: Path) -> None:
 def _source(folder: Path) -> "DatasetSource":
     from cv_yolo.bootstrap import Bootstrap
 
-    return Bootstrap().dataset_source(folder.resolve(), lambda text: click.echo(text, err=True))
+    root = folder.resolve() if ".." in folder.parts else folder.absolute()
+    return Bootstrap().dataset_source(root, lambda text: click.echo(text, err=True))
 
 
 def _refuse_foreign_folder(out: Path) -> None:
@@ -120,8 +129,10 @@ def _refuse_foreign_folder(out: Path) -> None:
         raise DatasetError(f"{out}: holds something that `cv-yolo data synth` did not draw", hint="give another --out")
 
 
-def _print(manifest: DatasetManifest, folder: Path, as_json: bool) -> None:
-    summary = {
+def _print(
+    manifest: DatasetManifest, folder: Path, as_json: bool, findings: tuple[DatasetFinding, ...] | None = None
+) -> None:
+    summary: dict[str, Any] = {
         "name": manifest.name,
         "classes": list(manifest.classes),
         "images": manifest.counts(),
@@ -130,12 +141,16 @@ def _print(manifest: DatasetManifest, folder: Path, as_json: bool) -> None:
         "dvc_hash": manifest.dvc_hash,
         "versioned": manifest.versioned,
     }
+    if findings is not None:
+        summary["findings"] = [asdict(finding) | {"sentence": finding.sentence} for finding in findings]
     if as_json:
         click.echo(json.dumps(summary, indent=1))
         return
     click.echo(f"{folder}: {', '.join(manifest.classes)}")
     for split, images in manifest.counts().items():
         click.echo(f"  {split:5} {images:6} images {manifest.box_counts()[split]:6} boxes")
+    for finding in findings or ():
+        click.echo(f"  note: {finding.sentence}")
     click.echo(f"  revision {manifest.revision[:16]}")
     if manifest.dvc_hash:
         click.echo(f"  DVC {manifest.dvc_hash} ({'recorded' if manifest.versioned else 'not recorded by DVC'})")

@@ -99,6 +99,16 @@ class DatasetManifest:
         """Annotated boxes in each split."""
         return {split.value: sum(record.boxes for record in self.split(split)) for split in Split}
 
+    def require_boxes(self) -> None:
+        """Refuse a split in which nothing is annotated: nothing could be learned from it, chosen or judged by it."""
+        boxes = self.box_counts()
+        empty = [f"{split} ({images} images)" for split, images in self.counts().items() if images and not boxes[split]]
+        if empty:
+            raise DatasetError(
+                f"{self.name}: no boxes in {' and '.join(empty)}: training, choice and judgement each need some",
+                hint="label objects in some of its images, or correct where data.yaml says that its images are",
+            )
+
     def _require_one_split_for_each_picture(self) -> None:
         splits: dict[str, ImageRecord] = {}
         for record in self.images:

@@ -11,16 +11,18 @@ import numpy.typing as npt
 from cv_yolo.domain.addresses import ObjectStoreAddress
 from cv_yolo.domain.annotations import Detections, GroundTruth
 from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split
+from cv_yolo.domain.findings import DatasetFinding
 from cv_yolo.domain.geometry import Boxes
 from cv_yolo.domain.stack import Deed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundDataset:
-    """What is in a data set's folder now: every image decoded, every label checked."""
+    """What is in a data set's folder now: every image decoded, every label checked; `findings` are its oddities."""
 
     classes: tuple[str, ...]
     images: tuple[ImageRecord, ...]
+    findings: tuple[DatasetFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,11 +46,18 @@ class DatasetFolder(Protocol):
     """Reads and writes a data set's folder; raises `DatasetError` that names the file."""
 
     def exists(self, root: Path) -> bool: ...
-    def scan(self, root: Path) -> FoundDataset: ...
+    def scan(self, root: Path) -> FoundDataset:
+        """Read all of it; what training and evaluation cannot use is refused, all of it in one error."""
+
     def recorded(self, root: Path) -> tuple[ImageRecord, ...] | None:
         """What the manifest in the folder records, or None where the folder has none."""
 
-    def ground_truth(self, root: Path, manifest: DatasetManifest, split: Split) -> tuple[GroundTruth, ...]: ...
+    def ground_truth(self, root: Path, manifest: DatasetManifest, split: Split) -> tuple[GroundTruth, ...]:
+        """The boxes that count in training and evaluation, in pixels and in the manifest's order.
+
+        Raises `DatasetError` where a label file is not the one that the manifest recorded.
+        """
+
     def write(
         self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[Picture], origin: dict[str, str]
     ) -> DatasetManifest:

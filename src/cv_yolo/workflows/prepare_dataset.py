@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, diff_images
+from cv_yolo.domain.findings import DatasetFinding
 from cv_yolo.errors import DatasetError
 from cv_yolo.ports import DatasetFolder, DatasetStore, FoundDataset
 
@@ -19,11 +20,28 @@ class DatasetSource:
     report: Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedDataset:
+    """A data set that can be trained and evaluated on, and what is odd about it."""
+
+    manifest: DatasetManifest
+    findings: tuple[DatasetFinding, ...]
+
+
 def prepare_dataset(source: DatasetSource) -> DatasetManifest:
-    """The manifest of the data set as it is now.
+    """The manifest of the data set as it is now, checked; what is odd about it is reported."""
+    checked = check_dataset(source)
+    for finding in checked.findings:
+        source.report(f"{source.root.name}: {finding.sentence}")
+    return checked.manifest
+
+
+def check_dataset(source: DatasetSource) -> CheckedDataset:
+    """The manifest of the data set as it is now, and findings.
 
     What is missing is pulled, or made by its recipe. Content that differs from the recorded manifest is a new
-    revision, and reported. Raises `DatasetError` where the data can be neither found nor made, or is wrong.
+    revision, and reported. Raises `DatasetError` where the data can be neither found nor made, or is wrong, and where a
+    split has images and no boxes.
     """
     if not source.folder.exists(source.root):
         _obtain(source)
@@ -37,13 +55,15 @@ def prepare_dataset(source: DatasetSource) -> DatasetManifest:
     if difference:
         source.report(f"{source.root.name} differs from its manifest: {difference.sentence()}: a new revision")
     dvc_hash = source.store.content_hash(source.root)
-    return DatasetManifest(
+    manifest = DatasetManifest(
         name=source.root.name,
         classes=found.classes,
         images=_with_attributes(found.images, recorded or ()),
         dvc_hash=dvc_hash,
         versioned=dvc_hash is not None and dvc_hash == source.store.recorded_hash(source.root),
     )
+    manifest.require_boxes()
+    return CheckedDataset(manifest=manifest, findings=found.findings)
 
 
 def pull_dataset(source: DatasetSource) -> None:

@@ -4,49 +4,21 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
-from cv_yolo.adapters.yolo_folder import NO_LABEL, YoloFolder
+from cv_yolo.adapters.yolo_folder import NO_LABEL
 from cv_yolo.domain.dataset import DatasetManifest, Split, revision_of
 from cv_yolo.errors import DatasetError
 from cv_yolo.ports import Picture
-
-FOLDER = YoloFolder()
-GOOD: dict[str, Any] = {"train": "images/train", "val": "images/val", "names": ["person"]}
-
-
-def put_image(
-    root: Path, name: str, *, size: tuple[int, int] = (64, 48), label: str | None = "0 0.5 0.5 0.4 0.6\n"
-) -> Path:
-    image = root / "images" / name
-    image.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, "#123456").save(image)
-    if label is not None:
-        text = (root / "labels" / name).with_suffix(".txt")
-        text.parent.mkdir(parents=True, exist_ok=True)
-        text.write_text(label, encoding="utf-8")
-    return image
-
-
-def put_data_yaml(root: Path, **changes: Any) -> None:
-    content = {key: value for key, value in (GOOD | changes).items() if value is not None}
-    (root / "data.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+from tests.yolo_data import FOLDER, a_small_data_set, put_data_yaml, put_image
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Two images for training, one for validation."""
-    root = tmp_path / "mine"
-    put_image(root, "train/a.jpg")
-    put_image(root, "train/b.png")
-    put_image(root, "val/c.jpg")
-    put_data_yaml(root)
-    return root
+    return a_small_data_set(tmp_path / "mine")
 
 
 def refusal(root: Path) -> str:
@@ -75,9 +47,14 @@ def test_images_in_folders_below_are_found_too(root: Path) -> None:
 def test_the_last_folder_called_images_is_the_one_beside_labels(tmp_path: Path) -> None:
     root = tmp_path / "images" / "mine"
     put_image(root, "train/images/a.jpg", label=None)
+    put_image(root, "train/b.jpg")
     put_image(root, "val/c.jpg")
     put_data_yaml(root)
-    assert [record.label for record in FOLDER.scan(root).images] == ["images/train/labels/a.txt", "labels/val/c.txt"]
+    assert [record.label for record in FOLDER.scan(root).images] == [
+        "labels/train/b.txt",
+        "images/train/labels/a.txt",
+        "labels/val/c.txt",
+    ]
 
 
 def test_an_image_without_a_label_file_has_no_objects(root: Path) -> None:
@@ -93,94 +70,6 @@ def test_an_empty_label_file_is_no_objects_and_another_content_than_none(root: P
     assert record.label_sha256 == hashlib.sha256(b"").hexdigest()
 
 
-@pytest.mark.parametrize("names", [["person", "dog"], {0: "person", 1: "dog"}, {1: "dog", 0: "person"}])
-def test_classes_are_a_list_or_numbered(root: Path, names: object) -> None:
-    put_data_yaml(root, names=names)
-    assert FOLDER.scan(root).classes == ("person", "dog")
-
-
-@pytest.mark.parametrize(
-    "names",
-    [None, [], {}, "person", 3, {1: "person"}, {0: "person", 2: "dog"}, {0: "a", "x": "b"}, [1, 2], ["a", None]],
-)
-def test_wrong_class_names_are_refused(root: Path, names: object) -> None:
-    put_data_yaml(root, names=names)
-    assert refusal(root) == f"{root / 'data.yaml'}: `names` must list the classes, from 0 on"
-
-
-@pytest.mark.parametrize("train", ["images/nowhere", ["images/train"], 3, "../mine_too/images", "/", "data.yaml"])
-def test_a_split_that_is_no_folder_of_the_data_set_is_refused(root: Path, train: object) -> None:
-    put_image(root.parent / "mine_too", "a.jpg")
-    put_data_yaml(root, train=train)
-    assert refusal(root) == f"{root / 'data.yaml'}: `train: {train}` is no folder in {root}"
-
-
-def test_a_split_may_be_named_by_its_whole_path(root: Path) -> None:
-    before = FOLDER.scan(root)
-    put_data_yaml(root, train=str(root / "images" / "train"))
-    assert FOLDER.scan(root) == before
-
-
-@pytest.mark.parametrize("content", [b"- a\n- b\n", b"just text", b"", b"a: [", b"\xff\xfe\x00"])
-def test_a_data_yaml_that_is_none_is_refused(root: Path, content: bytes) -> None:
-    (root / "data.yaml").write_bytes(content)
-    assert refusal(root).startswith(f"{root / 'data.yaml'}: ")
-
-
-def test_images_outside_a_folder_images_have_no_place_for_labels(root: Path) -> None:
-    (root / "images" / "train").rename(root / "pictures")
-    put_data_yaml(root, train="pictures")
-    assert refusal(root) == (
-        f"{root / 'pictures' / 'a.jpg'}: images must be below a folder `images`, their labels below `labels` beside it"
-    )
-
-
-@pytest.mark.parametrize("damage", [b"", b"not an image", b"\xff\xd8\xff\xe0 half a header"])
-def test_an_image_that_does_not_decode_is_named(root: Path, damage: bytes) -> None:
-    (root / "images" / "train" / "a.jpg").write_bytes(damage)
-    assert refusal(root).startswith(f"{root / 'images' / 'train' / 'a.jpg'}: does not decode: ")
-
-
-@pytest.mark.parametrize("name", ["train/a.jpg", "train/b.png"])
-def test_an_image_that_is_cut_off_is_named(root: Path, name: str) -> None:
-    image = root / "images" / name
-    image.write_bytes(image.read_bytes()[:-40])
-    assert refusal(root).startswith(f"{image}: does not decode: ")
-
-
-def test_an_image_that_is_too_large_to_be_one_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert refusal(root).startswith(f"{root / 'images' / 'train' / 'a.jpg'}: does not decode: ")
-
-
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ("0 0.5 0.5 0.4", "4 fields, expected 5"),
-        ("0 0.5 0.5 0.4 0.6 0.9", "6 fields, expected 5"),
-        ("person 0.5 0.5 0.4 0.6", "not numbers"),
-        ("0 0.5 0.5 0.4 x", "not numbers"),
-        ("1 0.5 0.5 0.4 0.6", "class 1, but data.yaml names the classes 0 to 0"),
-        ("-1 0.5 0.5 0.4 0.6", "class -1"),
-        ("0 0.5 0.5 0.4 1.6", r"a box outside \[0, 1\]"),
-        ("0 0.5 0.5 0 0.6", r"a box outside \[0, 1\]"),
-        ("0 nan 0.5 0.4 0.6", r"a box outside \[0, 1\]"),
-    ],
-)
-def test_a_wrong_label_line_is_named_by_file_and_line(root: Path, line: str, reason: str) -> None:
-    label = root / "labels" / "val" / "c.txt"
-    label.write_text(f"0 0.5 0.5 0.4 0.6\n\n{line}\n", encoding="utf-8")
-    with pytest.raises(DatasetError, match=reason) as caught:
-        FOLDER.scan(root)
-    assert caught.value.message.startswith(f"{label}:3: ")
-
-
-def test_a_label_that_is_no_text_is_named(root: Path) -> None:
-    label = root / "labels" / "val" / "c.txt"
-    label.write_bytes(b"0 0.5 \xff\xfe")
-    assert refusal(root).startswith(f"{label}: not a text file")
-
-
 def test_a_photograph_taken_upright_has_its_upright_size_and_boxes(root: Path) -> None:
     picture = Image.new("RGB", (64, 48))
     exif = picture.getexif()
@@ -192,11 +81,6 @@ def test_a_photograph_taken_upright_has_its_upright_size_and_boxes(root: Path) -
     manifest = DatasetManifest(name="mine", classes=found.classes, images=found.images)
     (truth,) = FOLDER.ground_truth(root, manifest, Split.VAL)
     np.testing.assert_allclose(truth.boxes_xyxy, [[0.3 * 48, 0.2 * 64, 0.7 * 48, 0.8 * 64]])
-
-
-def test_a_split_that_is_not_named_is_empty(root: Path) -> None:
-    put_data_yaml(root, val=None)
-    assert {record.split for record in FOLDER.scan(root).images} == {Split.TRAIN}
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cv_yolo.cli.main import run
+from tests.yolo_data import a_small_data_set, put_label
 
 SMALL = ("--counts", "2", "1", "1", "--size", "64")
 
@@ -144,3 +146,70 @@ def test_a_missing_data_set_is_said_with_a_way_out(project: Path, capsys: pytest
     captured = capsys.readouterr()
     assert "no data set here" in captured.err
     assert "hint: " in captured.err
+
+
+@pytest.fixture
+def mine(project: Path) -> Path:
+    return a_small_data_set(project / "data" / "mine")
+
+
+def test_what_is_odd_is_shown_by_a_check_for_people_and_for_machines(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_label(mine, "train/a.jpg", "0 0.95 0.5 0.2 0.2\n")
+    (mine / "images" / "train" / "phone.heic").touch()
+    assert run(["data", "check", "data/mine"]) == 0
+    text = capsys.readouterr().out
+    assert "  note: 1 box over the edge of the image: clipped to it (labels/train/a.txt:1)\n" in text
+    assert "  note: 1 file ignored among the images: .heic (images/train/phone.heic)\n" in text
+    assert run(["data", "check", "data/mine", "--json"]) == 0
+    found = json_of(capsys)["findings"]
+    assert [(each["kind"], each["count"], each["subject"]) for each in found] == [
+        ("clipped_boxes", 1, ""),
+        ("ignored_files", 1, ".heic"),
+    ]
+    assert found[0]["examples"] == ["labels/train/a.txt:1"]
+    assert found[0]["sentence"].startswith("1 box over the edge")
+
+
+def test_a_data_set_without_oddities_has_none_in_its_json(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["data", "check", "data/mine", "--json"]) == 0
+    assert json_of(capsys)["findings"] == []
+
+
+def test_everything_that_is_wrong_is_named_by_one_check(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put_label(mine, "train/a.jpg", "0 0.5\n")
+    put_label(mine, "val/c.jpg", "7 0.5 0.5 0.1 0.1\n")
+    assert run(["data", "check", "data/mine"]) == 2
+    said = capsys.readouterr().err
+    assert "error: the data set has 2 problems:" in said
+    assert f"  {mine}/labels/train/a.txt:1: " in said
+    assert f"  {mine}/labels/val/c.txt:1: " in said
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_without_boxes_is_refused_by_the_check(
+    mine: Path, capsys: pytest.CaptureFixture[str], split: str
+) -> None:
+    for label in (mine / "labels" / split).iterdir():
+        label.write_text("", encoding="utf-8")
+    assert run(["data", "check", "data/mine"]) == 2
+    assert f"mine: no boxes in {split}" in capsys.readouterr().err
+
+
+def test_a_linked_data_set_has_the_name_of_its_link(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine.rename(mine.with_name("mine-v3"))
+    mine.symlink_to("mine-v3")
+    assert run(["data", "check", "data/mine", "--json"]) == 0
+    linked = json_of(capsys)
+    assert run(["data", "check", "data/x/../mine-v3", "--json"]) == 0
+    straight = json_of(capsys)
+    assert (linked["name"], straight["name"]) == ("mine", "mine-v3")
+    assert linked["revision"] == straight["revision"]
+
+
+def test_a_name_that_is_no_utf_8_is_an_error_and_no_traceback(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = os.fsencode(mine / "images" / "train")
+    os.rename(folder + b"/a.jpg", folder + b"/\xe9.jpg")  # noqa: PTH104
+    assert run(["data", "check", "data/mine"]) == 2
+    assert "\\udce9.jpg: a line break, a control character or bytes that are no UTF-8" in capsys.readouterr().err

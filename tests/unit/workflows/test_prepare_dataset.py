@@ -6,9 +6,16 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.domain.dataset import Split
+from cv_yolo.domain.findings import DatasetFinding, FindingKind
 from cv_yolo.errors import DatasetError, ServiceUnavailableError
 from cv_yolo.ports import FoundDataset
-from cv_yolo.workflows.prepare_dataset import DatasetSource, prepare_dataset, pull_dataset, push_dataset
+from cv_yolo.workflows.prepare_dataset import (
+    DatasetSource,
+    check_dataset,
+    prepare_dataset,
+    pull_dataset,
+    push_dataset,
+)
 from tests.builders import a_manifest, an_image
 from tests.fakes import FakeDatasetFolder, FakeDatasetStore
 
@@ -201,3 +208,40 @@ def test_data_that_leak_between_the_splits_are_refused():
     leak = an_image(split=Split.VAL, image="images/val/leak.jpg", image_sha256=IMAGES[0].image_sha256)
     with pytest.raises(DatasetError, match="in two splits"):
         prepare_dataset(a_source(a_folder(replace(WHOLE, images=(*IMAGES, leak)), recorded=None))[0])
+
+
+CLIPPED = DatasetFinding(kind=FindingKind.CLIPPED_BOXES, count=2, examples=("labels/val/1.txt:1",))
+
+
+def test_what_is_odd_about_the_data_is_reported_once_each():
+    source, told = a_source(a_folder(replace(WHOLE, findings=(CLIPPED,))))
+    prepare_dataset(source)
+    assert told == [f"tiny_coco: {CLIPPED.sentence}"]
+
+
+def test_a_check_returns_what_is_odd_instead_of_reporting_it():
+    source, told = a_source(a_folder(replace(WHOLE, findings=(CLIPPED,))))
+    checked = check_dataset(source)
+    assert (checked.findings, told) == ((CLIPPED,), [])
+    assert checked.manifest.revision == a_manifest().revision
+
+
+@pytest.mark.parametrize("split", list(Split))
+def test_a_split_of_images_without_any_box_is_refused(split):
+    others = [image for image in IMAGES if image.split != split]
+    empty = [an_image(split=split, image=f"images/{split}/{number}.jpg", boxes=0) for number in range(2)]
+    source, _ = a_source(a_folder(replace(WHOLE, images=(*others, *empty)), recorded=None))
+    with pytest.raises(DatasetError, match=rf"^tiny_coco: no boxes in {split} \(2 images\)") as refusal:
+        prepare_dataset(source)
+    assert "label objects" in refusal.value.hint
+
+
+def test_splits_without_boxes_are_named_together():
+    images = tuple(replace(image, boxes=0) for image in IMAGES)
+    source, _ = a_source(a_folder(replace(WHOLE, images=images), recorded=None))
+    with pytest.raises(DatasetError, match=r"no boxes in train \(4 images\) and val \(3 images\)"):
+        prepare_dataset(source)
+
+
+def test_data_without_a_test_split_can_be_trained_on():
+    assert prepare_dataset(a_source(a_folder())[0]).counts()["test"] == 0

@@ -1,0 +1,70 @@
+"""Names and contents of files that somebody else made: read whole, or refused by name."""
+
+import stat
+import unicodedata
+from pathlib import Path, PurePath
+from typing import Final
+
+from cv_yolo.errors import DatasetError
+
+NOT_IN_NAMES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, half characters, ends of lines
+
+
+def printable(text: str | PurePath) -> str:
+    """A name for messages: a line break or whatever else cannot be shown in a line is written as an escape."""
+    return "".join(
+        character.encode("unicode_escape").decode() if _is_odd(character) else character for character in str(text)
+    )
+
+
+def require_usable_name(path: PurePath, name: str) -> None:
+    """A name goes through lists of files, tables and other systems: it must be one line of text everywhere."""
+    if "\\" in name or any(_is_odd(character) for character in name):
+        why = "a backslash" if "\\" in name else "a line break, a control character or bytes that are no UTF-8"
+        raise DatasetError(f"{printable(path)}: {why} in the name", hint="rename the file, and its label with it")
+
+
+def bytes_of(path: Path) -> bytes:
+    """The content of a file, through links; raises `DatasetError` for whatever is no file that can be read."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            return path.read_bytes()
+    except OSError as error:
+        if path.is_symlink():
+            where = f"a link to {printable(path.readlink())}, where no file can be read"
+            raise DatasetError(f"{path}: {where}", hint="restore the file it leads to, or remove the link") from error
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}", hint="are its permissions right?") from error
+    kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+    raise DatasetError(f"{path}: {kind}, where a file belongs", hint="rename or remove it")
+
+
+def _is_odd(character: str) -> bool:
+    return unicodedata.category(character) in NOT_IN_NAMES
+
+
+class Listings:
+    """The names in folders, each folder read once."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, dict[str, str]] = {}
+
+    def same_but_case(self, root: Path, path: Path) -> Path | None:
+        """What is at this path when upper and lower case are the same; the exact name first."""
+        found = root
+        for part in path.relative_to(root).parts:
+            names = self._of(found)
+            name = names.get(part) or names.get(part.lower())
+            if name is None:
+                return None
+            found /= name
+        return found
+
+    def _of(self, folder: Path) -> dict[str, str]:
+        if folder not in self._names:
+            try:
+                names = sorted((path.name for path in folder.iterdir()), reverse=True)
+            except OSError:  # no folder, or none that can be read: nothing is found in it
+                names = []
+            self._names[folder] = {name.lower(): name for name in names} | {name: name for name in names}
+        return self._names[folder]
