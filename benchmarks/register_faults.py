@@ -6,8 +6,8 @@
 
 Each study has a register of its own (MLflow and ZenML on SQLite, the audit log as a file), all in a temporary folder.
 
-crashes   a process promotes or rolls back and is killed (SIGKILL), at a random time or before a random write; another
-          one runs what `cv-yolo models check` runs; N times
+crashes   a process promotes, rolls back or withdraws and is killed (SIGKILL), at a random time or before a random
+          write; another one runs what `cv-yolo models check` runs; N times
 races     P processes promote different versions at once, all to one stage or half of them to each; N / 2 rounds
 both      the same, while one process or more are killed; N / 3 rounds
 

@@ -25,6 +25,7 @@ from cv_yolo.ports import NewRun, NewVersion
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.register import Register, check, commit, examine, registered
 from cv_yolo.workflows.rollback import rollback
+from cv_yolo.workflows.withdraw import withdraw
 
 HEAVY: Final = (
     "mlflow.store.model_registry.sqlalchemy_store",
@@ -197,6 +198,12 @@ def _roll_back(register: Register, order: Mapping[str, Any]) -> Message:
     return {"outcome": "won", "sha256": entry.sha256}
 
 
+def _withdraw(register: Register, order: Mapping[str, Any]) -> Message:
+    stage, actor = Stage(order["stage"]), f"process {os.getpid()}"
+    entry = withdraw(register, stage=stage, version=None, reason="recalled", actor=actor, now=datetime.now(UTC))
+    return {"outcome": "won", "sha256": entry.sha256}
+
+
 def _bare(register: Register, order: Mapping[str, Any]) -> Message:
     """The same move without log, check or repair: what the two registries take by themselves."""
     register.tracking.set_stage(order["version"], Stage(order["stage"]))
@@ -204,7 +211,7 @@ def _bare(register: Register, order: Mapping[str, Any]) -> Message:
     return {"outcome": "moved"}
 
 
-_ACTS: Final = {"promote": _promote, "roll back": _roll_back, "bare": _bare}
+_ACTS: Final = {"promote": _promote, "roll back": _roll_back, "withdraw": _withdraw, "bare": _bare}
 
 
 def inspection(register: Register) -> Message:

@@ -16,6 +16,7 @@ from cv_yolo.settings import Settings
 WRITES: Final = 12  # of a promotion, about; a process that is to die later than it has writes lives
 HALF: Final = 0.5
 ROLLBACKS: Final = 0.25
+WITHDRAWALS: Final = 0.15
 STAGES: Final = (Stage.STAGING.value, Stage.PRODUCTION.value)
 
 
@@ -77,10 +78,10 @@ class Study:
             worker.end()
 
     def crash(self, horizon_s: float) -> None:
-        """One process promotes or rolls back, and is killed."""
-        order = self._orders(1)[0]
-        if self._rng.random() < ROLLBACKS:
-            order = {"do": "roll back", "stage": order["stage"]}
+        """One process promotes, rolls back or withdraws, and is killed."""
+        order, chance = self._orders(1)[0], self._rng.random()
+        if chance < ROLLBACKS + WITHDRAWALS:
+            order = {"do": "roll back" if chance < ROLLBACKS else "withdraw", "stage": order["stage"]}
         self._round([order], doomed=1, horizon_s=horizon_s)
 
     def race(self, horizon_s: float, *, doomed: int) -> None:

@@ -1,20 +1,21 @@
 """Processes that promote on real registries: one that kills itself at a given moment, and two that promote at once.
 
-    python -m tests.integration.register_child ROOT kill|race MODEL…
+    python -m tests.integration.register_child ROOT kill|withdraw|race MODEL…
 
 The libraries are imported once and the processes are forked from here; each opens its own connections. `kill` promotes
 the second version of each model, and dies before the n-th thing that it would write, n being the model's place in the
-line; what it was about to do is in `ROOT/MODEL.steps`. `race` promotes the second and the third version of each model
-at once, and prints how the two processes ended.
+line; what it was about to do is in `ROOT/MODEL.steps`. `withdraw` does the same while it empties staging. `race`
+promotes the second and the third version of each model at once, and prints how the two processes ended.
 """
 
 import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.register_processes import ended, forked, load_libraries, mortal
 from cv_yolo.bootstrap import Bootstrap
@@ -22,6 +23,7 @@ from cv_yolo.domain.audit import Proposal
 from cv_yolo.domain.versions import Stage
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.register import Register, commit
+from cv_yolo.workflows.withdraw import withdraw
 
 
 def promote(register: Register, run_number: int) -> None:
@@ -31,14 +33,20 @@ def promote(register: Register, run_number: int) -> None:
     commit(proposal, register, actor=f"process {os.getpid()}", now=datetime.now(UTC))
 
 
-def promote_and_die(register: Register, *, at: int, told: Path) -> None:
-    """Promote the second version, but die before write number `at`."""
+def take_out(register: Register) -> None:
+    """Withdraw the version that is in staging."""
+    actor, now = f"process {os.getpid()}", datetime.now(UTC)
+    withdraw(register, stage=Stage.STAGING, version=None, reason="recalled", actor=actor, now=now)
+
+
+def act_and_die(act: Callable[[Register], None], register: Register, *, at: int, told: Path) -> None:
+    """Act, but die before write number `at`."""
 
     def tell(name: str) -> None:
         with told.open("a", encoding="utf-8") as file:
             file.write(f"{name}\n")
 
-    promote(mortal(register, at=at, tell=tell), 2)
+    act(mortal(register, at=at, tell=tell))
 
 
 def race(parts: Bootstrap, model: str) -> list[int]:
@@ -55,6 +63,12 @@ def race(parts: Bootstrap, model: str) -> list[int]:
     return [ended(child) for child in children]
 
 
+ACTS: Final[dict[str, Callable[[Register], None]]] = {
+    "kill": lambda register: promote(register, 2),
+    "withdraw": take_out,
+}
+
+
 def main(root: str, mode: str, *models: str) -> None:
     """Do what is asked for and print the outcome of each model as JSON."""
     parts = Bootstrap(Settings(root=Path(root)))
@@ -65,9 +79,11 @@ def main(root: str, mode: str, *models: str) -> None:
             outcome[model] = race(parts, model)
             continue
         told = Path(root) / f"{model}.steps"
-        outcome[model] = ended(
-            forked(lambda at=number, model=model, told=told: promote_and_die(parts.register(model), at=at, told=told))
-        )
+
+        def die(at: int = number, model: str = model, told: Path = told) -> None:
+            act_and_die(ACTS[mode], parts.register(model), at=at, told=told)
+
+        outcome[model] = ended(forked(die))
     print(json.dumps(outcome))
 
 

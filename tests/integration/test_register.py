@@ -15,13 +15,14 @@ from cv_yolo.domain.versions import Stage
 from cv_yolo.ports import NewRun
 from cv_yolo.workflows.register import Register, check, commit, examine, holder, registered
 from cv_yolo.workflows.rollback import rollback
+from cv_yolo.workflows.withdraw import withdraw
 from tests.builders import a_new_version
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, and kills with SIGKILL")
 STAGING, PRODUCTION, ARCHIVED = Stage
 REPOSITORY = Path(__file__).resolve().parents[2]
 MOMENTS = 18  # more than there are: the last promotions live
-ADOPTED, PROMOTED = Action.ADOPTED, Action.PROMOTED
+ADOPTED, PROMOTED, WITHDRAWN = Action.ADOPTED, Action.PROMOTED, Action.WITHDRAWN
 KILLED = -9
 
 
@@ -93,6 +94,58 @@ def test_a_promotion_that_is_killed_at_any_moment_loses_nothing_and_is_mended(ze
     assert whole[-1] == "mlflow.set_registered_model_tag", "the anchor comes last"
     for model, steps in deaths.items():
         require_mended(registers[model], steps)
+
+
+def require_withdrawn_or_not(register: Register) -> None:
+    """Both registries say what the log says after a check, and the stage can be emptied, filled and given back."""
+    before = actions(register)
+    assert examine(register.log, register.anchor) == ()
+    there, in_use = holder(STAGING, register), holder(PRODUCTION, register)
+    assert in_use is not None
+    assert (None if there is None else there.version, in_use.version) == (None if WITHDRAWN in before else "1", "3")
+    check(register, repair=True)
+    wanted = [ARCHIVED if WITHDRAWN in before else STAGING, None, PRODUCTION]
+    assert stages(register) == [wanted, wanted]
+    assert check(register, repair=False) == ()
+    if WITHDRAWN not in before:
+        take_out(register)
+    assert stages(register) == [[ARCHIVED, None, PRODUCTION]] * 2
+    run_id = register.tracking.versions()[1].run_id
+    first = Proposal(stage=STAGING, version="2", run_id=run_id, expected=None)
+    assert commit(first, register, actor="anna@desk", now=datetime.now(UTC)).former is None
+    assert stages(register) == [[ARCHIVED, STAGING, PRODUCTION]] * 2
+    assert actions(register) == [ADOPTED, ADOPTED, WITHDRAWN, PROMOTED]
+    assert examine(register.log, register.anchor) == ()
+
+
+def take_out(register: Register) -> Entry:
+    now = datetime.now(UTC)
+    return withdraw(register, stage=STAGING, version="1", reason="recalled", actor="anna@desk", now=now)
+
+
+def test_a_withdrawal_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_parts: Bootstrap) -> None:
+    root = zenml_parts.settings.root
+    names = [f"withdrawn_{at:02}" for at in range(MOMENTS)]
+    registers = {name: a_register(zenml_parts, name, versions=3) for name in names}
+    outcome, _ = in_other_processes(root, "withdraw", *registers)
+    steps = {model: (root / f"{model}.steps").read_text(encoding="utf-8").splitlines() for model in registers}
+    whole = max(steps.values(), key=len)
+    deaths = [model for model in registers if outcome[model] == KILLED]
+    assert {outcome[model] for model in registers if model not in deaths} == {0}, "the last ones live"
+    assert [steps[model][-1] for model in deaths] == whole, "one died before each thing that is written"
+    assert whole.count("log.fsync") == 3
+    assert "zenml.set_stage" in whole
+    assert "mlflow.delete_registered_model_alias" in whole
+    for register in registers.values():
+        require_withdrawn_or_not(register)
+
+
+def test_a_rollback_on_the_real_registries_takes_a_withdrawal_back(zenml_parts: Bootstrap) -> None:
+    register = a_register(zenml_parts, "brought_back", versions=3)
+    take_out(register)
+    entry = rollback(register, stage=None, to=None, reason=None, actor="anna@desk", now=datetime.now(UTC))
+    assert (entry.version, entry.former) == ("1", None)
+    assert stages(register) == [[STAGING, None, PRODUCTION]] * 2
 
 
 def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_parts: Bootstrap) -> None:

@@ -9,7 +9,13 @@ from rich.table import Table
 from cv_yolo.domain.audit import Action, Entry
 from cv_yolo.workflows.follow_log import Difference, Side
 
-STYLES: Final = {Action.PROMOTED: "green", Action.ROLLED_BACK: "yellow", Action.JUDGED: "", Action.ADOPTED: "cyan"}
+STYLES: Final = {
+    Action.PROMOTED: "green",
+    Action.ROLLED_BACK: "yellow",
+    Action.WITHDRAWN: "red",
+    Action.JUDGED: "",
+    Action.ADOPTED: "cyan",
+}
 COLUMNS: Final = ("#", "when", "what", "version", "stage", "before", "decision", "by", "reason")
 WIDTH_WITH_ALL: Final = 100
 REGISTRIES: Final = {Side.TRACKING: "MLflow", Side.PIPELINE: "ZenML"}

@@ -24,6 +24,7 @@ COMMANDS: Final = {  # name -> module, imported only when the command is asked f
     "models": "register",
     "history": "register",
     "rollback": "register",
+    "withdraw": "withdraw",
     "up": "servers",
     "down": "servers",
     "status": "servers",
@@ -51,6 +52,7 @@ SUMMARIES: Final = {
     "models": "List the registered versions; check that all records agree.",
     "history": "Show the audit log: who moved which version where, and why.",
     "rollback": "Give a stage back to the version that held it before.",
+    "withdraw": "Take the version out of a stage and leave it empty.",
     "up": "Start the servers here: objects, database, ZenML, MLflow.",
     "down": "End them.",
     "status": "How they fare.",
@@ -81,6 +83,7 @@ Examples:
   cv-yolo models --json                       which version is in staging, for machines
   cv-yolo history --verify                    whether the audit log is as it was written
   cv-yolo rollback                            back to the version before
+  cv-yolo withdraw staging --reason "…"       out of the stage, which is empty then
   cv-yolo ui                                  MLflow's and ZenML's pages
   cv-yolo up && cv-yolo stack register        servers on this machine, and the next grid runs there
   cv-yolo doctor                              whether every service does what it should

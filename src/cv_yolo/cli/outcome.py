@@ -19,7 +19,8 @@ MARKS: Final = {
 }
 
 
-def _reason(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+def given_reason(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """A reason that a person gave, if any; one that says nothing is refused."""
     if text is not None and not text.strip():
         raise click.BadParameter("say why: the reason is kept on record")
     return text
@@ -28,7 +29,7 @@ def _reason(_context: click.Context, _option: click.Parameter, text: str | None)
 accept_option = click.option(
     "--accept-inconclusive",
     metavar="REASON",
-    callback=_reason,
+    callback=given_reason,
     help="Let an inconclusive decision pass; kept on record.",
 )
 

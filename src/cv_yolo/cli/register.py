@@ -33,7 +33,7 @@ def models(context: click.Context, as_json: bool, model: str) -> None:
 
     found = Bootstrap().tracking_registry(model).versions()[::-1]
     if as_json:
-        _print_json([asdict(version) for version in found])
+        print_json([asdict(version) for version in found])
     elif found:
         console().print(versions_table(found))
     else:
@@ -50,10 +50,10 @@ def check(dry_run: bool, as_json: bool, model: str) -> int:
     from cv_yolo.cli.tables import console
     from cv_yolo.workflows.register import check as check_register
 
-    found = check_register(_started().register(model), repair=not dry_run)
+    found = check_register(started().register(model), repair=not dry_run)
     left = [each for each in found if dry_run or each.lost]
     if as_json:
-        _print_json({"differences": [asdict(each) for each in found], "left": len(left)})
+        print_json({"differences": [asdict(each) for each in found], "left": len(left)})
     elif not found:
         click.echo("In order: MLflow and ZenML say what the audit log says.")
     else:
@@ -68,7 +68,7 @@ def check(dry_run: bool, as_json: bool, model: str) -> int:
 @as_json_option
 @model_option
 def history(verify: bool, as_json: bool, model: str) -> int:
-    """Show the audit log: every promotion, judgement and step back, newest last."""
+    """Show the audit log: every promotion, judgement, rollback and withdrawal, newest last."""
     from cv_yolo.bootstrap import Bootstrap
     from cv_yolo.cli.audit_tables import history_table
     from cv_yolo.cli.tables import console
@@ -78,7 +78,7 @@ def history(verify: bool, as_json: bool, model: str) -> int:
         return _verify(parts, model, as_json)
     entries = parts.audit_log(model).entries()
     if as_json:
-        _print_json([_entry_json(entry) for entry in entries])
+        print_json([entry_json(entry) for entry in entries])
     elif entries:
         out = console()
         out.print(history_table(entries, width=out.width))
@@ -104,7 +104,7 @@ def rollback(to: str | None, stage: str | None, reason: str | None, as_json: boo
     """Give a stage back to the version that held it before; the one that leaves becomes archived."""
     from cv_yolo.workflows.rollback import rollback as roll_back
 
-    parts = _started()
+    parts = started()
     entry = roll_back(
         parts.register(model),
         stage=Stage(stage) if stage else None,
@@ -114,13 +114,14 @@ def rollback(to: str | None, stage: str | None, reason: str | None, as_json: boo
         now=datetime.now(UTC),
     )
     if as_json:
-        _print_json(_entry_json(entry))
+        print_json(entry_json(entry))
         return
     left = f"version {entry.former} left and is archived" if entry.former else "nobody had to leave"
     click.echo(f"Version {entry.version} is in {entry.stage} of {model} again; {left} (entry {entry.number})")
 
 
-def _started() -> "Bootstrap":
+def started() -> "Bootstrap":
+    """The wired parts, for a command that needs both registries."""
     click.echo("Starting ZenML and MLflow …", err=True)
     from cv_yolo.bootstrap import Bootstrap
 
@@ -135,7 +136,7 @@ def _verify(parts: "Bootstrap", model: str, as_json: bool) -> int:
     entries = () if findings else log.entries()
     if as_json:
         head = entries[-1].sha256 if entries else None
-        _print_json({"entries": len(entries), "head": head, "findings": [asdict(finding) for finding in findings]})
+        print_json({"entries": len(entries), "head": head, "findings": [asdict(finding) for finding in findings]})
     elif findings:
         click.echo("\n".join(finding.sentence for finding in findings))
     else:
@@ -144,9 +145,11 @@ def _verify(parts: "Bootstrap", model: str, as_json: bool) -> int:
     return 1 if findings else 0
 
 
-def _entry_json(entry: Entry) -> dict[str, Any]:
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """An entry of the log for machines, with its hash."""
     return asdict(entry) | {"at": entry.at.isoformat(), "sha256": entry.sha256}
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """The answer to `--json`."""
     click.echo(json.dumps(value, indent=1))

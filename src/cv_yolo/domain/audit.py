@@ -16,12 +16,13 @@ from cv_yolo.domain.versions import HELD_BY_ONE, Stage
 
 
 class Action(StrEnum):
-    """What an entry tells; all but a judgement put a version into a stage."""
+    """What an entry records: a judgement moves nothing, a withdrawal empties a stage, the others fill one."""
 
     ADOPTED = "adopted"
     JUDGED = "judged"
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ class Entry(Grounds):
     @property
     def moves(self) -> bool:
         """Whether this entry puts its version into its stage."""
-        return self.action is not Action.JUDGED
+        return self.action not in {Action.JUDGED, Action.WITHDRAWN}
 
 
 def chained(
@@ -114,6 +115,8 @@ def stages(entries: Sequence[Entry]) -> dict[str, Stage | None]:
     """Where each version that the log names stands after the last entry; None for one that was only judged."""
     placed: dict[str, Stage | None] = {}
     for entry in entries:
+        if entry.action is Action.WITHDRAWN and placed.get(entry.version) is entry.stage:
+            placed[entry.version] = Stage.ARCHIVED
         if not entry.moves:
             placed.setdefault(entry.version, None)
             continue
@@ -137,12 +140,20 @@ def held(entries: Sequence[Entry], stage: Stage) -> tuple[str, ...]:
 def earlier_holder(entries: Sequence[Entry], stage: Stage) -> str | None:
     """Who held the stage before its present holder; going back twice goes back two steps.
 
-    A version that is in production by now is passed over: staging does not take it from there.
+    A version that is in production by now is passed over: staging does not take it from there. While a stage is empty
+    after a withdrawal, its earlier holder is the withdrawn version; once another one is there, that one is passed over.
     """
     steps: list[str] = []
+    withdrawn: str | None = None
     for entry in entries:
-        if not entry.moves or entry.stage is not stage:
+        if entry.stage is not stage or entry.action is Action.JUDGED:
             continue
+        if entry.action is Action.WITHDRAWN:
+            withdrawn = entry.version
+            continue
+        if withdrawn not in {None, entry.version}:
+            steps = [version for version in steps if version != withdrawn]
+        withdrawn = None
         if entry.action is Action.ROLLED_BACK and entry.version in steps:
             del steps[_last_index(steps, entry.version) + 1 :]
         elif not steps or steps[-1] != entry.version:
@@ -153,8 +164,8 @@ def earlier_holder(entries: Sequence[Entry], stage: Stage) -> str | None:
 
 
 def last_moved_stage(entries: Sequence[Entry]) -> Stage | None:
-    """The stage of the last promotion or step back; None where there was none."""
-    done = {Action.PROMOTED, Action.ROLLED_BACK}
+    """The stage of the last promotion, withdrawal or step back; None where there was none."""
+    done = {Action.PROMOTED, Action.ROLLED_BACK, Action.WITHDRAWN}
     return next((entry.stage for entry in reversed(entries) if entry.action in done), None)
 
 

@@ -8,11 +8,20 @@ from typing import Any, Final
 from cv_yolo.domain.audit import Action, Entry
 from cv_yolo.domain.versions import Stage
 
+
+def _action(said: Any) -> Action:
+    try:
+        return Action(said)
+    except ValueError:
+        reason = "a newer version of cv-yolo wrote it, or it was changed"
+        raise ValueError(f"the action {said!r} is unknown: {reason}") from None
+
+
 # Each field is brought to its own kind, whatever it was written as; where that changes it, the line was not canonical.
 _KINDS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "number": int,
     "at": datetime.fromisoformat,
-    "action": Action,
+    "action": _action,
     "stage": Stage,
     "evaluations": lambda names: tuple(map(str, names)),
     "provisional": bool,

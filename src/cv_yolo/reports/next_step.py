@@ -42,8 +42,13 @@ def _steps(report: DecisionReport) -> Iterator[str]:
             yield _completing(decision)
         else:
             yield "Nothing to do."
-        if decision.champion is not None:  # a first promotion leaves nobody to go back to
-            yield f"`cv-yolo rollback --stage {decision.stage}` takes it back."
+        yield _taking_back(decision)
+
+
+def _taking_back(decision: Decision) -> str:
+    if decision.champion is not None:
+        return f"`cv-yolo rollback --stage {decision.stage}` takes it back."
+    return f'`cv-yolo withdraw {decision.stage} --reason "why"` takes it out again.'
 
 
 def _mending(decision: Decision) -> Iterator[str]:

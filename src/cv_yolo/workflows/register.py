@@ -29,6 +29,7 @@ from cv_yolo.ports import Anchor, AuditLog, ModelRegistry, NewVersion
 from cv_yolo.workflows.follow_log import Difference, Repair, Side, is_begun, placed, repairs
 
 TRIES: Final = 20
+DEEDS: Final = {Action.JUDGED: "judged for", Action.WITHDRAWN: "withdrawn from"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +121,7 @@ def recorded(
     try:
         _settled((*entries, entry), register)
     except CvYoloError as error:
-        deed = f"in {entry.stage}" if entry.moves else f"judged for {entry.stage}"
+        deed = f"{DEEDS.get(entry.action, 'in')} {entry.stage}"
         raise type(error)(
             f"version {entry.version} is {deed} by entry {entry.number} of the log, but the registries lag behind: "
             f"{error.message}",

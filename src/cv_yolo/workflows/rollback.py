@@ -37,11 +37,21 @@ def rollback(
 def _earlier(entries: Sequence[Entry], stage: Stage) -> str:
     name = earlier_holder(entries, stage)
     if name is None:
+        empty = f"`cv-yolo withdraw {stage} --reason TEXT` empties it; " if stage in holders(entries) else ""
         raise NotFoundError(
-            f"there is no version to which {stage} could be given back",
-            hint="`cv-yolo history` shows which version held which stage",
+            f"there is no version to which {stage} could be given back{_withdrawn(entries, stage)}",
+            hint=f"{empty}`cv-yolo history` shows which version held which stage, `--to VERSION` names one",
         )
     return name
+
+
+def _withdrawn(entries: Sequence[Entry], stage: Stage) -> str:
+    """Which earlier holder is passed over, since it was withdrawn."""
+    now = holders(entries).get(stage)
+    for entry in reversed(entries):
+        if entry.action is Action.WITHDRAWN and entry.stage is stage and entry.version != now:
+            return f": version {entry.version} was withdrawn (entry {entry.number})"
+    return ""
 
 
 def _named(entries: Sequence[Entry], stage: Stage, version: str) -> str:

@@ -1,5 +1,6 @@
 """`models`, `history` and `rollback`: which version is where, who put it there, and the way back."""
 
+import io
 import json
 import subprocess
 import sys
@@ -216,6 +217,63 @@ def test_a_registry_that_is_down_is_exit_code_3(records: Records, monkeypatch: p
 
     monkeypatch.setattr(ZenmlRegistry, "versions", refuse)
     records.call("rollback", exit_code=3)
+    assert len(records.register.log.entries()) == 2
+
+
+def test_a_withdrawal_says_what_moved_and_is_on_record(records: Records) -> None:
+    told = records.call("withdraw", "staging", "--reason", "finds no helmets", "--yes")
+    model = records.register.model
+    assert told == f"Version 2 is withdrawn from staging of {model} and archived; staging is empty (entry 3)\n"
+    assert records.stages() == [ARCHIVED, ARCHIVED, None]
+    assert [each.stage for each in records.register.pipeline.versions()] == [ARCHIVED, ARCHIVED, None]
+    last = records.json("history")[-1]
+    assert (last["action"], last["reason"], last["former"]) == ("withdrawn", "finds no helmets", "2")
+    assert "withdrawn" in records.call("history")
+    assert records.call("history", "--verify").startswith("3 entries, chain intact")
+    assert "In order" in records.call("models", "check", "--dry-run")
+
+
+def test_a_withdrawal_is_json_for_machines(records: Records) -> None:
+    told = records.json("withdraw", "staging", "--reason", "recalled", "--yes")
+    assert (told["action"], told["stage"], told["version"], told["number"]) == ("withdrawn", "staging", "2", 3)
+
+
+def test_a_withdrawal_that_no_person_can_confirm_needs_yes(records: Records) -> None:
+    assert run(["withdraw", "staging", "--reason", "recalled", "--model", records.register.model]) == 2
+    captured = records.capsys.readouterr()
+    assert "error: a withdrawal has to be confirmed" in captured.err
+    assert "hint: --yes" in captured.err
+    assert records.stages() == [ARCHIVED, STAGING, None]
+
+
+@pytest.mark.parametrize(
+    ("answer", "exit_code", "left"), [("y\n", 0, ARCHIVED), ("n\n", 130, STAGING), ("", 130, STAGING)]
+)
+def test_a_person_is_asked(
+    records: Records, monkeypatch: pytest.MonkeyPatch, answer: str, exit_code: int, left: Stage
+) -> None:
+    terminal = io.StringIO(answer)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert run(["withdraw", "staging", "--reason", "recalled", "--model", records.register.model]) == exit_code
+    asked = f"Withdraw version 2 from staging of {records.register.model}, and leave staging empty?"
+    assert asked in records.capsys.readouterr().err
+    assert records.stages()[1] is left
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("staging", "--yes"), "Missing option '--reason'"),
+        (("staging", "--yes", "--reason", " "), "say why: the reason is kept on record"),
+        (("archived", "--yes", "--reason", "x"), "'archived' is not one of"),
+        (("--yes", "--reason", "x"), "Missing argument"),
+        (("production", "--yes", "--reason", "x"), "no version is in production"),
+    ],
+)
+def test_a_withdrawal_that_cannot_be_is_your_input(records: Records, arguments: tuple[str, ...], message: str) -> None:
+    assert run(["withdraw", *arguments, "--model", records.register.model]) == 2
+    assert message in records.capsys.readouterr().err
     assert len(records.register.log.entries()) == 2
 
 

@@ -22,10 +22,11 @@ from cv_yolo.domain.audit import (
     stages,
 )
 from cv_yolo.domain.versions import HELD_BY_ONE, Stage
+from cv_yolo.domain.written_entry import read_entry
 from tests.builders import NOON, a_log, a_proposal, an_entry
 
 LAWS = settings(deadline=None, database=None)
-ADOPTED, JUDGED, PROMOTED, BACK = Action
+ADOPTED, JUDGED, PROMOTED, BACK, WITHDRAWN = Action
 STAGING, PRODUCTION, ARCHIVED = Stage
 ANY_MOVES = st.lists(
     st.tuples(st.sampled_from(Action), st.sampled_from(HELD_BY_ONE), st.sampled_from("12345")), max_size=12
@@ -129,8 +130,11 @@ def test_replay_never_has_two_holders_of_a_stage(moves):
 @given(moves=ANY_MOVES)
 def test_who_was_moved_last_holds_the_stage(moves):
     entries = a_log(*moves)
-    last = next((entry for entry in reversed(entries) if entry.moves), None)
-    assert last is None or holders(entries)[last.stage] == last.version
+    last = next((entry for entry in reversed(entries) if entry.action is not JUDGED), None)
+    if last is not None and last.moves:
+        assert holders(entries)[last.stage] == last.version
+    elif last is not None:
+        assert holders(entries).get(last.stage) != last.version
 
 
 @LAWS
@@ -197,3 +201,76 @@ def test_every_entry_that_carries_a_test_revision_is_a_judgement_on_it():
     entries = (*entries[:2], replace(entries[2], test_revision=None))
     revision = entries[0].test_revision
     assert (judgements_on(entries, revision), judgements_on(entries, "another")) == (2, 0)
+
+
+def test_a_withdrawal_leaves_the_stage_empty_and_archives_its_version():
+    entries = a_log(*promoted(STAGING, "1"), (WITHDRAWN, STAGING, "1"))
+    assert stages(entries) == {"1": ARCHIVED}
+    assert holders(entries) == {}
+    assert settled_by(entries, STAGING).number == 2
+
+
+def test_a_withdrawal_leaves_the_other_stage_as_it_is():
+    entries = a_log(*promoted(PRODUCTION, "1"), *promoted(STAGING, "2"), (WITHDRAWN, PRODUCTION, "1"))
+    assert holders(entries) == {STAGING: "2"}
+
+
+def test_a_withdrawal_of_a_version_that_holds_another_stage_moves_nothing():
+    entries = a_log(*promoted(PRODUCTION, "1"), (WITHDRAWN, STAGING, "1"))
+    assert holders(entries) == {PRODUCTION: "1"}
+
+
+def test_a_withdrawal_puts_no_version_into_a_stage():
+    entries = a_log((WITHDRAWN, STAGING, "1"))
+    assert not entries[0].moves
+    assert held(entries, STAGING) == ()
+
+
+def test_right_after_a_withdrawal_the_way_back_leads_to_the_withdrawn_version():
+    log = (*promoted(STAGING, "1", "2"), (WITHDRAWN, STAGING, "2"))
+    assert earlier_holder(a_log(*log), STAGING) == "2"
+    assert last_moved_stage(a_log(*log)) is STAGING
+    assert earlier_holder(a_log(*log, (BACK, STAGING, "2")), STAGING) == "1"
+
+
+def test_once_another_version_is_there_the_way_back_passes_a_withdrawn_one_over():
+    log = (*promoted(STAGING, "1", "2"), (WITHDRAWN, STAGING, "2"), *promoted(STAGING, "3"))
+    assert earlier_holder(a_log(*log), STAGING) == "1"
+    first = (*promoted(STAGING, "1"), (WITHDRAWN, STAGING, "1"), *promoted(STAGING, "2"))
+    assert earlier_holder(a_log(*first), STAGING) is None
+
+
+def test_a_withdrawn_version_that_was_promoted_again_is_a_step_like_any_other():
+    log = (*promoted(STAGING, "1"), (WITHDRAWN, STAGING, "1"), *promoted(STAGING, "1", "2"))
+    assert earlier_holder(a_log(*log), STAGING) == "1"
+
+
+def test_going_back_past_a_withdrawn_version_forgets_it():
+    log = (*promoted(STAGING, "1", "2"), (WITHDRAWN, STAGING, "2"), (BACK, STAGING, "1"), *promoted(STAGING, "3"))
+    assert earlier_holder(a_log(*log), STAGING) == "1"
+
+
+def test_two_withdrawals_in_a_row_lead_back_one_at_a_time():
+    log = (*promoted(STAGING, "1"), (WITHDRAWN, STAGING, "1"), *promoted(STAGING, "2"), (WITHDRAWN, STAGING, "2"))
+    assert earlier_holder(a_log(*log), STAGING) == "2"
+    assert earlier_holder(a_log(*log, (BACK, STAGING, "2")), STAGING) is None
+
+
+OLD_LINES = (
+    '{"action":"promoted","actor":"anna@desk","at":"2025-03-04T12:00:00.000000+00:00","evaluations":["run-1"],'
+    '"model":"cv_yolo_tiny","number":1,"previous":"","provisional":false,"run_id":"run-1","stage":"staging",'
+    '"version":"1"}',
+    '{"action":"rolled_back","actor":"anna@desk","at":"2025-03-05T12:00:00.000000+00:00","evaluations":[],'
+    '"model":"cv_yolo_tiny","number":2,"previous":"c62a6d2e5fd02c3b6b77fa7a1e7b0ad1e0be9b3ad3cbd9cbcd2ef8b5bc0f5d8a",'
+    '"provisional":false,"run_id":"run-0","stage":"staging","version":"0"}',
+)
+
+
+def test_lines_that_were_written_before_there_were_withdrawals_read_as_they_were_written():
+    assert [read_entry(line).canonical for line in OLD_LINES] == list(OLD_LINES)
+
+
+def test_an_action_that_only_a_newer_version_knows_is_named_as_such():
+    line = OLD_LINES[0].replace('"promoted"', '"retired"')
+    with pytest.raises(ValueError, match="the action 'retired' is unknown: a newer version of cv-yolo wrote it"):
+        read_entry(line)

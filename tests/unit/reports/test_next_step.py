@@ -30,8 +30,8 @@ def test_a_promotion_can_be_taken_back():
     assert steps(champion=a_champion()) == ("Nothing to do.", ROLLBACK)
 
 
-def test_a_first_promotion_leaves_no_version_to_go_back_to():
-    assert steps() == ("Nothing to do.",)
+def test_a_first_promotion_leaves_no_version_to_go_back_to_and_is_withdrawn():
+    assert steps() == ("Nothing to do.", '`cv-yolo withdraw staging --reason "why"` takes it out again.')
 
 
 def test_a_provisional_promotion_asks_for_the_test_images_that_are_missing():
