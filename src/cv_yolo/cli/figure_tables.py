@@ -1,12 +1,12 @@
 """Figures with their intervals, as tables that people read in a terminal."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cv_yolo.domain.comparison import Comparison
+from cv_yolo.domain.comparison import Change, Comparison, change_of
 from cv_yolo.domain.error_types import ErrorType
 from cv_yolo.domain.evaluation import Evaluation
 from cv_yolo.domain.intervals import Estimate
@@ -17,6 +17,13 @@ IN_USE = ("precision", "recall", "f1")
 SIZES = ("small", "medium", "large")
 GROUP_FIGURES = {"class": ("ap_50", "ap_50_95", "precision", "recall"), "slice": ("map_50", "precision", "recall")}
 
+STYLES = {
+    Change.HIGHER: "green",
+    Change.LOWER: "red",
+    Change.WITHIN_NOISE: "dim",
+    Change.UNCHANGED: "dim",
+    Change.UNKNOWN: "yellow",
+}
 NAME_WIDTH = 16  # so that the columns of the tables stand below each other
 
 Cells = Callable[[str], tuple[str, ...]]
@@ -29,7 +36,7 @@ def print_evaluation(out: Console, evaluation: Evaluation, *, name: str) -> None
         return _value_and_interval(evaluation.figures.get(figure))
 
     out.print(f"[bold]{escape(name)}[/] on {_measured_on(evaluation)}\n")
-    _print_all(out, evaluation, (name, "interval"), cells)
+    _print_all(out, (evaluation,), (name, "interval"), cells)
     out.print(_small_print(evaluation))
 
 
@@ -43,17 +50,19 @@ def print_comparison(out: Console, comparison: Comparison, *, names: tuple[str, 
             _value(first.figures.get(figure)),
             _value(second.figures.get(figure)),
             *_value_and_interval(difference, signed=True),
-            _told_apart(difference),
+            _change(difference),
         )
 
     out.print(f"[bold]{escape(names[0])}[/] against [bold]{escape(names[1])}[/] on {_measured_on(first)}\n")
-    _print_all(out, second, (*names, "difference", "interval", ""), cells)
+    _print_all(out, (first, second), (*names, "difference", "interval", ""), cells)
     out.print(f"{len(comparison.broken)} images spoilt, {len(comparison.fixed)} mended by {escape(names[1])}.")
     out.print(_small_print(first))
 
 
-def _print_all(out: Console, evaluation: Evaluation, columns: tuple[str, ...], cells: Cells) -> None:
-    figures = evaluation.figures
+def _print_all(out: Console, evaluations: Sequence[Evaluation], columns: tuple[str, ...], cells: Cells) -> None:
+    """The tables, with every figure that any of the models has."""
+    evaluation = evaluations[-1]
+    figures = dict.fromkeys(name for each in evaluations for name in each.figures)
     classes = [curve.name for curve in evaluation.curves]
     _print_table(out, "", columns, {_main_text(name): cells(name) for name in _main(figures)})
     sizes = {f"{size} boxes": f"map_{size}" for size in SIZES}
@@ -109,12 +118,10 @@ def _value_and_interval(estimate: Estimate | None, *, signed: bool = False) -> t
     return f"{estimate.value:{sign}.3f}", ends
 
 
-def _told_apart(difference: Estimate | None) -> str:
-    """Whether a difference is more than noise."""
-    interval = None if difference is None else difference.interval
-    if interval is None or interval.low <= 0 <= interval.high:
-        return "[dim]within noise[/]"
-    return "[green]higher[/]" if interval.low > 0 else "[red]lower[/]"
+def _change(difference: Estimate | None) -> str:
+    """Whether a difference is more than noise; unknown where no interval says so."""
+    change = change_of(difference)
+    return f"[{STYLES[change]}]{change}[/]"
 
 
 def _measured_on(evaluation: Evaluation) -> str:

@@ -115,6 +115,6 @@ def compare(first: str, second: str, **given: Any) -> None:
     if given["html"]:
         here.write_comparison(given["html"], (first, second), found)
     if given["as_json"]:
-        click.echo(json.dumps(asdict(found), indent=1))
+        click.echo(json.dumps({"figure_changes": found.figure_changes} | asdict(found), indent=1))
     else:
         print_comparison(console(), found, names=(first, second))

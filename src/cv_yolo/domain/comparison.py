@@ -1,11 +1,34 @@
 """Two models on the same images: what differs, how sure that is, and which images tell the story."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from cv_yolo.domain.evaluation import Evaluation, Scored
 from cv_yolo.domain.intervals import Bootstrapped, Estimate, estimates
 from cv_yolo.domain.marks import ImageMarks, mark_images
 from cv_yolo.errors import EvaluationFailedError
+
+
+class Change(StrEnum):
+    """What a difference says: unchanged where it is 0 in every draw, unknown where nothing bounds it."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    WITHIN_NOISE = "within noise"
+    UNCHANGED = "unchanged"
+    UNKNOWN = "unknown"
+
+
+def change_of(difference: Estimate | None) -> Change:
+    """What a paired difference says; without an interval it says nothing, however large it is."""
+    interval = None if difference is None else difference.interval
+    if interval is None:
+        return Change.UNKNOWN
+    if interval.low == interval.high == 0:
+        return Change.UNCHANGED
+    if interval.low <= 0 <= interval.high:
+        return Change.WITHIN_NOISE
+    return Change.HIGHER if interval.low > 0 else Change.LOWER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +69,12 @@ class Comparison:
     second: Evaluation
     differences: dict[str, Estimate]
     changes: tuple[ImageChange, ...]
+
+    @property
+    def figure_changes(self) -> dict[str, Change]:
+        """What is known of each figure of either model; one that only one of them has is unknown."""
+        names = dict.fromkeys((*self.first.figures, *self.second.figures))
+        return {name: change_of(self.differences.get(name)) for name in names}
 
     @property
     def broken(self) -> tuple[ImageChange, ...]:

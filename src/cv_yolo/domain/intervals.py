@@ -148,11 +148,17 @@ def bootstrap(measure: Measure, *, images: int, resampling: Resampling) -> Boots
 
 
 def estimates(found: Bootstrapped, *, confidence: float) -> dict[str, Estimate]:
-    """Each figure with its interval, by name; a figure that the split does not define is absent."""
+    """Each figure with its interval, by name; a figure that the split does not define is absent.
+
+    A single image has no interval: all its resamples are the same, and say nothing of other images.
+    """
+    single = len(found.jackknife) == 1
     return {
         name: Estimate(
             value=float(found.point[index]),
-            interval=interval_of(
+            interval=None
+            if single
+            else interval_of(
                 float(found.point[index]),
                 found.samples[:, index],
                 found.jackknife[:, index],

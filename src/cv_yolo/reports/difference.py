@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from cv_yolo.domain.comparison import Change, change_of
 from cv_yolo.domain.evaluation import Evaluation
 from cv_yolo.domain.intervals import Estimate, Interval, Method
 from cv_yolo.reports.scores import Scores, told_apart
@@ -37,9 +38,13 @@ def difference_finding(scores: Scores, metric: str) -> Finding:
     apart = told_apart(found)
     if found is None:
         sentence = f"{second} and {first} have no {name} to compare on {images}"
+    elif found.interval is None:
+        told = measured_text(found, name, signed=True)
+        sentence = f"Whether {second} differs from {first} is unknown: {told} on {images}, without an interval"
     elif not apart:
         told = measured_text(found, name, signed=True)
-        sentence = f"{second} and {first} cannot be told apart: {told} on {images}"
+        alike = "score alike" if change_of(found) is Change.UNCHANGED else "cannot be told apart"
+        sentence = f"{second} and {first} {alike}: {told} on {images}"
     else:
         sentence = f"{second} is {apart} than {first} by {measured_text(_positive(found), name)} on {images}"
     return Finding(sentence=sentence, told_apart=apart, estimate=found)

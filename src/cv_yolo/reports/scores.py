@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from cv_yolo.domain.comparison import Change, change_of
 from cv_yolo.domain.error_types import ErrorType
 from cv_yolo.domain.evaluation import Evaluation
 from cv_yolo.domain.figures import AREA_RANGES_PX
@@ -64,7 +65,7 @@ class FigureRow:
 
     @property
     def meaning(self) -> str:
-        """The same in words: `within noise` where the models are not told apart."""
+        """The same in words: `within noise` where the models are not told apart, `unknown` without an interval."""
         return meaning(self.difference, lower_is_better=self.lower_is_better)
 
 
@@ -100,17 +101,15 @@ def of_decision(decision: Decision) -> Scores | None:
 
 def told_apart(difference: Estimate | None, *, lower_is_better: bool = False) -> str:
     """`better` or `worse` where the interval of the difference lies beyond 0, else nothing."""
-    interval = None if difference is None else difference.interval
-    if interval is None or interval.low <= 0 <= interval.high:
+    change = change_of(difference)
+    if change not in {Change.HIGHER, Change.LOWER}:
         return ""
-    return "better" if (interval.low > 0) is not lower_is_better else "worse"
+    return "better" if (change is Change.HIGHER) is not lower_is_better else "worse"
 
 
 def meaning(difference: Estimate | None, *, lower_is_better: bool = False) -> str:
-    """`better`, `worse` or `within noise`; nothing where there is no interval to tell."""
-    if difference is None or difference.interval is None:
-        return ""
-    return told_apart(difference, lower_is_better=lower_is_better) or "within noise"
+    """`better`, `worse`, `within noise` or `unchanged`; `unknown` where there is no interval."""
+    return told_apart(difference, lower_is_better=lower_is_better) or change_of(difference)
 
 
 def main_rows(scores: Scores) -> tuple[FigureRow, ...]:

@@ -129,7 +129,7 @@ def _shortfalls(decision: Decision) -> str:
 def _difference(difference: Estimate | None, champion: Champion) -> str:
     if difference is None:
         return f"It could not be compared with version {champion.version} by this figure."
-    told = meaning(difference) or "no interval tells whether that is more than noise"
+    told = "unknown, since there is no interval" if difference.interval is None else meaning(difference)
     return (
         f"The difference from version {champion.version} on the same images is {difference_text(difference)}: {told}."
     )

@@ -113,7 +113,20 @@ def test_a_difference_is_one_where_its_interval_leaves_nothing_out(
     assert row(compared(capsys, comparison), "mAP50")[-len(word) :] == word
 
 
-def test_a_difference_that_is_not_known_is_within_noise(capsys: Capture) -> None:
-    lines = compared(capsys, replace(a_comparison(), differences={"map_50": an_estimate(0.3, reach=None)}))
-    assert row(lines, "mAP50")[2:] == ["+0.300", "–", "within", "noise"]
-    assert row(lines, "mAP50-95")[2:] == ["–", "–", "within", "noise"]
+def test_a_difference_without_an_interval_is_unknown_and_not_noise(capsys: Capture) -> None:
+    lines = compared(capsys, replace(a_comparison(), differences={"map_50": an_estimate(0.327, reach=None)}))
+    assert row(lines, "mAP50")[2:] == ["+0.327", "–", "unknown"]
+    assert row(lines, "mAP50-95")[2:] == ["–", "–", "unknown"]
+
+
+def test_a_figure_that_only_the_first_model_has_is_there_and_unknown(capsys: Capture) -> None:
+    both = a_comparison()
+    bare = replace(both.second, figures={}, confidence_threshold=None)
+    lines = compared(capsys, replace(both, second=bare, differences={}))
+    assert row(lines, "recall") == ["0.750", "–", "–", "–", "unknown"]
+    assert "mAP50-95 by the size of the box" in lines
+
+
+def test_what_two_models_score_alike_in_every_draw_is_unchanged(capsys: Capture) -> None:
+    lines = compared(capsys, replace(a_comparison(), differences={"map_50": an_estimate(0.0, reach=0.0)}))
+    assert row(lines, "mAP50")[-1] == "unchanged"

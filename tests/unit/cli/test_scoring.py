@@ -224,13 +224,14 @@ def test_two_models_are_compared_on_the_same_images(world: World, capsys: Captur
     assert "+0.5" in row
 
 
-def test_a_model_compared_with_itself_is_within_noise(world: World, capsys: Capture) -> None:
+def test_a_model_compared_with_itself_is_unchanged(world: World, capsys: Capture) -> None:
     world.trained("e3_s64", misses=range(4))
     done = said(capsys, "compare", "e3_s64", "e3_s64", "--json", *FEW)
     assert {each["value"] for each in done.json["differences"].values()} == {0.0}
     assert done.json["changes"] == []
+    assert set(done.json["figure_changes"].values()) == {"unchanged"}
     table = said(capsys, "compare", "e3_s64", "e3_s64", *FEW).out
-    assert "within noise" in table
+    assert "unchanged" in table
     assert "higher" not in table
     assert "lower" not in table
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.comparison import compare, difference_of
+from cv_yolo.domain.comparison import Change, change_of, compare, difference_of
 from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.intervals import Estimate, Interval, Method, Resampling
 from cv_yolo.errors import EvaluationFailedError
-from tests.builders import a_truth, some_detections
+from tests.builders import a_comparison, a_truth, an_estimate, some_detections
 from tests.unit.domain.splits import LAWS, SUBJECT, a_random_split, scored
 
 A, B, C, ELSEWHERE = (0, 0, 10, 10), (50, 50, 60, 60), (80, 80, 95, 95), (200, 200, 210, 210)
@@ -151,3 +151,28 @@ def test_evaluations_of_another_model_and_another_whole_data_set_are_compared():
     one = scored([a_truth(A)], [some_detections(A)])
     other = scored([a_truth(A)], [some_detections(A)], subject=replace(SUBJECT, **change))
     assert difference_of(one, other).names == one.bootstrapped.names
+
+
+@pytest.mark.parametrize(
+    ("difference", "change"),
+    [
+        (an_estimate(0.06), Change.HIGHER),
+        (an_estimate(-0.06), Change.LOWER),
+        (an_estimate(0.05), Change.WITHIN_NOISE),
+        (an_estimate(-0.05), Change.WITHIN_NOISE),
+        (an_estimate(0.0, reach=0.0), Change.UNCHANGED),
+        (an_estimate(0.327, reach=None), Change.UNKNOWN),
+        (an_estimate(0.0, reach=None), Change.UNKNOWN),
+        (None, Change.UNKNOWN),
+    ],
+)
+def test_a_difference_is_known_only_by_its_interval(difference, change):
+    assert change_of(difference) is change
+
+
+def test_every_figure_of_either_model_has_a_change():
+    found = a_comparison()
+    bare = replace(found.first, figures={"map_50": an_estimate(0.5)})
+    told = replace(found, first=bare, differences={"map_50": an_estimate(0.06)}).figure_changes
+    assert told["map_50"] is Change.HIGHER
+    assert {told[name] for name in found.second.figures if name != "map_50"} == {Change.UNKNOWN}

@@ -289,7 +289,8 @@ def test_figures_that_the_split_does_not_define_are_absent():
 def test_a_figure_differs_from_itself_by_exactly_nothing(values):
     found = bootstrap(mean_of(values), images=len(values), resampling=FEW)
     (difference,) = estimates(found.minus(found), confidence=0.95).values()
-    assert difference == Estimate(value=0.0, interval=Interval(low=0.0, high=0.0, method=Method.PERCENTILE))
+    nothing = Interval(low=0.0, high=0.0, method=Method.PERCENTILE)
+    assert difference == Estimate(value=0.0, interval=nothing if len(values) > 1 else None)
 
 
 def test_a_constant_advantage_on_every_image_is_known_exactly_however_much_the_images_differ():
@@ -407,3 +408,9 @@ def test_a_resampling_that_makes_no_interval_is_refused(wrong):
 
 def test_an_interval_is_as_wide_as_from_end_to_end():
     assert Interval(low=0.25, high=0.75, method=Method.BCA).width == 0.5
+
+
+def test_a_single_image_says_nothing_of_others_so_that_there_is_no_interval():
+    alone = Measure(names=("count",), compute=lambda draws: draws[:, :1])
+    found = estimates(bootstrap(alone, images=1, resampling=Resampling(resamples=100)), confidence=0.95)
+    assert found == {"count": Estimate(value=1.0)}

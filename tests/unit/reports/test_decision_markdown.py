@@ -99,7 +99,7 @@ def test_against_a_champion_the_difference_and_what_it_means_stand_beside_the_fi
     rows = rows_of_table(markdown, "Figures")
     assert rows[0][1:5] == ["0.610 [0.560, 0.660]", "0.610 [0.560, 0.660]", "+0.100 [+0.050, +0.150]", "better"]
     slices = rows_of_table(markdown, "By slice, mAP50")
-    assert (slices[0][0], slices[0][4:]) == ("light=day", ["", "40 images"])
+    assert (slices[0][0], slices[0][4:]) == ("light=day", ["unknown", "40 images"])
 
 
 def test_a_long_list_is_cut_and_counted():

@@ -38,7 +38,12 @@ def pair(difference, **changes):
             "B and A cannot be told apart: +0.010 mAP50 [−0.020, +0.040] on 200 test images",
             "",
         ),
-        (an_estimate(0.01, reach=None), "B and A cannot be told apart: +0.010 mAP50 on 200 test images", ""),
+        (
+            an_estimate(0.327, reach=None),
+            "Whether B differs from A is unknown: +0.327 mAP50 on 200 test images, without an interval",
+            "",
+        ),
+        (an_estimate(0.0, reach=0.0), "B and A score alike: 0.000 mAP50 [0.000, 0.000] on 200 test images", ""),
         (None, "B and A have no mAP50 to compare on 200 test images", ""),
     ],
 )

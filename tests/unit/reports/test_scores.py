@@ -10,6 +10,7 @@ from cv_yolo.reports.scores import (
     error_counts,
     error_rows,
     main_rows,
+    meaning,
     of_comparison,
     of_decision,
     of_evaluation,
@@ -145,3 +146,17 @@ def test_a_decision_without_a_champion_is_about_the_candidate_alone():
 
 def test_a_decision_that_asked_no_test_image_has_no_scores():
     assert of_decision(a_decision(judgement=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("difference", "word"),
+    [
+        (an_estimate(0.327, reach=None), "unknown"),
+        (None, "unknown"),
+        (an_estimate(0.01), "within noise"),
+        (an_estimate(0.0, reach=0.0), "unchanged"),
+        (an_estimate(0.1), "better"),
+    ],
+)
+def test_a_difference_without_an_interval_is_unknown(difference, word):
+    assert meaning(difference) == word

@@ -156,7 +156,7 @@ def test_the_difference_from_the_champion_is_told_and_judged(difference, told):
     ("differences", "told"),
     [
         ({}, "It could not be compared with version 2 by this figure."),
-        ({"map_50": an_estimate(0.1, reach=None)}, "is +0.100: no interval tells whether that is more than noise."),
+        ({"map_50": an_estimate(0.1, reach=None)}, "is +0.100: unknown, since there is no interval."),
     ],
 )
 def test_a_difference_that_is_not_known_is_not_called_noise(differences, told):
