@@ -68,7 +68,9 @@ def ask(
     except requests.RequestException as error:
         tls = isinstance(error, requests.exceptions.SSLError)
         silent = "no TLS there, or a certificate that we do not trust" if tls else "does not answer"
-        reason = silent if isinstance(error, requests.ConnectionError) else type(error).__name__
+        late = isinstance(error, requests.exceptions.ReadTimeout)
+        silent = f"does not answer (ReadTimeout after {patience_s:g} s)" if late else silent
+        reason = silent if late or isinstance(error, requests.ConnectionError) else type(error).__name__
         raise _unavailable(name, url, reason) from error
     except OSError as error:  # the file of authorities that the environment names
         raise _unavailable(name, url, f"{error} (REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names it)") from error
@@ -77,6 +79,15 @@ def ask(
     except ValueError:
         body = got.text
     return Answer(status=got.status_code, body=body, headers=dict(got.headers))
+
+
+def is_answering(url: str, *, patience_s: float = 10.0) -> bool:
+    """Whether a server says anything there, be it a refusal; a busy one gets ten seconds."""
+    try:
+        ask("GET", url, name="", patience_s=patience_s)
+    except ServiceUnavailableError:
+        return False
+    return True
 
 
 def session_for(url: str) -> "requests.Session":

@@ -2,7 +2,8 @@
 
 `CV_YOLO_ROOT`, `CV_YOLO_HOME`: folders. `CV_YOLO_SERVER_URL`, `CV_YOLO_SERVER_API_KEY`: a ZenML server, for a machine
 that was not connected with `cv-yolo connect`. `CV_YOLO_STACK`: another stack of that server than `mlflow_stack`.
-`CV_YOLO_PATIENCE_S`: how long a pipeline run waits for a service that does not answer (default: 90).
+`CV_YOLO_PATIENCE_S`: how long a pipeline run waits for services that do not answer (default: 90).
+`CV_YOLO_ANSWER_LIMIT_S`: how long any command waits for one answer of a server (default: 20).
 """
 
 import json
@@ -38,6 +39,7 @@ class Settings(BaseSettings):
     server_api_key: SecretStr | None = None
     stack: str = STACK
     patience_s: float = Field(default=90.0, ge=0)  # ZenML's server takes 15 to 45 s to start
+    answer_limit_s: float = Field(default=20.0, gt=0)
 
     @cached_property
     def home(self) -> Path:

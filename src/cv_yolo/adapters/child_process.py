@@ -36,7 +36,7 @@ from cv_yolo.ports import (
 )
 
 POLL_S: Final = 0.1
-GRACE_S: Final = 10.0
+GRACE_S: Final = 3.0  # a command that is stopped ends within ten seconds, its records included
 LOG_TAIL_LINES: Final = 15
 LITTLE_ROOM_BYTES: Final = 20_000_000  # a file of weights, twice or thrice
 ORPHAN_EXIT_CODE: Final = 113

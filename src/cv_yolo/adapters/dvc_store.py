@@ -7,7 +7,11 @@ configuration and named to each command: the project's, which git or another hom
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +19,12 @@ import yaml
 
 from cv_yolo.domain.addresses import ObjectStoreAddress
 from cv_yolo.domain.stack import DATASET_REMOTE, DATASET_REMOTE_BESIDE, Deed
-from cv_yolo.errors import CvYoloError, DatasetError, ServiceUnavailableError
+from cv_yolo.errors import CvYoloError, DatasetError, ServiceUnavailableError, StoppedError
 from cv_yolo.files import write_secret
 
+POLL_S: Final = 0.2
+GRACE_S: Final = 2.0
+REMOTE: Final = frozenset({"pull", "push"})  # the commands that need it
 HASH_KEY: Final = "md5"
 CONFIG_FOLDER: Final = "DVC_GLOBAL_CONFIG_DIR"  # the home's own, of which only this machine's user knows
 WRITTEN_BEFORE: Final = {"url", "region", "access_key_id", "secret_access_key"}  # by us, into `.dvc/config.local`
@@ -33,6 +40,18 @@ UNREACHABLE: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attended:
+    """What a DVC command is ended for: a stop, or a remote that says nothing for `silence_s`.
+
+    DVC itself would ask a hung remote for minutes. `answers` is asked now and then, where the remote is a server.
+    """
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    answers: Callable[[], bool] | None = None
+    silence_s: float = 30.0
+
+
 class DvcStore:
     """The DVC project in `root` (with `dvc.yaml` and `.dvc/`); where there is none, nothing is recorded.
 
@@ -40,9 +59,14 @@ class DvcStore:
     """
 
     def __init__(
-        self, *, root: Path, environment: Mapping[str, str], report: Callable[[str], None] = lambda _: None
+        self,
+        *,
+        root: Path,
+        environment: Mapping[str, str],
+        attended: "Attended | None" = None,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._root, self._report = root, report
+        self._root, self._attended, self._report = root, attended or Attended(), report
         self._environment = dict(environment)
         self._environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
         self._remote: tuple[str, ...] = ()
@@ -183,14 +207,49 @@ class DvcStore:
         )
 
     def _dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "dvc", *arguments],
+        """DVC's command to its end; every caller reads the exit code."""
+        command = [sys.executable, "-m", "dvc", *arguments]
+        with subprocess.Popen(
+            command,
             cwd=self._root,
             env=self._environment,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,  # every caller reads the exit code, and raises with DVC's own words
-        )
+        ) as child:
+            try:
+                out, err = self._attend(child, arguments[0])
+            except BaseException:
+                _end(child)
+                raise
+        return subprocess.CompletedProcess(command, child.returncode, out, err)
+
+    def _attend(self, child: "subprocess.Popen[str]", command: str) -> tuple[str, str]:
+        heard_at_s = asked_at_s = time.monotonic()
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return child.communicate(timeout=POLL_S)
+            if self._attended.stop.is_set():
+                raise StoppedError(f"stopped during `dvc {command}`")
+            due = command in REMOTE and time.monotonic() - asked_at_s >= self._attended.silence_s / 3
+            if self._attended.answers is None or not due:
+                continue
+            if self._attended.answers():
+                heard_at_s = time.monotonic()
+            asked_at_s = time.monotonic()
+            if asked_at_s - heard_at_s > self._attended.silence_s:
+                raise ServiceUnavailableError(
+                    f"`dvc {command}`: the remote does not answer", hint="is it up? `cv-yolo status` tells"
+                )
+
+
+def _end(child: "subprocess.Popen[str]") -> None:
+    child.terminate()
+    try:
+        child.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
 
 
 def _settings(path: Path) -> dict[str, dict[str, str]]:

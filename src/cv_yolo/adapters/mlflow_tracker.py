@@ -25,6 +25,7 @@ from cv_yolo.ports import NewRun
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+SERVICE: Final = "MLflow"
 STATUS_TO_MLFLOW = {
     RunStatus.RUNNING: "RUNNING",
     RunStatus.FINISHED: "FINISHED",
@@ -41,6 +42,16 @@ _CAUSE = re.compile(r"too many \d+ error responses|(?!ResponseE)[A-Z]\w+(Error|D
 _UP_HINT: Final = "is it up, with its database and its object store? `cv-yolo status` tells"
 _LOGIN_HINT: Final = "the stack's tracker holds user and password: `cv-yolo stack register` sets them anew"
 MALFORMED: Final = frozenset({400, 411, 413, 415, 422})  # asked again, it would be refused again
+
+
+def load() -> None:
+    """Import MLflow, which takes seconds that no server is to blame for."""
+    import mlflow.tracking  # noqa: F401
+
+
+def moves_files(method: str, arguments: tuple[object, ...]) -> bool:
+    """Whether the call of a tracker moves files, which takes as long as the line and their size make it."""
+    return method == "artifact" or (method == "deliver" and isinstance(arguments[0], Files))
 
 
 class MlflowTracker(TakesLetters):

@@ -146,10 +146,12 @@ class Bootstrap(RecordParts):
     @cached_property
     def dvc(self) -> "DvcStore":
         """DVC as the project has set it up."""
-        from cv_yolo.adapters.dvc_store import DvcStore
+        from cv_yolo.adapters.dvc_store import Attended, DvcStore
 
         environment = {name: value for name, value in os.environ.items() if name not in SERVER_SECRETS}
-        return DvcStore(root=self.settings.root, environment=environment, report=self.report)
+        answers = None if self.settings.connection is None else self.store_answers
+        attended = Attended(stop=self.stop, answers=answers, silence_s=self.settings.answer_limit_s)
+        return DvcStore(root=self.settings.root, environment=environment, attended=attended, report=self.report)
 
     @cached_property
     def pretrained_weights(self) -> "PretrainedWeights":

@@ -2,23 +2,24 @@
 
 import os
 import sys
-import threading
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from cv_yolo.bootstrap.servers import ServerParts
 from cv_yolo.domain.addresses import StackAddresses
 from cv_yolo.errors import ConfigError
+from cv_yolo.http import is_answering
 from cv_yolo.ports import AuditLog, ModelRegistry
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.deliver import DeliveringTracker, Line
 from cv_yolo.workflows.detectors import Sources
-from cv_yolo.workflows.patience import Patience
+from cv_yolo.workflows.patience import Outage, Patience
 from cv_yolo.workflows.read_stack import read_addresses
 from cv_yolo.workflows.register import Register
+from cv_yolo.workflows.time_limit import StopSignal, TimeLimit, within
 
 if TYPE_CHECKING:
     from cv_yolo.adapters.audit_file import AuditFile
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "cv_yolo_tiny"
 MODEL = "cv_yolo_tiny"
+PIPELINES = "ZenML"
+LEAST_LIMIT_S = 5.0  # for servers that answer while another one has used up the time to wait
+
+Target = TypeVar("Target")
 
 
 class RecordParts(ServerParts):
@@ -38,9 +43,11 @@ class RecordParts(ServerParts):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.stop = threading.Event()
+        self.stop = StopSignal()
+        self.outage = Outage()
         self.report: Callable[[str], None] = lambda text: print(text, file=sys.stderr)  # noqa: T201 - the default
         self.patience_s = 0.0
+        self._client_limited = False
 
     @cached_property
     def tracking_uri(self) -> str:
@@ -72,7 +79,16 @@ class RecordParts(ServerParts):
     @property
     def patience(self) -> Patience:
         """How a service that does not answer is waited for."""
-        return Patience(total_s=self.patience_s, wait=self.stop.wait)
+        return Patience(total_s=self.patience_s, wait=self.stop.wait, outage=self.outage)
+
+    @property
+    def time_limit(self) -> TimeLimit:
+        """How long one call may go without an answer."""
+        return TimeLimit(stop=self.stop, limit_s=self._answer_limit_s)
+
+    def _answer_limit_s(self) -> float:
+        longest_s = self.settings.answer_limit_s
+        return min(longest_s, max(self.patience.remaining_s, LEAST_LIMIT_S)) if self.patience_s else longest_s
 
     @cached_property
     def finished_trainings(self) -> "FinishedTrainingsFolder":
@@ -94,7 +110,7 @@ class RecordParts(ServerParts):
         artifacts = self.settings.mlflow_artifacts / experiment if embedded else None  # a server has its own place
         place = "embedded" if embedded else quote(self.tracking_uri, safe="")
         return DeliveringTracker(
-            MlflowTracker(uri=self.tracking_uri, experiment=experiment, artifacts=artifacts),
+            self._limited(MlflowTracker(uri=self.tracking_uri, experiment=experiment, artifacts=artifacts)),
             FolderOutbox(self.settings.outbox / place),
             line=self._tracking_line,
             patience=self.patience,
@@ -105,7 +121,50 @@ class RecordParts(ServerParts):
         """MLflow's registry of the model, which is the log's anchor too."""
         from cv_yolo.adapters.mlflow_registry import MlflowRegistry
 
-        return MlflowRegistry(uri=self.tracking_uri, model=model)
+        return self._limited(MlflowRegistry(uri=self.tracking_uri, model=model))
+
+    def _limited(self, client: Target) -> Target:
+        """A client of MLflow with a time limit for each call, where a server is asked."""
+        if self.settings.connection is None:
+            return client
+        from cv_yolo.adapters.mlflow_tracker import SERVICE, load, moves_files
+
+        def alive(method: str, arguments: tuple[object, ...]) -> Callable[[], bool] | None:
+            return self.servers_answer if moves_files(method, arguments) else None
+
+        return within(
+            client,
+            self.time_limit,
+            name=f"{SERVICE} at {self.tracking_uri}",
+            load=load,
+            alive=alive,
+            answered=lambda: self.outage.answered(SERVICE),
+        )
+
+    def servers_answer(self) -> bool:
+        """Whether MLflow and the object store say anything: a file may be on its way between them and us."""
+        addresses = self.stack_addresses
+        return is_answering(f"{addresses.tracking.uri}/health") and self.store_answers()
+
+    def store_answers(self) -> bool:
+        """Whether the object store says anything; Amazon's own has no address to be asked."""
+        endpoint = self.stack_addresses.objects.endpoint_url
+        return endpoint is None or is_answering(endpoint)
+
+    def limit_pipeline_client(self) -> None:
+        """Have ZenML's client, which would ask a silent server for minutes, wait no longer than allowed."""
+        server = self.settings.connection
+        if server is None or self._client_limited:
+            return
+        from cv_yolo.adapters.zenml_session import limit_session
+
+        limit = TimeLimit(stop=self.stop, limit_s=self._pipeline_limit_s)
+        limit_session(partial(limit.run, name=f"{PIPELINES} at {server.url}"))
+        self._client_limited = True
+
+    def _pipeline_limit_s(self) -> float:
+        """Its client asks again by itself, so that one call may take all the time there is."""
+        return max(self.patience.remaining_s, LEAST_LIMIT_S) if self.patience_s else self.settings.answer_limit_s
 
     def pipeline_registry(self, model: str = MODEL) -> ModelRegistry:
         """ZenML's registry of the model."""
@@ -121,7 +180,8 @@ class RecordParts(ServerParts):
         server = self.settings.connection
         if server is None:
             return file
-        self.patience.ask(self.pipeline_server(server).info, report=self.report)  # its client waits half a minute
+        self.patience.ask(self.pipeline_server(server).info, report=self.report, service=PIPELINES)
+        self.limit_pipeline_client()
         from cv_yolo.adapters.zenml_audit_log import ZenmlAuditLog
 
         return ZenmlAuditLog(model=model, locked=file.locked, stack=self.settings.stack)

@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from cv_yolo import __version__
+from cv_yolo.cli.stopping import INTERRUPTED, leave_at_once, leave_without_waiting
 from cv_yolo.errors import CvYoloError, ServiceUnavailableError, StoppedError
 
 COMMANDS: Final = {  # name -> module, imported only when the command is asked for
@@ -150,7 +151,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """The entry point of the command `cv-yolo`."""
-    sys.exit(run())
+    code = run()
+    if INTERRUPTED.is_set():
+        leave_at_once(code)
+    if code in {ServiceUnavailableError.exit_code, StoppedError.exit_code}:
+        leave_without_waiting(code)
+    sys.exit(code)
 
 
 def _report(error: CvYoloError) -> int:

@@ -13,7 +13,7 @@ from cv_yolo.domain.training import TrainedModel
 from cv_yolo.errors import WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.pipelines import runtime
-from cv_yolo.pipelines.outages import storing
+from cv_yolo.pipelines.outages import keep, storing
 
 _MODEL = TypeAdapter(TrainedModel)
 
@@ -29,13 +29,11 @@ class TrainedModelMaterializer(BaseMaterializer):
 
     def save(self, data: TrainedModel) -> None:
         """Copy the weights to the artifact store, then describe them."""
-        parts = runtime.parts()
-        parts.patience.ask(lambda: _save(self.uri, data), report=parts.report)
+        keep(lambda: _save(self.uri, data), self.uri)
 
     def load(self, data_type: type[Any]) -> TrainedModel:  # noqa: ARG002 - ZenML's signature
         """Fetch the weights where they are not at hand, and check them; raises `WeightsError`."""
-        parts = runtime.parts()
-        return parts.patience.ask(lambda: _load(self.uri, parts.settings.weights), report=parts.report)
+        return keep(lambda: _load(self.uri, runtime.parts().settings.weights), self.uri)
 
     def extract_metadata(self, data: TrainedModel) -> dict[str, Any]:
         """What the dashboard shows beside the artifact."""

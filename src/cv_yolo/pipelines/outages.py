@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,8 +20,10 @@ from zenml.zen_stores.rest_zen_store import RestZenStore
 from cv_yolo.domain.progress import Event, EventKind
 from cv_yolo.errors import AccessRefusedError, CvYoloError, ServiceUnavailableError, one_line
 from cv_yolo.pipelines import runtime
-from cv_yolo.workflows.patience import GOES_ON
+from cv_yolo.workflows.patience import GOES_ON, Answer, Patience
 
+SERVICE: Final = "ZenML"  # whose time to wait it is
+STORE: Final = "object store"
 FIRST_PAUSE_S: Final = 1
 LONGEST_PAUSE_S: Final = 20  # 0 2 4 8 16 20 20 20: 90 s, where ZenML's client itself gives up after 30
 STATUS_ATTEMPTS: Final = 4  # 0 2 4 8: a server that is only slow has answered by then
@@ -42,7 +45,7 @@ def attend(name: str) -> None:
     store = Client().zen_store
     if isinstance(store, RestZenStore):
         told = f"ZenML at {store.url} does not answer; asking again for {parts.patience_s:g} s"
-        outlast(store.session, lambda: parts.report(told), patience_s=parts.patience_s)
+        outlast(store.session, lambda: parts.report(told), patience_s=parts.patience_s, shared=parts.patience)
 
 
 def note_lost_step_logs(report: Callable[[str], None]) -> None:
@@ -57,37 +60,49 @@ def note_lost_step_logs(report: Callable[[str], None]) -> None:
     logger.propagate, logger.handlers = False, [Once()]
 
 
-def outlast(session: Any, report: Callable[[], None], *, patience_s: float) -> None:
+def outlast(session: Any, report: Callable[[], None], *, patience_s: float, shared: Patience | None = None) -> None:
     """Let ZenML's client wait so long for its server; `report` is told of an outage, once.
 
     A server that lost its database answers with an error of its own. One that was killed at a request takes its
-    repetition for one that is still at work, and refuses it for ever. Both are asked anew, under another key.
+    repetition for one that is still at work, and refuses it for ever. Both are asked anew, under another key. With a
+    `shared` patience, the time counts from the first request of all that was not answered, of whatever service.
     """
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a warning for each attempt
-    report = _seldom(report)
-    for adapter in session.adapters.values():
-        adapter.max_retries = _longer(adapter.max_retries, report, attempts=attempts(patience_s))
-    genuine = session.request
+    patience = shared or Patience(total_s=patience_s, wait=threading.Event().wait)
+    told = _seldom(report)
 
+    def unanswered() -> None:
+        patience.outage.unanswered(SERVICE, asked_at_s=time.monotonic())
+        told()
+
+    for adapter in session.adapters.values():
+        adapter.max_retries = _longer(adapter.max_retries, unanswered, attempts=attempts(patience_s))
+    session.request = _asking_anew(session.request, patience, unanswered)
+
+
+def _asking_anew(genuine: Callable[..., Any], patience: Patience, unanswered: Callable[[], None]) -> Callable[..., Any]:
     def request(method: str, url: str, **more: Any) -> Any:
-        give_up_at_s, pause_s = time.monotonic() + patience_s, FIRST_PAUSE_S
+        pause_s: float = FIRST_PAUSE_S
         while True:
             try:
                 response = genuine(method, url, **more)
             except OSError as error:
-                if type(error).__name__ != "RetryError" or time.monotonic() > give_up_at_s:
+                unanswered()
+                if type(error).__name__ != "RetryError" or not patience.remaining_s:
                     raise
                 if str(HTTPStatus.TOO_MANY_REQUESTS.value) not in str(error):
                     continue
             else:
-                if response.status_code != HTTPStatus.INTERNAL_SERVER_ERROR or time.monotonic() > give_up_at_s:
+                if response.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+                    patience.outage.answered(SERVICE)
                     return response
-                report()
-                time.sleep(pause_s)
+                unanswered()
+                if not patience.remaining_s or patience.wait(pause_s):
+                    return response
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             more["headers"] = more.get("headers", {}) | {"Idempotency-Key": str(uuid4())}
 
-    session.request = request
+    return request
 
 
 def attempts(patience_s: float) -> int:
@@ -139,7 +154,19 @@ def require_store() -> None:
         return
     bucket = urlsplit(Client().active_stack.artifact_store.path).netloc
     store = parts.object_store(parts.stack_addresses.objects)
-    parts.patience.ask(lambda: store.use(bucket), report=parts.report)
+    parts.patience.ask(lambda: store.use(bucket), report=parts.report, service=STORE)
+
+
+def keep(deed: Callable[[], Answer], uri: str) -> Answer:
+    """Do what needs the artifact store, with patience; a store that is hung is no reason to wait for ever."""
+    parts = runtime.parts()
+
+    def attempt() -> Answer:
+        if parts.settings.connection is None:
+            return deed()
+        return parts.time_limit.run(deed, name=f"the artifact store of {uri}", alive=parts.store_answers)
+
+    return parts.patience.ask(attempt, report=parts.report, service=STORE)
 
 
 @contextmanager

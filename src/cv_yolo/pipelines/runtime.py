@@ -31,6 +31,7 @@ def use(parts: Bootstrap) -> None:
     _PARTS[:] = [parts]
     if parts.settings.connection is not None:
         _ = parts.stack_addresses  # says in our words what is wrong with the server or the stack, if something is
+        parts.limit_pipeline_client()
         Client().activate_stack(parts.settings.stack)
 
 

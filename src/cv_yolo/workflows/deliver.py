@@ -17,6 +17,7 @@ from cv_yolo.workflows.patience import Answer, Patience
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 30.0
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+SERVICE: Final = "MLflow"  # whose time to wait it is
 TICK: Final = timedelta(milliseconds=1)  # trackers keep time in milliseconds, and the last of two figures counts
 
 
@@ -83,7 +84,7 @@ class DeliveringTracker(TakesLetters):
 
     def start(self, run: NewRun) -> str:
         """Start a run and return its id: the one thing to be written that needs the server."""
-        return self._patience.ask(lambda: self._recorder.start(run), report=self._report)
+        return self._patience.ask(lambda: self._recorder.start(run), report=self._report, service=SERVICE)
 
     def deliver(self, letter: Letter) -> None:
         """Record the letter behind those that wait, now if the server answers, later if it does not."""
@@ -114,7 +115,7 @@ class DeliveringTracker(TakesLetters):
 
     def runs(self) -> tuple[Run, ...]:
         """All runs of the experiment, newest first."""
-        return self._patience.ask(self._all_runs, report=self._report)
+        return self._patience.ask(self._all_runs, report=self._report, service=SERVICE)
 
     def history(self, run_id: str, metric: str) -> tuple[tuple[int, float], ...]:
         """All values of one metric as (step, value), in the order of the steps."""
@@ -140,7 +141,7 @@ class DeliveringTracker(TakesLetters):
             self._flush(waiting for waiting in self._outbox.runs() if waiting == run_id)
             return question()
 
-        return self._patience.ask(ask, report=self._report)
+        return self._patience.ask(ask, report=self._report, service=SERVICE)
 
     def _flush(self, run_ids: Iterable[str]) -> None:
         """Deliver what waits of these runs; a letter that is refused is set aside, told, and no obstacle."""

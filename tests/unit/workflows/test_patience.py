@@ -3,7 +3,7 @@
 import pytest
 
 from cv_yolo.errors import AccessRefusedError, ServiceUnavailableError, StoppedError, WeightsError
-from cv_yolo.workflows.patience import GOES_ON, LONGEST_PAUSE_S, Patience
+from cv_yolo.workflows.patience import GOES_ON, LONGEST_PAUSE_S, Outage, Patience
 
 
 class Clock:
@@ -94,3 +94,41 @@ def test_a_service_that_refuses_our_key_is_not_waited_for():
     with pytest.raises(AccessRefusedError):
         clock.patience(60).ask(question)
     assert clock.pauses == []
+
+
+def test_all_who_wait_share_the_time_from_the_first_request_that_was_not_answered():
+    clock, outage = Clock(), Outage()
+    shared = Patience(total_s=20, wait=clock.wait, clock=lambda: clock.now, outage=outage)
+    assert shared.remaining_s == 20
+    with pytest.raises(ServiceUnavailableError):
+        shared.ask(silent_until(clock, 1000), service="MLflow")
+    given_up_at = clock.now
+    assert 10 < given_up_at <= 20
+    assert shared.remaining_s == 20 - given_up_at
+    clock.now = 25
+    with pytest.raises(ServiceUnavailableError, match="waited 20 s"):
+        shared.ask(silent_until(clock, 1000), service="ZenML")
+    assert clock.now == 25, "there is no time left, for nobody"
+    assert shared.remaining_s == 0
+
+
+def test_an_answer_gives_the_service_its_time_back_and_the_others_none():
+    clock, outage = Clock(), Outage()
+    shared = Patience(total_s=20, wait=clock.wait, clock=lambda: clock.now, outage=outage)
+    outage.unanswered("ZenML", asked_at_s=0)
+    assert shared.ask(silent_until(clock, 5), service="MLflow") == "here"
+    assert outage.began_s == 0, "ZenML is still away"
+    outage.answered("ZenML")
+    assert (outage.began_s, shared.remaining_s) == (None, 20)
+
+
+def test_the_time_that_a_request_without_an_answer_took_counts():
+    clock = Clock()
+
+    def hung():
+        clock.now += 30
+        raise ServiceUnavailableError("MLflow does not answer")
+
+    with pytest.raises(ServiceUnavailableError):
+        clock.patience(60).ask(hung)
+    assert clock.now <= 90
