@@ -18,8 +18,8 @@ from cv_yolo.domain.audit import Entry
 from cv_yolo.domain.chain import Finding
 from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split, revision_of
 from cv_yolo.domain.geometry import Boxes, xyxy_to_xywhn
-from cv_yolo.domain.letters import Ending, Facts, Figures, Files, Letter, TakesLetters
-from cv_yolo.domain.runs import Run, RunStatus
+from cv_yolo.domain.letters import Ending, Facts, Figures, Files, Letter, LoggedModel, TakesLetters
+from cv_yolo.domain.runs import DatasetInput, Run, RunStatus
 from cv_yolo.domain.training import EpochMetrics, TrainedModel, TrainingRequest, TrainingResult
 from cv_yolo.domain.versions import ModelVersion, Stage
 from cv_yolo.errors import (
@@ -47,6 +47,7 @@ from cv_yolo.ports import (
 from cv_yolo.workflows.register import Register
 
 REASON_TAG = "reason"
+DIGEST_LENGTH = 36  # what MLflow keeps of the digest of a data set
 
 
 class FakeTrainer:
@@ -176,6 +177,8 @@ class _Tracked:
     run: NewRun
     started_at: datetime
     tags: dict[str, str]
+    models: list[LoggedModel] = field(default_factory=list)
+    figures_on: dict[str, DatasetInput] = field(default_factory=dict)
     status: RunStatus = RunStatus.RUNNING
     ended_at: datetime | None = None
     metrics: dict[str, dict[tuple[int, int, float], None]] = field(default_factory=dict)
@@ -208,11 +211,14 @@ class FakeExperimentTracker(TakesLetters):
                 for name, value in letter.values.items():
                     figure = (letter.step, int(letter.at.timestamp() * 1000), value)
                     tracked.metrics.setdefault(name, {}).setdefault(figure)
+                    tracked.figures_on |= {} if letter.data is None else {name: letter.data}
             case Facts():
                 tracked.tags.update(letter.tags)
             case Files():
                 folder = f"{letter.folder}/" if letter.folder else ""
                 tracked.artifacts |= {f"{folder}{file.name}": file.read_bytes() for file in letter.paths}
+            case LoggedModel():
+                tracked.models = tracked.models or [letter]
             case Ending():
                 tracked.tags.pop(REASON_TAG, None)
                 tracked.tags |= {} if letter.reason is None else {REASON_TAG: letter.reason}
@@ -233,6 +239,13 @@ class FakeExperimentTracker(TakesLetters):
                 name: max(enumerate(values), key=lambda each: (each[1][0], each[0]))[1][2]
                 for name, values in tracked.metrics.items()
             },
+            user=tracked.run.user,
+            inputs=tuple(
+                sorted(
+                    (replace(each, digest=each.digest[:DIGEST_LENGTH]) for each in tracked.run.inputs),
+                    key=lambda each: each.context,
+                )
+            ),
         )
 
     def runs(self) -> tuple[Run, ...]:
@@ -254,6 +267,14 @@ class FakeExperimentTracker(TakesLetters):
 
     def artifacts(self, run_id: str, folder: str) -> tuple[str, ...]:
         return tuple(sorted(path for path in self._find(run_id).artifacts if path.rpartition("/")[0] == folder))
+
+    def models(self, run_id: str) -> tuple[LoggedModel, ...]:
+        """The models that were logged as made by the run, for tests to look at."""
+        return tuple(self._find(run_id).models)
+
+    def figures_on(self, run_id: str) -> dict[str, DatasetInput]:
+        """On which data the figures of the run's model were measured, for tests to look at."""
+        return dict(self._find(run_id).figures_on)
 
     def kept(self, run_id: str) -> tuple[str, ...]:
         """The paths of all that is kept with the run, for tests to look at."""

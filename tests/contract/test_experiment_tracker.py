@@ -3,6 +3,7 @@
 And `Recorder`: letters of their own time, which count once however often they are delivered.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 
 from cv_yolo.adapters.mlflow_tracker import MlflowTracker
 from cv_yolo.adapters.outbox import FolderOutbox
-from cv_yolo.domain.letters import Ending, Facts, Figures, Files
-from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.letters import Ending, Facts, Figures, Files, LoggedModel
+from cv_yolo.domain.runs import DatasetInput, RunStatus
 from cv_yolo.domain.training import EpochMetrics
 from cv_yolo.errors import NotFoundError
 from cv_yolo.ports import ExperimentTracker, NewRun, Recorder
@@ -68,6 +69,34 @@ def test_a_started_run_is_running_and_says_all_that_it_was_started_with(tracker:
     assert run.tags == {"dataset_revision": "r1"}
     assert run.revision == "r1"
     assert run.started_at.tzinfo is not None
+
+
+def test_a_run_names_its_user_and_the_data_that_it_used(tracker: ExperimentTracker) -> None:
+    inputs = (
+        DatasetInput(
+            name="demo/train",
+            digest="r" * 64,
+            context="training",
+            source="data/demo",
+            profile={"images": 24, "boxes": 50},
+        ),
+        DatasetInput(name="demo/val", digest="r" * 64, context="validation", profile={"images": 8, "boxes": 9}),
+    )
+    run = tracker.get(tracker.start(new_run(user="anna", source="cv-yolo grid", note="a note", inputs=inputs)))
+    assert run.user == "anna"
+    assert run.inputs == tuple(replace(each, digest="r" * 36) for each in inputs)
+    assert run.tags == {"dataset_revision": "r1"}
+
+
+def test_a_run_without_inputs_has_none(tracker: ExperimentTracker) -> None:
+    run = tracker.get(tracker.start(new_run()))
+    assert run.inputs == ()
+
+
+def test_two_runs_on_the_same_data_name_it_both(tracker: ExperimentTracker) -> None:
+    data = DatasetInput(name="demo/train", digest="r" * 64, context="training")
+    runs = [tracker.get(tracker.start(new_run(inputs=(data,)))) for _ in range(2)]
+    assert [run.inputs for run in runs] == [(replace(data, digest="r" * 36),)] * 2
 
 
 def test_runs_have_ids_of_their_own_and_are_listed_newest_first(tracker: ExperimentTracker) -> None:
@@ -207,12 +236,22 @@ def test_an_unknown_run_is_not_found(tracker: ExperimentTracker) -> None:
 
 def test_a_letter_that_is_delivered_again_changes_nothing(recorder: Recorder, tmp_path: Path) -> None:
     (tmp_path / "best.pt").write_bytes(b"weights")
-    run_id = recorder.start(new_run())
+    data = DatasetInput(name="demo/val", digest="r" * 64, context="validation")
+    run_id = recorder.start(new_run(inputs=(data,)))
     letters = (
         Figures(run_id=run_id, at=NOON, step=1, values={"val/map_50": 0.1, "train/box_loss": 2.0}),
         Figures(run_id=run_id, at=NOON + timedelta(seconds=1), step=2, values={"val/map_50": 0.1}),
         Facts(run_id=run_id, at=NOON, tags={"note": "first"}),
         Files(run_id=run_id, at=NOON, paths=(tmp_path / "best.pt",), folder="weights"),
+        LoggedModel(
+            run_id=run_id,
+            at=NOON,
+            model_name="e3_s320",
+            model_type="object detector",
+            model_params={"epochs": "3"},
+            model_tags={"weights_sha256": "a" * 64},
+        ),
+        Figures(run_id=run_id, at=NOON, step=0, values={"final/map_50": 0.5}, data=data),
         Ending(run_id=run_id, at=NOON + timedelta(hours=1), status=RunStatus.FAILED, reason="why"),
         Ending(run_id=run_id, at=NOON + timedelta(hours=2), status=RunStatus.FINISHED, reason=None),
     )
@@ -222,7 +261,9 @@ def test_a_letter_that_is_delivered_again_changes_nothing(recorder: Recorder, tm
     assert recorder.history(run_id, "val/map_50") == ((1, 0.1), (2, 0.1))
     assert recorder.history(run_id, "train/box_loss") == ((1, 2.0),)
     assert recorder.artifacts(run_id, "weights") == ("weights/best.pt",)
+    assert recorder.history(run_id, "final/map_50") == ((0, 0.5),)
     run = recorder.get(run_id)
+    assert [each.name for each in run.inputs] == ["demo/val"]
     assert (run.status, run.reason, run.tags["note"]) == (RunStatus.FINISHED, None, "first")
 
 

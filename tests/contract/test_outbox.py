@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.adapters.outbox import FolderOutbox
-from cv_yolo.domain.letters import Ending, Facts, Figures, Files, Letter
-from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.letters import Ending, Facts, Figures, Files, Letter, LoggedModel
+from cv_yolo.domain.runs import DatasetInput, RunStatus
 from cv_yolo.ports import Outbox
 from tests.fakes import FakeOutbox
 
@@ -39,6 +39,21 @@ def test_letters_wait_in_order_and_come_back_as_they_were(outbox: Outbox) -> Non
     letters = (
         Figures(run_id=RUN, at=NOON, step=3, values={"val/map_50": 0.1 + 0.2, "loss": float("inf")}),
         a_fact("straße\n☃"),
+        LoggedModel(
+            run_id=RUN,
+            at=NOON,
+            model_name="e3_s320",
+            model_type="object detector",
+            model_params={"epochs": "3"},
+            model_tags={"weights_sha256": "a"},
+        ),
+        Figures(
+            run_id=RUN,
+            at=NOON,
+            step=0,
+            values={"final/map_50": 0.5},
+            data=DatasetInput(name="demo/val", digest="r" * 64, context="validation", profile={"images": 8}),
+        ),
         Ending(run_id=RUN, at=NOON, status=RunStatus.FAILED, reason="TrainingFailedError: out of memory"),
         Ending(run_id=RUN, at=NOON, status=RunStatus.FINISHED, reason=None),
     )

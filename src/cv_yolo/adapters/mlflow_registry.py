@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from cv_yolo.adapters import mlflow_conventions as conventions
 from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion, Stage
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.ports import NewVersion
@@ -38,8 +39,10 @@ class MlflowRegistry:
             tags[THRESHOLD_TAG] = repr(new.confidence_threshold)
         with _translated(self._uri):
             self._ensure_model()
-            source = f"{self._client.get_run(new.run_id).info.artifact_uri}/{self._kept(new)}"
+            run = self._client.get_run(new.run_id)
+            source = f"{run.info.artifact_uri}/{self._kept(new)}"
             made = self._client.create_model_version(self._model, source=source, run_id=new.run_id, tags=tags)
+            conventions.link_version(self._client, run, self._model, str(made.version))
         return _version(made, tags, None)
 
     def versions(self) -> tuple[ModelVersion, ...]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cv_yolo.adapters.dvc_store import DvcStore
     from cv_yolo.adapters.journal import Journal
     from cv_yolo.adapters.pretrained_weights import PretrainedWeights
+    from cv_yolo.adapters.system_metrics import SystemMeter
 
 __all__ = ["EXPERIMENT", "MODEL", "Bootstrap"]
 
@@ -126,6 +127,12 @@ class Bootstrap(RecordParts):
         from cv_yolo.adapters.machine import actor
 
         return actor()
+
+    def system_meter(self) -> "SystemMeter":
+        """Who reads what a training costs the machine."""
+        from cv_yolo.adapters.system_metrics import SystemMeter
+
+        return SystemMeter()
 
     @cached_property
     def dataset_folder(self) -> DatasetFolder:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cv_yolo.adapters.audit_file import AuditFile
     from cv_yolo.adapters.finished_trainings import FinishedTrainingsFolder
     from cv_yolo.adapters.mlflow_registry import MlflowRegistry
+    from cv_yolo.adapters.mlflow_tracker import MlflowTracker
 
 EXPERIMENT = "cv_yolo_tiny"
 MODEL = "cv_yolo_tiny"
@@ -48,6 +49,7 @@ class RecordParts(ServerParts):
         self.report: Callable[[str], None] = lambda text: print(text, file=sys.stderr)  # noqa: T201 - the default
         self.patience_s = 0.0
         self._client_limited = False
+        self._experiments: dict[str, str] = {}
 
     @cached_property
     def tracking_uri(self) -> str:
@@ -61,9 +63,15 @@ class RecordParts(ServerParts):
         }
         return tracking.uri
 
-    def run_page(self, run_id: str) -> str | None:
+    def run_page(self, run_id: str, experiment: str = EXPERIMENT) -> str | None:
         """Where a person can look at a tracked run; None where no server shows it."""
-        return None if self.settings.connection is None else f"{self.tracking_uri}/#/runs/{run_id}"
+        if self.settings.connection is None:
+            return None
+        return f"{self.tracking_uri}{self._mlflow(experiment).run_page(run_id)}"
+
+    def runs_page(self, address: str, experiment: str = EXPERIMENT) -> str:
+        """Where MLflow at that address shows the runs of the experiment."""
+        return f"{address}{self._mlflow(experiment).page()}"
 
     @cached_property
     def stack_addresses(self) -> StackAddresses:
@@ -103,18 +111,24 @@ class RecordParts(ServerParts):
 
     def tracker(self, experiment: str = EXPERIMENT) -> DeliveringTracker:
         """The record of the runs of one experiment; what the tracker does not take waits in the outbox."""
-        from cv_yolo.adapters.mlflow_tracker import MlflowTracker
         from cv_yolo.adapters.outbox import FolderOutbox
 
-        embedded = self.settings.connection is None
-        artifacts = self.settings.mlflow_artifacts / experiment if embedded else None  # a server has its own place
-        place = "embedded" if embedded else quote(self.tracking_uri, safe="")
+        place = "embedded" if self.settings.connection is None else quote(self.tracking_uri, safe="")
         return DeliveringTracker(
-            self._limited(MlflowTracker(uri=self.tracking_uri, experiment=experiment, artifacts=artifacts)),
+            self._mlflow(experiment),
             FolderOutbox(self.settings.outbox / place),
             line=self._tracking_line,
             patience=self.patience,
             report=self.report,
+        )
+
+    def _mlflow(self, experiment: str) -> "MlflowTracker":
+        from cv_yolo.adapters.mlflow_tracker import MlflowTracker
+
+        embedded = self.settings.connection is None
+        artifacts = self.settings.mlflow_artifacts / experiment if embedded else None  # a server has its own place
+        return self._limited(
+            MlflowTracker(uri=self.tracking_uri, experiment=experiment, artifacts=artifacts, ids=self._experiments)
         )
 
     def tracking_registry(self, model: str = MODEL) -> "MlflowRegistry":

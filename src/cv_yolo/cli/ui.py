@@ -4,10 +4,14 @@ import signal
 import time
 import webbrowser
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import click
 
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
+
+if TYPE_CHECKING:
+    from cv_yolo.bootstrap import Bootstrap
 
 
 @click.command(epilog="\b\nExamples:\n  cv-yolo ui\n  cv-yolo ui --no-browser --mlflow-port 5001")
@@ -23,7 +27,7 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
     settings = parts.settings
     if settings.connection is not None:
         servers = parts.stack_addresses
-        for name, url in (("MLflow", servers.tracking.uri), ("ZenML", servers.pipelines.url)):
+        for name, url in (("MLflow", _trainings(parts, servers.tracking.uri)), ("ZenML", servers.pipelines.url)):
             _tell(name, url, browser=browser)
         return
     if not settings.mlflow_database.is_file():
@@ -42,13 +46,22 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
         for page in wanted:
             click.echo(f"{page.name} is starting …", err=True)
             started.append((page, stack.enter_context(pages.serving(page))))
-            _tell(page.name, page.url, browser=browser)
+            _tell(page.name, _trainings(parts, page.url) if page.name == "MLflow" else page.url, browser=browser)
         click.echo("Ctrl-C ends both.", err=True)
         while True:
             time.sleep(pages.POLL_S)
             for page, server in started:
                 if server.poll() is not None:
                     raise ServiceUnavailableError(f"{page.name} ended by itself", hint=f"see {page.log}")
+
+
+def _trainings(parts: "Bootstrap", url: str) -> str:
+    """MLflow's page of the trainings; its first page where the experiment was deleted, which can be restored there."""
+    try:
+        return parts.runs_page(url)
+    except NotFoundError as error:
+        click.echo(f"{error.message}: {error.hint}", err=True)
+        return url
 
 
 def _tell(name: str, url: str, *, browser: bool) -> None:

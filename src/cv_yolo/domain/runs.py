@@ -1,6 +1,6 @@
 """The tracked record of a training, as read back from where it was written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,8 +15,25 @@ class RunStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetInput:
+    """The split of a data set that a run used, and what for: `context` is training, validation or test.
+
+    `digest` is the revision of the data set, of which a tracker may keep the beginning only; `profile` counts it.
+    """
+
+    name: str
+    digest: str
+    context: str
+    source: str = ""
+    profile: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One tracked run. `scores` are the evaluator's final figures (absent where none were computed)."""
+    """One tracked run. `scores` are the evaluator's final figures (absent where none were computed).
+
+    `user` is who started it, `inputs` are the data that it used.
+    """
 
     run_id: str
     name: str
@@ -27,6 +44,8 @@ class Run:
     params: dict[str, str]
     tags: dict[str, str]
     metrics: dict[str, float]
+    user: str = ""
+    inputs: tuple[DatasetInput, ...] = ()
 
     @property
     def scores(self) -> dict[str, float]:

@@ -83,15 +83,18 @@ def training(dataset: str, experiment: str, spec: TrainingSpec) -> Training:
         finished=parts.finished_trainings,
         experiment=experiment,
         tags=tags,
+        user=parts.actor().partition("@")[0],
+        source=f"cv-yolo {run.partition('-')[0]}",
+        system_metrics=parts.system_meter().read,
         on_start=on_start,
         on_epoch=on_epoch,
         report=parts.report,
     )
 
 
-def link(model: TrainedModel) -> TrainedModel:
+def link(model: TrainedModel, experiment: str) -> TrainedModel:
     """Let ZenML's record of the step lead to the tracked run."""
-    page = runtime.parts().run_page(model.run_id)
+    page = runtime.parts().run_page(model.run_id, experiment)
     log_metadata({"mlflow_run": model.run_id if page is None else Uri(page)})
     return model
 

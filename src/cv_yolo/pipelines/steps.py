@@ -31,7 +31,7 @@ def train_yolo_tiny(
 ) -> Annotated[TrainedModel, ArtifactConfig(name="detector", artifact_type=ArtifactType.MODEL)]:
     """Train one detector in a child process, tracked by one run."""
     request, training = context.training_request(manifest, dataset, spec), context.training(dataset, experiment, spec)
-    return context.link(train(request, training))
+    return context.link(train(request, training), experiment)
 
 
 @step

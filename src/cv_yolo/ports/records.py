@@ -7,17 +7,24 @@ from pathlib import Path
 from typing import Protocol
 
 from cv_yolo.domain.letters import Letter
-from cv_yolo.domain.runs import Run, RunStatus
+from cv_yolo.domain.runs import DatasetInput, Run, RunStatus
 from cv_yolo.domain.training import EpochMetrics, TrainedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A run to be tracked: every parameter that determines it, and where it comes from."""
+    """A run to be tracked: every parameter that determines it, the data it uses, and where it comes from.
+
+    `source` is the program that started it, `note` describes it in Markdown.
+    """
 
     name: str
     params: dict[str, str]
     tags: dict[str, str]
+    user: str = ""
+    source: str = ""
+    note: str = ""
+    inputs: tuple[DatasetInput, ...] = ()
 
 
 class ExperimentTracker(Protocol):
@@ -28,9 +35,12 @@ class ExperimentTracker(Protocol):
 
     def start(self, run: NewRun) -> str: ...
     def log_epoch(self, run_id: str, epoch: EpochMetrics) -> None: ...
-    def log_metrics(self, run_id: str, metrics: dict[str, float]) -> None: ...
+    def log_metrics(self, run_id: str, metrics: dict[str, float], *, data: DatasetInput | None = None) -> None: ...
     def tag(self, run_id: str, tags: dict[str, str]) -> None: ...
     def log_artifacts(self, run_id: str, files: Iterable[Path], folder: str = "") -> None: ...
+    def log_model(
+        self, run_id: str, name: str, *, model_type: str, params: dict[str, str], tags: dict[str, str]
+    ) -> None: ...
     def finish(self, run_id: str, status: RunStatus, reason: str | None = None) -> None: ...
     def get(self, run_id: str) -> Run: ...
     def runs(self) -> tuple[Run, ...]: ...

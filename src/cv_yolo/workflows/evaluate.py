@@ -25,7 +25,7 @@ from cv_yolo.ports import (
     PredictionRequest,
     Predictor,
 )
-from cv_yolo.workflows.train import closing_on_failure
+from cv_yolo.workflows.train import closing_on_failure, dataset_input
 
 SAMPLES = 6
 SAMPLES_NAME = "sample_predictions.jpg"
@@ -85,7 +85,7 @@ def evaluate(model: TrainedModel, manifest: DatasetManifest, gallery: Gallery, e
         prediction = detect(detector, manifest, Split.VAL, examination)
         subject = _subject(manifest, Split.VAL, prediction, detector)
         evaluation = _score(subject, prediction, manifest, examination, confidence_threshold=None).evaluation
-        tracker.log_metrics(run_id, _tracked(evaluation))
+        tracker.log_metrics(run_id, _tracked(evaluation), data=dataset_input(manifest, Split.VAL))
         written = examination.workdir / "evaluation.json"
         write_whole(written, json.dumps(asdict(evaluation), indent=1))
         sheet = _sheet(evaluation, manifest, prediction.detections, gallery, examination)

@@ -5,8 +5,10 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Final
 
-from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.dataset import DatasetManifest, Split
+from cv_yolo.domain.runs import DatasetInput, RunStatus
 from cv_yolo.domain.training import EpochMetrics, TrainedModel, TrainingRequest, TrainingResult
 from cv_yolo.errors import CvYoloError, StoppedError, TrainingFailedError, WeightsError, one_line
 from cv_yolo.files import sha256_of
@@ -14,13 +16,16 @@ from cv_yolo.ports import ExperimentTracker, FinishedTrainings, NewRun, Trainer
 
 WEIGHTS_TAG = "weights_sha256"
 DATASET_PATH_TAG = "dataset_path"
+CONTEXTS: Final = {Split.TRAIN: "training", Split.VAL: "validation", Split.TEST: "test"}  # the words of MLflow
+MODEL_TYPE: Final = "object detector"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """What a training needs of the world.
 
-    `experiment` is the tracker's, and belongs to what makes two trainings the same; `report` tells the person.
+    `experiment` is the tracker's, and belongs to what makes two trainings the same; `report` tells the person. `user`
+    and `source` say who started it with which command; `system_metrics` are read once an epoch, since the last one.
     """
 
     trainer: Trainer
@@ -28,6 +33,9 @@ class Training:
     finished: FinishedTrainings
     experiment: str
     tags: dict[str, str]
+    user: str = ""
+    source: str = ""
+    system_metrics: Callable[[], dict[str, float]] = dict
     on_start: Callable[[], None] = lambda: None
     on_epoch: Callable[[EpochMetrics], None] = lambda epoch: None
     report: Callable[[str], None] = lambda text: None
@@ -43,7 +51,7 @@ def train(request: TrainingRequest, training: Training) -> TrainedModel:
     known = _taken_over(fingerprint, training)
     if known is not None:
         return known
-    run_id = training.tracker.start(_new_run(request, training.tags))
+    run_id = training.tracker.start(_new_run(request, training))
     training.on_start()
     with closing_on_failure(training.tracker, run_id):
         model = _trained(request, run_id, training)
@@ -83,6 +91,7 @@ def _trained(request: TrainingRequest, run_id: str, training: Training) -> Train
     training.tracker.tag(run_id, {WEIGHTS_TAG: result.weights_sha256})
     training.tracker.log_artifacts(run_id, [result.weights], "weights")
     training.tracker.log_artifacts(run_id, result.artifacts, "training")
+    _log_model(run_id, request, result, training)
     return TrainedModel(
         spec=request.spec,
         run_id=run_id,
@@ -114,15 +123,50 @@ class closing_on_failure:  # noqa: N801 - reads as a statement, like contextlib.
             error.add_note(f"and its tracked run could not be closed: {one_line(second)}")
 
 
-def _new_run(request: TrainingRequest, tags: dict[str, str]) -> NewRun:
-    manifest = request.manifest
+def dataset_input(manifest: DatasetManifest, split: Split, *, source: str = "") -> DatasetInput:
+    """A split of the data as a run's input; the revision is that of the whole data set, as everywhere in the record."""
+    return DatasetInput(
+        name=f"{manifest.name}/{split}",
+        digest=manifest.revision,
+        context=CONTEXTS[split],
+        source=source,
+        profile={"images": manifest.counts()[split], "boxes": manifest.box_counts()[split]},
+    )
+
+
+def _log_model(run_id: str, request: TrainingRequest, result: TrainingResult, training: Training) -> None:
+    spec = request.spec
+    training.tracker.log_model(
+        run_id,
+        spec.name,
+        model_type=MODEL_TYPE,
+        params={name: str(value) for name, value in asdict(spec).items()},
+        tags={WEIGHTS_TAG: result.weights_sha256, "dataset_revision": request.manifest.revision},
+    )
+
+
+def _new_run(request: TrainingRequest, training: Training) -> NewRun:
+    manifest, spec, tags = request.manifest, request.spec, training.tags
     data = {"dataset": manifest.name, "dataset_revision": manifest.revision, "dvc_hash": manifest.dvc_hash or "none"}
     counts = {f"images_{split}": str(count) for split, count in manifest.counts().items()}
     return NewRun(
         name=request.spec.name,
         params={name: str(value) for name, value in asdict(request.spec).items()} | data | counts,
         tags=tags | data | {"seed": str(request.spec.seed), "dvc_versioned": str(manifest.versioned).lower()},
+        user=training.user,
+        source=training.source,
+        note=f"Trained from `{spec.weights}` for {spec.epochs} epochs at {spec.image_size_px} px on "
+        f"`{manifest.name}` ({_images(manifest)}). `cv-yolo show {spec.name}` prints the whole record.",
+        inputs=tuple(
+            dataset_input(manifest, split, source=tags.get(DATASET_PATH_TAG, manifest.name))
+            for split, count in zip(Split, manifest.counts().values(), strict=True)
+            if count
+        ),
     )
+
+
+def _images(manifest: DatasetManifest) -> str:
+    return ", ".join(f"{count} {split} images" for split, count in manifest.counts().items() if count)
 
 
 def _telling(run_id: str, training: Training) -> Callable[[EpochMetrics], None]:
@@ -131,7 +175,8 @@ def _telling(run_id: str, training: Training) -> Callable[[EpochMetrics], None]:
         wrong = [name for name, value in epoch.values.items() if not math.isfinite(value)]
         if wrong:
             raise TrainingFailedError(f"epoch {epoch.epoch}: not finite: {', '.join(sorted(wrong))}")
-        training.tracker.log_epoch(run_id, epoch)
+        values = epoch.values | training.system_metrics()
+        training.tracker.log_epoch(run_id, EpochMetrics(epoch=epoch.epoch, values=values))
 
     return tell
 

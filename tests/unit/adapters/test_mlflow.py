@@ -15,8 +15,9 @@ import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from cv_yolo.adapters.mlflow_errors import translated as _translated
 from cv_yolo.adapters.mlflow_registry import MlflowRegistry
-from cv_yolo.adapters.mlflow_tracker import MlflowTracker, _translated
+from cv_yolo.adapters.mlflow_tracker import MlflowTracker
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.domain.training import EpochMetrics
 from cv_yolo.domain.versions import Stage
@@ -274,7 +275,7 @@ def test_an_experiment_that_another_process_made_just_now_is_used(
 def test_an_experiment_that_cannot_be_made_is_an_unavailable_service(
     tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: MlflowClient, name: str, artifact_location: str | None = None) -> str:
+    def refuse(self: MlflowClient, name: str, **_: object) -> str:
         raise MlflowException("database is locked")
 
     monkeypatch.setattr(MlflowClient, "create_experiment", refuse)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.cli.main import run
@@ -54,7 +55,9 @@ def addresses(root: Path, child: "subprocess.Popen[str]") -> dict[str, str]:
     while time.monotonic() < give_up and child.poll() is None:
         text = (root / "ui.log").read_text(encoding="utf-8")
         if "Ctrl-C ends both." in text:
-            return dict(re.findall(r"^(MLflow|ZenML): (\S+)$", text, re.MULTILINE))
+            found = dict(re.findall(r"^(MLflow|ZenML): (\S+)$", text, re.MULTILINE))
+            assert re.search(r"/#/experiments/1/runs\?workflowType=machine_learning$", found["MLflow"])
+            return {name: url.partition("/#/")[0] for name, url in found.items()}
         time.sleep(0.1)
     raise AssertionError((root / "ui.log").read_text(encoding="utf-8"))
 
@@ -96,7 +99,7 @@ def small_pages(
 
     monkeypatch.setattr(runtime, "skip_survey", lambda: None)
     database = Settings().mlflow_database
-    database.parent.mkdir(parents=True)
+    database.parent.mkdir(parents=True, exist_ok=True)
     database.touch()
     former = signal.getsignal(signal.SIGTERM)
     yield put
@@ -122,9 +125,23 @@ def test_a_signal_ends_both_pages(
     monkeypatch.setattr("webbrowser.open", open_page)
     assert run(["ui", "--mlflow-port", "0", "--zenml-port", "0"]) == 130
     assert capsys.readouterr().out == f"MLflow: {opened[0]}\nZenML: {opened[1]}\n"
+    assert opened[0].endswith("/#/experiments/1/runs?workflowType=machine_learning")
     for url in opened:
         with pytest.raises(urllib.error.URLError):
-            get(f"{url}/health")
+            get(f"{url.partition('#')[0].rstrip('/')}/health")
+
+
+def test_where_the_experiment_was_deleted_mlflow_opens_on_its_first_page_and_the_remedy_is_told(
+    small_pages: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tracking = MlflowClient(tracking_uri=Settings().tracking_uri)
+    Bootstrap().tracker().connect()
+    tracking.delete_experiment("1")
+    small_pages("2")
+    assert run(["ui", "--no-browser", "--mlflow-port", "0", "--zenml-port", "0"]) == 3
+    captured = capsys.readouterr()
+    assert re.search(r"^MLflow: http://127\.0\.0\.1:\d+$", captured.out, re.MULTILINE)
+    assert "mlflow experiments restore --experiment-id 1" in captured.err
 
 
 def test_a_page_that_ends_by_itself_ends_the_other_too_and_is_told(
@@ -135,7 +152,7 @@ def test_a_page_that_ends_by_itself_ends_the_other_too_and_is_told(
     captured = capsys.readouterr()
     assert f"error: ZenML ended by itself\nhint: see {project / 'ZenML.log'}" in captured.err
     with pytest.raises(urllib.error.URLError):
-        get(f"{captured.out.split()[1]}/health")
+        get(f"{captured.out.split()[1].partition('#')[0].rstrip('/')}/health")
 
 
 @pytest.mark.slow

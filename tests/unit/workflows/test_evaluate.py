@@ -384,3 +384,12 @@ def test_a_detection_of_a_class_that_the_data_lacks_is_refused_with_a_hint(exami
         f"images/val/1.jpg: a detection of class {wrong}, but the data set has the classes 0 to 0"
     )
     assert "--first-class 1" in refused.value.hint
+
+
+def test_the_figures_are_linked_to_the_data_on_which_they_were_measured(tracker, model, examination):
+    evaluated(model, examination)
+    linked = tracker.figures_on(model.run_id)
+    assert {"final/map_50", "final/map_50_95"} <= set(linked)
+    assert {(data.name, data.context, data.digest) for data in linked.values()} == {
+        (f"{MANIFEST.name}/val", "validation", MANIFEST.revision)
+    }

@@ -290,3 +290,43 @@ def test_where_the_run_cannot_be_closed_the_first_error_is_still_the_one_that_is
     assert raised.value.__notes__ == [
         "and its tracked run could not be closed: ServiceUnavailableError: MLflow is gone"
     ]
+
+
+def test_the_run_names_user_source_and_each_split_of_its_data(tracker, request_):
+    training = a_training(tracker, user="anna", source="cv-yolo grid", tags={"dataset_path": "data/tiny"})
+    run = tracker.get(train(request_, training).run_id)
+    manifest = a_manifest()
+    assert run.user == "anna"
+    assert [(each.name, each.context, each.source, each.profile["images"]) for each in run.inputs] == [
+        ("tiny_coco/train", "training", "data/tiny", 4),
+        ("tiny_coco/val", "validation", "data/tiny", 3),
+    ]
+    assert {each.digest for each in run.inputs} == {manifest.revision[:36]}
+
+
+def test_the_trained_model_is_logged_with_what_determines_it(tracker, request_):
+    model = train(request_, a_training(tracker))
+    (logged,) = tracker.models(model.run_id)
+    assert (logged.model_name, logged.model_type) == ("e3_s320", "object detector")
+    assert logged.model_params == {name: str(value) for name, value in asdict(request_.spec).items()}
+    assert logged.model_tags == {
+        "weights_sha256": model.weights_sha256,
+        "dataset_revision": a_manifest().revision,
+    }
+
+
+def test_a_training_that_fails_logs_no_model(tracker, request_):
+    with pytest.raises(TrainingFailedError):
+        train(request_, a_training(tracker, FakeTrainer(fails=TrainingFailedError("out of memory"))))
+    (run,) = tracker.runs()
+    assert tracker.models(run.run_id) == ()
+
+
+def test_system_metrics_are_recorded_with_each_epoch_and_told_to_nobody(tracker, request_):
+    told = []
+    read = iter((10.0, 20.0, 30.0))
+    training = a_training(tracker, on_epoch=told.append, system_metrics=lambda: {"system/cpu": next(read)})
+    model = train(request_, training)
+    assert tracker.history(model.run_id, "system/cpu") == ((1, 10.0), (2, 20.0), (3, 30.0))
+    assert tracker.history(model.run_id, "val/map_50") == ((1, 0.1), (2, 0.2), (3, 0.3))
+    assert all(list(epoch.values) == ["val/map_50"] for epoch in told)
