@@ -62,7 +62,7 @@ def launch(plan: ExperimentPlan, run_name: str) -> Outcome:
     where MLflow or the artifact store does not answer before anything is trained, or ZenML for too long.
     """
     outages.attend(run_name)
-    with outages.answering():
+    with outages.answering(), runtime.step_logs():
         outages.require_store()
         _put_in_order(plan)
         failure = _run(plan, run_name)

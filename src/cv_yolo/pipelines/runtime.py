@@ -2,11 +2,14 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from zenml import get_step_context
 from zenml.client import Client
 from zenml.enums import ExecutionStatus
+from zenml.log_stores.otel.otel_log_store import OtelLogStore
 from zenml.logger import ZenMLConsoleHandler
 from zenml.models import PipelineRunResponse, PipelineRunUpdate, UserUpdate
 from zenml.utils.source_utils import set_custom_source_root
@@ -69,6 +72,22 @@ def end(name: str, status: ExecutionStatus) -> None:
     run = find(name)
     if run is not None and not run.status.is_finished:
         Client().zen_store.update_run(run.id, PipelineRunUpdate(status=status))
+
+
+@contextmanager
+def step_logs() -> Iterator[None]:
+    """Export the step logs that ZenML buffers when the block ends, not when the interpreter does.
+
+    From Python 3.12 on no thread starts at interpreter shutdown, but OpenTelemetry's logging handler, which is flushed
+    there, starts one: the command would end with a traceback.
+    """
+    store = Client().active_stack.log_store  # taken before: afterwards the server may not answer
+    try:
+        yield
+    finally:
+        if isinstance(store, OtelLogStore) and store._provider is not None:  # noqa: SLF001 - `provider` raises there
+            store.provider.shutdown()  # waits for its exporter 30 s at most, where `deactivate` alone waits for ever
+            store.deactivate()
 
 
 def skip_survey() -> None:
