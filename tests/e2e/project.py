@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -87,6 +88,11 @@ class Project:
             command, cwd=self.root, env=self.environment(), capture_output=True, text=True, timeout=600, check=False
         )
         return Done(exit_code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def noise_in(err: str) -> list[str]:
+    """Lines of standard error that no person should see: of tracebacks, of finalisers, of warnings."""
+    return [line for line in err.splitlines() if re.search(r"Traceback|Exception ignored|Warning: |^\w*Error\b", line)]
 
 
 def make_project(root: Path) -> Project:

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
 
-from tests.e2e.project import SMALL, Project, make_project, wait_for, workers_of
+from tests.e2e.project import SMALL, Project, make_project, noise_in, wait_for, workers_of
 from tests.e2e.records import read_records
 
 pytestmark = pytest.mark.slow
@@ -58,6 +59,7 @@ def test_a_killed_training_fails_its_run_and_the_others_are_still_compared(proje
 
 
 @needs_proc
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_ctrl_c_stops_cleanly_and_the_failed_training_was_not_cached(project: Project) -> None:
     before = project.journals()
     with project.running(*LONG) as grid:
@@ -66,10 +68,28 @@ def test_ctrl_c_stops_cleanly_and_the_failed_training_was_not_cached(project: Pr
         _, err = grid.communicate(timeout=60)
     assert grid.returncode == 130, err
     assert "the same command goes on" in err
+    assert noise_in(err) == []
     wait_for(lambda: not workers_of(project.root), what="the end of the child process")
     records = read_records(project)
     assert [run["status"] for run in records["runs"] if run["name"] == "e40_s64"] == ["KILLED", "FAILED"]
     assert records["pipelines"][0]["status"] == "stopped"
+
+
+@needs_proc
+@pytest.mark.usefixtures("ctrl_c_is_ignored")
+def test_in_the_background_of_a_script_a_termination_signal_stops_as_cleanly(project: Project) -> None:
+    before = project.journals()
+    with project.running(*LONG) as grid:
+        _wait_for_an_epoch(project, "e40_s64", since=before)
+        grid.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            grid.wait(1)
+        grid.send_signal(signal.SIGTERM)
+        _, err = grid.communicate(timeout=60)
+    assert grid.returncode == 130, err
+    assert noise_in(err) == []
+    wait_for(lambda: not workers_of(project.root), what="the end of the child process")
+    assert read_records(project)["pipelines"][0]["status"] == "stopped"
 
 
 @needs_proc

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.project import SMALL, Project, make_project
+from tests.e2e.project import SMALL, Project, make_project, noise_in
 from tests.e2e.records import read_records
 
 pytestmark = pytest.mark.slow
@@ -33,6 +33,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def test_a_fresh_clone_goes_from_nothing_to_a_detector_that_is_promoted_provisionally(project: Project) -> None:
     done = project.run(*GRID, "--json")
     assert done.exit_code == 0, done.err
+    assert noise_in(done.err) == [], "on no Python, not even while the interpreter ends"
     told = done.json
     assert (told["verdict"], told["promoted"], told["provisional"]) == ("promote", True, True), "10 test images are few"
     outcomes = {check["name"]: check["outcome"] for check in told["decision"]["checks"]}

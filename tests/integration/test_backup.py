@@ -138,6 +138,7 @@ def test_it_comes_back_in_another_project_once(drilled: tuple[Path, dict[str, An
     assert "MLflow runs" in again.stderr
 
 
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_what_was_interrupted_is_no_backup(filled: RunningStack, tmp_path: Path) -> None:
     folder, root = tmp_path / "interrupted", filled.settings.root
     done = interrupted(root, "copy the databases", "backup", str(folder))
@@ -149,6 +150,7 @@ def test_what_was_interrupted_is_no_backup(filled: RunningStack, tmp_path: Path)
     assert "was not finished" in cv_yolo(root, "backup", str(folder), code=2).stderr
 
 
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_a_drill_that_is_interrupted_leaves_no_server(
     filled: RunningStack, drilled: tuple[Path, dict[str, Any]]
 ) -> None:

@@ -1,7 +1,6 @@
 """`cv-yolo backup` and `restore`: keep everything of a project in a folder, bring it back, prove that it comes back."""
 
 import json
-import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -63,7 +62,6 @@ def backup(folder: Path | None, is_drill: bool, as_json: bool) -> int:
     from cv_yolo.services.backup.drill import backup as keep
     from cv_yolo.services.backup.drill import drill
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends what was started, as Ctrl-C does
     began, where = time.monotonic(), folder.absolute() if folder else None
     with showing() as report:
         if is_drill:
@@ -94,7 +92,6 @@ def restore(context: click.Context, /, folder: Path, start: bool, as_json: bool,
     from cv_yolo.cli.servers import up
     from cv_yolo.services.backup.restore import restore as bring_back
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parts = Bootstrap()
     wanted = {name: port for name in PORTS if (port := ports[f"{name}_port"]) is not None}
     with showing() as report:

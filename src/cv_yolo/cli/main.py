@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from cv_yolo import __version__
-from cv_yolo.cli.stopping import INTERRUPTED, leave_at_once, leave_without_waiting
+from cv_yolo.cli.stopping import INTERRUPTED, leave_at_once, leave_without_waiting, terminable
 from cv_yolo.errors import CvYoloError, ServiceUnavailableError, StoppedError
 
 COMMANDS: Final = {  # name -> module, imported only when the command is asked for
@@ -128,7 +128,8 @@ def cli() -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     try:
-        result = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        with terminable():
+            result = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _report(StoppedError("stopped"))
     except click.ClickException as error:

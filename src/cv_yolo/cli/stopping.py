@@ -1,4 +1,7 @@
-"""Ctrl-C and a termination signal, on their way to the children; the process is gone within seconds, whatever hangs."""
+"""Ctrl-C, a termination signal and a closed terminal stop a command within seconds, whatever hangs.
+
+A signal that the parent process has ignored (`nohup`, `&` in a script) stays ignored.
+"""
 
 import os
 import signal
@@ -8,14 +11,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from cv_yolo.errors import CvYoloError, StoppedError
 
 GONE_WITHIN_S: Final = 8.0  # children have 3 s to end, records 4 s to be made; the rest is for a busy machine
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+TERMINATION: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 INTERRUPTED: Final = threading.Event()  # this process was asked to end
 AGAIN: Final = "Stopping: ending what runs, keeping what is done … (again: at once)"
 
@@ -35,26 +38,49 @@ def stopping(stop: threading.Event, *, leave: Callable[[int], None] | None = Non
             raise KeyboardInterrupt
 
     INTERRUPTED.clear()
-    with _watching(stop, leave or leave_at_once):
-        former = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    with _handled_by(interrupt, (signal.SIGINT, *TERMINATION)) as heard, _watching(heard, stop, leave or leave_at_once):
         try:
             yield
         except Exception as error:
             if stop.is_set() and not isinstance(error, StoppedError):  # what fails after a stop fails because of it
                 raise StoppedError("stopped", hint=error.hint if isinstance(error, CvYoloError) else None) from error
             raise
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
 
 
 @contextmanager
-def _watching(stop: threading.Event, leave: Callable[[int], None]) -> Iterator[None]:
-    """Count the signals in a thread of its own.
+def terminable() -> Iterator[None]:
+    """A termination signal stops the command as Ctrl-C does: it cleans up, and ends with exit code 130.
 
-    The main thread may be where no handler of Python's runs, or in one of ZenML's, which asks its server before it calls
-    ours.
+    Where Ctrl-C is ignored, as in the background of a script, this is the way to stop it.
     """
+    with _handled_by(signal.default_int_handler, TERMINATION):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], Any], numbers: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """The signals that the handler hears: none outside the main thread, and none that the parent has ignored."""
+    former: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+        former = {number: signal.signal(number, handler) for number in heard}
+    try:
+        yield tuple(former)
+    finally:
+        for number, before in former.items():
+            signal.signal(number, before)
+
+
+@contextmanager
+def _watching(numbers: tuple[int, ...], stop: threading.Event, leave: Callable[[int], None]) -> Iterator[None]:
+    """Count these signals in a thread of its own, and leave when the time is over.
+
+    The main thread may be where no handler of Python's runs, or in one of ZenML's, which asks its server before it
+    calls ours.
+    """
+    if not numbers:
+        yield
+        return
     heard, said = socket.socketpair()
     said.setblocking(False)
     watchdog = threading.Timer(GONE_WITHIN_S, leave, [StoppedError.exit_code])
@@ -62,8 +88,8 @@ def _watching(stop: threading.Event, leave: Callable[[int], None]) -> Iterator[N
 
     def listen() -> None:
         count = 0
-        while numbers := heard.recv(64):
-            for _ in filter(SIGNALS.__contains__, numbers):
+        while received := heard.recv(64):
+            for _ in filter(numbers.__contains__, received):
                 count += 1
                 stop.set()
                 if count == 1:

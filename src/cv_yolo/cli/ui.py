@@ -1,6 +1,5 @@
 """`cv-yolo ui`: the pages that MLflow and ZenML bring along."""
 
-import signal
 import time
 import webbrowser
 from contextlib import ExitStack
@@ -40,7 +39,6 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
         pages.mlflow_page(settings, pages.free_port(mlflow_port)),
         pages.zenml_page(settings, pages.free_port(zenml_port)),
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a termination signal ends the servers too
     with ExitStack() as stack:
         started = []
         for page in wanted:

@@ -1,5 +1,6 @@
 """`cv-yolo worker FOLDER`: the child's end of a supervised training or prediction; not for people."""
 
+import signal
 from pathlib import Path
 
 import click
@@ -11,4 +12,5 @@ def worker(folder: Path) -> int:
     """Do what FOLDER/request.json asks for."""
     from cv_yolo.bootstrap import Bootstrap
 
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # it has nothing to clear up, and its supervisor waits for its end
     return Bootstrap().serve_child(folder)

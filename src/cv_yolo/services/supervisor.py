@@ -95,6 +95,6 @@ def supervise(services: Sequence[Service], folder: StackFolder) -> None:
     Path(folder.requests).mkdir(exist_ok=True)
     with FileLock(folder.supervisor_lock, blocking=False):
         supervisor = Supervisor(services, folder)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)):
             signal.signal(number, lambda _number, _frame: supervisor.stop())
         supervisor.run()

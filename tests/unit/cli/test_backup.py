@@ -1,9 +1,7 @@
 """`cv-yolo backup` and `restore` on the embedded records, and what a drill tells."""
 
 import json
-import signal
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,13 +17,6 @@ from cv_yolo.services.backup.progress import Progress
 from tests.unit.services.backup.records import a_project
 
 NOTHING = inventory_of([], made_at=datetime(2026, 11, 26, tzinfo=UTC), home="/", software={"zenml": "0.98.0"})
-
-
-@pytest.fixture(autouse=True)
-def signals_are_put_back() -> Iterator[None]:
-    former = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, former)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from cv_yolo.cli import stopping as module
-from cv_yolo.cli.stopping import stopping
+from cv_yolo.cli.stopping import stopping, terminable
 from cv_yolo.errors import ServiceUnavailableError, StoppedError
 from tests.e2e.project import wait_for
 
@@ -42,9 +42,13 @@ with stopping(threading.Event()):
     finally:
         threading.Event().wait()  # a clean-up that never ends
 """
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+pytestmark = pytest.mark.usefixtures("signals_of_a_terminal")
+
+
+@pytest.mark.parametrize("number", STOPS)
 def test_a_signal_tells_the_children_and_interrupts(number: int, capsys: pytest.CaptureFixture[str]) -> None:
     stop = threading.Event()
     with pytest.raises(KeyboardInterrupt), stopping(stop):
@@ -117,13 +121,73 @@ def test_a_handler_that_a_library_put_before_ours_and_that_hangs_is_no_obstacle(
 
 def test_what_fails_because_of_the_stop_is_no_failure_of_its_own() -> None:
     stop = threading.Event()
-    with pytest.raises(StoppedError), stopping(stop):
+    error = ServiceUnavailableError("MLflow does not answer, and the work was stopped")
+
+    def fail() -> None:
         stop.set()
-        raise ServiceUnavailableError("MLflow does not answer, and the work was stopped")
+        raise error
+
+    with pytest.raises(StoppedError), stopping(stop):
+        fail()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_the_parent_has_ignored_stays_ignored_and_a_termination_signal_stops(number: int) -> None:
+    signal.signal(number, signal.SIG_IGN)  # put back by the fixtures
+    went_on = []
+
+    def work() -> None:
+        os.kill(os.getpid(), number)
+        went_on.append(number)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt), stopping(threading.Event()):
+        work()
+    assert went_on == [number]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_any_command_is_interrupted_by_a_termination_signal(number: int) -> None:
+    with pytest.raises(KeyboardInterrupt), terminable():
+        os.kill(os.getpid(), number)
+
+
+def test_outside_the_main_thread_signals_are_left_alone() -> None:
+    before, within = handlers(), []
+
+    def work() -> None:
+        with terminable(), stopping(threading.Event()):
+            within.append(handlers())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert within == [before]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("ctrl_c_is_ignored")
+def test_in_the_background_a_command_ignores_ctrl_c_and_ends_cleanly_on_a_termination_signal(
+    project: Path, number: int
+) -> None:
+    command = (sys.executable, "-m", "cv_yolo", "data", "synth", "--counts", "100000", "0", "0", "--size", "64")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        give_up = time.monotonic() + 60
+        while not list(project.rglob("*.jpg")) and time.monotonic() < give_up:
+            time.sleep(0.1)
+        child.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(1)
+        child.send_signal(number)
+        _, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert err.endswith("error: stopped\n")
+    assert "Traceback" not in err
+    assert [path for path in project.rglob("*") if path.is_file()] == []
 
 
 def handlers() -> list[object]:
-    return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    return [signal.getsignal(number) for number in STOPS]
 
 
 def test_afterwards_the_signals_are_as_they_were() -> None:

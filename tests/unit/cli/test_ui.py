@@ -36,7 +36,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ui(root: Path) -> Iterator["subprocess.Popen[str]"]:
+def ui(root: Path, signals_of_a_terminal: None) -> Iterator["subprocess.Popen[str]"]:
     ports = ("--mlflow-port", str(pages.free_port(0)), "--zenml-port", str(pages.free_port(0)))
     environment = os.environ | {"CV_YOLO_ROOT": str(root), "PYTHONUNBUFFERED": "1"}
     with (root / "ui.log").open("w", encoding="utf-8") as log:
@@ -80,9 +80,7 @@ server.serve_forever(0.05)
 
 
 @pytest.fixture
-def small_pages(
-    zenml_parts: Bootstrap, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[str], None]]:
+def small_pages(zenml_parts: Bootstrap, project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Small servers where MLflow's and ZenML's would be, in a project with records; ZenML's may end by itself."""
     from cv_yolo.pipelines import runtime  # imports ZenML, under its one home
 
@@ -101,12 +99,11 @@ def small_pages(
     database = Settings().mlflow_database
     database.parent.mkdir(parents=True, exist_ok=True)
     database.touch()
-    former = signal.getsignal(signal.SIGTERM)
-    yield put
-    signal.signal(signal.SIGTERM, former)
+    return put
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("signals_of_a_terminal")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_both_pages(
     small_pages: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,

@@ -608,14 +608,11 @@ def test_a_refusal_leaves_the_former_data_as_they_were(source: Path, make: Make)
     assert entries_beside(out) == ["tiny_coco"]
 
 
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_ctrl_c_leaves_the_former_data_as_they_were(address: str, source: Path, make: Make) -> None:
     out = make(source).out
     before = contents(out.parent)
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        answer = make(f"{address}/interrupt/coco128.zip", "--seed", "1")
-    finally:
-        signal.signal(signal.SIGINT, former)
+    answer = make(f"{address}/interrupt/coco128.zip", "--seed", "1")
     assert answer.code == 130
     assert "error: interrupted" in answer.stderr
     assert contents(out.parent) == before

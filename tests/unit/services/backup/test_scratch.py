@@ -47,6 +47,7 @@ def interrupted_in(scratch: Scratch) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), scratch_project(tmp_path) as scratch:
         interrupted_in(scratch)

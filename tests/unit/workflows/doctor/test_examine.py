@@ -97,6 +97,7 @@ def test_after_the_deadline_nothing_new_is_tried() -> None:
     assert (tried, found.passed, found.remedy) == ([], False, "start it")
 
 
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_an_interrupt_waits_for_what_is_being_tried_and_begins_nothing_new() -> None:
     ended = []
 
