@@ -1,6 +1,7 @@
 """Everything that must hold before a change is shared: `python tools/check.py`, or `make test`.
 
-Runs style, types, import contracts, the tests of the parts, asks what they covered, then those of the whole (`e2e`)
+Runs style, types, import contracts, the tests of the parts, asks what they covered, runs the fast ones on every other
+supported Python that is here (`interpreters`: 3.11 to 3.13, what is missing is named), then those of the whole (`e2e`)
 and those with real servers (`integration`); tells each as it ends, and fails if one does. What pytest finds is kept
 for CI in `build/tests/*.xml` too.
 """
@@ -36,6 +37,7 @@ CHECKS: dict[str, tuple[tuple[str, ...], ...]] = {
         (*PYTHON, "coverage", "report", "--fail-under=100", "--include=*/cv_yolo/domain/*,*/cv_yolo/workflows/*,"
          "*/cv_yolo/reports/*,*/cv_yolo/errors.py,*/cv_yolo/files.py,*/cv_yolo/ports/*"),
     ),
+    "interpreters": ((sys.executable, "tools/interpreters.py"),),
     "e2e": (_pytest("e2e", "tests/e2e"),),
     "integration": (_pytest("integration", "tests/integration"),),
 }  # fmt: skip

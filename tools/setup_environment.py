@@ -1,9 +1,11 @@
 """Make the project's virtual environment: `python tools/setup_environment.py`; done already, it ends at once.
 
-Needs nothing but Python 3.11 to 3.13 and the package index. Installs exactly `requirements.lock` into `.venv`, and the
-project itself in development mode. Works the same on Linux, macOS and Windows.
+Needs nothing but Python 3.11 to 3.13 and the package index. Installs exactly `requirements.lock` into `.venv`, or into
+another folder of the project that is named, and the project itself in development mode. Works the same on Linux, macOS
+and Windows.
 """
 
+import argparse
 import hashlib
 import os
 import subprocess
@@ -12,31 +14,32 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ENVIRONMENT = ROOT / ".venv"
-DONE = ENVIRONMENT / ".installed"
 UV = "uv==0.13.9"  # installs in parallel what pip installs one by one
 SUPPORTED = ((3, 11), (3, 13))
 
 
 def main() -> int:
     """Bring the environment up to date; returns the exit code."""
-    wanted = _fingerprint()
-    if DONE.is_file() and DONE.read_text(encoding="utf-8") == wanted:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("folder", nargs="?", default=".venv", help="its name in the project's folder")
+    environment = ROOT / parser.parse_args().folder
+    wanted, done = _fingerprint(), environment / ".installed"
+    if done.is_file() and done.read_text(encoding="utf-8") == wanted:
         return 0
     if not SUPPORTED[0] <= sys.version_info[:2] <= SUPPORTED[1]:
         sys.exit(f"error: Python {sys.version.split()[0]}: this project needs 3.11, 3.12 or 3.13")
-    DONE.unlink(missing_ok=True)
-    print("Installing into .venv (once; a few minutes on a slow connection) …", flush=True)
-    if not _python().is_file():
-        venv.create(ENVIRONMENT, with_pip=True)
+    done.unlink(missing_ok=True)
+    print(f"Installing into {environment.name} (once; a few minutes on a slow connection) …", flush=True)
+    if not python_in(environment).is_file():
+        venv.create(environment, with_pip=True)
     try:
-        _call("-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
-        _call("-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "-r", "requirements.lock")
-        _call("-m", "uv", "pip", "install", "--quiet", "--no-deps", "--editable", ".")
+        _call(environment, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
+        _call(environment, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "-r", "requirements.lock")
+        _call(environment, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--editable", ".")
     except subprocess.CalledProcessError as error:
         print(f"error: {' '.join(error.cmd[1:])} failed: is the package index reachable?", file=sys.stderr)
         return 1
-    DONE.write_text(wanted, encoding="utf-8")
+    done.write_text(wanted, encoding="utf-8")
     print("Installed.", flush=True)
     return 0
 
@@ -49,14 +52,15 @@ def _fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _python() -> Path:
-    return ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+def python_in(environment: Path) -> Path:
+    """The environment's interpreter."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def _call(*arguments: str) -> None:
-    environment = dict(os.environ) | {"VIRTUAL_ENV": str(ENVIRONMENT)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    subprocess.run([str(_python()), *arguments], cwd=ROOT, env=environment, check=True)
+def _call(environment: Path, *arguments: str) -> None:
+    variables = dict(os.environ) | {"VIRTUAL_ENV": str(environment)}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    subprocess.run([str(python_in(environment)), *arguments], cwd=ROOT, env=variables, check=True)
 
 
 if __name__ == "__main__":

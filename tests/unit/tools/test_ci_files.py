@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 gitlab = _load(GITLAB)
 github = {name: job for path in WORKFLOWS for name, job in _load(path)["jobs"].items()}
-JOBS = ("lint", "test", "grid")
+JOBS = ("lint", "test", "python", "grid")
 
 
 def _gitlab_lines(job: str) -> list[str]:
@@ -38,6 +39,17 @@ def _gitlab_lines(job: str) -> list[str]:
 
 def _github_lines(job: str) -> list[str]:
     return [step["run"] for step in github[job]["steps"] if "run" in step]
+
+
+def _gitlab_images(job: str) -> list[str]:
+    image = gitlab[job].get("image", gitlab["default"]["image"])
+    matrix = gitlab[job].get("parallel", {}).get("matrix", [{}])
+    return [image.replace("$PYTHON", version) for each in matrix for version in each.get("PYTHON", [""])]
+
+
+def _github_images(job: str) -> list[str]:
+    versions = github[job].get("strategy", {}).get("matrix", {}).get("python", [""])
+    return [github[job]["container"].replace("${{ matrix.python }}", version) for version in versions]
 
 
 def _commands(lines: list[str]) -> list[str]:
@@ -68,8 +80,14 @@ def test_a_wrong_file_is_found_by_the_schema(tmp_path: Path) -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_both_services_run_the_same_commands_in_the_same_image(job: str) -> None:
     assert _commands(_gitlab_lines(job)) == _commands(_github_lines(job)) != []
-    assert github[job]["container"] == gitlab["default"]["image"]
-    assert re.fullmatch(r"python:3\.\d+\.\d+-\w+", github[job]["container"]), "an exact version"
+    assert _github_images(job) == _gitlab_images(job)
+    assert all(re.fullmatch(r"python:3\.\d+\.\d+-\w+", image) for image in _github_images(job)), "exact versions"
+
+
+def test_every_supported_python_is_tested() -> None:
+    images = [image for job in ("test", "python") for image in _gitlab_images(job)]
+    assert [image.split(".")[1] for image in images] == ["11", "12", "13"]
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["requires-python"] == ">=3.11,<3.14"
 
 
 def test_there_is_no_other_job() -> None:
@@ -98,7 +116,7 @@ def test_gitlab_takes_secrets_from_its_settings_only_and_shows_them_to_the_grid_
     given = [name for part in (gitlab, *(gitlab[job] for job in JOBS)) for name in part.get("variables", {})]
     assert not [name for name in given if re.search("KEY|TOKEN|SECRET|PASSWORD|URL", name)]
     assert gitlab["grid"]["environment"] == {"name": "cv-yolo", "action": "access"}
-    assert not any("environment" in gitlab[job] for job in ("lint", "test"))
+    assert not any("environment" in gitlab[job] for job in ("lint", "test", "python"))
 
 
 def test_github_takes_secrets_from_its_settings_only_and_each_in_one_step_only() -> None:
