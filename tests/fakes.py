@@ -222,7 +222,8 @@ class FakeExperimentTracker(TakesLetters):
             case Ending():
                 tracked.tags.pop(REASON_TAG, None)
                 tracked.tags |= {} if letter.reason is None else {REASON_TAG: letter.reason}
-                tracked.status, tracked.ended_at = letter.status, self._tick()
+                tracked.status = letter.status
+                tracked.ended_at = None if letter.status is RunStatus.RUNNING else self._tick()
 
     def get(self, run_id: str) -> Run:
         tracked = self._find(run_id)

@@ -273,3 +273,14 @@ def test_of_two_figures_of_the_run_the_one_measured_later_counts_though_it_arriv
         at = NOON + timedelta(seconds=seconds)
         recorder.deliver(Figures(run_id=run_id, at=at, step=0, values={"final/map_50": value}))
     assert recorder.get(run_id).scores == {"map_50": 0.2}
+
+
+def test_a_run_that_was_ended_goes_on_again(recorder: Recorder) -> None:
+    """Its driver was called lost, and lives."""
+    run_id = recorder.start(new_run())
+    recorder.finish(run_id, RunStatus.FAILED, "lost")
+    recorder.deliver(Ending(run_id=run_id, at=NOON, status=RunStatus.RUNNING, reason=None))
+    run = recorder.get(run_id)
+    assert (run.status, run.reason, run.ended_at) == (RunStatus.RUNNING, None, None)
+    recorder.finish(run_id, RunStatus.FINISHED)
+    assert recorder.get(run_id).status is RunStatus.FINISHED

@@ -170,6 +170,9 @@ class MlflowTracker(TakesLetters):
             self._tag(letter.run_id, {REASON_TAG: letter.reason})
         elif REASON_TAG in self._client.get_run(letter.run_id).data.tags:
             self._client.delete_tag(letter.run_id, REASON_TAG)
+        if letter.status is RunStatus.RUNNING:  # it goes on
+            self._client.update_run(letter.run_id, status=STATUS_TO_MLFLOW[letter.status])
+            return
         self._client.set_terminated(letter.run_id, STATUS_TO_MLFLOW[letter.status], _milliseconds(letter.at))
 
     @cached_property
@@ -217,14 +220,14 @@ class MlflowTracker(TakesLetters):
 
 
 def _run(run: Any) -> Run:
-    tags = dict(run.data.tags)
+    tags, status = dict(run.data.tags), STATUS_FROM_MLFLOW[run.info.status]
     return Run(
         run_id=run.info.run_id,
         name=run.info.run_name,
-        status=STATUS_FROM_MLFLOW[run.info.status],
+        status=status,
         reason=tags.get(REASON_TAG),
         started_at=_time(run.info.start_time),
-        ended_at=_time(run.info.end_time) if run.info.end_time else None,
+        ended_at=_time(run.info.end_time) if run.info.end_time and status is not RunStatus.RUNNING else None,
         params=dict(run.data.params),
         tags={key: value for key, value in tags.items() if not key.startswith("mlflow.")},
         metrics=dict(run.data.metrics),

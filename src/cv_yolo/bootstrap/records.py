@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -10,8 +12,8 @@ from urllib.parse import quote
 
 from cv_yolo.bootstrap.servers import ServerParts
 from cv_yolo.domain.addresses import StackAddresses
-from cv_yolo.errors import ConfigError
-from cv_yolo.http import is_answering
+from cv_yolo.errors import ConfigError, ServiceUnavailableError
+from cv_yolo.http import ask, is_answering
 from cv_yolo.ports import AuditLog, ModelRegistry
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.deliver import DeliveringTracker, Line
@@ -48,7 +50,7 @@ class RecordParts(ServerParts):
         self.outage = Outage()
         self.report: Callable[[str], None] = lambda text: print(text, file=sys.stderr)  # noqa: T201 - the default
         self.patience_s = 0.0
-        self._client_limited = False
+        self._client_limited, self._server_ahead = False, timedelta()
         self._experiments: dict[str, str] = {}
 
     @cached_property
@@ -154,6 +156,14 @@ class RecordParts(ServerParts):
             alive=alive,
             answered=lambda: self.outage.answered(SERVICE),
         )
+
+    def now(self) -> datetime:
+        """The time by the tracking server's clock, by which all drivers are measured; by ours where it is silent."""
+        if self.settings.connection is not None:
+            with suppress(ServiceUnavailableError):
+                said = ask("GET", f"{self.tracking_uri}/health", name="MLflow").at
+                self._server_ahead = timedelta() if said is None else said - datetime.now(UTC)
+        return datetime.now(UTC) + self._server_ahead
 
     def servers_answer(self) -> bool:
         """Whether MLflow and the object store say anything: a file may be on its way between them and us."""

@@ -17,8 +17,10 @@ def runs(as_json: bool, experiment: str) -> None:
     """List the tracked runs, newest first."""
     from cv_yolo.bootstrap import Bootstrap
     from cv_yolo.cli.tables import console, runs_table
+    from cv_yolo.workflows.close_abandoned import as_they_stand
 
-    found = Bootstrap().tracker(experiment).runs()
+    parts = Bootstrap()
+    found = as_they_stand(parts.tracker(experiment).runs(), is_gone=parts.driver_is_gone, now=parts.now())
     if as_json:
         _print_json([asdict(run) for run in found])
     elif found:
@@ -39,9 +41,12 @@ def show(run: str, as_json: bool, experiment: str) -> None:
     """Show one run: its MLflow id (or the beginning of it), or its name (the newest of that name)."""
     from cv_yolo.bootstrap import Bootstrap
     from cv_yolo.cli.tables import console, run_details
+    from cv_yolo.workflows.close_abandoned import as_they_stand
     from cv_yolo.workflows.detectors import find_run
 
-    found = find_run(run, Bootstrap().tracker(experiment).runs())
+    parts = Bootstrap()
+    known = as_they_stand(parts.tracker(experiment).runs(), is_gone=parts.driver_is_gone, now=parts.now())
+    found = find_run(run, known)
     if as_json:
         _print_json(asdict(found))
     else:

@@ -15,6 +15,7 @@ STATUS_STYLES = {
     RunStatus.FAILED: "red",
     RunStatus.STOPPED: "yellow",
     RunStatus.RUNNING: "cyan",
+    RunStatus.LOST: "magenta",
 }
 SCORES = {"mAP50": "map_50", "mAP50-95": "map_50_95", "precision": "precision", "recall": "recall"}
 WIDTH_WITH_START = 100

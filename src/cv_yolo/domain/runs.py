@@ -6,12 +6,13 @@ from enum import StrEnum
 
 
 class RunStatus(StrEnum):
-    """How a run stands; only `FINISHED` comes with proof."""
+    """How a run stands; only `FINISHED` comes with proof. `LOST` is never recorded: it is running without a driver."""
 
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
     STOPPED = "stopped"
+    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

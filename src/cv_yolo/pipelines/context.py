@@ -12,6 +12,7 @@ from zenml.types import HTMLString
 from cv_yolo.domain.dataset import DatasetManifest
 from cv_yolo.domain.evaluation import Evaluation
 from cv_yolo.domain.intervals import Resampling
+from cv_yolo.domain.lease import heartbeat
 from cv_yolo.domain.progress import Event, EventKind
 from cv_yolo.domain.promotion import Decision
 from cv_yolo.domain.training import EpochMetrics, TrainedModel, TrainingRequest, TrainingSpec
@@ -75,7 +76,7 @@ def training(dataset: str, experiment: str, spec: TrainingSpec) -> Training:
         journal.write(Event(kind=EventKind.EPOCH, run=spec.name, epoch=epoch.epoch, epochs=spec.epochs, text=text))
 
     page = runtime.pipeline_run_page()
-    tags = parts.origin_tags() | {runtime.PIPELINE_RUN_TAG: run, DATASET_PATH_TAG: dataset}
+    tags = parts.origin_tags() | {runtime.PIPELINE_RUN_TAG: run, DATASET_PATH_TAG: dataset} | heartbeat(parts.now())
     tags |= {} if page is None else {PIPELINE_RUN_PAGE_TAG: page}
     return Training(
         trainer=parts.children,

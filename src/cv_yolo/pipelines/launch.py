@@ -12,15 +12,20 @@ from zenml.integrations.registry import integration_registry
 from zenml.models import PipelineRunResponse
 
 from cv_yolo.domain.promotion import Decision
+from cv_yolo.domain.runs import RunStatus
 from cv_yolo.errors import CvYoloError, RunFailedError, StoppedError
 from cv_yolo.files import write_whole
 from cv_yolo.pipelines import outages, runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import yolo_training_pipeline
 from cv_yolo.workflows.close_abandoned import close_abandoned
+from cv_yolo.workflows.deliver import DeliveringTracker
+from cv_yolo.workflows.heartbeat import beating
 from cv_yolo.workflows.report import decision_path
 
 DRIVER_FILE: Final = "driver"
+STOPPED_FILE: Final = "stopped"  # beside it: the person stopped the run, whether or not ZenML could be told
+STOPPED: Final = "stopped by a signal"
 UNUSED: Final = ("pytorch", "sklearn")  # no artifact of ours is theirs, and ZenML would import both, for seconds
 
 
@@ -78,12 +83,13 @@ def _put_in_order(plan: ExperimentPlan) -> None:
     parts = runtime.parts()
     tracker = parts.tracker(plan.experiment)
     tracker.connect()
-    for abandoned in close_abandoned(tracker, is_gone=parts.driver_is_gone):
-        runtime.end(abandoned.tags[runtime.PIPELINE_RUN_TAG], ExecutionStatus.FAILED)
     for driver in parts.settings.runs.glob(f"*/{DRIVER_FILE}"):
         if parts.driver_is_gone(driver.read_text(encoding="utf-8")):
-            runtime.end(driver.parent.name, ExecutionStatus.FAILED)
+            stopped = driver.with_name(STOPPED_FILE).exists()
+            runtime.end(driver.parent.name, ExecutionStatus.STOPPED if stopped else ExecutionStatus.FAILED)
             driver.unlink()
+    for abandoned in close_abandoned(tracker, is_gone=parts.driver_is_gone, now=parts.now()):
+        runtime.end(abandoned.tags[runtime.PIPELINE_RUN_TAG], ExecutionStatus.FAILED)
 
 
 def _run(plan: ExperimentPlan, run_name: str) -> CvYoloError | None:
@@ -94,21 +100,31 @@ def _run(plan: ExperimentPlan, run_name: str) -> CvYoloError | None:
     failure: CvYoloError | None = None
     for name in UNUSED:
         integration_registry.integrations.pop(name, None)
+    tracker = parts.tracker(plan.experiment)
     try:
-        yolo_training_pipeline.with_options(run_name=run_name)(plan=plan, run_name=run_name)
+        with beating(lambda: tracker.beat(parts.now())):
+            yolo_training_pipeline.with_options(run_name=run_name)(plan=plan, run_name=run_name)
     except (KeyboardInterrupt, StoppedError):
-        driver.unlink()
-        raise StoppedError(
-            f"{run_name}: stopped", hint="the same command goes on: finished runs are not trained again"
-        ) from None
+        raise _stopped(run_name, driver, tracker) from None
     except CvYoloError as error:
+        if parts.stop.is_set():
+            raise _stopped(run_name, driver, tracker) from error
         failure = error
     finally:
-        waiting = parts.tracker(plan.experiment).deliver_waiting()
+        waiting = tracker.deliver_waiting()
         if waiting:
             parts.report(f"the tracker does not answer: {waiting} entries are kept, and delivered by the next command")
     driver.unlink()
     return failure
+
+
+def _stopped(run_name: str, driver: Path, tracker: DeliveringTracker) -> StoppedError:
+    """Record that the run was stopped, as far as servers answer within the time that a stop leaves; the rest waits."""
+    write_whole(driver.with_name(STOPPED_FILE), STOPPED)
+    tracker.end_open_runs(RunStatus.STOPPED, STOPPED)
+    if runtime.end_if_possible(run_name, ExecutionStatus.STOPPED):
+        driver.unlink()
+    return StoppedError(f"{run_name}: stopped", hint="the same command goes on: finished runs are not trained again")
 
 
 def _decision(run: PipelineRunResponse) -> Decision | None:

@@ -15,6 +15,7 @@ from zenml.models import PipelineRunResponse, PipelineRunUpdate, UserUpdate
 from zenml.utils.source_utils import set_custom_source_root
 
 from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.errors import CvYoloError, one_line
 
 # ZenML would otherwise record modules as `src.cv_yolo.…`, import them twice, and break isinstance.
 set_custom_source_root(str(Path(__file__).resolve().parents[2]))
@@ -88,6 +89,16 @@ def step_logs() -> Iterator[None]:
         if isinstance(store, OtelLogStore) and store._provider is not None:  # noqa: SLF001 - `provider` raises there
             store.provider.shutdown()  # waits for its exporter 30 s at most, where `deactivate` alone waits for ever
             store.deactivate()
+
+
+def end_if_possible(name: str, status: ExecutionStatus) -> bool:
+    """Record how the pipeline run ended; False where ZenML's server does not answer, which is told."""
+    try:
+        end(name, status)
+    except (CvYoloError, RuntimeError, OSError) as error:
+        parts().report(f"ZenML does not take the end of {name}; the next command records it: {one_line(error)}")
+        return False
+    return True
 
 
 def skip_survey() -> None:

@@ -45,7 +45,7 @@ def yolo_training_pipeline(plan: ExperimentPlan, run_name: str) -> None:
     try:
         cells.run()
     except (KeyboardInterrupt, StoppedError):
-        runtime.end(run_name, ExecutionStatus.STOPPED)  # before ZenML would record it as failed
+        runtime.end_if_possible(run_name, ExecutionStatus.STOPPED)  # before ZenML would record it as failed
         raise
     evidence = cells.evidence()
     decide_promotion(**evidence, plan=plan)

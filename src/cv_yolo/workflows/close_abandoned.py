@@ -1,7 +1,10 @@
-"""Runs whose process ended without a word (killed, power cut) are not running any more: say so."""
+"""Runs whose process ended without a word (killed, power cut, lost machine) are not running any more: say so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
 
+from cv_yolo.domain.lease import lost_since, reason_of
 from cv_yolo.domain.runs import Run, RunStatus
 from cv_yolo.ports import ExperimentTracker
 
@@ -9,15 +12,35 @@ DRIVER_TAG = "driver"
 REASON = "abandoned: the process that supervised the run ended without a word"
 
 
-def close_abandoned(tracker: ExperimentTracker, *, is_gone: Callable[[str], bool]) -> tuple[Run, ...]:
-    """End, as failed, each run that is recorded as running though its driver is gone; returns those.
+def close_abandoned(
+    tracker: ExperimentTracker, *, is_gone: Callable[[str], bool], now: datetime | None = None
+) -> tuple[Run, ...]:
+    """End, as failed, each run that is recorded as running though its driver is gone or lost; returns those.
 
-    `is_gone` tells of a driver's mark whether its process has ended; it must not guess about other machines.
-    A run whose end waits in the outbox is none of them: the tracker delivers what waits before it tells of the runs.
+    `is_gone` tells of a driver's mark whether its process has ended; it must not guess about other machines. Of those,
+    the lease tells: a driver that has not been seen for so long, as of `now`, is lost. A run whose end waits in the
+    outbox is none of them: the tracker delivers what waits before it tells of the runs.
     """
-    abandoned = tuple(
-        run for run in tracker.runs() if run.status is RunStatus.RUNNING and is_gone(run.tags.get(DRIVER_TAG, ""))
-    )
+    running = [run for run in tracker.runs() if run.status is RunStatus.RUNNING]
+    reasons = {run.run_id: _reason(run, is_gone, now) for run in running}
+    abandoned = tuple(run for run in running if reasons[run.run_id] is not None)
     for run in abandoned:
-        tracker.finish(run.run_id, RunStatus.FAILED, REASON)
+        tracker.finish(run.run_id, RunStatus.FAILED, reasons[run.run_id])
     return abandoned
+
+
+def as_they_stand(runs: Iterable[Run], *, is_gone: Callable[[str], bool], now: datetime) -> tuple[Run, ...]:
+    """The runs as they stand now: one that is recorded as running, and whose driver is gone or lost, is lost."""
+
+    def seen(run: Run) -> Run:
+        reason = _reason(run, is_gone, now) if run.status is RunStatus.RUNNING else None
+        return run if reason is None else replace(run, status=RunStatus.LOST, reason=reason)
+
+    return tuple(map(seen, runs))
+
+
+def _reason(run: Run, is_gone: Callable[[str], bool], now: datetime | None) -> str | None:
+    if is_gone(run.tags.get(DRIVER_TAG, "")):
+        return REASON
+    seen = None if now is None else lost_since(run, now)
+    return None if seen is None else reason_of(seen)

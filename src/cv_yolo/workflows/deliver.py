@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from cv_yolo.domain.letters import Letter, TakesLetters
-from cv_yolo.domain.runs import Run
+from cv_yolo.domain.lease import heartbeat, was_called_lost
+from cv_yolo.domain.letters import Ending, Facts, Letter, TakesLetters
+from cv_yolo.domain.runs import Run, RunStatus
 from cv_yolo.errors import CvYoloError, ServiceUnavailableError, one_line
 from cv_yolo.ports import Letters, NewRun, Outbox, Recorder
 from cv_yolo.workflows.patience import Answer, Patience
@@ -23,7 +24,10 @@ TICK: Final = timedelta(milliseconds=1)  # trackers keep time in milliseconds, a
 
 @dataclass(slots=True, kw_only=True)
 class Line:
-    """What is known of the way to the tracker, by all threads: a silent one is not asked again at once."""
+    """What is known of the way to the tracker, by all threads: a silent one is not asked again at once.
+
+    `open_runs` are those that this process has started and not ended yet.
+    """
 
     clock: Callable[[], float] = time.monotonic
     silence: ServiceUnavailableError | None = None
@@ -31,6 +35,8 @@ class Line:
     again_at_s: float = 0.0
     last: datetime = LONG_AGO
     lock: threading.Lock = field(default_factory=threading.Lock)
+    open_runs: set[str] = field(default_factory=set)
+    reopening: threading.Lock = field(default_factory=threading.Lock)
 
     def require_hope(self) -> None:
         """Raise what the tracker's silence was told by, as long as it is no use to ask again."""
@@ -84,10 +90,44 @@ class DeliveringTracker(TakesLetters):
 
     def start(self, run: NewRun) -> str:
         """Start a run and return its id: the one thing to be written that needs the server."""
-        return self._patience.ask(lambda: self._recorder.start(run), report=self._report, service=SERVICE)
+        run_id = self._patience.ask(lambda: self._recorder.start(run), report=self._report, service=SERVICE)
+        self._line.open_runs.add(run_id)
+        return run_id
+
+    def beat(self, now: datetime) -> None:
+        """Let others see that the driver of the open runs lives; a run that was called lost meanwhile goes on.
+
+        A beat that the tracker does not take is not kept: the next one says more, and the lease outlasts many.
+        """
+        for run_id in tuple(self._line.open_runs):
+            try:
+                self._line.require_hope()
+                self._attempt(lambda run_id=run_id: self._renew(run_id, now))  # type: ignore[misc]
+            except ServiceUnavailableError:
+                return
+            except CvYoloError as error:  # a run that somebody deleted, for example
+                self._line.open_runs.discard(run_id)
+                self._report(f"run {run_id}: no heartbeat from now on: {error.message}")
+
+    def end_open_runs(self, status: RunStatus, reason: str) -> None:
+        """End all runs that this process has started and not ended yet."""
+        for run_id in tuple(self._line.open_runs):
+            self.finish(run_id, status, reason)
+
+    def _renew(self, run_id: str, now: datetime) -> None:
+        self._recorder.deliver(Facts(run_id=run_id, at=now, tags=heartbeat(now)))
+        if not was_called_lost(self._recorder.get(run_id)):
+            return
+        with self._line.reopening:  # not one that is ended in this moment
+            if run_id in self._line.open_runs:
+                self._recorder.deliver(Ending(run_id=run_id, at=now, status=RunStatus.RUNNING, reason=None))
+                self._report(f"run {run_id} was called lost by another machine; its driver lives, and it goes on")
 
     def deliver(self, letter: Letter) -> None:
         """Record the letter behind those that wait, now if the server answers, later if it does not."""
+        if isinstance(letter, Ending):
+            with self._line.reopening:
+                self._line.open_runs.discard(letter.run_id)
         with self._outbox.opened(letter.run_id) as letters:
             if letters.waiting():
                 letters.add(letter)
@@ -170,8 +210,11 @@ class DeliveringTracker(TakesLetters):
         self._report(f"the tracker answers: {len(waiting)} entries kept for run {run_id} were delivered")
 
     def _send(self, letter: Letter) -> None:
+        self._attempt(lambda: self._recorder.deliver(letter))
+
+    def _attempt(self, deed: Callable[[], None]) -> None:
         try:
-            self._recorder.deliver(letter)
+            deed()
         except ServiceUnavailableError as error:
             if self._line.failed(error):
                 self._report(f"{error.message}; what is to be recorded is kept, and delivered when it answers")

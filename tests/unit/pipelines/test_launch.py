@@ -1,17 +1,25 @@
 """Before a pipeline run, what earlier ones have left undone is put in order; behind it, nothing is left running."""
 
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
 import pytest
+from zenml.enums import ExecutionStatus
 
 from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.domain.lease import heartbeat, last_seen, reason_of
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.domain.training import EpochMetrics
-from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo.errors import ServiceUnavailableError, StoppedError
 from cv_yolo.pipelines import launch, runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import Cells
 from cv_yolo.ports import NewRun
 from cv_yolo.workflows.close_abandoned import DRIVER_TAG
+from cv_yolo.workflows.heartbeat import beating
+from cv_yolo.workflows.time_limit import StopSignal
 from tests.builders import a_policy, a_spec
+from tests.e2e.project import wait_for
 
 GONE = "2147483000 0"  # no process has that number
 
@@ -104,3 +112,86 @@ def test_a_failed_run_keeps_the_reason_it_was_ended_with(parts: Bootstrap, plan:
     cells = Cells(plan=plan, manifest=None, run_name="grid-1", failures={"e3_s320": "StepFailed"})
     assert cells._failed_runs() == [run_id]
     assert parts.tracker(plan.experiment).get(run_id).reason == "out of memory"
+
+
+class Stopped:
+    """A pipeline that has started a run when it is stopped, by an error of that kind."""
+
+    def __init__(self, parts: Bootstrap, plan: ExperimentPlan, error: BaseException) -> None:
+        self.parts, self.plan, self.error, self.run_id = parts, plan, error, ""
+
+    def with_options(self, **_: str) -> "Stopped":
+        return self
+
+    def __call__(self, **_: object) -> None:
+        self.run_id = a_started_run(self.parts, self.plan, **{runtime.PIPELINE_RUN_TAG: "grid-stopped"})
+        self.parts.stop.set()
+        raise self.error
+
+
+@pytest.mark.parametrize("zenml_answers", [True, False])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), StoppedError("stopped"), ServiceUnavailableError("ZenML: the work was stopped")]
+)
+def test_a_stop_ends_the_open_runs_and_what_zenml_does_not_take_is_done_by_the_next_command(
+    parts: Bootstrap,
+    plan: ExperimentPlan,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    zenml_answers: bool,
+) -> None:
+    ended: list[tuple[str, str]] = []
+
+    def end(name: str, status: ExecutionStatus) -> None:
+        if not zenml_answers and parts.stop.is_set():
+            raise ServiceUnavailableError("ZenML does not answer")
+        ended.append((name, status.value))
+
+    pipeline = Stopped(parts, plan, error)
+    monkeypatch.setattr(launch, "yolo_training_pipeline", pipeline)
+    monkeypatch.setattr(runtime, "end", end)
+    monkeypatch.setattr(parts, "stop", StopSignal())
+    monkeypatch.setattr(parts, "report", lambda text: None)
+    driver = runtime.run_folder("grid-stopped") / launch.DRIVER_FILE
+    with pytest.raises(StoppedError, match="grid-stopped: stopped") as raised:
+        launch._run(plan, "grid-stopped")
+    assert "the same command goes on" in str(raised.value.hint)
+    run = parts.tracker(plan.experiment).get(pipeline.run_id)
+    assert (run.status, run.reason) == (RunStatus.STOPPED, launch.STOPPED)
+    assert driver.exists() is not zenml_answers
+    if driver.exists():
+        parts.stop.clear()
+        driver.write_text(gone_mark(parts), encoding="utf-8")
+        launch._put_in_order(plan)
+    assert ended == [("grid-stopped", "stopped")]
+
+
+def test_a_run_of_another_machine_whose_driver_is_lost_is_closed_with_its_pipeline_run(
+    parts: Bootstrap, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[tuple[str, str]] = []
+    monkeypatch.setattr(runtime, "end", lambda name, status: ended.append((name, status.value)))
+    seen = datetime.now(UTC) - timedelta(hours=1)
+    tags = {DRIVER_TAG: "ci-runner-7 1 1700000000", runtime.PIPELINE_RUN_TAG: "grid-in-ci"}
+    lost = a_started_run(parts, plan, **tags, **heartbeat(seen))
+    alive = a_started_run(parts, plan, **tags, **heartbeat(datetime.now(UTC)))
+    launch._put_in_order(plan)
+    tracker = parts.tracker(plan.experiment)
+    assert (tracker.get(lost).status, tracker.get(lost).reason) == (RunStatus.FAILED, reason_of(seen))
+    assert tracker.get(alive).status is RunStatus.RUNNING
+    assert ended == [("grid-in-ci", "failed")]
+
+
+def test_while_the_pipeline_runs_its_driver_is_seen(
+    parts: Bootstrap, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Waiting(Stopped):
+        def __call__(self, **_: object) -> None:
+            self.run_id = a_started_run(self.parts, self.plan)
+            tracker = self.parts.tracker(self.plan.experiment)
+            wait_for(lambda: last_seen(tracker.get(self.run_id)), what="a heartbeat")
+            tracker.finish(self.run_id, RunStatus.FINISHED)
+
+    monkeypatch.setattr(launch, "yolo_training_pipeline", Waiting(parts, plan, KeyboardInterrupt()))
+    monkeypatch.setattr(launch, "beating", partial(beating, every_s=0.05))
+    assert launch._run(plan, "grid-seen") is None

@@ -1,13 +1,14 @@
 """A run whose process is gone is not running any more."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cv_yolo.domain.lease import LEASE, TOLERANCE, heartbeat, reason_of
 from cv_yolo.domain.letters import Ending
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.ports import NewRun
-from cv_yolo.workflows.close_abandoned import DRIVER_TAG, REASON, close_abandoned
+from cv_yolo.workflows.close_abandoned import DRIVER_TAG, REASON, as_they_stand, close_abandoned
 from cv_yolo.workflows.deliver import DeliveringTracker, Line
 from cv_yolo.workflows.patience import Patience
 from tests.fakes import FakeExperimentTracker, FakeOutbox
@@ -57,3 +58,48 @@ def test_a_run_whose_end_waits_in_the_outbox_ended_so():
     tracker = DeliveringTracker(recorder, outbox, line=Line(), patience=patience, report=lambda text: None)
     assert close_abandoned(tracker, is_gone=lambda mark: True) == ()
     assert recorder.get(run_id).status is RunStatus.FINISHED
+
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+LONG_AGO = NOON - LEASE - TOLERANCE - timedelta(seconds=1)
+
+
+def seen_at(tracker, time):
+    return tracker.start(NewRun(name="e3_s320", params={}, tags={DRIVER_TAG: "elsewhere:1"} | heartbeat(time)))
+
+
+def unknown(mark):
+    return False
+
+
+def test_a_run_whose_driver_is_on_another_machine_and_lost_is_ended_with_the_time_it_was_seen_last():
+    tracker = FakeExperimentTracker()
+    lost, seen = seen_at(tracker, LONG_AGO), seen_at(tracker, NOON - LEASE)
+    assert [run.run_id for run in close_abandoned(tracker, is_gone=unknown, now=NOON)] == [lost]
+    run = tracker.get(lost)
+    assert (run.status, run.reason) == (RunStatus.FAILED, reason_of(LONG_AGO))
+    assert tracker.get(seen).status is RunStatus.RUNNING
+
+
+def test_without_a_time_no_driver_is_called_lost():
+    tracker = FakeExperimentTracker()
+    seen_at(tracker, LONG_AGO)
+    assert close_abandoned(tracker, is_gone=unknown) == ()
+
+
+def test_runs_are_shown_as_they_stand_and_nothing_is_written():
+    tracker = FakeExperimentTracker()
+    lost, seen, gone = seen_at(tracker, LONG_AGO), seen_at(tracker, NOON), started(tracker, "here:1")
+    ended = started(tracker, "here:1")
+    tracker.finish(ended, RunStatus.FINISHED)
+    shown = {
+        run.run_id: (run.status, run.reason)
+        for run in as_they_stand(tracker.runs(), is_gone=lambda mark: mark == "here:1", now=NOON)
+    }
+    assert shown == {
+        lost: (RunStatus.LOST, reason_of(LONG_AGO)),
+        seen: (RunStatus.RUNNING, None),
+        gone: (RunStatus.LOST, REASON),
+        ended: (RunStatus.FINISHED, None),
+    }
+    assert tracker.get(lost).status is RunStatus.RUNNING

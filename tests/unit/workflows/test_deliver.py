@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cv_yolo.domain.lease import last_seen, reason_of
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.domain.training import EpochMetrics
 from cv_yolo.errors import NotFoundError, RunFailedError, ServiceUnavailableError, StoppedError
@@ -474,3 +475,106 @@ def test_whatever_fails_and_whenever_the_record_is_the_one_of_a_tracker_that_nev
     assert _record(bad.recorder, run_id) == _record(good.recorder, run_id)
     arrived = [at for at, _ in groupby(letter.at for letter in bad.recorder.seen)]  # again at once, or not at all
     assert arrived == [letter.at for letter in good.recorder.seen]
+
+
+def a_beating_tracker(recorder, *, told=None):
+    said = [] if told is None else told
+    return DeliveringTracker(
+        recorder,
+        FakeOutbox(),
+        line=Line(),
+        patience=Patience(total_s=0, wait=lambda seconds: False),
+        report=said.append,
+    )
+
+
+def test_the_driver_is_seen_on_each_run_that_it_has_started_and_not_ended():
+    recorder = FakeExperimentTracker()
+    tracker = a_beating_tracker(recorder)
+    open_run, ended, foreign = tracker.start(RUN), tracker.start(RUN), recorder.start(RUN)
+    tracker.finish(ended, RunStatus.FINISHED)
+    tracker.beat(NOON)
+    assert last_seen(recorder.get(open_run)) == NOON
+    assert last_seen(recorder.get(ended)) is None
+    assert last_seen(recorder.get(foreign)) is None
+
+
+def test_a_driver_that_comes_back_takes_up_a_run_that_was_called_lost():
+    """A laptop that slept: another machine has ended its run meanwhile."""
+    recorder, told = FakeExperimentTracker(), []
+    tracker = a_beating_tracker(recorder, told=told)
+    run_id = tracker.start(RUN)
+    recorder.finish(run_id, RunStatus.FAILED, reason_of(NOON))
+    tracker.beat(NOON)
+    run = recorder.get(run_id)
+    assert (run.status, run.reason, run.ended_at) == (RunStatus.RUNNING, None, None)
+    assert told == [f"run {run_id} was called lost by another machine; its driver lives, and it goes on"]
+    tracker.finish(run_id, RunStatus.FINISHED)
+    assert recorder.get(run_id).status is RunStatus.FINISHED
+
+
+def test_a_run_that_somebody_ended_for_another_reason_stays_so():
+    recorder = FakeExperimentTracker()
+    tracker = a_beating_tracker(recorder)
+    run_id = tracker.start(RUN)
+    recorder.finish(run_id, RunStatus.STOPPED, "by hand")
+    tracker.beat(NOON)
+    assert (recorder.get(run_id).status, recorder.get(run_id).reason) == (RunStatus.STOPPED, "by hand")
+
+
+def test_a_run_that_is_ended_in_the_moment_of_the_beat_stays_ended():
+    class Slow(FakeExperimentTracker):
+        def get(self, run_id):
+            found = super().get(run_id)
+            if found.reason is not None:
+                tracker.finish(run_id, RunStatus.FINISHED)
+            return found
+
+    recorder = Slow()
+    tracker = a_beating_tracker(recorder)
+    run_id = tracker.start(RUN)
+    recorder.finish(run_id, RunStatus.FAILED, reason_of(NOON))
+    tracker.beat(NOON)
+    assert recorder.get(run_id).status is RunStatus.FINISHED
+
+
+def test_a_silent_tracker_misses_beats_and_gets_the_next_one_while_letters_are_kept():
+    recorder, told = Flaky(), []
+    tracker = a_beating_tracker(recorder, told=told)
+    run_id = tracker.start(RUN)
+    recorder.down = True
+    tracker.beat(NOON)
+    tracker.beat(NOON)
+    recorder.down = False
+    assert last_seen(recorder.get(run_id)) is None
+    assert len(told) == 1, "the silence is told once"
+    tracker._line.answered()
+    tracker.beat(NOON)
+    assert last_seen(recorder.get(run_id)) == NOON
+
+
+def test_a_run_that_was_deleted_gets_no_more_beats():
+    recorder, told = FakeExperimentTracker(), []
+    tracker = a_beating_tracker(recorder, told=told)
+    run_id = tracker.start(RUN)
+    del recorder._runs[run_id]
+    tracker.beat(NOON)
+    tracker.beat(NOON)
+    assert told == [f"run {run_id}: no heartbeat from now on: Run with id={run_id} not found"]
+
+
+def test_a_stop_ends_all_open_runs_and_keeps_what_the_tracker_does_not_take():
+    recorder = Flaky()
+    tracker = a_beating_tracker(recorder)
+    first, second = tracker.start(RUN), tracker.start(RUN)
+    tracker.finish(first, RunStatus.FINISHED)
+    recorder.down = True
+    tracker.end_open_runs(RunStatus.STOPPED, "stopped by a signal")
+    recorder.down = False
+    assert recorder.get(second).status is RunStatus.RUNNING
+    tracker._line.answered()
+    assert tracker.deliver_waiting() == 0
+    assert {run.run_id: run.status for run in recorder.runs()} == {
+        first: RunStatus.FINISHED,
+        second: RunStatus.STOPPED,
+    }
