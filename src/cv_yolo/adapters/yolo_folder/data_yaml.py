@@ -1,7 +1,6 @@
 """`data.yaml`: which classes there are and where the images of each split lie. Nothing in it is ever run."""
 
 import difflib
-import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from cv_yolo.adapters.yolo_folder.entries import is_absent, is_file, is_folder, is_link
 from cv_yolo.domain.dataset import Split
 from cv_yolo.errors import DatasetError
 
@@ -66,11 +66,11 @@ _Loader.yaml_implicit_resolvers = {
 def is_here(root: Path) -> bool:
     """Whether the folder has a `data.yaml`; raises `DatasetError` where it seems to have one under another name."""
     path = root / NAME
-    if path.is_file():
+    if is_file(path):
         return True
-    if os.path.lexists(path):
-        raise DatasetError(f"{path}: {'a folder' if path.is_dir() else 'a link to nothing'}, not a file")
-    other = [each.name for each in _files_of(root) if each.name.lower() in MISNAMED]
+    if not is_absent(path):
+        raise DatasetError(f"{path}: {_what(path)}, not a file", hint=f"restore the {NAME} of this data set")
+    other = [name for name in _names_in(root) if name.lower() in MISNAMED and is_file(root / name)]
     if other:
         raise DatasetError(f"{root / min(other)}: did you mean {NAME}?", hint=f"rename the file to {NAME}")
     return False
@@ -90,8 +90,17 @@ def read_data_yaml(root: Path) -> Description:
     )
 
 
-def _files_of(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_file()) if root.is_dir() else []
+def _what(path: Path) -> str:
+    if is_folder(path):
+        return "a folder"
+    return "a link to nothing" if is_link(path) else "something that cannot be looked at"
+
+
+def _names_in(root: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in root.iterdir())
+    except OSError:  # no folder, or none that can be read: there is no data set in it
+        return []
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import stat
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -31,12 +32,45 @@ def bytes_of(path: Path) -> bytes:
         if stat.S_ISREG(mode):
             return path.read_bytes()
     except OSError as error:
-        if path.is_symlink():
+        if is_link(path):
             where = f"a link to {printable(path.readlink())}, where no file can be read"
             raise DatasetError(f"{path}: {where}", hint="restore the file it leads to, or remove the link") from error
         raise DatasetError(f"{path}: cannot be read: {error.strerror}", hint="are its permissions right?") from error
     kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
     raise DatasetError(f"{path}: {kind}, where a file belongs", hint="rename or remove it")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, through links; what cannot be looked at is none."""
+    return _is(stat.S_ISDIR, path)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there, through links; what cannot be looked at is none."""
+    return _is(stat.S_ISREG, path)
+
+
+def is_link(path: Path) -> bool:
+    """Whether a link is there, wherever it leads."""
+    return _is(stat.S_ISLNK, path, follow=False)
+
+
+def is_absent(path: Path) -> bool:
+    """Whether nothing is there at all: what is there and cannot be looked at is not absent."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is(kind: Callable[[int], bool], path: Path, *, follow: bool = True) -> bool:
+    try:
+        return kind(path.stat(follow_symlinks=follow).st_mode)
+    except OSError:
+        return False
 
 
 def _is_odd(character: str) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from cv_yolo.adapters.yolo_folder.data_yaml import is_here, read_data_yaml
+from cv_yolo.adapters.yolo_folder.entries import is_absent
 from cv_yolo.adapters.yolo_folder.labels import (
     NO_LABEL,
     check_presence,
@@ -72,7 +73,7 @@ class YoloFolder:
     def recorded(self, root: Path) -> tuple[ImageRecord, ...] | None:
         """The images that `manifest.json` records."""
         path = root / "manifest.json"
-        if not path.is_file():
+        if is_absent(path):
             return None
         try:
             content = json.loads(path.read_bytes())
@@ -156,12 +157,12 @@ def _note_likeness(images: Sequence[ImageRecord], likenesses: Sequence[Bits | No
 def _with_attributes(root: Path, images: list[ImageRecord]) -> list[ImageRecord]:
     """The images with what `attributes.csv` says of them: a column `image` with their paths, and any others."""
     path = root / "attributes.csv"
-    if not path.is_file():
+    if is_absent(path):
         return images
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, strict=True, restkey="", restval=None))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from error
     known, found = {record.image for record in images}, {}
     for line, row in enumerate(rows, start=2):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from cv_yolo.adapters.yolo_folder.entries import bytes_of, printable
+from cv_yolo.adapters.yolo_folder.entries import bytes_of, is_absent, is_file, is_folder, printable
 from cv_yolo.adapters.yolo_folder.layout import (
     IMAGE_SUFFIXES,
     IMAGES,
@@ -33,13 +33,7 @@ ADD: Final = (
 
 def label_bytes(label: Path) -> bytes | None:
     """The content of a label file, None where there is none: an image without objects."""
-    try:
-        label.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise DatasetError(f"{label}: cannot be read: {error.strerror}") from error
-    return bytes_of(label)
+    return None if is_absent(label) else bytes_of(label)
 
 
 def recorded_bytes(root: Path, record: ImageRecord) -> bytes | None:
@@ -75,7 +69,7 @@ def check_presence(root: Path, located: Sequence[Located], survey: Survey) -> No
     for each in located:
         by_split[each.split].append(each)
     for split, images in by_split.items():
-        missing = [each for each in images if not os.path.lexists(each.label)]
+        missing = [each for each in images if is_absent(each.label)]
         with survey.going_on():
             if len(missing) == len(images):
                 raise _no_labels(root, split, images, survey)
@@ -89,13 +83,14 @@ def note_orphans(root: Path, located: Sequence[Located], survey: Survey) -> None
     known = {each.label for each in located}
     seen: set[Path] = set()
     for folder in sorted({_labels_folder(root, each.label) for each in located}):
-        if not folder.is_dir():
+        if not is_folder(folder):
             continue
-        for path in files_below(folder, survey):
-            is_label = path.suffix.lower() == ".txt" and path.name not in NOT_LABELS
-            if is_label and path not in known and path not in seen and not _has_image(root, path):
-                survey.findings.add(FindingKind.ORPHANED_LABELS, printable(path.relative_to(root).as_posix()))
-            seen.add(path)
+        with survey.going_on():
+            for path in files_below(folder, survey):
+                is_label = path.suffix.lower() == ".txt" and path.name not in NOT_LABELS
+                if is_label and path not in known and path not in seen and not _has_image(root, path):
+                    survey.findings.add(FindingKind.ORPHANED_LABELS, printable(path.relative_to(root).as_posix()))
+                seen.add(path)
 
 
 def _note_missing(root: Path, each: Located, survey: Survey) -> None:
@@ -142,7 +137,7 @@ def _near(root: Path, located: Located, survey: Survey) -> Path | None:
     candidates = (label, label.with_name(f"{image.name}.txt"), image.with_suffix(".txt"))
     for candidate in candidates:
         found = survey.listings.same_but_case(root, candidate)
-        if found is not None and found.is_file() and (candidate == label or found.stat().st_size):
+        if found is not None and is_file(found) and (candidate == label or found.stat().st_size):
             return found
     return None
 
@@ -169,4 +164,4 @@ def _has_image(root: Path, label: Path) -> bool:
     """Whether an image that is not listed lies where this label's image belongs."""
     folder = _labels_folder(root, label)
     image = folder.with_name(IMAGES) / label.relative_to(folder)
-    return any(image.with_suffix(suffix).is_file() for suffix in IMAGE_SUFFIXES)
+    return any(is_file(image.with_suffix(suffix)) for suffix in IMAGE_SUFFIXES)

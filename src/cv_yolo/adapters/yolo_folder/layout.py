@@ -1,15 +1,21 @@
 """Where images and their labels lie: the places that `data.yaml` names, walked with their links."""
 
 import os
-import stat
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from cv_yolo.adapters.yolo_folder.data_yaml import NAME, Description
-from cv_yolo.adapters.yolo_folder.entries import printable, require_usable_name
+from cv_yolo.adapters.yolo_folder.entries import (
+    is_absent,
+    is_file,
+    is_folder,
+    is_link,
+    printable,
+    require_usable_name,
+)
 from cv_yolo.adapters.yolo_folder.survey import Survey
 from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.findings import FindingKind
@@ -69,14 +75,12 @@ def _below(folder: Path, above: tuple[str, ...], survey: Survey) -> Iterator[Pat
     try:
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:
-        with survey.going_on():
-            raise DatasetError(f"{folder}: cannot be read: {error.strerror}") from error
-        return
+        raise DatasetError(f"{folder}: cannot be read: {error.strerror}", hint="are its permissions right?") from error
     for name in names:
         path = folder / name
         if name.startswith("."):
             _note_hidden(path, survey)
-        elif path.is_dir():
+        elif is_folder(path):
             with survey.going_on():
                 require_usable_name(path, name)
                 real = os.path.realpath(path)
@@ -89,7 +93,7 @@ def _below(folder: Path, above: tuple[str, ...], survey: Survey) -> Iterator[Pat
 
 def _note_hidden(path: Path, survey: Survey) -> None:
     """Copies of macOS (`._a.jpg`) and of Jupyter (`.ipynb_checkpoints`) are no images of the data set."""
-    if path.suffix.lower() in IMAGE_SUFFIXES or path.is_dir():
+    if path.suffix.lower() in IMAGE_SUFFIXES or is_folder(path):
         survey.findings.add(FindingKind.IGNORED_FILES, printable(path), subject="hidden")
 
 
@@ -97,20 +101,12 @@ def _images_at(root: Path, split: Split, place: str, survey: Survey) -> list[tup
     """The images at a place that `data.yaml` names, with their labels; an empty list where that was refused."""
     with survey.going_on():
         path = _inside(root, split, place)
-        if _is(stat.S_ISDIR, path):
+        if is_folder(path):
             return _images_in(root, split, place, path, survey)
-        if path.suffix.lower() == ".txt" and _is(stat.S_ISREG, path):
+        if path.suffix.lower() == ".txt" and is_file(path):
             return _images_listed(root, path, survey)
         raise _no_folder(root, split, place, survey)
     return []
-
-
-def _is(kind: Callable[[int], bool], path: Path) -> bool:
-    """Whether a folder or a file is there; a name that no file can have is nowhere."""
-    try:
-        return kind(path.stat().st_mode)
-    except OSError:
-        return False
 
 
 def _images_in(root: Path, split: Split, place: str, folder: Path, survey: Survey) -> list[tuple[Path, Path]]:
@@ -164,7 +160,7 @@ def _listed_image(root: Path, where: str, line: str) -> tuple[Path, Path]:
     image = Path(os.path.normpath(root / line))
     if not image.is_relative_to(root):
         raise DatasetError(f"{where}: {printable(line)} lies outside the data set's folder {root}")
-    if image.suffix.lower() not in IMAGE_SUFFIXES or not os.path.lexists(image):
+    if image.suffix.lower() not in IMAGE_SUFFIXES or is_absent(image):
         why = "is not there" if image.suffix.lower() in IMAGE_SUFFIXES else "is no image that can be read"
         raise DatasetError(
             f"{where}: {printable(line)} {why}", hint=f"paths are seen from {root}, such as images/train/a.jpg"
@@ -183,7 +179,7 @@ def _inside(root: Path, split: Split, place: str) -> Path:
     if path.is_relative_to(root):
         return path
     beside = Path(os.path.normpath(root / place.removeprefix("../")))
-    if beside.is_relative_to(root) and _is(stat.S_ISDIR, beside):
+    if beside.is_relative_to(root) and is_folder(beside):
         return beside
     raise DatasetError(
         f"{root / NAME}: `{split}: {printable(place)}` lies outside the data set's folder {root}",
@@ -201,7 +197,7 @@ def _no_folder(root: Path, split: Split, place: str, survey: Survey) -> DatasetE
             f"{root / NAME}: `{split}: {printable(place)}` is no folder in {root}: did you mean `{meant}`?",
             hint="upper and lower case must agree, and labels are found only beside a folder called `images`",
         )
-    dangling = " (a link to nothing)" if near is not None and near.is_symlink() else ""
+    dangling = " (a link to nothing)" if near is not None and is_link(near) else ""
     return DatasetError(
         f"{root / NAME}: `{split}: {printable(place)}` is no folder in {root}{dangling}",
         hint="name a folder of images below the folder of data.yaml, or a .txt file that lists them",
@@ -228,7 +224,7 @@ def _require_a_label_each(located: list[Located], survey: Survey) -> None:
     for each in located:
         images[each.label].add(each.image)
     for label, sharing in images.items():
-        if len(sharing) > 1 and os.path.lexists(label):
+        if len(sharing) > 1 and not is_absent(label):
             names = " and ".join(sorted(image.name for image in sharing))
             with survey.going_on():
                 raise DatasetError(
