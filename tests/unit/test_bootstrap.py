@@ -58,7 +58,8 @@ def test_waiting_threads_of_children_let_others_work_unless_the_user_wants_them_
 
 
 def test_children_are_told_no_server_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CV_YOLO_SERVER_URL", "CV_YOLO_SERVER_API_KEY", "AWS_SECRET_ACCESS_KEY"):
+    keys = ("GITHUB_TOKEN", "HF_TOKEN", "PGPASSWORD", "MY_SECRET", "OPENAI_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS")
+    for name in ("CV_YOLO_SERVER_URL", "CV_YOLO_SERVER_API_KEY", "AWS_SECRET_ACCESS_KEY", "SSH_AUTH_SOCK", *keys):
         monkeypatch.setenv(name, "http://of-the-server.test")
     environment = Bootstrap(Settings(root=tmp_path)).children._environment
     assert [name for name, value in environment.items() if value == "http://of-the-server.test"] == []

@@ -1,6 +1,7 @@
 """The one place where ports meet adapters; each is connected on first use: libraries take seconds to import."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import cached_property
@@ -42,8 +43,16 @@ SECRETS = (  # no business of a training or a prediction
     *SERVER_SECRETS,
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
 )
+SECRET_WORDS = re.compile(
+    r"TOKEN|SECRET|PASSW|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL|AUTH_SOCK|ASKPASS", re.IGNORECASE
+)
 # Threads that wait for each other sleep: spinning, they keep others from the cores (docs/performance.md).
 WAIT_POLICY = {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def _is_secret(name: str) -> bool:
+    """Whether a variable of the environment is, or by its name may be, a key of ours or of anybody else."""
+    return name in SECRETS or SECRET_WORDS.search(name) is not None
 
 
 class Bootstrap(RecordParts):
@@ -74,7 +83,7 @@ class Bootstrap(RecordParts):
 
         ours = {"CV_YOLO_ROOT": str(self.settings.root), "CV_YOLO_HOME": str(self.home)}
         environment = WAIT_POLICY | os.environ | ours
-        for unwanted in (*SECRETS, "PYTHONDONTWRITEBYTECODE"):
+        for unwanted in ("PYTHONDONTWRITEBYTECODE", *filter(_is_secret, environment)):
             environment.pop(unwanted, None)
         package_parent = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_parent, environment.get("PYTHONPATH")]))
@@ -206,8 +215,8 @@ class Bootstrap(RecordParts):
 
     def serve_child(self, folder: Path) -> int:
         """The child's end of `children`: do what is asked for in `folder`, knowing no server."""
-        for secret in SECRETS:
-            os.environ.pop(secret, None)
+        for secret in filter(_is_secret, tuple(os.environ)):
+            del os.environ[secret]
         from cv_yolo.adapters.child_process import serve
         from cv_yolo.adapters.onnx_guard import OnnxGuard
         from cv_yolo.adapters.ultralytics import UltralyticsInspector, UltralyticsPredictor, UltralyticsTrainer

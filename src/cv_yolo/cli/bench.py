@@ -43,6 +43,7 @@ class Choices:
     detection_limits: tuple[int, ...] = DETECTION_LIMITS
     experiment: str = EXPERIMENT
     model: str = MODEL
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Bench:
             return score_results(
                 Path(name), self.manifest, split, self.examination, first_class=first, confidence_threshold=threshold
             )
-        detector = find_detector(name, self.sources, image_size_px=choices.image_size_px)
+        detector = find_detector(name, self.sources, image_size_px=choices.image_size_px, trusted=choices.trusted)
         if choices.confidence_threshold is not None:
             detector = replace(detector, confidence_threshold=choices.confidence_threshold)
         if detector.confidence_threshold is None and split is not Split.VAL:

@@ -37,6 +37,7 @@ class Request:
     overrides: dict[str, Any]
     as_json: bool
     accepted: str | None
+    trusted: bool
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,6 +51,11 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--seed", type=int, help="Seed (replaces `training.seed`)."),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace any key of the file."),
+        click.option(
+            "--trust",
+            is_flag=True,
+            help="Allow starting weights that can run a program when they are loaded; recorded with the runs.",
+        ),
         accept_option,
         click.option(
             "--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress is on standard error."
@@ -86,7 +92,12 @@ def _request(kind: str, given: dict[str, Any]) -> Request:
     overrides |= dict(parse_override(text) for text in given["settings"])
     config = given["config"] or Path("configs") / f"{kind}.yaml"
     return Request(
-        kind=kind, config=config, overrides=overrides, as_json=given["as_json"], accepted=given["accept_inconclusive"]
+        kind=kind,
+        config=config,
+        overrides=overrides,
+        as_json=given["as_json"],
+        accepted=given["accept_inconclusive"],
+        trusted=given["trust"],
     )
 
 
@@ -113,7 +124,7 @@ def _carry_out(request: Request, config: ExperimentConfig, parts: Any) -> int:
     from cv_yolo.pipelines import launch, plan, runtime
 
     runtime.use(parts)
-    planned = plan.make_plan(config, parts, accept_inconclusive=request.accepted)
+    planned = plan.make_plan(config, parts, accept_inconclusive=request.accepted, trusted=request.trusted)
     run_name = launch.new_run_name(request.kind, datetime.now(UTC))
     with following(parts.journal(run_name)):
         outcome = launch.launch(planned, run_name)

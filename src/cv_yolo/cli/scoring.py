@@ -62,6 +62,11 @@ def _scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="Per image and class: for average recall; AP takes the largest.",
         ),
+        click.option(
+            "--trust",
+            is_flag=True,
+            help="Allow a .pt file that can run a program when it is loaded; recorded with the figures.",
+        ),
         click.option("--resamples", type=click.IntRange(100, 10_000), default=2000, show_default=True),
         click.option("--experiment", default=EXPERIMENT, show_default=True, help="MLflow's experiment."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
@@ -86,6 +91,7 @@ def _choices(given: dict[str, Any]) -> Choices:
         resampling=Resampling(resamples=given["resamples"]),
         detection_limits=tuple(sorted(set(given["max_detections"]))),
         experiment=given["experiment"],
+        trusted=given["trust"],
     )
 
 

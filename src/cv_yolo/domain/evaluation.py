@@ -44,7 +44,8 @@ class Subject:
 
     `split_revision` is the content hash of the split alone, `predictor` the library that found the boxes, with its
     version; `settings` are absent where somebody else made the detections and did not say how. `latency_ms` is the
-    median time for one image, `size_bytes` the size of the weights file.
+    median time for one image, `size_bytes` the size of the weights file. `trusted` weights were allowed to run code
+    when they were loaded.
     """
 
     revision: str
@@ -56,6 +57,7 @@ class Subject:
     settings: PredictionSettings | None = None
     latency_ms: float | None = None
     size_bytes: int | None = None
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from cv_yolo.config import ExperimentConfig, load_policy
 from cv_yolo.domain.policy import PromotionPolicy
 from cv_yolo.domain.training import TrainingSpec
 from cv_yolo.files import sha256_of
+from cv_yolo.workflows.starting_weights import require_readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +31,25 @@ class ExperimentPlan:
     accept_inconclusive: str | None = None
 
 
-def make_plan(config: ExperimentConfig, parts: Bootstrap, *, accept_inconclusive: str | None = None) -> ExperimentPlan:
-    """Resolve weights and resources; raises `ConfigError`, `WeightsError` or `ServiceUnavailableError`."""
+def make_plan(
+    config: ExperimentConfig, parts: Bootstrap, *, accept_inconclusive: str | None = None, trusted: bool = False
+) -> ExperimentPlan:
+    """Resolve weights and resources; raises `ConfigError`, `WeightsError` or `ServiceUnavailableError`.
+
+    Starting weights that are `trusted` are first loaded by the training, since that may run code.
+    """
     root = parts.settings.root
     policy = load_policy(root / config.policy)
     weights = parts.pretrained_weights.find(config.model)
+    read = parts.settings.weights / "read"
+    require_readable(weights, sha256_of(weights), parts.children, read, trusted=trusted)
     cells = tuple(product(sorted(set(config.grid.epochs)), sorted(set(config.grid.image_size_px))))
     parallel = config.resources.parallel_runs or min(len(cells), _cores())
     threads = config.resources.threads_per_run or max(1, _cores() // parallel)
     return ExperimentPlan(
         dataset=config.dataset,
         experiment=config.experiment,
-        specs=_specs(config, cells, parts, weights=weights, threads=threads),
+        specs=tuple(replace(spec, trusted=trusted) for spec in _specs(config, cells, parts, weights, threads)),
         policy=policy,
         parallel_runs=parallel,
         evaluator_version=parts.evaluator_version(),
@@ -50,7 +58,7 @@ def make_plan(config: ExperimentConfig, parts: Bootstrap, *, accept_inconclusive
 
 
 def _specs(
-    config: ExperimentConfig, cells: Sequence[tuple[int, int]], parts: Bootstrap, *, weights: Path, threads: int
+    config: ExperimentConfig, cells: Sequence[tuple[int, int]], parts: Bootstrap, weights: Path, threads: int
 ) -> tuple[TrainingSpec, ...]:
     root = parts.settings.root
     inside = weights.is_relative_to(root)

@@ -16,6 +16,7 @@ from cv_yolo.workflows.register import Register, holder
 from cv_yolo.workflows.train import WEIGHTS_TAG
 
 WEIGHTS_SUFFIXES = (".pt", ".onnx")
+OTHER_SUFFIXES = (".pth", ".torchscript", ".engine", ".safetensors", ".tflite", ".mlpackage", ".pb", ".yaml", ".yml")
 DEFAULT_IMAGE_SIZE_PX = 640
 NEWEST = "newest"
 
@@ -29,13 +30,16 @@ class Sources:
     weights: Path
 
 
-def find_detector(name: str, sources: Sources, *, image_size_px: int | None = None) -> Detector:
+def find_detector(name: str, sources: Sources, *, image_size_px: int | None = None, trusted: bool = False) -> Detector:
     """The detector of that name; `image_size_px` is for weights files, whose image size nobody recorded.
+
+    Weights files alone may be `trusted` to run code: what this project trained needs none.
 
     Raises `NotFoundError` where there is none, `WeightsError` where its weights are lost or not those recorded.
     """
+    _require_known_format(name)
     if Path(name).suffix in WEIGHTS_SUFFIXES:
-        return _of_file(Path(name), image_size_px or DEFAULT_IMAGE_SIZE_PX)
+        return _of_file(Path(name), image_size_px or DEFAULT_IMAGE_SIZE_PX, trusted=trusted)
     version = find_version(name, sources.register)
     if version is not None:
         return of_version(version, sources)
@@ -45,10 +49,20 @@ def find_detector(name: str, sources: Sources, *, image_size_px: int | None = No
 
 def run_of(name: str, sources: Sources) -> Run | None:
     """The tracked run behind the detector of that name; None for a weights file."""
+    _require_known_format(name)
     if Path(name).suffix in WEIGHTS_SUFFIXES:
         return None
     version = find_version(name, sources.register)
     return find_run(name, sources.tracker.runs()) if version is None else sources.tracker.get(version.run_id)
+
+
+def _require_known_format(name: str) -> None:
+    """A file of another kind is refused as one, not looked for among the runs."""
+    suffix = Path(name).suffix
+    if suffix in OTHER_SUFFIXES or (suffix not in WEIGHTS_SUFFIXES and Path(name).is_file()):
+        raise WeightsError(
+            f"{name}: not a weights file that can be scored", hint="give a .pt or an .onnx file, a version or a run"
+        )
 
 
 def find_version(name: str, register: Register) -> ModelVersion | None:
@@ -122,7 +136,7 @@ def _fetched(run: Run, weights_sha256: str, sources: Sources) -> Path:
     return here
 
 
-def _of_file(path: Path, image_size_px: int) -> Detector:
+def _of_file(path: Path, image_size_px: int, *, trusted: bool) -> Detector:
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file")
     return Detector(
@@ -130,4 +144,5 @@ def _of_file(path: Path, image_size_px: int) -> Detector:
         weights=path.resolve(),
         weights_sha256=sha256_of(path),
         settings=PredictionSettings(image_size_px=image_size_px),
+        trusted=trusted,
     )

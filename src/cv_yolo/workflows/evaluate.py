@@ -36,7 +36,8 @@ DETECTIONS_NAME = "detections.npz"
 class Detector:
     """A detector to be examined: its weights, how it predicts, and the run that keeps its record (None: nobody's).
 
-    `confidence_threshold` is the one chosen on val; None where it was never chosen.
+    `confidence_threshold` is the one chosen on val; None where it was never chosen. `trusted` weights may run code when
+    they are loaded.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Detector:
     confidence_threshold: float | None = None
     device: str = "auto"
     threads: int = 1
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +196,7 @@ def _subject(manifest: DatasetManifest, split: Split, prediction: Prediction, de
         settings=prediction.settings,
         latency_ms=prediction.latency_ms,
         size_bytes=detector.weights.stat().st_size,
+        trusted=detector.trusted,
     )
 
 
@@ -209,6 +212,7 @@ def _request(detector: Detector, images: list[str], split: Split, examination: E
         device=detector.device,
         threads=detector.threads,
         workdir=examination.workdir,
+        trusted=detector.trusted,
     )
 
 

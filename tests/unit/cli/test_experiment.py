@@ -16,6 +16,7 @@ from cv_yolo.cli.main import run
 from cv_yolo.domain.promotion import Decision, Outcome
 from cv_yolo.errors import CvYoloError, RunFailedError, StoppedError
 from tests.builders import a_check, a_decision
+from tests.fakes import FakeInspector
 
 GOOD: dict[str, Any] = {"dataset": "data/x", "model": "yolo11n.pt", "grid": {"epochs": 3, "image_size_px": 320}}
 
@@ -110,6 +111,7 @@ def ending(config: Path, project: Path, zenml_parts: Bootstrap, monkeypatch: pyt
     from cv_yolo.pipelines import launch
 
     (project / "yolo11n.pt").write_bytes(b"weights")
+    monkeypatch.setattr(Bootstrap, "children", FakeInspector())
     (project / "configs" / "policy.yaml").write_text("gates: {staging: {}}", encoding="utf-8")
     planned: list[Any] = []
 
@@ -137,6 +139,13 @@ def test_a_promotion_ends_well_and_is_told(ending: Ending, capsys: pytest.Captur
     assert "The decision:     reports/decisions/d.html (and .md)" in captured.out
     (plan,) = plans
     assert ([spec.epochs for spec in plan.specs], plan.accept_inconclusive) == ([3, 5], "agreed with QA")
+
+
+@pytest.mark.parametrize("trust", [[], ["--trust"]])
+def test_trust_in_the_starting_weights_is_said_and_recorded(ending: Ending, trust: list[str]) -> None:
+    plans = ending(decision=a_decision())
+    assert run(["grid", *trust]) == 0
+    assert {spec.trusted for spec in plans[0].specs} == {bool(trust)}
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNDECIDED])

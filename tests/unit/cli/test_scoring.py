@@ -28,6 +28,14 @@ def test_a_weights_file_is_scored_on_test_at_the_threshold_that_it_chooses_on_va
     assert "In use: confidence at least 0.900. Latency: 12.5 ms an image." in " ".join(done.out.split())
 
 
+@pytest.mark.parametrize("trust", [[], ["--trust"]])
+def test_trust_in_a_weights_file_is_said_and_recorded(world: World, capsys: Capture, trust: list[str]) -> None:
+    world.weights("mine.pt")
+    done = said(capsys, "evaluate", "mine.pt", "--data", DATA, "--json", *trust, *FEW)
+    assert done.json["subject"]["trusted"] is bool(trust)
+    assert {request.trusted for request in world.parts.predictor.requests} == {bool(trust)}
+
+
 def test_a_threshold_that_is_given_is_used_and_none_is_chosen(world: World, capsys: Capture) -> None:
     world.weights("mine.pt")
     done = said(capsys, "evaluate", "mine.pt", "--data", DATA, "--confidence", "0.95", "--json", *FEW)

@@ -12,6 +12,7 @@ from cv_yolo.errors import ConfigError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.pipelines.plan import ExperimentPlan, make_plan
 from cv_yolo.settings import Settings
+from tests.fakes import FakeInspector
 
 
 @pytest.fixture
@@ -22,7 +23,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def plan_of(root: Path, *, accept_inconclusive: str | None = None, **changes: Any) -> ExperimentPlan:
+def plan_of(
+    root: Path,
+    *,
+    accept_inconclusive: str | None = None,
+    trusted: bool = False,
+    inspector: FakeInspector | None = None,
+    **changes: Any,
+) -> ExperimentPlan:
     values = {
         "dataset": "data/demo",
         "model": "start.pt",
@@ -30,7 +38,20 @@ def plan_of(root: Path, *, accept_inconclusive: str | None = None, **changes: An
         "grid": {"epochs": [5, 3], "image_size_px": [416, 320]},
     }
     config, parts = ExperimentConfig.model_validate(values | changes), Bootstrap(Settings(root=root))
-    return make_plan(config, parts, accept_inconclusive=accept_inconclusive)
+    vars(parts)["children"] = inspector or FakeInspector()
+    return make_plan(config, parts, accept_inconclusive=accept_inconclusive, trusted=trusted)
+
+
+def test_weights_that_cannot_be_read_as_data_are_refused_before_any_training(root: Path) -> None:
+    with pytest.raises(WeightsError, match=r"start\.pt: refused"):
+        plan_of(root, inspector=FakeInspector(fails=WeightsError("start.pt: refused")))
+
+
+def test_trusted_weights_are_not_loaded_by_the_plan_and_the_specs_say_so(root: Path) -> None:
+    inspector = FakeInspector(fails=WeightsError("start.pt: refused"))
+    assert all(spec.trusted for spec in plan_of(root, inspector=inspector, trusted=True).specs)
+    assert not any(spec.trusted for spec in plan_of(root).specs)
+    assert inspector.requests == []
 
 
 def test_the_grid_is_every_number_of_epochs_with_every_image_size(root: Path) -> None:

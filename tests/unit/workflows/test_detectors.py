@@ -136,6 +136,23 @@ def test_a_weights_file_is_itself_and_belongs_to_no_run(sources, tmp_path, monke
     assert run_of(name, sources) is None
 
 
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_weights_file_alone_can_be_trusted(sources, tmp_path, trusted):
+    (tmp_path / "mine.pt").write_bytes(b"somebody's")
+    a_training(sources, tmp_path)
+    assert find_detector(str(tmp_path / "mine.pt"), sources, trusted=trusted).trusted is trusted
+    assert not find_detector("e3_s416", sources, trusted=trusted).trusted
+
+
+@pytest.mark.parametrize("name", ["a.torchscript", "a.engine", "a.yaml", "a.pth", "a.PT", "a.bin"])
+def test_a_file_of_another_kind_is_refused_as_one(sources, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(b"somebody's")
+    for find in (find_detector, run_of):
+        with pytest.raises(WeightsError, match=f"{name}: not a weights file that can be scored"):
+            find(name, sources)
+
+
 @pytest.mark.parametrize(("told", "used"), [(None, 640), (320, 320)])
 def test_the_image_size_of_a_weights_file_can_be_told(sources, tmp_path, told, used):
     (tmp_path / "mine.pt").write_bytes(b"somebody's")

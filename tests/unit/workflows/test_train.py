@@ -251,6 +251,7 @@ DIFFERENT = {
     "versioned": lambda request: replace(request, manifest=a_manifest(versioned=False)),
     "name": lambda request: replace(request, manifest=a_manifest(name="another")),
     "folder": lambda request: replace(request, dataset_root=request.dataset_root / "another"),
+    "trust": lambda request: replace(request, spec=replace(request.spec, trusted=True)),
 }
 
 
