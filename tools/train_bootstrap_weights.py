@@ -153,7 +153,7 @@ def _save_without_paths(best: Path, out: Path, *, forbidden: tuple[str | Path, .
     import torch
     import ultralytics
 
-    model = torch.load(best, map_location="cpu", weights_only=False)["model"].half()
+    model = torch.load(best, map_location="cpu", weights_only=False)["model"].half()  # this process has just written it
     kept = {key: value for key, value in dict(model.args).items() if key in _KEPT_ARGUMENTS}
     model.args = kept
     nothing = dict.fromkeys(("best_fitness", "ema", "updates", "optimizer"))

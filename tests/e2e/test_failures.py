@@ -108,14 +108,24 @@ def test_a_killed_driver_leaves_no_child_behind_and_usable_stores(project: Proje
     assert [run["status"] for run in records["pipelines"][:2]] == ["completed", "failed"]
 
 
-def test_weights_that_do_not_load_fail_the_run_with_a_reason(project: Project) -> None:
+def test_weights_that_do_not_load_are_refused_before_anything_trains(project: Project) -> None:
+    before = len(read_records(project)["runs"])
     (project.root / "broken.pt").write_bytes(b"no weights" * 100)
     done = project.run("baseline", "--data", "data/demo", "--model", "broken.pt", "--epochs", "1", *SMALL)
+    assert done.exit_code == 2
+    assert "does not load as YOLO weights" in done.err
+    assert len(read_records(project)["runs"]) == before
+
+
+def test_trusted_weights_that_do_not_load_fail_the_run_with_a_reason(project: Project) -> None:
+    (project.root / "broken.pt").write_bytes(b"no weights" * 100)
+    done = project.run("baseline", "--data", "data/demo", "--model", "broken.pt", "--epochs", "1", "--trust", *SMALL)
     assert done.exit_code != 0
     assert "does not load as YOLO weights" in done.err
     newest = read_records(project)["runs"][0]
     assert newest["status"] == "FAILED"
     assert "does not load" in newest["tags"]["reason"]
+    assert newest["params"]["trusted"] == "True"
 
 
 @pytest.mark.parametrize(

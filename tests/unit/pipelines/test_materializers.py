@@ -4,8 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from zenml.materializers.cloudpickle_materializer import CloudpickleMaterializer
+from zenml.materializers.materializer_registry import materializer_registry
+from zenml.types import HTMLString
 
 from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.domain.dataset import DatasetManifest
+from cv_yolo.domain.evaluation import Evaluation
+from cv_yolo.domain.promotion import Decision
 from cv_yolo.domain.training import TrainedModel
 from cv_yolo.errors import ServiceUnavailableError, StoppedError, WeightsError
 from cv_yolo.files import sha256_of
@@ -101,3 +107,9 @@ def test_weights_that_were_exchanged_in_the_store_are_not_loaded(
     (store / "weights.pt").write_bytes(b"others")
     with pytest.raises(WeightsError, match="sha256 differs"):
         a_materializer(store).load(TrainedModel)
+
+
+@pytest.mark.usefixtures("zenml_parts")
+@pytest.mark.parametrize("kind", [DatasetManifest, Evaluation, Decision, HTMLString, str, list, dict])
+def test_what_steps_hand_on_is_kept_as_text_and_never_pickled(kind: type) -> None:
+    assert not issubclass(materializer_registry[kind], CloudpickleMaterializer)
