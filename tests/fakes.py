@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from cv_yolo.domain.annotations import Box, Detections, GroundTruth, format_label_text
 from cv_yolo.domain.audit import Entry
+from cv_yolo.domain.categories import Categories
 from cv_yolo.domain.chain import Finding
 from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split, revision_of
 from cv_yolo.domain.geometry import Boxes, xyxy_to_xywhn
@@ -91,11 +92,15 @@ class FakeTrainer:
 
 
 class FakePredictor:
-    """Finds what it is told to find in each image, and nothing in the others; `by_sha256` knows better by weights."""
+    """Finds what it is told to find in each image, and nothing in the others; `by_sha256` knows better by weights.
+
+    `classes` are the names that the weights give their class ids.
+    """
 
     def __init__(self, detections: Iterable[Detections] = (), *, fails: BaseException | None = None) -> None:
         self._detections, self._fails = {found.image: found for found in detections}, fails
         self.by_sha256: dict[str, dict[str, Detections]] = {}
+        self.classes: tuple[str, ...] | None = None
         self.requests: list[PredictionRequest] = []
 
     def predict(self, request: PredictionRequest) -> Prediction:
@@ -108,6 +113,7 @@ class FakePredictor:
         return Prediction(
             detections=tuple(known.get(image, _nothing(image)) for image in request.images),
             predictor="fake 1.0",
+            classes=self.classes,
             settings=request.settings,
             latency_ms=12.5,
         )
@@ -142,11 +148,15 @@ class FakeInspector:
 
 
 class FakePredictionFile:
-    """Files that hold a ticket each, for which the prediction is handed out again; `results` are foreign files."""
+    """Files that hold a ticket each, for which the prediction is handed out again.
+
+    `results` are foreign files, with category ids in place of class ids; `categories` say what those stand for.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[bytes, Prediction] = {}
         self.results: dict[Path, Prediction] = {}
+        self.categories: dict[Path, Categories] = {}
 
     def write(self, path: Path, prediction: Prediction) -> None:
         ticket = f"prediction {len(self._kept) + 1}".encode()
@@ -163,13 +173,20 @@ class FakePredictionFile:
             raise EvaluationFailedError("kept detections are of other images than those asked for")
         return replace(kept, detections=tuple(found[image] for image in images))
 
-    def read_coco(self, path: Path, images: Sequence[str], *, first_class: int) -> Prediction:
+    def read_coco(self, path: Path, images: Sequence[str], *, categories: Categories) -> Prediction:
         found = {each.image: each for each in self.results[path].detections}
-        shifted = [found.get(image, _nothing(image)) for image in images]
+        placed = {image: categories.places(each.class_ids.tolist(), results=str(path)) for image, each in found.items()}
         return Prediction(
-            detections=tuple(replace(each, class_ids=each.class_ids - first_class) for each in shifted),
-            predictor=f"results file {path.name}",
+            detections=tuple(
+                replace(found.get(image, _nothing(image)), class_ids=np.array(placed.get(image, []), dtype=np.int64))
+                for image in images
+            ),
+            predictor=f"results file {path.name}, categories: {categories.source}",
+            classes=tuple(categories.names.values()),
         )
+
+    def read_categories(self, path: Path) -> Categories:
+        return self.categories[path]
 
 
 @dataclass
@@ -379,6 +396,7 @@ class FakeModelRegistry:
             run_id=new.run_id,
             weights_sha256=new.weights_sha256,
             confidence_threshold=new.confidence_threshold,
+            classes=new.classes,
         )
         self._versions[made.version] = made
         return made

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.policy import Gate, PromotionPolicy, Rule
 from cv_yolo.domain.training import STRIDE_PX
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.versions import MODEL_NAME, Stage
 from cv_yolo.errors import ConfigError
 from cv_yolo.files import sha256_of
 
@@ -25,6 +25,7 @@ FigureName = Annotated[
     str, Field(pattern=r"^(map_50(_95)?|map_75|(map|ar)_(small|medium|large)|ar_1(0{0,2})|precision|recall|f1|"
                r"(class|size|slice)/.+/.+)$")
 ]  # fmt: skip
+ModelName = Annotated[str, Field(pattern=f"^{MODEL_NAME}$")]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|\d+)$")]
 
 
@@ -66,6 +67,7 @@ class ExperimentConfig(_Strict):
     dataset: str = Field(min_length=1)
     experiment: str = Field(default="cv_yolo_tiny", min_length=1)
     model: str = Field(min_length=1)
+    registered_model: ModelName | None = None
     policy: str = "configs/policy.yaml"
     training: TrainingConfig = TrainingConfig()
     grid: GridConfig
@@ -129,7 +131,7 @@ class GatesConfig(_Strict):
 class PolicyConfig(_Strict):
     """When a version is promoted, and to what."""
 
-    model: str = Field(default="cv_yolo_tiny", min_length=1)
+    model: ModelName = "cv_yolo_tiny"
     selection: SelectionConfig = SelectionConfig()
     intervals: IntervalsConfig = IntervalsConfig()
     test: TestConfig = TestConfig()

@@ -56,6 +56,15 @@ def case(request: pytest.FixtureRequest, store: Path) -> Case:
     )
 
 
+def test_a_version_knows_its_classes_if_it_was_registered_with_them(case: Case) -> None:
+    names = ("person", "caf\u00e9 table", "traffic light")
+    for classes in (names, None, tuple(f"class number {number}" for number in range(400))):
+        run_id = case.new_run_id()
+        new = NewVersion(run_id=run_id, weights=Path("best.pt"), weights_sha256="a" * 64, classes=classes)
+        case.registry.register(new)
+    assert [each.classes for each in case.registry.versions()][:2] == [names, None]
+
+
 def test_a_new_model_has_no_versions(case: Case) -> None:
     assert case.registry.versions() == ()
 

@@ -429,3 +429,15 @@ def test_production_cannot_be_entered_provisionally(tmp_path: Path) -> None:
 def test_a_policy_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml: no such file"):
         load_policy(tmp_path / "none.yaml")
+
+
+def test_an_experiment_may_name_the_registered_model(path: Path) -> None:
+    put(path, EXPERIMENT)
+    assert load_experiment(path).registered_model is None
+    assert load_experiment(path, {"registered_model": "kangaroos"}).registered_model == "kangaroos"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a:b", "a'b", 'a"b', " ", "ends ", "two\nlines", "x" * 251, 3])
+def test_a_name_that_no_registry_takes_is_refused_before_anything_is_trained_for_it(path: Path, name: object) -> None:
+    put(path, EXPERIMENT)
+    assert "registered_model" in refusal(path, registered_model=name)

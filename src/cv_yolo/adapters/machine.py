@@ -31,7 +31,17 @@ TRAINING_CODE: Final = (
     *FOLDER_CODE,
 )
 EVALUATION_CODE: Final = (
-    *("annotations", "calibration", "confusion", "dataset", "error_types", "evaluation", "expansion", "figures"),
+    *(
+        "annotations",
+        "calibration",
+        "class_names",
+        "confusion",
+        "dataset",
+        "error_types",
+        "evaluation",
+        "expansion",
+        "figures",
+    ),
     *("geometry", "intervals", "matching", "metrics", "operating_point", "split_boxes"),
 )
 CLOCK_DRIFT_S: Final = 60.0  # when a process began is told by the wall clock, which is set right now and then
@@ -45,7 +55,7 @@ def code_version() -> str:
 def evaluator_version() -> str:
     """Hash of the code that determines an evaluation, and of the versions of the libraries it uses."""
     domain = (f"domain/{name}.py" for name in EVALUATION_CODE)
-    return _hash_of((*domain, *DETECTOR_CODE, "workflows/evaluate.py", *FOLDER_CODE))
+    return _hash_of((*domain, *DETECTOR_CODE, "workflows/class_names.py", "workflows/evaluate.py", *FOLDER_CODE))
 
 
 def origin_tags(root: Path) -> dict[str, str]:

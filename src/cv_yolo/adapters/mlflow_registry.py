@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from cv_yolo.adapters import mlflow_conventions as conventions
+from cv_yolo.domain.class_names import as_tags, from_tags
 from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion, Stage
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.ports import NewVersion
@@ -37,6 +38,8 @@ class MlflowRegistry:
         tags = {SHA256_TAG: new.weights_sha256}
         if new.confidence_threshold is not None:
             tags[THRESHOLD_TAG] = repr(new.confidence_threshold)
+        if new.classes is not None:
+            tags |= as_tags(new.classes)
         with _translated(self._uri):
             self._ensure_model()
             run = self._client.get_run(new.run_id)
@@ -137,4 +140,5 @@ def _version(version: Any, tags: dict[str, str], stage: Stage | None) -> ModelVe
         weights_sha256=tags[SHA256_TAG],
         stage=stage,
         confidence_threshold=None if threshold is None else float(threshold),
+        classes=from_tags(tags),
     )

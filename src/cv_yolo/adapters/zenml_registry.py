@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cv_yolo.domain.class_names import as_tags, from_tags
 from cv_yolo.domain.versions import ModelVersion, Stage
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.ports import NewVersion
@@ -16,7 +17,7 @@ PAGE = 500
 
 
 class ZenmlRegistry:
-    """Versions of one model; `description` of a version holds its run id, the hash of its weights and its threshold."""
+    """Versions of one model; `description` of a version says which run, weights, threshold and classes it has."""
 
     def __init__(self, *, model: str) -> None:
         self._model = model
@@ -30,6 +31,7 @@ class ZenmlRegistry:
             "run_id": new.run_id,
             "weights_sha256": new.weights_sha256,
             "confidence_threshold": new.confidence_threshold,
+            **({} if new.classes is None else as_tags(new.classes)),
         }
         with _translated():
             self._ensure_model()
@@ -101,4 +103,5 @@ def _version(version: Any) -> ModelVersion:
         weights_sha256=details["weights_sha256"],
         stage=Stage(version.stage) if version.stage in set(Stage) else None,
         confidence_threshold=details.get("confidence_threshold"),
+        classes=from_tags(details),
     )

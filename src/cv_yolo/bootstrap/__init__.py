@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import sys
 from collections.abc import Callable
 from functools import cached_property
@@ -18,6 +19,7 @@ from cv_yolo.domain.intervals import Resampling
 from cv_yolo.ports import DatasetFolder, DatasetStore, Gallery, PredictionFile
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.close_abandoned import DRIVER_TAG
+from cv_yolo.workflows.detectors import Sources
 from cv_yolo.workflows.evaluate import Examination
 from cv_yolo.workflows.prepare_dataset import DatasetSource
 from cv_yolo.workflows.register_stack import Doors
@@ -116,12 +118,23 @@ class Bootstrap(RecordParts):
         """What an evaluation on the data set in that folder needs of the world."""
         return Examination(
             predictor=self.children,
+            inspector=self.children,
             predictions=self.prediction_file,
             folder=self.dataset_folder,
             tracker=self.tracker(experiment),
             dataset_root=root,
             workdir=workdir,
             resampling=resampling,
+        )
+
+    def sources(self, model: str = MODEL, experiment: str = EXPERIMENT) -> Sources:
+        """Where detectors come from."""
+        return Sources(
+            tracker=self.tracker(experiment),
+            register=self.register(model),
+            weights=self.settings.weights,
+            inspector=self.children,
+            workdir=self.settings.runs / f"inspection-{secrets.token_hex(4)}",
         )
 
     @cached_property

@@ -17,7 +17,6 @@ from cv_yolo.http import ask, is_answering
 from cv_yolo.ports import AuditLog, ModelRegistry
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.deliver import DeliveringTracker, Line
-from cv_yolo.workflows.detectors import Sources
 from cv_yolo.workflows.patience import Outage, Patience
 from cv_yolo.workflows.read_stack import read_addresses
 from cv_yolo.workflows.register import Register
@@ -226,7 +225,3 @@ class RecordParts(ServerParts):
             log=self.audit_log(model),
             anchor=tracking,
         )
-
-    def sources(self, model: str = MODEL, experiment: str = EXPERIMENT) -> Sources:
-        """Where detectors come from."""
-        return Sources(tracker=self.tracker(experiment), register=self.register(model), weights=self.settings.weights)

@@ -11,6 +11,8 @@ import click
 
 from cv_yolo.bootstrap import EXPERIMENT, MODEL, Bootstrap
 from cv_yolo.cli.stopping import stopping
+from cv_yolo.domain.categories import stated_categories
+from cv_yolo.domain.class_names import listed
 from cv_yolo.domain.comparison import Comparison, compare
 from cv_yolo.domain.dataset import DatasetManifest, Split
 from cv_yolo.domain.evaluation import Scored
@@ -22,7 +24,7 @@ from cv_yolo.files import write_whole
 from cv_yolo.reports.comparison_html import comparison_html, evaluation_html
 from cv_yolo.reports.content import MOST_IMAGES, ComparisonReport, EvaluationReport
 from cv_yolo.workflows.detectors import Sources, find_detector, run_of
-from cv_yolo.workflows.evaluate import Examination, examine, score_results
+from cv_yolo.workflows.evaluate import Examination, examine, score_results, with_classes
 from cv_yolo.workflows.prepare_dataset import prepare_dataset
 from cv_yolo.workflows.report import worst_first
 from cv_yolo.workflows.train import DATASET_PATH_TAG
@@ -38,7 +40,9 @@ class Choices:
     data: str | None = None
     image_size_px: int | None = None
     confidence_threshold: float | None = None
-    first_class: int = 0
+    first_class: int | None = None
+    categories: Path | None = None
+    exact_classes: bool = True
     resampling: Resampling = Resampling()  # noqa: RUF009 - frozen
     detection_limits: tuple[int, ...] = DETECTION_LIMITS
     experiment: str = EXPERIMENT
@@ -62,11 +66,9 @@ class Bench:
         if not self.manifest.split(split):
             raise DatasetError(f"{self.examination.dataset_root}: no images in the split {split}")
         if Path(name).suffix == RESULTS_SUFFIX:
-            threshold, first = choices.confidence_threshold, choices.first_class
-            return score_results(
-                Path(name), self.manifest, split, self.examination, first_class=first, confidence_threshold=threshold
-            )
+            return self._told(name, self._score_results(Path(name)))
         detector = find_detector(name, self.sources, image_size_px=choices.image_size_px, trusted=choices.trusted)
+        detector = with_classes(detector, self.examination)
         if choices.confidence_threshold is not None:
             detector = replace(detector, confidence_threshold=choices.confidence_threshold)
         if detector.confidence_threshold is None and split is not Split.VAL:
@@ -74,7 +76,34 @@ class Bench:
             on_val = examine(detector, self.manifest, Split.VAL, self.examination).evaluation
             detector = replace(detector, confidence_threshold=on_val.confidence_threshold)
         tell(f"{name}: scoring {len(self.manifest.split(split))} {split} images …")
-        return examine(detector, self.manifest, split, self.examination)
+        return self._told(name, examine(detector, self.manifest, split, self.examination))
+
+    def _score_results(self, path: Path) -> Scored:
+        choices, predictions = self.choices, self.examination.predictions
+        categories = stated_categories(
+            path.name,
+            self.manifest.classes,
+            named=None if choices.categories is None else predictions.read_categories(choices.categories),
+            first=choices.first_class,
+            recorded=self.manifest.category_ids,
+        )
+        threshold = choices.confidence_threshold
+        return score_results(
+            path,
+            self.manifest,
+            choices.split,
+            self.examination,
+            categories=categories,
+            confidence_threshold=threshold,
+        )
+
+    def _told(self, name: str, scored: Scored) -> Scored:
+        """The scored model; detections that were left out are named."""
+        subject = scored.evaluation.subject
+        if subject.ignored_classes:
+            count, names = subject.ignored_detections, listed(subject.ignored_classes)
+            tell(f"{name}: {count} detections of classes that the data set does not name are left out: {names}")
+        return scored
 
     def write_evaluation(self, path: Path, name: str, scored: Scored) -> None:
         """Write the page of one model's evaluation."""
@@ -129,6 +158,7 @@ def bench(choices: Choices, names: Sequence[str]) -> Iterator[Bench]:
                     experiment=choices.experiment,
                 ),
                 detection_limits=choices.detection_limits,
+                exact_classes=choices.exact_classes,
             ),
         )
 

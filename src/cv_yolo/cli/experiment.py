@@ -45,6 +45,9 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--config", type=click.Path(path_type=Path), help="The experiment's file."),
         click.option("--data", help="Folder of the data set (replaces `dataset`)."),
         click.option("--model", help="Weights to start from: a file, or a published name (replaces `model`)."),
+        click.option(
+            "--registered-model", metavar="NAME", help="Whose versions are compared (replaces `registered_model`)."
+        ),
         click.option("--epochs", callback=numbers, metavar="N[,N…]", help="Epochs (replaces `grid.epochs`)."),
         click.option(
             "--image-size", callback=numbers, metavar="PX[,PX…]", help="Image sizes (replaces `grid.image_size_px`)."
@@ -84,6 +87,7 @@ def _request(kind: str, given: dict[str, Any]) -> Request:
     keys = {
         "data": "dataset",
         "model": "model",
+        "registered_model": "registered_model",
         "epochs": "grid.epochs",
         "image_size": "grid.image_size_px",
         "seed": "training.seed",

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cv_yolo.domain.class_names import listed
 from cv_yolo.domain.comparison import Change, Comparison, change_of
 from cv_yolo.domain.error_types import ErrorType
 from cv_yolo.domain.evaluation import Evaluation
@@ -137,7 +138,9 @@ def _small_print(evaluation: Evaluation) -> str:
     threshold, latency_ms = evaluation.confidence_threshold, evaluation.subject.latency_ms
     latency = "" if latency_ms is None else f" Latency: {latency_ms:.1f} ms an image."
     used = "" if threshold is None else f" In use: confidence at least {threshold:.3f}."
+    ignored = evaluation.subject.ignored_classes
+    left_out = f" Left out, since the data set does not name it: {escape(listed(ignored))}." if ignored else ""
     return (
         f"\n[dim]Intervals: {made.confidence:.0%}, bootstrap over images, {made.resamples} resamples, seed {made.seed}."
-        f"{used}{latency}[/]"
+        f"{used}{latency}{left_out}[/]"
     )

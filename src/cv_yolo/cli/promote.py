@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ import click
 from cv_yolo.bootstrap import EXPERIMENT
 from cv_yolo.cli.bench import Bench, Choices, bench, tell
 from cv_yolo.cli.outcome import accept_option, print_decision, require_promotion
+from cv_yolo.cli.records import registered_model_name
 from cv_yolo.config import load_policy
 from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.policy import PromotionPolicy
@@ -45,6 +46,12 @@ Exit codes: 0 promoted, or there already · 4 rejected or inconclusive · 2 your
     show_default=True,
     help="The rule.",
 )
+@click.option(
+    "--registered-model",
+    metavar="NAME",
+    callback=registered_model_name,
+    help="Whose versions are meant; by default the policy's `model`.",
+)
 @click.option("--data", help="Folder of the data set; by default the one the version was trained on.")
 @accept_option
 @click.option("--experiment", default=EXPERIMENT, show_default=True, help="MLflow's experiment.")
@@ -56,6 +63,7 @@ def promote(version: str | None, **given: Any) -> int:
     staging.
     """
     rule, stage = load_policy(given["policy"]), Stage(given["stage"])
+    rule = replace(rule, model=given["registered_model"] or rule.model)
     choices = Choices(data=given["data"], resampling=rule.resampling, experiment=given["experiment"], model=rule.model)
     tell("Reading the records …")
     name = version or (NEWEST if stage is Stage.STAGING else str(Stage.STAGING))

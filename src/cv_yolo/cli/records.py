@@ -1,12 +1,32 @@
 """`cv-yolo runs` and `show`: what was recorded, as tables or as JSON."""
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
 import click
 
+from cv_yolo.domain.versions import MODEL_NAME
+
+
+def registered_model_name(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    """The name, if the registries take it."""
+    if name is not None and not re.fullmatch(MODEL_NAME, name):
+        raise click.BadParameter(f"{name!r}: a name without quotes, colons and slashes, 1 to 250 characters long")
+    return name
+
+
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+registered_model_option = click.option(
+    "--registered-model",
+    "model",
+    metavar="NAME",
+    default="cv_yolo_tiny",
+    show_default=True,
+    callback=registered_model_name,
+    help="Whose versions and stages are meant.",
+)
 experiment_option = click.option("--experiment", default="cv_yolo_tiny", show_default=True, help="MLflow's experiment.")
 
 

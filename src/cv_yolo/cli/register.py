@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cv_yolo.cli.records import registered_model_name
 from cv_yolo.domain.audit import Entry
 from cv_yolo.domain.versions import HELD_BY_ONE, Stage
 
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
     from cv_yolo.bootstrap import Bootstrap
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-model_option = click.option("--model", default="cv_yolo_tiny", show_default=True, help="The registered model.")
+model_option = click.option(
+    "--registered-model",
+    "--model",
+    "model",
+    metavar="NAME",
+    default="cv_yolo_tiny",
+    show_default=True,
+    callback=registered_model_name,
+    help="The registered model.",
+)
 
 
 @click.group(

@@ -12,6 +12,7 @@ from cv_yolo.bootstrap import EXPERIMENT
 from cv_yolo.cli.bench import Choices, bench
 from cv_yolo.cli.figure_tables import print_comparison, print_evaluation
 from cv_yolo.cli.numbers import numbers
+from cv_yolo.cli.records import registered_model_option
 from cv_yolo.cli.tables import console
 from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.intervals import Resampling
@@ -23,10 +24,11 @@ Examples:
   cv-yolo evaluate staging --split test
   cv-yolo evaluate e5_s320 --split val --html reports/e5.html
   cv-yolo evaluate runs/best.onnx --image-size 640 --data data/mine --json
-  cv-yolo evaluate predictions.json --data data/mine --first-class 1
+  cv-yolo evaluate results.json --data data/mine --categories instances_val.json
+  cv-yolo evaluate results.json --data data/mine --first-class 1
 
 MODEL is a stage, a version, `newest`, a run (its name or the beginning of its id), a .pt or .onnx file, or a COCO
-results file.
+results file. Classes are compared by name; those that the data set does not name are left out.
 """
 COMPARE_EPILOGUE: Final = """
 \b
@@ -53,7 +55,18 @@ def _scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--image-size", type=int, callback=_image_size, help="Pixels, for a weights file; 640 unless told."
         ),
         click.option("--confidence", type=click.FloatRange(0, 1), help="In use; by default the one chosen on val."),
-        click.option("--first-class", type=int, default=0, show_default=True, help="In a results file."),
+        click.option(
+            "--categories",
+            "--annotations",
+            "categories",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="What the ids in a results file stand for: COCO annotations, or a JSON list of id and name.",
+        ),
+        click.option(
+            "--first-class",
+            type=click.IntRange(0),
+            help="The ids in a results file are the data set's classes in order, counted from here.",
+        ),
         click.option(
             "--max-detections",
             callback=numbers,
@@ -69,6 +82,7 @@ def _scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--resamples", type=click.IntRange(100, 10_000), default=2000, show_default=True),
         click.option("--experiment", default=EXPERIMENT, show_default=True, help="MLflow's experiment."),
+        registered_model_option,
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
         click.option(
             "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page that works offline."
@@ -82,32 +96,37 @@ def _scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _choices(given: dict[str, Any]) -> Choices:
     if min(given["max_detections"]) < 1:
         raise click.BadParameter("--max-detections: at least 1")
+    if given["categories"] is not None and given["first_class"] is not None:
+        raise click.BadParameter("--first-class and --categories both say what the ids stand for: give one of them")
     return Choices(
         split=Split(given["split"]),
         data=given["data"],
         image_size_px=given["image_size"],
         confidence_threshold=given["confidence"],
         first_class=given["first_class"],
+        categories=given["categories"],
+        exact_classes=False,
         resampling=Resampling(resamples=given["resamples"]),
         detection_limits=tuple(sorted(set(given["max_detections"]))),
         experiment=given["experiment"],
         trusted=given["trust"],
+        model=given["model"],
     )
 
 
 @click.command(epilog=EVALUATE_EPILOGUE)
-@click.argument("model")
+@click.argument("name", metavar="MODEL")
 @_scoring_options
-def evaluate(model: str, **given: Any) -> None:
+def evaluate(name: str, **given: Any) -> None:
     """Score MODEL on a split, with an interval for every figure."""
-    with bench(_choices(given), [model]) as here:
-        scored = here.score(model)
+    with bench(_choices(given), [name]) as here:
+        scored = here.score(name)
     if given["html"]:
-        here.write_evaluation(given["html"], model, scored)
+        here.write_evaluation(given["html"], name, scored)
     if given["as_json"]:
         click.echo(json.dumps({"id": scored.evaluation.id} | asdict(scored.evaluation), indent=1))
     else:
-        print_evaluation(console(), scored.evaluation, name=model)
+        print_evaluation(console(), scored.evaluation, name=name)
 
 
 @click.command(epilog=COMPARE_EPILOGUE)

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cv_yolo.domain.class_names import CLASSES_TAG, listed
 from cv_yolo.domain.runs import Run, RunRow, RunStatus, row_of
 from cv_yolo.domain.versions import ModelVersion
 from cv_yolo.reports.text import duration_text, score_text
@@ -69,10 +70,11 @@ def run_details(out: Console, run: Run) -> None:
     out.print(f"\nMLflow run {run.run_id}")
     if run.reason:
         out.print(f"[red]{escape(run.reason)}[/]")
+    tags = run.tags if run.classes is None else run.tags | {CLASSES_TAG: listed(run.classes)}
     for title, content in (
         ("scores", {name: score_text(value) for name, value in run.scores.items()}),
         ("parameters", run.params),
-        ("origin", run.tags),
+        ("origin", tags),
     ):
         out.print(f"\n[bold]{title}[/]")
         for name, value in sorted(content.items()):
@@ -82,11 +84,16 @@ def run_details(out: Console, run: Run) -> None:
 def versions_table(versions: Sequence[ModelVersion]) -> Table:
     """All registered versions, newest first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("model", "version", "stage", "MLflow run", "weights sha256"):
-        table.add_column(name)
+    for name in ("model", "version", "stage", "classes", "MLflow run", "weights sha256"):
+        table.add_column(name, no_wrap=name != "classes")
     for version in versions:
         stage = version.stage or ""
         table.add_row(
-            escape(version.model), version.version, f"[green]{stage}[/]", version.run_id, version.weights_sha256[:12]
+            escape(version.model),
+            version.version,
+            f"[green]{stage}[/]",
+            "not recorded" if version.classes is None else escape(listed(version.classes)),
+            version.run_id,
+            version.weights_sha256[:12],
         )
     return table

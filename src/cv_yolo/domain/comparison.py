@@ -91,6 +91,7 @@ def difference_of(first: Scored, second: Scored) -> Bootstrapped:
     """The paired differences, second minus first; raises `EvaluationFailedError` where they are not comparable."""
     one, other = first.evaluation, second.evaluation
     for what, same in (
+        ("classes", one.subject.classes == other.subject.classes),
         ("data", one.subject.split_revision == other.subject.split_revision),
         ("split", one.subject.split == other.subject.split),
         ("resampling", one.resampling == other.resampling),

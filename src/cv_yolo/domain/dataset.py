@@ -43,7 +43,8 @@ class DatasetManifest:
     """A data set: its classes, its images, and `revision`, the hash of both.
 
     `dvc_hash` is the directory hash under which DVC knows the same files (None where DVC does not know the folder);
-    `versioned` says whether DVC has recorded exactly this content.
+    `versioned` says whether DVC has recorded exactly this content. `category_ids` are the numbers that COCO files
+    about this data give its classes, where they are known; they are no part of the content.
     """
 
     name: str
@@ -51,6 +52,7 @@ class DatasetManifest:
     images: tuple[ImageRecord, ...]
     dvc_hash: str | None = None
     versioned: bool = False
+    category_ids: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.classes:

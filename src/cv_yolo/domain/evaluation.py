@@ -44,8 +44,10 @@ class Subject:
 
     `split_revision` is the content hash of the split alone, `predictor` the library that found the boxes, with its
     version; `settings` are absent where somebody else made the detections and did not say how. `latency_ms` is the
-    median time for one image, `size_bytes` the size of the weights file. `trusted` weights were allowed to run code
-    when they were loaded.
+    median time for one image, `size_bytes` the size of the weights file. `classes` are the data set's;
+    `detector_classes` are the detector's own, by its ids (None in records of earlier versions), and
+    `ignored_detections` counts those of classes that the data set does not name. `trusted` weights were allowed to run
+    code when they were loaded.
     """
 
     revision: str
@@ -58,6 +60,13 @@ class Subject:
     latency_ms: float | None = None
     size_bytes: int | None = None
     trusted: bool = False
+    detector_classes: tuple[str, ...] | None = field(default=None, repr=False)  # no part of what identifies it
+    ignored_detections: int = field(default=0, repr=False)
+
+    @property
+    def ignored_classes(self) -> tuple[str, ...]:
+        """What the detector knows and the data set does not name."""
+        return tuple(name for name in self.detector_classes or () if name not in self.classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from cv_yolo.domain.class_names import from_tags
+
 
 class RunStatus(StrEnum):
     """How a run stands; only `FINISHED` comes with proof. `LOST` is never recorded: it is running without a driver."""
@@ -58,6 +60,11 @@ class Run:
     def is_training(self) -> bool:
         """Whether it records a training of ours: not so for a foreign run, or one that was killed as it started."""
         return {"epochs", "image_size_px"} <= self.params.keys()
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The names of its classes by id; None where its tags do not hold them."""
+        return from_tags(self.tags)
 
     @property
     def revision(self) -> str | None:

@@ -87,7 +87,10 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedModel:
-    """A trained model: its weights file, how it was made, and the tracking run that holds the record."""
+    """A trained model: its weights file, how it was made, and the tracking run that holds the record.
+
+    `classes` are the names of its classes by id; None in records of earlier versions.
+    """
 
     spec: TrainingSpec
     run_id: str
@@ -96,3 +99,4 @@ class TrainedModel:
     weights_sha256: str
     size_bytes: int
     duration_s: float
+    classes: tuple[str, ...] | None = None

@@ -13,12 +13,16 @@ class Stage(StrEnum):
     ARCHIVED = "archived"
 
 
+MODEL_NAME: Final = r"[^/:'\"\x00-\x1f]{0,249}[^/:'\"\x00-\x20]"  # what both registries take as a model's name
 HELD_BY_ONE: Final = (Stage.PRODUCTION, Stage.STAGING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersion:
-    """One registered version: the run that made it, its weights, where it stands, and the threshold it is used at."""
+    """One registered version: the run that made it, its weights, where it stands, and the threshold it is used at.
+
+    `classes` are the names of its classes by id; None where the registry does not hold them.
+    """
 
     model: str
     version: str
@@ -26,3 +30,4 @@ class ModelVersion:
     weights_sha256: str
     stage: Stage | None = None
     confidence_threshold: float | None = None
+    classes: tuple[str, ...] | None = None

@@ -21,6 +21,7 @@ from cv_yolo.pipelines import runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.ports import Gallery
 from cv_yolo.reports.summary import summary_html
+from cv_yolo.workflows import model_classes as models
 from cv_yolo.workflows.decide import Court, carry_out, compare, decide_among
 from cv_yolo.workflows.evaluate import Examination, detector_of
 from cv_yolo.workflows.prepare_dataset import DatasetSource
@@ -48,6 +49,12 @@ def dataset_source(dataset: str) -> DatasetSource:
     """The data set of that path, with who can bring it there; what happens to it is told in the journal."""
     parts = runtime.parts()
     return parts.dataset_source(parts.settings.root / dataset, parts.report)
+
+
+def require_model_of(manifest: DatasetManifest, registered_model: str) -> DatasetManifest:
+    """The manifest, if the registered model is one of its classes: before anything is trained for it."""
+    models.require_model_of(manifest, runtime.parts().sources(registered_model))
+    return manifest
 
 
 def training_request(manifest: DatasetManifest, dataset: str, spec: TrainingSpec) -> TrainingRequest:

@@ -40,6 +40,8 @@ def make_plan(
     """
     root = parts.settings.root
     policy = load_policy(root / config.policy)
+    if config.registered_model is not None:
+        policy = replace(policy, model=config.registered_model)
     weights = parts.pretrained_weights.find(config.model)
     read = parts.settings.weights / "read"
     require_readable(weights, sha256_of(weights), parts.children, read, trusted=trusted)

@@ -20,9 +20,9 @@ from cv_yolo.workflows.train import train
 
 
 @step(enable_cache=False)  # the files may have changed; the manifest's content decides what follows
-def prepare_tiny_coco_dataset(dataset: str) -> Annotated[DatasetManifest, "dataset"]:
-    """Have the data at hand, checked, and know exactly what it is."""
-    return prepare_dataset(context.dataset_source(dataset))
+def prepare_tiny_coco_dataset(dataset: str, registered_model: str) -> Annotated[DatasetManifest, "dataset"]:
+    """Have the data at hand, checked, know exactly what it is, and that the registered model is one of its classes."""
+    return context.require_model_of(prepare_dataset(context.dataset_source(dataset)), registered_model)
 
 
 @step(output_materializers={"detector": TrainedModelMaterializer})

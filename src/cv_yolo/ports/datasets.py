@@ -1,7 +1,7 @@
 """How data sets are read, made, kept and shown."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -18,11 +18,15 @@ from cv_yolo.domain.stack import Deed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundDataset:
-    """What is in a data set's folder now: every image decoded, every label checked; `findings` are its oddities."""
+    """What is in a data set's folder now: every image decoded, every label checked; `findings` are its oddities.
+
+    `category_ids` are the numbers that COCO files about this data give its classes, where the folder records them.
+    """
 
     classes: tuple[str, ...]
     images: tuple[ImageRecord, ...]
     findings: tuple[DatasetFinding, ...] = ()
+    category_ids: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

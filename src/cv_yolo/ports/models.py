@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cv_yolo.domain.annotations import Detections
+from cv_yolo.domain.categories import Categories
 from cv_yolo.domain.evaluation import PredictionSettings
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
 
@@ -93,5 +94,11 @@ class PredictionFile(Protocol):
     def read(self, content: bytes, images: Sequence[str]) -> Prediction:
         """The prediction for exactly these images, in this order."""
 
-    def read_coco(self, path: Path, images: Sequence[str], *, first_class: int) -> Prediction:
-        """Detections from a COCO results JSON whose class numbers begin with `first_class`."""
+    def read_coco(self, path: Path, images: Sequence[str], *, categories: Categories) -> Prediction:
+        """Detections from a COCO results JSON; their classes are the names of the categories, in the same order.
+
+        Raises `InputError` for a file that is none, and for ids that the categories or the images do not name.
+        """
+
+    def read_categories(self, path: Path) -> Categories:
+        """The categories, and the images if there are any, of COCO annotations or of a list of `id` and `name`."""

@@ -12,12 +12,16 @@ from cv_yolo.domain.versions import ModelVersion, Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
-    """A version to be registered: the run that made it, its weights, and the threshold it is to be used at."""
+    """A version to be registered: the run that made it, its weights, and the threshold it is to be used at.
+
+    `classes` are the names of its classes by id.
+    """
 
     run_id: str
     weights: Path
     weights_sha256: str
     confidence_threshold: float | None = None
+    classes: tuple[str, ...] | None = None
 
 
 class ModelRegistry(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from cv_yolo.domain.class_names import listed
 from cv_yolo.domain.dataset import DatasetManifest, Split
 from cv_yolo.domain.evaluation import Subject
 from cv_yolo.domain.policy import Gate, Rule
@@ -113,7 +114,9 @@ def rule_text(gate: Gate) -> str:
 def _detections_text(subject: Subject) -> str:
     size = "settings not told" if subject.settings is None else f"at {subject.settings.image_size_px} px"
     latency = "latency not told" if subject.latency_ms is None else f"{latency_text(subject.latency_ms)} an image"
-    return f"{subject.predictor}, {size}, {latency}"
+    ignored = subject.ignored_classes
+    left_out = f"; left out, since the data set does not name it: {listed(ignored)}" if ignored else ""
+    return f"{subject.predictor}, {size}, {latency}{left_out}"
 
 
 def _gate_facts(gate: Gate) -> Iterator[Fact]:

@@ -23,7 +23,8 @@ from cv_yolo.errors import ConfigError, InputError
 from cv_yolo.ports import ExperimentTracker, NewVersion
 from cv_yolo.workflows import register as registering
 from cv_yolo.workflows.detectors import Sources, of_version
-from cv_yolo.workflows.evaluate import Detector, Examination, detect, examine
+from cv_yolo.workflows.evaluate import Detector, Examination, detect, examine, with_classes
+from cv_yolo.workflows.model_classes import require_model_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ def compare(run_ids: Sequence[str], tracker: ExperimentTracker) -> tuple[RunRow,
 
 def decide_among(rows: Sequence[RunRow], detectors: Mapping[str, Detector], court: Court) -> Ruling:
     """Choose among the runs of a grid on val, and judge the chosen one on test."""
+    require_model_of(court.manifest, court.sources)
     metric = court.policy.selection_metric
     figures = {
         row.run_id: _val_figures(detectors[row.run_id], court) for row in rank(rows, metric) if row.run_id in detectors
@@ -84,6 +86,7 @@ def decide_on(detector: Detector, court: Court) -> Ruling:
             f"{detector.name}: nobody tracked its training, so that it cannot be promoted",
             hint="name a version or a run; `cv-yolo runs` and `cv-yolo models` list them",
         )
+    require_model_of(court.manifest, court.sources)
     rows = compare([detector.run_id], court.sources.tracker)
     proven = sum(row.status is RunStatus.FINISHED for row in rows)
     checks = [proof(rows, proven)]
@@ -106,6 +109,7 @@ def carry_out(ruling: Ruling, detector: Detector | None, court: Court, *, actor:
         weights=detector.weights,
         weights_sha256=detector.weights_sha256,
         confidence_threshold=detector.confidence_threshold,
+        classes=with_classes(detector, court.examination).classes,
     )
     version = registering.registered(new, register)
     if not decision.changes_nothing:
@@ -182,7 +186,7 @@ def _decision(
 def _val_figures(detector: Detector, court: Court) -> Bootstrapped:
     """The figures by which runs are chosen, on the draws that are the same for all of them."""
     manifest, examination = court.manifest, court.examination
-    prediction = detect(detector, manifest, Split.VAL, examination)
+    prediction = detect(detector, manifest, Split.VAL, examination).prediction
     truths = examination.folder.ground_truth(examination.dataset_root, manifest, Split.VAL)
     table = gather(truths, prediction.detections, classes=len(manifest.classes))
     measure = main_measure(table, confidence_threshold=detector.confidence_threshold)

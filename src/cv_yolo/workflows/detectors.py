@@ -10,7 +10,8 @@ from cv_yolo.domain.runs import FINAL_PREFIX, Run
 from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion
 from cv_yolo.errors import NotFoundError, WeightsError
 from cv_yolo.files import sha256_of, write_bytes_whole
-from cv_yolo.ports import ExperimentTracker
+from cv_yolo.ports import ExperimentTracker, WeightsInspector
+from cv_yolo.workflows.class_names import inspected, recorded
 from cv_yolo.workflows.evaluate import Detector
 from cv_yolo.workflows.register import Register, holder
 from cv_yolo.workflows.train import WEIGHTS_TAG
@@ -23,11 +24,16 @@ NEWEST = "newest"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where detectors come from; `weights` is the folder in which fetched weights are kept by their hash."""
+    """Where detectors come from; `weights` is the folder in which fetched weights are kept by their hash.
+
+    `inspector` says which classes weights detect whose record does not; it works in `workdir`.
+    """
 
     tracker: ExperimentTracker
     register: Register
     weights: Path
+    inspector: WeightsInspector
+    workdir: Path
 
 
 def find_detector(name: str, sources: Sources, *, image_size_px: int | None = None, trusted: bool = False) -> Detector:
@@ -101,6 +107,25 @@ def of_version(version: ModelVersion, sources: Sources) -> Detector:
     return _of_run(run, sources, name=f"version {version.version}", weights_sha256=version.weights_sha256)
 
 
+def classes_of(version: ModelVersion, sources: Sources) -> tuple[str, ...]:
+    """The classes of a registered version: as recorded with it or with its run, else as its weights say.
+
+    Raises `NotFoundError` or `WeightsError` where nothing is left that could say it.
+    """
+    if version.classes is not None:
+        return version.classes
+    detector = of_version(version, sources)
+    if detector.classes is not None:
+        return detector.classes
+    return inspected(
+        detector.weights,
+        detector.weights_sha256,
+        sources.inspector,
+        sources.workdir,
+        trusted=detector.trusted,
+    )
+
+
 def _of_run(run: Run, sources: Sources, *, name: str, weights_sha256: str | None) -> Detector:
     if weights_sha256 is None:
         raise WeightsError(
@@ -113,6 +138,7 @@ def _of_run(run: Run, sources: Sources, *, name: str, weights_sha256: str | None
         settings=PredictionSettings(image_size_px=int(run.params["image_size_px"])),
         run_id=run.run_id,
         confidence_threshold=run.metrics.get(f"{FINAL_PREFIX}confidence_threshold"),
+        classes=recorded(run, sources.tracker),
         device=run.params["device"],
         threads=int(run.params["threads"]),
     )

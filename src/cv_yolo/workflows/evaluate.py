@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from cv_yolo.domain.annotations import Detections
+from cv_yolo.domain.categories import Categories
+from cv_yolo.domain.class_names import map_classes
 from cv_yolo.domain.dataset import DatasetManifest, Split
 from cv_yolo.domain.evaluation import Evaluation, PredictionSettings, Scored, Subject, score
 from cv_yolo.domain.figures import DETECTION_LIMITS
 from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.runs import FINAL_PREFIX, RunStatus
 from cv_yolo.domain.training import TrainedModel
-from cv_yolo.errors import EvaluationFailedError, InputError, ServiceUnavailableError
+from cv_yolo.errors import EvaluationFailedError, ServiceUnavailableError
 from cv_yolo.files import sha256_of, write_whole
 from cv_yolo.ports import (
     DatasetFolder,
@@ -24,7 +26,9 @@ from cv_yolo.ports import (
     PredictionFile,
     PredictionRequest,
     Predictor,
+    WeightsInspector,
 )
+from cv_yolo.workflows.class_names import Detected, brought_into, inspected
 from cv_yolo.workflows.train import closing_on_failure, dataset_input
 
 SAMPLES = 6
@@ -36,8 +40,9 @@ DETECTIONS_NAME = "detections.npz"
 class Detector:
     """A detector to be examined: its weights, how it predicts, and the run that keeps its record (None: nobody's).
 
-    `confidence_threshold` is the one chosen on val; None where it was never chosen. `trusted` weights may run code when
-    they are loaded.
+    `confidence_threshold` is the one chosen on val; None where it was never chosen. `classes` are the names of its
+    classes by id; None where they are not recorded, so that the weights must be inspected. `trusted` weights may run
+    code when they are loaded.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Detector:
     settings: PredictionSettings
     run_id: str | None = None
     confidence_threshold: float | None = None
+    classes: tuple[str, ...] | None = None
     device: str = "auto"
     threads: int = 1
     trusted: bool = False
@@ -53,9 +59,14 @@ class Detector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What an evaluation needs of the world, and how its intervals are made."""
+    """What an evaluation needs of the world, and how its intervals are made.
+
+    `exact_classes`: a detector must know the data set's classes and no other. Otherwise it may know more, and its
+    detections of those are left out: good enough to look at, not for a decision.
+    """
 
     predictor: Predictor
+    inspector: WeightsInspector
     predictions: PredictionFile
     folder: DatasetFolder
     tracker: ExperimentTracker
@@ -63,6 +74,7 @@ class Examination:
     workdir: Path
     resampling: Resampling
     detection_limits: tuple[int, ...] = DETECTION_LIMITS
+    exact_classes: bool = True
 
 
 def detector_of(model: TrainedModel, *, confidence_threshold: float | None = None) -> Detector:
@@ -74,9 +86,24 @@ def detector_of(model: TrainedModel, *, confidence_threshold: float | None = Non
         settings=PredictionSettings(image_size_px=model.spec.image_size_px),
         run_id=model.run_id,
         confidence_threshold=confidence_threshold,
+        classes=model.classes,
         device=model.spec.device,
         threads=model.spec.threads,
     )
+
+
+def with_classes(detector: Detector, examination: Examination) -> Detector:
+    """The detector with the names of its classes: as recorded, else as its weights say."""
+    if detector.classes is not None:
+        return detector
+    classes = inspected(
+        detector.weights,
+        detector.weights_sha256,
+        examination.inspector,
+        examination.workdir,
+        trusted=detector.trusted,
+    )
+    return replace(detector, classes=classes)
 
 
 def evaluate(model: TrainedModel, manifest: DatasetManifest, gallery: Gallery, examination: Examination) -> Evaluation:
@@ -84,13 +111,13 @@ def evaluate(model: TrainedModel, manifest: DatasetManifest, gallery: Gallery, e
     tracker, run_id = examination.tracker, model.run_id
     with closing_on_failure(tracker, run_id):
         detector = detector_of(model)
-        prediction = detect(detector, manifest, Split.VAL, examination)
-        subject = _subject(manifest, Split.VAL, prediction, detector)
-        evaluation = _score(subject, prediction, manifest, examination, confidence_threshold=None).evaluation
+        detected = detect(detector, manifest, Split.VAL, examination)
+        subject = _subject(manifest, Split.VAL, detected, detector)
+        evaluation = _score(subject, detected, manifest, examination, confidence_threshold=None).evaluation
         tracker.log_metrics(run_id, _tracked(evaluation), data=dataset_input(manifest, Split.VAL))
         written = examination.workdir / "evaluation.json"
         write_whole(written, json.dumps(asdict(evaluation), indent=1))
-        sheet = _sheet(evaluation, manifest, prediction.detections, gallery, examination)
+        sheet = _sheet(evaluation, manifest, detected.prediction.detections, gallery, examination)
         tracker.log_artifacts(run_id, [written], f"evaluation/{Split.VAL}")
         tracker.log_artifacts(run_id, [sheet], "evaluation")
         tracker.finish(run_id, RunStatus.FINISHED)
@@ -99,9 +126,9 @@ def evaluate(model: TrainedModel, manifest: DatasetManifest, gallery: Gallery, e
 
 def examine(detector: Detector, manifest: DatasetManifest, split: Split, examination: Examination) -> Scored:
     """Score a detector on a split at its own confidence threshold; on val without one, at the best."""
-    prediction = detect(detector, manifest, split, examination)
-    subject = _subject(manifest, split, prediction, detector)
-    return _score(subject, prediction, manifest, examination, confidence_threshold=detector.confidence_threshold)
+    detected = detect(detector, manifest, split, examination)
+    subject = _subject(manifest, split, detected, detector)
+    return _score(subject, detected, manifest, examination, confidence_threshold=detector.confidence_threshold)
 
 
 def score_results(
@@ -110,12 +137,18 @@ def score_results(
     split: Split,
     examination: Examination,
     *,
-    first_class: int,
+    categories: Categories,
     confidence_threshold: float | None,
 ) -> Scored:
-    """Score a COCO results file that any library may have written; without a threshold, figures in use are for val."""
+    """Score a COCO results file that any library may have written; without a threshold, figures in use are for val.
+
+    `categories` say what its ids stand for.
+    """
+    names = tuple(categories.names.values())
+    mapping = map_classes(names, manifest.classes, detector=path.name, exact=examination.exact_classes)
     images = [record.image for record in manifest.split(split)]
-    prediction = examination.predictions.read_coco(path, images, first_class=first_class)
+    prediction = examination.predictions.read_coco(path, images, categories=categories)
+    detected = brought_into(mapping, prediction, manifest.classes)
     subject = Subject(
         revision=manifest.revision,
         split_revision=manifest.split_revision(split),
@@ -123,12 +156,27 @@ def score_results(
         classes=manifest.classes,
         predictor=prediction.predictor,
         weights_sha256=sha256_of(path),
+        detector_classes=detected.classes,
+        ignored_detections=detected.ignored,
     )
-    return _score(subject, prediction, manifest, examination, confidence_threshold=confidence_threshold)
+    return _score(subject, detected, manifest, examination, confidence_threshold=confidence_threshold)
 
 
-def detect(detector: Detector, manifest: DatasetManifest, split: Split, examination: Examination) -> Prediction:
-    """The detector's boxes in the images of a split: as kept with its run, else predicted now, and kept."""
+def detect(detector: Detector, manifest: DatasetManifest, split: Split, examination: Examination) -> Detected:
+    """The detector's boxes in the images of a split, in the data set's classes.
+
+    As kept with its run, else predicted now, and kept, by the detector's own class ids. Raises `InputError` for a
+    detector of other classes, before anything is predicted.
+    """
+    known = with_classes(detector, examination)
+    mapping = map_classes(
+        known.classes or (), manifest.classes, detector=detector.name, exact=examination.exact_classes
+    )
+    return brought_into(mapping, _predicted(known, manifest, split, examination), manifest.classes)
+
+
+def _predicted(detector: Detector, manifest: DatasetManifest, split: Split, examination: Examination) -> Prediction:
+    """What the detector itself says about the images of a split."""
     images = [record.image for record in manifest.split(split)]
     folder = f"evaluation/{split}/{manifest.split_revision(split)[:12]}"
     kept = _kept(detector, folder, images, examination)
@@ -158,25 +206,17 @@ def _kept(detector: Detector, folder: str, images: Sequence[str], examination: E
 
 def _score(
     subject: Subject,
-    prediction: Prediction,
+    detected: Detected,
     manifest: DatasetManifest,
     examination: Examination,
     *,
     confidence_threshold: float | None,
 ) -> Scored:
-    """Score detections on the split that the subject names; raises `InputError` for classes that the data lacks."""
-    known = len(manifest.classes)
-    for found in prediction.detections:
-        unknown = found.class_ids[(found.class_ids < 0) | (found.class_ids >= known)]
-        if len(unknown):
-            raise InputError(
-                f"{found.image}: a detection of class {unknown[0]}, but the data set has the classes 0 to {known - 1}",
-                hint="score a model on the classes it was trained for; for results that count from 1: --first-class 1",
-            )
+    """Score detections on the split that the subject names."""
     return score(
         subject,
         examination.folder.ground_truth(examination.dataset_root, manifest, subject.split),
-        prediction.detections,
+        detected.prediction.detections,
         resampling=examination.resampling,
         slices={name: np.array(images) for name, images in manifest.slices(subject.split).items()},
         confidence_threshold=confidence_threshold,
@@ -184,8 +224,9 @@ def _score(
     )
 
 
-def _subject(manifest: DatasetManifest, split: Split, prediction: Prediction, detector: Detector) -> Subject:
+def _subject(manifest: DatasetManifest, split: Split, detected: Detected, detector: Detector) -> Subject:
     """What an evaluation of this prediction is about."""
+    prediction = detected.prediction
     return Subject(
         revision=manifest.revision,
         split_revision=manifest.split_revision(split),
@@ -197,6 +238,8 @@ def _subject(manifest: DatasetManifest, split: Split, prediction: Prediction, de
         latency_ms=prediction.latency_ms,
         size_bytes=detector.weights.stat().st_size,
         trusted=detector.trusted,
+        detector_classes=detected.classes,
+        ignored_detections=detected.ignored,
     )
 
 

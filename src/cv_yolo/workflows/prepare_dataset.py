@@ -60,6 +60,7 @@ def check_dataset(source: DatasetSource) -> CheckedDataset:
         classes=found.classes,
         images=_with_attributes(found.images, recorded or ()),
         dvc_hash=dvc_hash,
+        category_ids=found.category_ids,
         versioned=dvc_hash is not None and dvc_hash == source.store.recorded_hash(source.root),
     )
     manifest.require_boxes()

@@ -15,10 +15,12 @@ from typing import Final
 
 from cv_yolo.domain.audit import Action, Entry, Proposal, chained, holders, settled_by
 from cv_yolo.domain.chain import Finding, head, verify
+from cv_yolo.domain.class_names import listed, same_classes
 from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion, Stage
 from cv_yolo.errors import (
     AuditLogError,
     CvYoloError,
+    InputError,
     LogGrewError,
     NotFoundError,
     PolicyRefusedError,
@@ -44,10 +46,27 @@ class Register:
 
 
 def registered(new: NewVersion, register: Register) -> ModelVersion:
-    """The version of this run, in both registries; as the tracking registry names it."""
+    """The version of this run, in both registries; as the tracking registry names it.
+
+    Raises `InputError` where versions of the model are on record that detect other classes.
+    """
+    for known in register.tracking.versions():
+        require_same_classes(known, new.classes, of=f"run {new.run_id[:8]}")
     version = register.tracking.register(new)
     register.pipeline.register(new, version=version.version)
     return version
+
+
+def require_same_classes(version: ModelVersion, classes: tuple[str, ...] | None, *, of: str) -> None:
+    """Raise `InputError` where these are not the classes that are recorded for a version of a registered model."""
+    known = version.classes
+    if known is None or classes is None or same_classes(known, classes):
+        return
+    raise InputError(
+        f"the registered model {version.model} detects {listed(known)} (version {version.version}), {of} "
+        f"{listed(classes)}: versions of other classes cannot be compared",
+        hint="use another registered model: `registered_model: NAME` in the experiment, or --registered-model NAME",
+    )
 
 
 def holder(stage: Stage, register: Register) -> ModelVersion | None:

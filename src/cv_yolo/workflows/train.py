@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from cv_yolo.domain.class_names import CLASSES_NAME, DIGEST_TAG, as_json, as_tags
 from cv_yolo.domain.dataset import DatasetManifest, Split
 from cv_yolo.domain.runs import DatasetInput, RunStatus
 from cv_yolo.domain.training import EpochMetrics, TrainedModel, TrainingRequest, TrainingResult
 from cv_yolo.errors import CvYoloError, StoppedError, TrainingFailedError, WeightsError, one_line
-from cv_yolo.files import sha256_of
+from cv_yolo.files import sha256_of, write_whole
 from cv_yolo.ports import ExperimentTracker, FinishedTrainings, NewRun, Trainer
 
 WEIGHTS_TAG = "weights_sha256"
@@ -91,6 +92,7 @@ def _trained(request: TrainingRequest, run_id: str, training: Training) -> Train
     training.tracker.tag(run_id, {WEIGHTS_TAG: result.weights_sha256})
     training.tracker.log_artifacts(run_id, [result.weights], "weights")
     training.tracker.log_artifacts(run_id, result.artifacts, "training")
+    _keep_long_list(request, run_id, training)
     _log_model(run_id, request, result, training)
     return TrainedModel(
         spec=request.spec,
@@ -100,7 +102,17 @@ def _trained(request: TrainingRequest, run_id: str, training: Training) -> Train
         weights_sha256=result.weights_sha256,
         size_bytes=result.size_bytes,
         duration_s=result.duration_s,
+        classes=request.manifest.classes,
     )
+
+
+def _keep_long_list(request: TrainingRequest, run_id: str, training: Training) -> None:
+    """Keep class names as a file where they are too long for a tag."""
+    classes = request.manifest.classes
+    if DIGEST_TAG in as_tags(classes):
+        names = request.workdir / CLASSES_NAME
+        write_whole(names, as_json(classes))
+        training.tracker.log_artifacts(run_id, [names])
 
 
 class closing_on_failure:  # noqa: N801 - reads as a statement, like contextlib.suppress
@@ -149,10 +161,11 @@ def _new_run(request: TrainingRequest, training: Training) -> NewRun:
     manifest, spec, tags = request.manifest, request.spec, training.tags
     data = {"dataset": manifest.name, "dataset_revision": manifest.revision, "dvc_hash": manifest.dvc_hash or "none"}
     counts = {f"images_{split}": str(count) for split, count in manifest.counts().items()}
+    facts = {"seed": str(request.spec.seed), "dvc_versioned": str(manifest.versioned).lower()}
     return NewRun(
         name=request.spec.name,
         params={name: str(value) for name, value in asdict(request.spec).items()} | data | counts,
-        tags=tags | data | {"seed": str(request.spec.seed), "dvc_versioned": str(manifest.versioned).lower()},
+        tags=tags | data | as_tags(manifest.classes) | facts,
         user=training.user,
         source=training.source,
         note=f"Trained from `{spec.weights}` for {spec.epochs} epochs at {spec.image_size_px} px on "

@@ -217,8 +217,10 @@ def exported(ultralytics_home: Path) -> Path:
 
 
 def an_examination(drawn: tuple[Path, DatasetManifest], workdir: Path) -> Examination:
+    weights = OnnxGuard(UltralyticsPredictor(), UltralyticsInspector())
     return Examination(
-        predictor=OnnxGuard(UltralyticsPredictor(), UltralyticsInspector()),
+        predictor=weights,
+        inspector=weights,
         predictions=NpzPredictionFile(),
         folder=YoloFolder(),
         tracker=FakeExperimentTracker(),

@@ -235,3 +235,30 @@ def test_a_wrong_table_is_refused_by_file_and_line(root: Path, text: str, compla
 def test_a_table_that_is_no_text_is_refused(root: Path) -> None:
     (root / "attributes.csv").write_bytes(b"image,scene\n\xff\xfe\n")
     assert refusal(root).startswith(f"{root / 'attributes.csv'}: cannot be read")
+
+
+def test_the_numbers_of_coco_files_are_recorded_beside_the_names(root: Path) -> None:
+    put_data_yaml(root, names=["person", "dog"], category_ids={"dog": 18, "person": 1})
+    assert FOLDER.scan(root).category_ids == {"person": 1, "dog": 18}
+    put_data_yaml(root, names=["person", "dog"])
+    assert FOLDER.scan(root).category_ids == {}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"person": 1},
+        {"person": 1, "dog": 1},
+        {"person": 1, "dog": 18, "cat": 17},
+        {"person": 1, "dog": "18"},
+        {"person": 1, "dog": True},
+        {"person": 1, "dog": 18.5},
+        {"person": 1, "dog": None},
+        {1: "person", 18: "dog"},
+        [1, 18],
+        "1, 18",
+    ],
+)
+def test_numbers_of_coco_files_that_do_not_fit_the_names_are_refused(root: Path, wrong: object) -> None:
+    put_data_yaml(root, names=["person", "dog"], category_ids=wrong)
+    assert "`category_ids` must give each class in `names` a number of its own" in refusal(root)

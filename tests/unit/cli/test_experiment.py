@@ -68,6 +68,7 @@ def test_a_missing_file_is_refused_by_its_name(config: Path, capsys: pytest.Capt
         (["--set", "training.lr0=1"], "the command line: training.lr0: unknown key"),
         (["--data", ""], "the command line: dataset: "),
         (["--model", ""], "the command line: model: "),
+        (["--registered-model", "a/b"], "the command line: registered_model: "),
         (["--set", "nonsense"], "--set nonsense: expected key=value"),
         (["--set", "dataset.name=x"], "--set dataset.name: "),
     ],

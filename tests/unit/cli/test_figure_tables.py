@@ -35,6 +35,13 @@ def test_an_evaluation_says_what_was_measured_on_what(capsys: Capture) -> None:
     assert lines[0] == f"e3_s320 on 3 val images, 6 boxes (split revision {revision})"
 
 
+def test_classes_that_were_left_out_are_named(capsys: Capture) -> None:
+    subject = a_subject(detector_classes=("person", "dog", "[cat]"))
+    text = " ".join(" ".join(told(capsys, an_evaluation(subject=subject))).split())
+    assert "Left out, since the data set does not name it: dog, [cat]." in text
+    assert "Left out" not in " ".join(told(capsys, an_evaluation()))
+
+
 def test_each_figure_stands_beside_its_interval(capsys: Capture) -> None:
     lines = told(capsys, an_evaluation())
     assert row(lines, "mAP50") == ["0.610", "0.560", "…", "0.660"]

@@ -9,6 +9,7 @@ import yaml
 from cv_yolo.domain.audit import Action
 from cv_yolo.domain.versions import Stage
 from cv_yolo.workflows.register import holder
+from tests.builders import a_new_version
 from tests.unit.cli.world import DATA, Said, World, said, world
 
 __all__ = ["world"]
@@ -235,3 +236,26 @@ def test_weights_that_were_changed_in_the_store_are_not_promoted(world: World, c
     assert done.exit_code == 2
     assert "is not what was recorded (its sha256 differs)" in done.err
     assert (log(world), held(world)) == ([], None)
+
+
+def test_a_version_is_judged_for_the_registered_model_named(world: World, capsys: Capture) -> None:
+    world.trained("e3_s64")
+    done = promote(capsys, "e3_s64", "--registered-model", "kangaroos")
+    assert done.exit_code == 0, done.err
+    assert "e3_s64 → staging of kangaroos" in " ".join(done.out.split())
+    assert (held(world), [each.classes for each in world.parts.others["kangaroos"].tracking.versions()]) == (
+        None,
+        [("person",)],
+    )
+
+
+def test_a_model_of_other_classes_is_not_compared_and_another_registered_model_is_named(
+    world: World, capsys: Capture
+) -> None:
+    world.parts.registers.tracking.register(a_new_version(run_id="raccoons", classes=("raccoon",)))
+    world.trained("e3_s64")
+    done = promote(capsys, "e3_s64")
+    assert (done.exit_code, log(world)) == (2, [])
+    assert "the registered model cv_yolo_tiny detects raccoon (version 1), the data set drawn person" in done.err
+    assert "--registered-model NAME" in done.err
+    assert world.asked() == []

@@ -1,16 +1,20 @@
 """`evaluate` and `compare`: every kind of model on the same images, as tables, as JSON and as a page."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cv_yolo.domain.dataset import Split
+from cv_yolo.files import sha256_of
 from tests.unit.cli.world import DATA, World, said, world
 
 __all__ = ["world"]
 FEW = ("--resamples", "100")
+FIRST = ("--first-class", "0")
 Capture = pytest.CaptureFixture[str]
 
 
@@ -99,31 +103,39 @@ def a_result(world: World, **changes: Any) -> dict[str, Any]:
 
 def test_a_results_file_is_scored_without_any_model(world: World, capsys: Capture) -> None:
     name = results_of(world, a_result(world))
-    done = said(capsys, "evaluate", name, "--data", DATA, "--confidence", "0.4", "--json", *FEW)
+    done = said(capsys, "evaluate", name, "--data", DATA, "--first-class", "0", "--confidence", "0.4", "--json", *FEW)
     assert done.exit_code == 0, done.err
     assert world.asked() == []
     assert done.json["figures"]["recall"]["value"] == pytest.approx(1 / 32)
-    assert done.json["subject"]["predictor"] == "results file results.json"
+    assert done.json["subject"]["predictor"] == "results file results.json, categories: --first-class 0"
 
 
 def test_a_results_file_without_a_threshold_has_no_figures_in_use_on_test(world: World, capsys: Capture) -> None:
-    done = said(capsys, "evaluate", results_of(world, a_result(world)), "--data", DATA, "--json", *FEW)
+    done = said(capsys, "evaluate", results_of(world, a_result(world)), "--data", DATA, *FIRST, "--json", *FEW)
     assert done.json["confidence_threshold"] is None
     assert "recall" not in done.json["figures"]
 
 
+def test_a_results_file_whose_ids_nobody_explains_is_refused(world: World, capsys: Capture) -> None:
+    refused = said(capsys, "evaluate", results_of(world, a_result(world)), "--data", DATA, *FEW)
+    assert refused.exit_code == 2
+    assert "results.json: nothing says which classes its category ids stand for" in refused.err
+    for way_out in ("--categories FILE", "`category_ids` in data.yaml", "--first-class 0 or 1"):
+        assert way_out in refused.err
+
+
 def test_classes_of_a_results_file_may_be_counted_from_one(world: World, capsys: Capture) -> None:
     name = results_of(world, a_result(world, category_id=1))
-    refused = said(capsys, "evaluate", name, "--data", DATA, *FEW)
+    refused = said(capsys, "evaluate", name, "--data", DATA, *FIRST, *FEW)
     assert refused.exit_code == 2
-    assert "a detection of class 1, but the data set has the classes 0 to 0" in refused.err
-    assert "--first-class 1" in refused.err
+    assert "category ids that --first-class 0 does not name: 1 (1 result)" in refused.err
+    assert "the ids run from 1 to 1: is it --first-class 1?" in refused.err
     assert said(capsys, "evaluate", name, "--data", DATA, "--first-class", "1", *FEW).exit_code == 0
 
 
 def test_a_results_file_that_is_damaged_is_named(world: World, capsys: Capture) -> None:
     (world.root / "results.json").write_text("[{", encoding="utf-8")
-    done = said(capsys, "evaluate", "results.json", "--data", DATA)
+    done = said(capsys, "evaluate", "results.json", "--data", DATA, *FIRST)
     assert done.exit_code == 2
     assert "error: results.json: cannot be read as JSON" in done.err
 
@@ -258,7 +270,7 @@ def test_the_difference_is_the_second_minus_the_first(world: World, capsys: Capt
 def test_a_model_and_a_results_file_can_be_compared_and_the_model_names_the_data(world: World, capsys: Capture) -> None:
     world.trained("e3_s64")
     results = results_of(world, a_result(world))
-    done = said(capsys, "compare", results, "e3_s64", "--confidence", "0.4", "--json", *FEW)
+    done = said(capsys, "compare", results, "e3_s64", *FIRST, "--confidence", "0.4", "--json", *FEW)
     assert done.exit_code == 0, done.err
     assert done.json["differences"]["recall"]["value"] == pytest.approx(31 / 32)
 
@@ -281,3 +293,101 @@ def test_a_comparison_is_written_as_a_page(world: World, capsys: Capture) -> Non
     assert "e3_s64" in page
     assert "e5_s64" in page
     assert "data:image/jpeg;base64," in page
+
+
+def two_classes(world: World) -> None:
+    """The data set with a dog, of which there is no box, before the person."""
+    data = yaml.safe_load((world.root / DATA / "data.yaml").read_text(encoding="utf-8"))
+    data["names"] = {0: "dog", 1: "person"}
+    (world.root / DATA / "data.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    for label in (world.root / DATA / "labels").rglob("*.txt"):
+        label.write_text("".join(f"1{line[1:]}\n" for line in label.read_text().splitlines()), encoding="utf-8")
+    (world.root / DATA / "manifest.json").unlink()
+
+
+def foreign_weights(world: World, name: str, *classes: str) -> None:
+    """Weights that find every box, as a person by the number that they give it."""
+    path = world.weights(name)
+    found, person = world.parts.predictor.by_sha256[sha256_of(path)], classes.index("person")
+    for image, each in found.items():
+        found[image] = replace(each, class_ids=each.class_ids * 0 + person)
+    world.parts.predictor.inspector.by_sha256[sha256_of(path)] = classes
+
+
+def test_weights_with_the_names_in_another_order_score_the_same(world: World, capsys: Capture) -> None:
+    for number, names in enumerate((("dog", "person"), ("person", "dog"))):
+        foreign_weights(world, f"{number}.pt", *names)
+    two_classes(world)
+    first, second = (said(capsys, "evaluate", f"{number}.pt", "--data", DATA, "--json", *FEW) for number in (0, 1))
+    assert first.exit_code == second.exit_code == 0, first.err + second.err
+    assert first.json["figures"]["class/person/ap_50"]["value"] == 1.0
+    assert first.json["figures"] == second.json["figures"]
+    assert second.json["subject"]["classes"] == ["dog", "person"]
+    assert second.json["subject"]["detector_classes"] == ["person", "dog"]
+
+
+def test_weights_of_other_classes_are_refused_before_anything_is_predicted(world: World, capsys: Capture) -> None:
+    path = world.weights("raccoons.pt")
+    world.parts.predictor.inspector.by_sha256[sha256_of(path)] = ("raccoon",)
+    world.weights("mine.pt")
+    for command in (("evaluate", "raccoons.pt"), ("compare", "raccoons.pt", "mine.pt")):
+        done = said(capsys, *command, "--data", DATA, *FEW)
+        assert (done.exit_code, done.out) == (2, "")
+        assert "raccoons.pt detects raccoon, the data set names person" in done.err
+    assert world.asked() == []
+
+
+def test_of_weights_that_know_more_classes_only_those_of_the_data_are_scored_and_that_is_said(
+    world: World, capsys: Capture
+) -> None:
+    foreign_weights(world, "coco.pt", "person", "bicycle", "car", "dog", "cat")
+    done = said(capsys, "evaluate", "coco.pt", "--data", DATA, *FEW)
+    assert done.exit_code == 0, done.err
+    told = "0 detections of classes that the data set does not name are left out: bicycle, car, dog, … (4 classes)"
+    assert f"coco.pt: {told}" in done.err
+    assert "Left out, since the data set does not name it: bicycle, car, dog, … (4 classes)" in " ".join(
+        done.out.split()
+    )
+
+
+def test_the_ids_of_a_results_file_are_mapped_by_a_file_of_categories(world: World, capsys: Capture) -> None:
+    categories = [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}]
+    (world.root / "instances.json").write_text(json.dumps({"categories": categories, "images": []}), encoding="utf-8")
+    rows = [a_result(world, category_id=1), a_result(world, category_id=18, score=0.9)]
+    for option in ("--categories", "--annotations"):
+        done = said(
+            capsys, "evaluate", results_of(world, *rows), "--data", DATA, option, "instances.json",
+            "--confidence", "0.4", "--json", *FEW,
+        )  # fmt: skip
+        assert done.exit_code == 0, done.err
+        assert done.json["figures"]["recall"]["value"] == pytest.approx(1 / 32)
+        assert done.json["figures"]["precision"]["value"] == 1.0
+        assert done.json["subject"]["ignored_detections"] == 1
+        assert "results.json: 1 detections of classes that the data set does not name are left out: dog" in done.err
+
+
+def test_the_ids_of_a_results_file_are_mapped_by_what_the_data_set_records(world: World, capsys: Capture) -> None:
+    with (world.root / DATA / "data.yaml").open("a", encoding="utf-8") as file:
+        file.write("category_ids: {person: 44}\n")
+    name = results_of(world, a_result(world, category_id=44))
+    done = said(capsys, "evaluate", name, "--data", DATA, "--confidence", "0.4", "--json", *FEW)
+    assert done.exit_code == 0, done.err
+    assert done.json["figures"]["recall"]["value"] == pytest.approx(1 / 32)
+    refused = said(capsys, "evaluate", results_of(world, a_result(world, category_id=1)), "--data", DATA, *FEW)
+    assert refused.exit_code == 2
+    assert "category ids that `category_ids` in data.yaml does not name: 1 (1 result)" in refused.err
+
+
+def test_two_explanations_of_the_ids_are_one_too_many(world: World, capsys: Capture) -> None:
+    done = said(capsys, "evaluate", "results.json", "--data", DATA, *FIRST, "--categories", "instances.json")
+    assert done.exit_code == 2
+    assert "give one of them" in done.err
+
+
+def test_a_stage_is_that_of_the_registered_model_named(world: World, capsys: Capture) -> None:
+    world.version(world.trained("e3_s64"))
+    assert said(capsys, "evaluate", "1", *FEW).exit_code == 0
+    done = said(capsys, "evaluate", "newest", "--registered-model", "kangaroos", *FEW)
+    assert (done.exit_code, "no version is registered" in done.err) == (2, True)
+    wrong = said(capsys, "evaluate", "newest", "--registered-model", "a/b", *FEW)
+    assert (wrong.exit_code, "a name without quotes, colons and slashes" in wrong.err) == (2, True)

@@ -1,5 +1,7 @@
 """Tables of runs: what fits, what is marked, and everything about one of them."""
 
+import re
+
 import pytest
 from rich.console import Console
 
@@ -73,6 +75,11 @@ def test_everything_about_a_run_is_told(capsys: Capture) -> None:
         assert line in [" ".join(each.split()) for each in block.split("\n\n")[0].splitlines()]
 
 
+def test_the_classes_of_a_run_are_told_in_a_few_words(capsys: Capture) -> None:
+    run_details(Console(width=120, highlight=False), a_run(tags={"classes": '["a", "b", "c", "d"]'}))
+    assert "a, b, c, … (4 classes)" in capsys.readouterr().out
+
+
 def test_a_run_that_is_no_training_is_told_without_a_table(capsys: Capture) -> None:
     run_details(Console(width=120, highlight=False), a_run(params={}))
     text = capsys.readouterr().out
@@ -81,10 +88,12 @@ def test_a_run_that_is_no_training_is_told_without_a_table(capsys: Capture) -> N
 
 
 def test_versions_are_told_with_their_stage_run_and_weights(capsys: Capture) -> None:
-    versions = [a_version(stage=Stage.STAGING, run_id=ID), a_version(version="2", run_id=ID)]
-    _, first, second = printed(capsys, versions_table(versions))
-    assert first.split() == ["cv_yolo_tiny", "3", "staging", ID, "a" * 12]
-    assert second.split() == ["cv_yolo_tiny", "2", ID, "a" * 12]
+    many = tuple(f"class {number}" for number in range(80))
+    versions = [a_version(stage=Stage.STAGING, run_id=ID, classes=many), a_version(version="2", run_id=ID)]
+    _, first, second = printed(capsys, versions_table(versions), width=150)
+    told = ["cv_yolo_tiny", "3", "staging", "class 0, class 1, class 2, … (80 classes)", ID, "a" * 12]
+    assert [cell.strip() for cell in re.split(r"  +", first.strip())] == told
+    assert second.split() == ["cv_yolo_tiny", "2", "not", "recorded", ID, "a" * 12]
 
 
 def test_a_file_or_a_pipe_is_wide_enough_for_every_table() -> None:

@@ -16,7 +16,7 @@ from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.training import TrainedModel
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import NewRun
+from cv_yolo.ports import InspectionRequest, NewRun, WeightsInfo
 from cv_yolo.workflows.draw_dataset import draw_dataset
 from cv_yolo.workflows.evaluate import Examination, detector_of, evaluate
 from cv_yolo.workflows.prepare_dataset import prepare_dataset
@@ -25,6 +25,7 @@ from tests.builders import a_new_version, a_spec, a_trained_model
 from tests.fakes import (
     FakeExperimentTracker,
     FakeGallery,
+    FakeInspector,
     FakePainter,
     FakePredictor,
     a_fake_register,
@@ -56,13 +57,24 @@ class NoStore:
         return None
 
 
+class Worker(FakePredictor):
+    """Predicts, and inspects weights, as the child processes do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inspector = FakeInspector()
+
+    def inspect(self, request: InspectionRequest) -> WeightsInfo:
+        return self.inspector.inspect(request)
+
+
 class FakeParts(Bootstrap):
     """The parts of a project, with fakes for every service."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.predictor, self.runs = FakePredictor(), FakeExperimentTracker()
-        self.registers = a_fake_register()
+        self.predictor, self.runs = Worker(), FakeExperimentTracker()
+        self.registers, self.others = a_fake_register(), dict[str, Register]()
 
     @property
     def children(self) -> Any:
@@ -72,7 +84,8 @@ class FakeParts(Bootstrap):
         return self.runs if experiment == "cv_yolo_tiny" else FakeExperimentTracker()
 
     def register(self, model: str = "cv_yolo_tiny") -> Register:
-        return replace(self.registers, model=model)
+        default = model == self.registers.model
+        return self.registers if default else self.others.setdefault(model, a_fake_register(model))
 
     @cached_property
     def dataset_store(self) -> Any:

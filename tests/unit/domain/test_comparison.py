@@ -132,6 +132,7 @@ def test_only_figures_that_both_have_are_compared():
 @pytest.mark.parametrize(
     ("what", "change"),
     [
+        ("classes", {"subject": replace(SUBJECT, classes=("another",), split_revision="s2")}),
         ("data", {"subject": replace(SUBJECT, split_revision="s2")}),
         ("split", {"subject": replace(SUBJECT, split=Split.TEST)}),
         ("resampling", {"resampling": Resampling(resamples=21)}),

@@ -118,3 +118,9 @@ def test_the_plan_is_of_the_code_that_trains_and_of_the_code_that_evaluates(root
 def test_the_reason_for_which_an_inconclusive_decision_may_pass_goes_with_the_plan(root: Path) -> None:
     assert plan_of(root).accept_inconclusive is None
     assert plan_of(root, accept_inconclusive="agreed with QA").accept_inconclusive == "agreed with QA"
+
+
+def test_an_experiment_may_be_for_another_registered_model_than_the_policys(root: Path) -> None:
+    assert plan_of(root).policy.model == "cv_yolo_tiny"
+    other = plan_of(root, registered_model="kangaroos").policy
+    assert (other.model, other.sha256) == ("kangaroos", sha256_of(root / "policy.yaml"))

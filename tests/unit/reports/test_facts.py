@@ -154,6 +154,12 @@ def test_each_evaluation_is_told_with_its_data_its_weights_and_its_predictor():
     assert facts["B: detections"] == "ultralytics 8.4.190 (pt), at 320 px, 12.5 ms an image"
 
 
+def test_detections_that_were_left_out_are_told():
+    subject = a_subject(detector_classes=("dog", "person"))
+    facts = values(evaluation_facts(of_evaluation(an_evaluation_report(evaluation=an_evaluation(subject=subject)))))
+    assert facts["B: detections"].endswith("an image; left out, since the data set does not name it: dog")
+
+
 def test_what_somebody_else_did_not_tell_is_told_as_such():
     foreign = an_evaluation(subject=replace(a_subject(), settings=None, latency_ms=None))
     facts = values(evaluation_facts(of_evaluation(an_evaluation_report(evaluation=foreign))))

@@ -35,6 +35,7 @@ from tests.fakes import (
     FakeDatasetFolder,
     FakeExperimentTracker,
     FakeGallery,
+    FakeInspector,
     FakePredictionFile,
     FakePredictor,
     a_fake_register,
@@ -56,6 +57,7 @@ class World:
     manifest: object = field(default_factory=some_data)
     policy: object = field(default_factory=lambda: a_policy(resampling=FEW))
     predictor: FakePredictor = field(default_factory=FakePredictor)
+    inspector: FakeInspector = field(default_factory=FakeInspector)
     tracker: FakeExperimentTracker = field(default_factory=FakeExperimentTracker)
     dataset: FakeDatasetFolder = field(default_factory=FakeDatasetFolder)
     predictions: FakePredictionFile = field(default_factory=FakePredictionFile)
@@ -71,6 +73,7 @@ class World:
         self.dataset.put(root, FoundDataset(classes=("person",), images=self.manifest.images), truths=truths)
         return Examination(
             predictor=self.predictor,
+            inspector=self.inspector,
             predictions=self.predictions,
             folder=self.dataset,
             tracker=self.tracker,
@@ -81,7 +84,13 @@ class World:
 
     @property
     def sources(self):
-        return Sources(tracker=self.tracker, register=self.register, weights=self.folder / "fetched")
+        return Sources(
+            tracker=self.tracker,
+            register=self.register,
+            weights=self.folder / "fetched",
+            inspector=self.inspector,
+            workdir=self.folder / "inspection",
+        )
 
     def court(self, **changes):
         values = {
@@ -573,3 +582,33 @@ def test_a_version_that_was_promoted_by_hand_meanwhile_counts_as_champion(world)
     ruling = world.among(second)
     assert ruling.decision.champion.version == first.version
     assert not ruling.decision.changes_nothing
+
+
+def test_a_version_records_the_classes_that_its_weights_detect(world):
+    _, version = world.promoted("e3_s320")
+    assert version.classes == ("person",)
+    assert world.register.pipeline.versions()[0].classes == ("person",)
+
+
+def test_a_champion_of_other_classes_is_never_compared(world):
+    detector, version = world.promoted("raccoons")
+    candidate = world.evaluated("kangaroos")
+    world.requests()
+    kangaroos = replace(world.manifest, classes=("kangaroo",))
+    for decide in (
+        lambda: world.among(candidate, manifest=kangaroos),
+        lambda: decide_on(candidate, world.court(manifest=kangaroos)),
+    ):
+        with pytest.raises(InputError, match=rf"detects person \(version {version.version}\)") as refused:
+            decide()
+        assert "another registered model" in refused.value.hint
+    assert world.requests() == []
+    assert holder(Stage.STAGING, world.register).run_id == detector.run_id
+
+
+def test_a_candidate_of_other_classes_than_the_data_is_not_judged(world):
+    candidate = replace(world.evaluated("raccoons"), classes=("raccoon",))
+    world.requests()
+    with pytest.raises(InputError, match="detects raccoon, the data set names person"):
+        decide_on(candidate, world.court())
+    assert (world.requests(), world.register.tracking.versions()) == ([], ())

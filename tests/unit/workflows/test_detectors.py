@@ -1,5 +1,6 @@
 """A detector is found by what a person calls it, and its weights are those that were recorded or none at all."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ from cv_yolo.domain.versions import Stage
 from cv_yolo.errors import NotFoundError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.ports import NewRun
-from cv_yolo.workflows.detectors import NEWEST, Sources, find_detector, find_run, run_of
+from cv_yolo.workflows.detectors import NEWEST, Sources, classes_of, find_detector, find_run, run_of
 from cv_yolo.workflows.register import commit, registered
 from tests.builders import NOON, a_new_version, a_proposal, a_run
-from tests.fakes import FakeExperimentTracker, a_fake_register
+from tests.fakes import FakeExperimentTracker, FakeInspector, a_fake_register
 
 PARAMS = {"epochs": "3", "image_size_px": "416", "device": "cpu", "threads": "2"}
 
@@ -21,7 +22,13 @@ PARAMS = {"epochs": "3", "image_size_px": "416", "device": "cpu", "threads": "2"
 @pytest.fixture
 def sources(tmp_path):
     register = a_fake_register()
-    return Sources(tracker=FakeExperimentTracker(), register=register, weights=tmp_path / "fetched")
+    return Sources(
+        tracker=FakeExperimentTracker(),
+        register=register,
+        weights=tmp_path / "fetched",
+        inspector=FakeInspector(),
+        workdir=tmp_path / "inspection",
+    )
 
 
 def a_training(sources, tmp_path, *, name="e3_s416", content=b"weights", threshold=0.4):
@@ -228,3 +235,26 @@ def test_a_path_with_folders_is_called_by_its_name(sources, tmp_path):
     (folder / "best.pt").write_bytes(b"somebody's")
     assert find_detector(str(folder / "best.pt"), sources).name == "best.pt"
     assert isinstance(find_detector(str(folder / "best.pt"), sources).weights, Path)
+
+
+def test_a_run_knows_the_classes_that_its_record_names(sources, tmp_path):
+    run_id, _ = a_training(sources, tmp_path)
+    assert find_detector(run_id, sources).classes is None
+    sources.tracker.tag(run_id, {"classes": '["person", "dog"]'})
+    assert find_detector(run_id, sources).classes == ("person", "dog")
+
+
+def test_the_classes_of_a_version_are_those_of_its_record_else_of_its_run_else_of_its_weights(sources, tmp_path):
+    version = a_version_of(a_training(sources, tmp_path), sources)
+    sources.inspector.by_sha256[version.weights_sha256] = ("by the weights",)
+    assert classes_of(version, sources) == ("by the weights",)
+    sources.tracker.tag(version.run_id, {"classes": '["by the run"]'})
+    assert classes_of(version, sources) == ("by the run",)
+    assert classes_of(replace(version, classes=("by its record",)), sources) == ("by its record",)
+    assert len(sources.inspector.requests) == 1
+
+
+def test_the_classes_of_a_version_whose_run_is_gone_are_not_guessed(sources):
+    version = a_version_of(("0" * 32, "a" * 64), sources)
+    with pytest.raises(NotFoundError):
+        classes_of(version, sources)

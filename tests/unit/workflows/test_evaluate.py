@@ -3,8 +3,10 @@
 import json
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
+from cv_yolo.domain.categories import Categories, counted_categories
 from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.evaluation import PredictionSettings
 from cv_yolo.domain.intervals import Resampling
@@ -29,12 +31,14 @@ from cv_yolo.workflows.evaluate import (
     evaluate,
     examine,
     score_results,
+    with_classes,
 )
 from tests.builders import a_manifest, a_spec, a_trained_model, a_truth, an_image, some_detections, some_images
 from tests.fakes import (
     FakeDatasetFolder,
     FakeExperimentTracker,
     FakeGallery,
+    FakeInspector,
     FakePredictionFile,
     FakePredictor,
 )
@@ -71,6 +75,7 @@ def an_examination(tracker, tmp_path, *, predictor=None, truths=TRUTHS, manifest
     folder.put(root, FoundDataset(classes=manifest.classes, images=manifest.images), truths=truths)
     return Examination(
         predictor=predictor or FakePredictor(FOUND),
+        inspector=FakeInspector(),
         predictions=predictions or FakePredictionFile(),
         folder=folder,
         tracker=tracker,
@@ -257,7 +262,7 @@ def test_other_settings_are_another_prediction_which_replaces_the_kept_one(track
     evaluated(model, examination)
     larger = replace(detector_of(model), settings=PredictionSettings(image_size_px=640))
     for _ in range(2):
-        assert detect(larger, MANIFEST, Split.VAL, examination).settings == larger.settings
+        assert detect(larger, MANIFEST, Split.VAL, examination).prediction.settings == larger.settings
     assert [request.settings.image_size_px for request in examination.predictor.requests] == [416, 640]
     assert tracker.kept(model.run_id).count(KEPT) == 1
 
@@ -344,14 +349,14 @@ def results(tmp_path):
     return path
 
 
-def scored_results(path, examination, *found, first_class=0, confidence_threshold=None):
+def scored_results(path, examination, *found, categories=None, confidence_threshold=None):
     examination.predictions.results[path] = Prediction(detections=found, predictor="unknown")
     return score_results(
         path,
         MANIFEST,
         Split.VAL,
         examination,
-        first_class=first_class,
+        categories=categories or counted_categories(MANIFEST.classes, first=0),
         confidence_threshold=confidence_threshold,
     ).evaluation
 
@@ -365,25 +370,16 @@ def test_a_results_file_is_scored_as_the_same_detections_of_our_own_are(model, e
 
 def test_a_results_file_is_told_by_its_content_and_says_nothing_that_it_does_not_know(examination, results):
     subject = scored_results(results, examination, *FOUND).subject
-    assert (subject.weights_sha256, subject.predictor) == (sha256_of(results), "results file results.json")
+    assert (subject.weights_sha256, subject.predictor) == (
+        sha256_of(results),
+        "results file results.json, categories: --first-class 0",
+    )
     assert (subject.settings, subject.latency_ms, subject.size_bytes) == (None, None, None)
     assert (subject.revision, subject.split_revision) == (MANIFEST.revision, MANIFEST.split_revision(Split.VAL))
 
 
 def test_a_results_file_is_scored_at_the_threshold_that_is_given(examination, results):
     assert scored_results(results, examination, *FOUND, confidence_threshold=0.3).confidence_threshold == 0.3
-
-
-@pytest.mark.parametrize(("class_id", "first_class"), [(1, 0), (0, 1), (2, 1)])
-def test_a_detection_of_a_class_that_the_data_lacks_is_refused_with_a_hint(examination, results, class_id, first_class):
-    found = some_detections((0, 0, 10, 10), (0, 0, 9, 9), image=VAL[1], classes=[first_class, class_id])
-    with pytest.raises(InputError) as refused:
-        scored_results(results, examination, found, first_class=first_class)
-    wrong = class_id - first_class
-    assert refused.value.message == (
-        f"images/val/1.jpg: a detection of class {wrong}, but the data set has the classes 0 to 0"
-    )
-    assert "--first-class 1" in refused.value.hint
 
 
 def test_the_figures_are_linked_to_the_data_on_which_they_were_measured(tracker, model, examination):
@@ -393,3 +389,135 @@ def test_the_figures_are_linked_to_the_data_on_which_they_were_measured(tracker,
     assert {(data.name, data.context, data.digest) for data in linked.values()} == {
         (f"{MANIFEST.name}/val", "validation", MANIFEST.revision)
     }
+
+
+def test_a_results_file_is_scored_by_the_names_that_its_ids_stand_for(tracker, tmp_path, results):
+    """COCO's ids: 18 is a dog, 1 a person; the data set has the dog first."""
+    manifest, examination = of_two_classes(tracker, tmp_path)
+    found = [replace(each, class_ids=each.class_ids * 0 + 1) for each in FOUND]
+    examination.predictions.results[results] = Prediction(detections=found, predictor="unknown")
+    named = Categories(source="instances.json", names={1: "person", 18: "dog"})
+    scored = score_results(
+        results, manifest, Split.VAL, examination, categories=named, confidence_threshold=None
+    ).evaluation
+    assert scored.figures["recall"].value == pytest.approx(2 / 3)
+    assert scored.subject.detector_classes == ("person", "dog")
+    assert scored.subject.predictor == "results file results.json, categories: instances.json"
+
+
+def test_results_for_classes_that_the_data_set_does_not_name_are_left_out_and_counted_where_one_only_looks(
+    examination, results
+):
+    found = [replace(FOUND[1], class_ids=np.array([1, 18]))]
+    named = Categories(source="instances.json", names={1: "person", 18: "dog"})
+    with pytest.raises(InputError, match=r"results\.json detects person, dog, the data set names person"):
+        scored_results(results, examination, *found, categories=named)
+    subject = scored_results(results, replace(examination, exact_classes=False), *found, categories=named).subject
+    assert (subject.ignored_classes, subject.ignored_detections) == (("dog",), 1)
+
+
+def test_results_that_cannot_know_a_class_of_the_data_are_refused_before_they_are_read(examination, tmp_path):
+    named = Categories(source="instances.json", names={18: "dog"})
+    with pytest.raises(InputError, match="not known to the detector: person"):
+        score_results(
+            tmp_path / "unread.json",
+            MANIFEST,
+            Split.VAL,
+            replace(examination, exact_classes=False),
+            categories=named,
+            confidence_threshold=None,
+        )
+
+
+def two_classes():
+    """The data set with a class before the one that its boxes are of."""
+    return a_manifest(classes=("dog", "person"))
+
+
+def of_two_classes(tracker, tmp_path, **how):
+    """An examination in which each annotated box is a person, who is class 1."""
+    manifest = two_classes()
+    truths = [replace(each, class_ids=each.class_ids * 0 + 1) for each in TRUTHS]
+    return manifest, an_examination(tracker, tmp_path, manifest=manifest, truths=truths, **how)
+
+
+def finds(class_id):
+    return FakePredictor([replace(each, class_ids=each.class_ids * 0 + class_id) for each in FOUND])
+
+
+def test_the_same_names_in_another_order_score_the_same(tracker, tmp_path):
+    figures = []
+    for names, class_id in ((("dog", "person"), 1), (("person", "dog"), 0)):
+        manifest, examination = of_two_classes(tracker, tmp_path, predictor=finds(class_id))
+        scored = examine(a_weights_file(tmp_path, classes=names), manifest, Split.VAL, examination)
+        assert scored.evaluation.subject.detector_classes == names
+        assert scored.evaluation.subject.ignored_classes == ()
+        figures.append(scored.evaluation.figures)
+    assert figures[0] == figures[1]
+    assert figures[0]["class/person/recall"].value == pytest.approx(2 / 3)
+
+
+def test_detections_are_kept_as_the_detector_makes_them_and_mapped_whenever_they_are_read(tracker, model, tmp_path):
+    manifest, examination = of_two_classes(tracker, tmp_path, predictor=finds(0))
+    reordered = replace(model, classes=("person", "dog"))
+    first = evaluated(reordered, examination, manifest)
+    (path,) = [each for each in tracker.kept(model.run_id) if each.endswith("detections.npz")]
+    kept = examination.predictions.read(tracker.artifact(model.run_id, path), VAL)
+    assert {class_id for each in kept.detections for class_id in each.class_ids} == {0}
+    assert examine(detector_of(reordered), manifest, Split.VAL, examination).evaluation == first
+    assert len(examination.predictor.requests) == 1
+    assert first.figures["class/person/recall"].value == pytest.approx(2 / 3)
+
+
+def test_a_detector_of_other_classes_is_refused_before_anything_is_predicted(tracker, examination, tmp_path):
+    for exact in (True, False):
+        with pytest.raises(InputError, match=r"foreign\.onnx detects raccoon, the data set names person"):
+            examine(
+                a_weights_file(tmp_path, classes=("raccoon",)),
+                MANIFEST,
+                Split.VAL,
+                replace(examination, exact_classes=exact),
+            )
+    assert examination.predictor.requests == []
+
+
+def test_a_model_of_other_classes_fails_its_run(tracker, model, examination):
+    with pytest.raises(InputError):
+        evaluated(replace(model, classes=("raccoon",)), examination)
+    assert tracker.get(model.run_id).status is RunStatus.FAILED
+
+
+def test_weights_that_name_other_classes_than_their_record_are_not_scored(tracker, model, examination):
+    examination.predictor.classes = ("raccoon",)
+    with pytest.raises(EvaluationFailedError, match="its weights name other classes than those recorded for it"):
+        evaluated(replace(model, classes=("person",)), examination)
+    assert tracker.get(model.run_id).status is RunStatus.FAILED
+
+
+def test_a_detector_whose_classes_nobody_recorded_is_inspected_once(examination, tmp_path):
+    detector = a_weights_file(tmp_path)
+    examine(detector, MANIFEST, Split.VAL, examination)
+    (request,) = examination.inspector.requests
+    assert (request.weights, request.weights_sha256) == (detector.weights, detector.weights_sha256)
+    known = with_classes(detector, examination)
+    assert known.classes == ("person",)
+    examine(known, MANIFEST, Split.VAL, examination)
+    assert len(examination.inspector.requests) == 2
+
+
+def test_kept_detections_of_a_run_that_records_no_classes_are_of_those_that_its_weights_name(tracker, model, tmp_path):
+    manifest, examination = of_two_classes(tracker, tmp_path, predictor=finds(0))
+    examination.inspector.by_sha256[model.weights_sha256] = ("person", "dog")
+    evaluation = evaluated(replace(model, classes=None), examination, manifest)
+    assert evaluation.figures["class/person/recall"].value == pytest.approx(2 / 3)
+    assert examine(detector_of(replace(model, classes=None)), manifest, Split.VAL, examination).evaluation == evaluation
+
+
+def test_a_detector_that_knows_more_classes_is_looked_at_without_them_and_never_decided_on(examination, tmp_path):
+    mixed = replace(FOUND[1], class_ids=np.array([1, 0]))
+    looked_at = replace(examination, predictor=FakePredictor([mixed]))
+    detector = a_weights_file(tmp_path, classes=("dog", "person"))
+    with pytest.raises(InputError, match="not named by the data set: dog"):
+        examine(detector, MANIFEST, Split.VAL, looked_at)
+    subject = examine(detector, MANIFEST, Split.VAL, replace(looked_at, exact_classes=False)).evaluation.subject
+    assert (subject.classes, subject.ignored_classes, subject.ignored_detections) == (("person",), ("dog",), 1)

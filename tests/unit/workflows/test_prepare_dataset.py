@@ -245,3 +245,10 @@ def test_splits_without_boxes_are_named_together():
 
 def test_data_without_a_test_split_can_be_trained_on():
     assert prepare_dataset(a_source(a_folder())[0]).counts()["test"] == 0
+
+
+def test_the_numbers_that_coco_files_give_the_classes_are_kept_and_are_no_part_of_the_revision():
+    source, _ = a_source(a_folder(replace(WHOLE, category_ids={"person": 1})))
+    manifest = prepare_dataset(source)
+    assert manifest.category_ids == {"person": 1}
+    assert manifest.revision == a_manifest().revision

@@ -10,6 +10,7 @@ from cv_yolo.domain.chain import Finding, head
 from cv_yolo.domain.versions import Stage
 from cv_yolo.errors import (
     AuditLogError,
+    InputError,
     NotFoundError,
     PolicyRefusedError,
     PromotionConflictError,
@@ -49,6 +50,20 @@ def where(register):
     ]
     assert sides[0] == sides[1]
     return {number: stage for number, stage in sides[0].items() if stage}
+
+
+def test_a_version_of_other_classes_is_refused_and_one_of_the_same_in_another_order_is_not():
+    register = a_fake_register()
+    registered(a_new_version(run_id="run-1", classes=("raccoon", "fox")), register)
+    with pytest.raises(InputError) as refused:
+        registered(a_new_version(run_id="run-2-of-kangaroos", classes=("kangaroo",)), register)
+    assert refused.value.message == (
+        "the registered model cv_yolo_tiny detects raccoon, fox (version 1), run run-2-of kangaroo: "
+        "versions of other classes cannot be compared"
+    )
+    assert "use another registered model: `registered_model: NAME`" in refused.value.hint
+    assert [len(side.versions()) for side in (register.tracking, register.pipeline)] == [1, 1]
+    assert registered(a_new_version(run_id="run-3", classes=("fox", "raccoon")), register).version == "2"
 
 
 def test_a_version_is_registered_in_both_registries_and_named_by_the_first(register):

@@ -46,6 +46,7 @@ from tests.fakes import (
     FakeDatasetFolder,
     FakeExperimentTracker,
     FakeGallery,
+    FakeInspector,
     FakePredictionFile,
     FakePredictor,
     a_fake_register,
@@ -110,6 +111,7 @@ def a_court(tracker, tmp_path):
         manifest=a_manifest(),
         examination=Examination(
             predictor=FakePredictor(),
+            inspector=FakeInspector(),
             predictions=FakePredictionFile(),
             folder=FakeDatasetFolder(),
             tracker=tracker,
@@ -117,7 +119,13 @@ def a_court(tracker, tmp_path):
             workdir=tmp_path / "work",
             resampling=Resampling(),
         ),
-        sources=Sources(tracker=tracker, register=register, weights=tmp_path / "weights"),
+        sources=Sources(
+            tracker=tracker,
+            register=register,
+            weights=tmp_path / "weights",
+            inspector=FakeInspector(),
+            workdir=tmp_path / "inspection",
+        ),
         id="decision-7",
         now=NOON,
     )

@@ -9,6 +9,7 @@ from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.errors import RunFailedError, ServiceUnavailableError, StoppedError, TrainingFailedError, WeightsError
 from cv_yolo.files import sha256_of
+from cv_yolo.workflows.class_names import recorded
 from cv_yolo.workflows.train import Training, fingerprint_of, train
 from tests.builders import a_manifest, a_training_request, some_images
 from tests.fakes import FakeExperimentTracker, FakeFinishedTrainings, FakeTrainer
@@ -33,6 +34,19 @@ def a_training(tracker, trainer=None, **changes):
         "tags": {"grid": "g1"},
     }
     return Training(**(values | changes))
+
+
+def test_the_model_knows_the_classes_it_was_trained_for(tracker, request_):
+    model = train(request_, a_training(tracker))
+    assert model.classes == ("person",)
+    assert tracker.get(model.run_id).classes == ("person",)
+
+
+def test_class_names_too_long_for_a_tag_are_kept_as_a_file(tracker, request_):
+    many = tuple(f"class number {number}" for number in range(400))
+    run = tracker.get(train(replace(request_, manifest=a_manifest(classes=many)), a_training(tracker)).run_id)
+    assert (run.classes, "classes" in run.tags) == (None, False)
+    assert recorded(run, tracker) == many
 
 
 def test_a_training_is_tracked_by_exactly_one_run_that_stays_open(tracker, request_):
@@ -60,6 +74,7 @@ def test_the_run_records_everything_that_determines_it(tracker, request_):
         "dvc_hash": manifest.dvc_hash,
         "dvc_versioned": "true",
         "seed": "7",
+        "classes": '["person"]',
         "weights_sha256": sha256_of(request_.workdir / "best.pt"),
     }
 

@@ -3,7 +3,7 @@
 import difflib
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ NAME: Final = "data.yaml"
 MISNAMED: Final = ("data.yml", "dataset.yaml", "dataset.yml", "data.yaml")
 CORRECT_NAMES: Final = "write `names: [cat, dog]`, or `names: {0: cat, 1: dog}`"
 MOST_BYTES: Final = 1_000_000
-KNOWN_KEYS: Final = (*Split, "names", "nc", "path")
+KNOWN_KEYS: Final = (*Split, "names", "nc", "path", "category_ids")
 ALIASES: Final[dict[str, str]] = {
     **dict.fromkeys(("training", "trains"), Split.TRAIN),
     **dict.fromkeys(("valid", "validation", "dev", "eval"), Split.VAL),
@@ -29,11 +29,15 @@ _WHOLE: Final = re.compile(r"0|[1-9]\d{0,5}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What `data.yaml` says: the classes in order, the places of each split's images, and keys that are not used."""
+    """What `data.yaml` says: the classes in order, the places of each split's images, and keys that are not used.
+
+    `category_ids` are the numbers that COCO files give the classes; empty where they are not recorded.
+    """
 
     classes: tuple[str, ...]
     places: dict[Split, tuple[str, ...]]
     ignored: tuple[str, ...] = ()
+    category_ids: dict[str, int] = field(default_factory=dict)
 
 
 class _Loader(yaml.SafeLoader):
@@ -86,7 +90,10 @@ def read_data_yaml(root: Path) -> Description:
     _require_count(path, content.get("nc"), classes)
     places = {split: _places(path, split, content[split]) for split in Split if content.get(split) is not None}
     return Description(
-        classes=classes, places=places, ignored=tuple(sorted(key for key in content if key not in KNOWN_KEYS))
+        classes=classes,
+        places=places,
+        ignored=tuple(sorted(key for key in content if key not in KNOWN_KEYS)),
+        category_ids=_category_ids(path, content.get("category_ids"), classes),
     )
 
 
@@ -205,3 +212,17 @@ def _places(path: Path, split: Split, given: object) -> tuple[str, ...]:
     if not places or not all(isinstance(place, str) and place.strip() for place in places):
         raise DatasetError(f"{path}: `{split}: {given}` must be a folder of images, or a list of folders")
     return tuple(places)
+
+
+def _category_ids(path: Path, given: object, classes: tuple[str, ...]) -> dict[str, int]:
+    """The numbers that COCO files give the classes: one for each, or none at all."""
+    if given is None:
+        return {}
+    numbers = given if isinstance(given, dict) else {}
+    whole = all(isinstance(number, str) and _WHOLE.fullmatch(number) for number in numbers.values())
+    if set(numbers) != set(classes) or not whole or len(set(numbers.values())) < len(classes):
+        raise DatasetError(
+            f"{path}: `category_ids` must give each class in `names` a number of its own",
+            hint="for example `category_ids: {person: 1, dog: 18}`",
+        )
+    return {name: int(numbers[name]) for name in classes}

@@ -68,6 +68,7 @@ class YoloFolder:
             classes=description.classes,
             images=tuple(sorted(_with_attributes(root, images), key=lambda record: record.image)),
             findings=survey.findings.all(),
+            category_ids=description.category_ids,
         )
 
     def recorded(self, root: Path) -> tuple[ImageRecord, ...] | None:
