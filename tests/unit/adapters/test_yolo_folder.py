@@ -250,7 +250,7 @@ def test_the_numbers_of_coco_files_are_recorded_beside_the_names(root: Path) -> 
         {"person": 1},
         {"person": 1, "dog": 1},
         {"person": 1, "dog": 18, "cat": 17},
-        {"person": 1, "dog": "18"},
+        {"person": 1, "dog": "eighteen"},
         {"person": 1, "dog": True},
         {"person": 1, "dog": 18.5},
         {"person": 1, "dog": None},
