@@ -4,6 +4,7 @@ On 30 drawn test images the whole gate of staging applies.
 """
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,3 +207,22 @@ def test_an_edited_line_of_the_log_is_found_and_nothing_is_promoted_on_it(story:
     assert (verified.exit_code, promoted.exit_code) == (1, 1), verified.out + promoted.err
     assert "does not hold together" in promoted.err
     assert story.project.run("history", "--verify").exit_code == 0
+
+
+def test_data_of_other_classes_are_refused_for_this_registered_model_before_anything_is_trained(story: Story) -> None:
+    project = story.project
+    shutil.copytree(project.root / "data" / "demo", project.root / "data" / "kangaroos")
+    description = project.root / "data" / "kangaroos" / "data.yaml"
+    content = yaml.safe_load(description.read_text(encoding="utf-8"))
+    description.write_text(yaml.safe_dump(content | {"names": ["kangaroo"]}), encoding="utf-8")
+    before = project.run("runs", "--json").json
+    for command in (("grid",), ("baseline", "--epochs", "1")):
+        refused = project.run(*command, "--config", "configs/demo.yaml", "--data", "data/kangaroos", *SMALL)
+        assert refused.exit_code == 2, refused.err
+        assert "the registered model cv_yolo_tiny detects person (version 1)" in refused.err
+        assert "registered_model: NAME" in refused.err
+    assert project.run("runs", "--json").json == before
+    assert project.run("models", "--registered-model", "kangaroos", "--json").json == []
+    looked_at = project.run("evaluate", "newest", "--data", "data/kangaroos", *FEW)
+    assert looked_at.exit_code == 2
+    assert "detects person, the data set names kangaroo" in looked_at.err

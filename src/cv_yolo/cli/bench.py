@@ -11,8 +11,8 @@ import click
 
 from cv_yolo.bootstrap import EXPERIMENT, MODEL, Bootstrap
 from cv_yolo.cli.stopping import stopping
-from cv_yolo.domain.categories import stated_categories
-from cv_yolo.domain.class_names import listed
+from cv_yolo.domain.categories import Categories, stated_categories
+from cv_yolo.domain.class_names import listed, map_classes
 from cv_yolo.domain.comparison import Comparison, compare
 from cv_yolo.domain.dataset import DatasetManifest, Split
 from cv_yolo.domain.evaluation import Scored
@@ -23,8 +23,9 @@ from cv_yolo.errors import ConfigError, DatasetError, InputError
 from cv_yolo.files import write_whole
 from cv_yolo.reports.comparison_html import comparison_html, evaluation_html
 from cv_yolo.reports.content import MOST_IMAGES, ComparisonReport, EvaluationReport
+from cv_yolo.reports.text import count_text
 from cv_yolo.workflows.detectors import Sources, find_detector, run_of
-from cv_yolo.workflows.evaluate import Examination, examine, score_results, with_classes
+from cv_yolo.workflows.evaluate import Detector, Examination, examine, score_results, with_classes
 from cv_yolo.workflows.prepare_dataset import prepare_dataset
 from cv_yolo.workflows.report import worst_first
 from cv_yolo.workflows.train import DATASET_PATH_TAG
@@ -62,13 +63,59 @@ class Bench:
 
     def score(self, name: str) -> Scored:
         """Score a detector, or a results file, on the chosen split."""
-        choices, split = self.choices, self.choices.split
-        if not self.manifest.split(split):
-            raise DatasetError(f"{self.examination.dataset_root}: no images in the split {split}")
-        if Path(name).suffix == RESULTS_SUFFIX:
-            return self._told(name, self._score_results(Path(name)))
+        return self._score(name, self._find(name))
+
+    def compare(self, first: str, second: str) -> Comparison:
+        """Score two models on the same images; both are known to detect the data's classes before either is scored."""
+        one, other = self._find(first), self._find(second)
+        scored = self._score(first, one)
+        return compare(scored, self._score(second, other))
+
+    def _find(self, name: str) -> Detector | Categories:
+        """The detector, or what the ids in a results file stand for; raises `InputError` for one of other classes."""
+        results, exact = Path(name).suffix == RESULTS_SUFFIX, self.examination.exact_classes
+        if not self.manifest.split(self.choices.split):
+            raise DatasetError(f"{self.examination.dataset_root}: no images in the split {self.choices.split}")
+        found = self._categories(name) if results else self._detector(name)
+        names = tuple(found.names.values()) if isinstance(found, Categories) else found.classes or ()
+        map_classes(names, self.manifest.classes, detector=Path(name).name if results else name, exact=exact)
+        return found
+
+    def _detector(self, name: str) -> Detector:
+        choices = self.choices
         detector = find_detector(name, self.sources, image_size_px=choices.image_size_px, trusted=choices.trusted)
-        detector = with_classes(detector, self.examination)
+        return with_classes(detector, self.examination)
+
+    def _categories(self, name: str) -> Categories:
+        choices, predictions = self.choices, self.examination.predictions
+        return stated_categories(
+            Path(name).name,
+            self.manifest.classes,
+            named=None if choices.categories is None else predictions.read_categories(choices.categories),
+            first=choices.first_class,
+            recorded=self.manifest.category_ids,
+        )
+
+    def _score(self, name: str, found: Detector | Categories) -> Scored:
+        """The scored model; detections that were left out are named."""
+        if isinstance(found, Categories):
+            threshold = self.choices.confidence_threshold
+            path, split = Path(name), self.choices.split
+            scored = score_results(
+                path, self.manifest, split, self.examination, categories=found, confidence_threshold=threshold
+            )
+        else:
+            scored = self._examine(name, found)
+        subject = scored.evaluation.subject
+        if subject.ignored_classes:
+            count = count_text(subject.ignored_detections, "detection", "detections")
+            names = listed(subject.ignored_classes)
+            tell(f"{name}: {count} of classes that the data set does not name left out: {names}")
+        return scored
+
+    def _examine(self, name: str, detector: Detector) -> Scored:
+        """Score a detector at the threshold that was given, or else chosen on val."""
+        choices, split = self.choices, self.choices.split
         if choices.confidence_threshold is not None:
             detector = replace(detector, confidence_threshold=choices.confidence_threshold)
         if detector.confidence_threshold is None and split is not Split.VAL:
@@ -76,34 +123,7 @@ class Bench:
             on_val = examine(detector, self.manifest, Split.VAL, self.examination).evaluation
             detector = replace(detector, confidence_threshold=on_val.confidence_threshold)
         tell(f"{name}: scoring {len(self.manifest.split(split))} {split} images …")
-        return self._told(name, examine(detector, self.manifest, split, self.examination))
-
-    def _score_results(self, path: Path) -> Scored:
-        choices, predictions = self.choices, self.examination.predictions
-        categories = stated_categories(
-            path.name,
-            self.manifest.classes,
-            named=None if choices.categories is None else predictions.read_categories(choices.categories),
-            first=choices.first_class,
-            recorded=self.manifest.category_ids,
-        )
-        threshold = choices.confidence_threshold
-        return score_results(
-            path,
-            self.manifest,
-            choices.split,
-            self.examination,
-            categories=categories,
-            confidence_threshold=threshold,
-        )
-
-    def _told(self, name: str, scored: Scored) -> Scored:
-        """The scored model; detections that were left out are named."""
-        subject = scored.evaluation.subject
-        if subject.ignored_classes:
-            count, names = subject.ignored_detections, listed(subject.ignored_classes)
-            tell(f"{name}: {count} detections of classes that the data set does not name are left out: {names}")
-        return scored
+        return examine(detector, self.manifest, split, self.examination)
 
     def write_evaluation(self, path: Path, name: str, scored: Scored) -> None:
         """Write the page of one model's evaluation."""
@@ -130,11 +150,6 @@ class Bench:
             made_at=datetime.now(UTC),
         )
         _write(path, comparison_html(report))
-
-    def compare(self, first: str, second: str) -> Comparison:
-        """Score two models on the same images."""
-        one = self.score(first)
-        return compare(one, self.score(second))
 
 
 @contextmanager

@@ -114,7 +114,5 @@ def test_further_classes_are_left_out_where_one_looks_and_refused_where_one_deci
 def test_a_detector_that_lacks_a_class_of_the_data_is_refused(
     data: tuple[Path, DatasetManifest], tmp_path: Path
 ) -> None:
-    with pytest.raises(
-        InputError, match="detects person, the data set names dog, person; not known"
-    ):
+    with pytest.raises(InputError, match="detects person, the data set names dog, person; not known"):
         examined(BOOTSTRAP, data, tmp_path / "work", exact=False)

@@ -330,7 +330,7 @@ def test_weights_of_other_classes_are_refused_before_anything_is_predicted(world
     path = world.weights("raccoons.pt")
     world.parts.predictor.inspector.by_sha256[sha256_of(path)] = ("raccoon",)
     world.weights("mine.pt")
-    for command in (("evaluate", "raccoons.pt"), ("compare", "raccoons.pt", "mine.pt")):
+    for command in (("evaluate", "raccoons.pt"), ("compare", "mine.pt", "raccoons.pt")):
         done = said(capsys, *command, "--data", DATA, *FEW)
         assert (done.exit_code, done.out) == (2, "")
         assert "raccoons.pt detects raccoon, the data set names person" in done.err
@@ -343,7 +343,7 @@ def test_of_weights_that_know_more_classes_only_those_of_the_data_are_scored_and
     foreign_weights(world, "coco.pt", "person", "bicycle", "car", "dog", "cat")
     done = said(capsys, "evaluate", "coco.pt", "--data", DATA, *FEW)
     assert done.exit_code == 0, done.err
-    told = "0 detections of classes that the data set does not name are left out: bicycle, car, dog, … (4 classes)"
+    told = "0 detections of classes that the data set does not name left out: bicycle, car, dog, … (4 classes)"
     assert f"coco.pt: {told}" in done.err
     assert "Left out, since the data set does not name it: bicycle, car, dog, … (4 classes)" in " ".join(
         done.out.split()
@@ -363,7 +363,7 @@ def test_the_ids_of_a_results_file_are_mapped_by_a_file_of_categories(world: Wor
         assert done.json["figures"]["recall"]["value"] == pytest.approx(1 / 32)
         assert done.json["figures"]["precision"]["value"] == 1.0
         assert done.json["subject"]["ignored_detections"] == 1
-        assert "results.json: 1 detections of classes that the data set does not name are left out: dog" in done.err
+        assert "results.json: 1 detection of classes that the data set does not name left out: dog" in done.err
 
 
 def test_the_ids_of_a_results_file_are_mapped_by_what_the_data_set_records(world: World, capsys: Capture) -> None:
