@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.policy import Gate, PromotionPolicy, Rule
+from cv_yolo.domain.intervals import MOST_RESAMPLES, Resampling
+from cv_yolo.domain.policy import ALL_CLASSES, Gate, PromotionPolicy, Rule
 from cv_yolo.domain.training import STRIDE_PX
 from cv_yolo.domain.versions import MODEL_NAME, Stage
 from cv_yolo.errors import ConfigError
@@ -23,9 +23,12 @@ Epochs = Annotated[int, Field(ge=1, le=10_000, strict=True)]
 ImageSize = Annotated[int, Field(ge=STRIDE_PX, le=4096, multiple_of=STRIDE_PX, strict=True)]
 FigureName = Annotated[
     str, Field(pattern=r"^(map_50(_95)?|map_75|(map|ar)_(small|medium|large)|ar_1(0{0,2})|precision|recall|f1|"
-               r"(class|size|slice)/.+/.+)$")
+               r"class/.+/(ap_50(_95)?|precision|recall|f1)|size/(small|medium|large)/(precision|recall|f1)|"
+               r"slice/.+=.*/(map_50(_95)?|precision|recall|f1))$")
 ]  # fmt: skip
 ModelName = Annotated[str, Field(pattern=f"^{MODEL_NAME}$")]
+Floor = Annotated[float, Field(ge=0, lt=1)]
+ClassName = Annotated[str, Field(min_length=1)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|\d+)$")]
 
 
@@ -85,7 +88,7 @@ class IntervalsConfig(_Strict):
     """How intervals are made."""
 
     confidence: float = Field(default=0.95, ge=0.5, lt=1)
-    resamples: int = Field(default=2000, ge=100, le=10_000)
+    resamples: int = Field(default=2000, ge=100, le=MOST_RESAMPLES)
     seed: int = Field(default=0, ge=0, lt=2**31)
 
 
@@ -104,13 +107,18 @@ class GateConfig(_Strict):
     margin: float = Field(default=0.02, ge=0, le=1)
     class_margin: float | None = Field(default=None, ge=0, le=1)
     slice_margin: float | None = Field(default=None, ge=0, le=1)
-    floors: dict[FigureName, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
+    floors: dict[FigureName, Floor] = Field(default_factory=dict)
+    class_floor: Floor | None = None
+    required_classes: Annotated[tuple[ClassName, ...], BeforeValidator(_as_list)] = ()
+    required_boxes: int = Field(default=10, ge=1)
     max_latency_ms: float | None = Field(default=None, gt=0)
     max_size_mb: float | None = Field(default=None, gt=0)
 
     def to_gate(self, *, provisional: bool = False) -> Gate:
         """The domain's value."""
         given = self.model_dump(exclude={"max_size_mb", "provisional"})
+        if self.required_classes == (ALL_CLASSES,):
+            given["required_classes"] = ALL_CLASSES
         size_bytes = None if self.max_size_mb is None else round(self.max_size_mb * 1e6)
         return Gate(**given, max_size_bytes=size_bytes, provisional=provisional)
 
@@ -170,7 +178,7 @@ def load_policy(path: Path) -> PromotionPolicy:
     try:
         return config.to_policy(source=path.name, sha256=sha256_of(path))
     except ValueError as error:
-        raise ConfigError(f"{path}: gates: {error}", hint="docs/reference/configuration.md lists all keys") from error
+        raise ConfigError(f"{path}: {error}", hint="docs/reference/configuration.md lists all keys") from error
 
 
 def parse_override(text: str) -> tuple[str, Any]:

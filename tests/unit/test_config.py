@@ -301,6 +301,10 @@ def policy_with(key: str, value: object) -> dict[str, Any]:
         ("gates.staging.floors", {}),
         ("gates.staging.floors", {"map_50": 0, "ar_100": 0.999, "map_small": 0.1, "f1": 0.2, "ar_1": 0.1}),
         ("gates.staging.floors", {"class/person/ap_50": 0.5, "slice/scene=a b/c/map_50": 0.1, "size/small/recall": 0}),
+        ("gates.staging.required_classes", "all"),
+        ("gates.staging.required_classes", ["person", "dog"]),
+        ("gates.staging.required_boxes", 1),
+        ("gates.staging.class_floor", 0),
         ("gates.staging.max_latency_ms", 0.1),
         ("gates.staging.max_size_mb", 6),
         ("gates.staging.provisional", True),
@@ -342,6 +346,10 @@ def test_the_limits_of_a_policy_are_allowed(tmp_path: Path, key: str, value: obj
         ("gates.staging.floors.map_50", 1),
         ("gates.staging.floors.map_50", -0.1),
         ("gates.staging.floors.map_50", "high"),
+        ("gates.staging.required_classes", [1]),
+        ("gates.staging.required_classes", [""]),
+        ("gates.staging.required_boxes", 0),
+        ("gates.staging.class_floor", 1),
         ("gates.staging.max_latency_ms", 0),
         ("gates.staging.max_size_mb", -1),
         ("gates.staging.max_size_bytes", 1),
@@ -358,13 +366,32 @@ def test_a_wrong_policy_is_refused_by_file_and_key(tmp_path: Path, key: str, val
 
 @pytest.mark.parametrize(
     "figure",
-    ["loss", "map_500", "map_50_", "ap_50", "class/person", "class//ap_50", "error/missed/cost", "ar_1000", ""],
+    [
+        *("loss", "map_500", "map_50_", "ap_50", "class/person", "class//ap_50", "error/missed/cost", "ar_1000", ""),
+        *("class/person/ap50", "class/person/map_50", "slice/light=day/ap_50", "slice/light/map_50"),
+        *("size/tiny/recall", "size/small/map_50"),
+    ],
 )
 def test_a_floor_for_a_figure_that_there_is_not_is_refused_by_its_name(tmp_path: Path, figure: str) -> None:
     path = put(tmp_path / "policy.yaml", policy_with("gates.staging.floors", {figure: 0.1}))
     with pytest.raises(ConfigError) as caught:
         load_policy(path)
     assert caught.value.message.startswith(f"{path}: gates.staging.floors.{figure}")
+
+
+def test_required_classes_are_one_name_several_or_all(tmp_path: Path) -> None:
+    for given, known in (("person", ("person",)), (["a", "all"], ("a", "all")), ("all", "all"), (["all"], "all")):
+        policy = load_policy(put(tmp_path / "policy.yaml", policy_with("gates.staging.required_classes", given)))
+        assert policy.gates[Stage.STAGING].required_classes == known
+
+
+def test_too_few_resamples_for_an_interval_are_refused_with_the_number_that_it_takes(tmp_path: Path) -> None:
+    content = policy_with("intervals.confidence", 0.999)
+    content["intervals"]["resamples"] = 100
+    path = put(tmp_path / "policy.yaml", content)
+    with pytest.raises(ConfigError) as caught:
+        load_policy(path)
+    assert caught.value.message == f"{path}: intervals.resamples: at least 1999 for intervals at 99.9 %, not 100"
 
 
 def test_a_policy_of_a_persons_own_becomes_the_domains_value(tmp_path: Path) -> None:

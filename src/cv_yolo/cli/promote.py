@@ -18,6 +18,7 @@ from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.policy import PromotionPolicy
 from cv_yolo.domain.promotion import Decision
 from cv_yolo.domain.versions import HELD_BY_ONE, Stage
+from cv_yolo.workflows.check_policy import require_fit
 from cv_yolo.workflows.decide import Court, carry_out, decide_on
 from cv_yolo.workflows.detectors import NEWEST, find_detector
 from cv_yolo.workflows.report import Origin, RunEvidence, decision_path, report_decision, write_decision
@@ -68,6 +69,8 @@ def promote(version: str | None, **given: Any) -> int:
     tell("Reading the records …")
     name = version or (NEWEST if stage is Stage.STAGING else str(Stage.STAGING))
     with bench(choices, [name]) as here:
+        root, folder = here.examination.dataset_root, here.examination.folder
+        require_fit(rule, here.manifest, root=root, folder=folder, report=tell)
         decision, page = _decide(here, name, stage, rule, accepted=given["accept_inconclusive"])
     if given["as_json"]:
         told = {"verdict": decision.verdict, "promoted": decision.promotes, "provisional": decision.provisional}

@@ -25,6 +25,7 @@ JACKKNIFE_GROUPS: Final = 200  # images are left out in groups where there are m
 CELLS_AT_ONCE: Final = 75_000  # rows of a ranking times draws: more does not fit the processor's caches
 LEAST_CONFIDENCE: Final = 0.5
 LEAST_DEFINED: Final = 0.99  # of the resamples define a figure that has an interval: it rests on about five images
+MOST_RESAMPLES: Final = 10_000  # that a person may ask for
 NORMAL: Final = NormalDist()
 
 
@@ -199,6 +200,30 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
         running = max(running, min(1.0, (len(p_values) - place) * p_values[index]))
         adjusted[index] = running
     return tuple(float(each) for each in adjusted)
+
+
+def least_resamples(comparisons: int, confidence: float) -> int:
+    """How many resamples it takes for one of so many comparisons, none of whose resamples reaches the limit, to fail.
+
+    Its p-value is 1 / (1 + k) with k defined resamples, Holm multiplies the lowest one by the comparisons, and of B
+    resamples at least `LEAST_DEFINED` define a figure that has an interval. Fewer resamples cannot tell anything.
+    """
+    level = 1 - confidence
+    defined = max(1, math.floor(comparisons / level) - 1)
+    while comparisons * (1 / (1 + defined)) >= level:
+        defined += 1
+    resamples = math.floor((defined - 1) / LEAST_DEFINED)
+    while math.ceil(LEAST_DEFINED * resamples) < defined:
+        resamples += 1
+    return resamples
+
+
+def least_resamples_of_an_interval(confidence: float) -> int:
+    """How many resamples it takes for one of them to lie beyond each end of an interval.
+
+    Source: Davison & Hinkley, "Bootstrap Methods and their Application", 1997, section 5.2 ((B + 1) alpha at least 1).
+    """
+    return math.ceil(round(2 / (1 - confidence) - 1, 6))
 
 
 def images_to_settle(estimate: Estimate, limit: float, *, images: int) -> int | None:

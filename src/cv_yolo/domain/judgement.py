@@ -4,15 +4,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
+from cv_yolo.domain.class_floors import class_floors
 from cv_yolo.domain.comparison import difference_of
 from cv_yolo.domain.evaluation import Evaluation, Scored
 from cv_yolo.domain.intervals import (
     Bootstrapped,
     Estimate,
+    Floats,
     chance_of_at_least,
     estimates,
     holm,
     images_to_settle,
+    least_resamples,
 )
 from cv_yolo.domain.policy import Gate, PromotionPolicy, Rule
 from cv_yolo.domain.promotion import Champion, Check, Judgement, Outcome
@@ -62,7 +67,8 @@ def judge(case: Case, *, use: int) -> tuple[tuple[Check, ...], Judgement | None]
         return (_enough_images(case),), None
     difference = None if case.incumbent is None else difference_of(case.incumbent, case.candidate)
     evaluation = case.candidate.evaluation
-    checks = [_enough_images(case), *_floors(case, evaluation), _against_champion(case, difference)]
+    checks = [_enough_images(case), *_floors(case, evaluation), *class_floors(case.gate, evaluation, _limit_of(case))]
+    checks.append(_against_champion(case, difference))
     if difference is not None and case.enough:
         checks += _groups(case, difference)
     checks += _budgets(evaluation, case.gate)
@@ -163,37 +169,59 @@ def _limit_check(
     )
 
 
+def _limit_of(case: Case) -> Callable[[Estimate | None, float], Check]:
+    """The check of one estimate against a limit, in this case."""
+    return lambda found, limit: _limit_check(case, "", found, limit=limit, waived_by=_value_above(limit))
+
+
 def _groups(case: Case, difference: Bootstrapped) -> Iterator[Check]:
     """No class and no slice may be shown to be worse by more than its margin, taken together after Holm.
 
-    One that is in too few images for an interval shows nothing.
+    One that is in too few images for an interval shows nothing, and is named; where that is so of all, or the resamples
+    are too few for any to fail, the guard settles nothing.
     """
     level = 1 - case.policy.resampling.confidence
     for kind, margin in (("class", case.gate.class_margin), ("slice", case.gate.slice_margin)):
         names = [name for name in difference.names if name.startswith(f"{kind}/") and name.endswith(GROUPS[kind])]
         found = estimates(difference.only(names), confidence=case.policy.resampling.confidence)
         known = {name: estimate for name, estimate in found.items() if estimate.interval is not None}
-        if margin is None or not known:
+        if margin is None or not found:
             continue
         samples = difference.only(known).samples
         chances = holm([chance_of_at_least(-margin, samples[:, column]) for column in range(len(known))])
         worse = [name for name, chance in zip(known, chances, strict=True) if chance < level]
-        lowest = min(known, key=lambda name: known[name].value)
+        blind = _blindness(kind, samples, case.policy.resampling.confidence)
+        unknown = [name for name in found if name not in known]
+        lowest = min(known or found, key=lambda name: found[name].value)
         yield Check(
             name="classes" if kind == "class" else "slices",
             required=f"none shown to be worse by more than {margin:g} (Holm over {len(known)})",
-            measured=f"lowest: {_group_name(lowest)} {estimate_text(known[lowest])}",
-            outcome=Outcome.FAILED if worse else Outcome.PASSED,
-            sentence=_groups_sentence(kind, worse, margin),
-            estimate=known[lowest],
+            measured=f"lowest: {_group_name(lowest)} {estimate_text(found[lowest])}",
+            outcome=Outcome.FAILED if worse else Outcome.UNDECIDED if blind else Outcome.PASSED,
+            sentence=_groups_sentence(kind, worse, margin, blind=blind, unknown=unknown),
+            estimate=found[lowest],
             limit=-margin,
         )
 
 
-def _groups_sentence(kind: str, worse: Sequence[str], margin: float) -> str:
-    if not worse:
-        return f"No {kind} is shown to be worse than the champion's by more than {margin:g}."
-    return f"Worse than the champion by more than {margin:g}: {', '.join(map(_group_name, worse))}."
+def _blindness(kind: str, samples: Floats, confidence: float) -> str:
+    """Why the guard could not fail whatever happened; nothing where it could."""
+    if not samples.shape[1]:
+        return f"The guard cannot fail: no {kind} is in enough test images for an interval."
+    chance = 1 / (1 + np.count_nonzero(~np.isnan(samples), axis=0).min())
+    if samples.shape[1] * chance < 1 - confidence:
+        return ""
+    least = least_resamples(samples.shape[1], confidence)
+    return f"The guard cannot fail with {len(samples)} resamples: it takes at least {least}."
+
+
+def _groups_sentence(kind: str, worse: Sequence[str], margin: float, *, blind: str, unknown: Sequence[str]) -> str:
+    said = blind or f"No {kind} is shown to be worse than the champion's by more than {margin:g}."
+    if worse:
+        said = f"Worse than the champion by more than {margin:g}: {', '.join(map(_group_name, worse))}."
+    if unknown:
+        said += f" In too few test images to be compared: {', '.join(map(_group_name, unknown))}."
+    return said
 
 
 def _budgets(evaluation: Evaluation, gate: Gate) -> Iterator[Check]:

@@ -9,20 +9,25 @@ from zenml.types import HTMLString
 from cv_yolo.domain.dataset import DatasetManifest
 from cv_yolo.domain.evaluation import Evaluation
 from cv_yolo.domain.intervals import Resampling
+from cv_yolo.domain.policy import PromotionPolicy
 from cv_yolo.domain.promotion import Decision
 from cv_yolo.domain.training import TrainedModel, TrainingSpec
 from cv_yolo.pipelines import context
 from cv_yolo.pipelines.materializers import TrainedModelMaterializer
 from cv_yolo.pipelines.plan import ExperimentPlan
+from cv_yolo.workflows.check_policy import require_fit
 from cv_yolo.workflows.evaluate import evaluate
 from cv_yolo.workflows.prepare_dataset import prepare_dataset
 from cv_yolo.workflows.train import train
 
 
 @step(enable_cache=False)  # the files may have changed; the manifest's content decides what follows
-def prepare_tiny_coco_dataset(dataset: str, registered_model: str) -> Annotated[DatasetManifest, "dataset"]:
-    """Have the data at hand, checked, know exactly what it is, and that the registered model is one of its classes."""
-    return context.require_model_of(prepare_dataset(context.dataset_source(dataset)), registered_model)
+def prepare_tiny_coco_dataset(dataset: str, policy: PromotionPolicy) -> Annotated[DatasetManifest, "dataset"]:
+    """Have the data at hand, checked, know exactly what it is, and that the policy and its model fit it."""
+    source = context.dataset_source(dataset)
+    manifest = prepare_dataset(source)
+    require_fit(policy, manifest, root=source.root, folder=source.folder, report=source.report)
+    return context.require_model_of(manifest, policy.model)
 
 
 @step(output_materializers={"detector": TrainedModelMaterializer})

@@ -40,7 +40,7 @@ def yolo_training_pipeline(plan: ExperimentPlan, run_name: str) -> None:
 
     A failed cell does not end the others: the comparison names it, and the pipeline run fails at its end.
     """
-    manifest = prepare_tiny_coco_dataset(dataset=plan.dataset, registered_model=plan.policy.model)
+    manifest = prepare_tiny_coco_dataset(dataset=plan.dataset, policy=plan.policy)
     cells = Cells(plan=plan, manifest=manifest, run_name=run_name)
     try:
         cells.run()

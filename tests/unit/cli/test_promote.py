@@ -59,6 +59,35 @@ def test_a_run_that_passes_becomes_a_version_in_staging_and_the_command_ends_wel
     assert log(world) == [(Action.PROMOTED, "1", Stage.STAGING)]
 
 
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ({"required_classes": ["presun"]}, "gates.staging.required_classes: the data set has no class 'presun'"),
+        ({"floors": {"class/presun/ap_50": 0.2}}, "gates.staging.floors.class/presun/ap_50: the data set has no class"),
+        ({"floors": {"slice/light=dusk/map_50": 0.2}}, "gates.staging.floors.slice/light=dusk/map_50: the test split"),
+    ],
+)
+def test_a_policy_that_names_what_the_data_lacks_is_refused_before_anything_is_judged(
+    world: World, capsys: Capture, gate: dict[str, Any], message: str
+) -> None:
+    put_policy(world, "typo.yaml", gates={"staging": gate})
+    world.trained("e3_s64")
+    done = promote(capsys, "e3_s64", "--policy", "configs/typo.yaml")
+    assert done.exit_code == 2
+    assert f"error: typo.yaml: {message}" in done.err
+    assert (world.asked(), log(world)) == ([], [])
+
+
+def test_a_required_class_that_is_found_passes_and_one_that_is_not_is_refused(world: World, capsys: Capture) -> None:
+    put_policy(world, "all.yaml", gates={"staging": {"required_classes": "all"}})
+    world.trained("e3_s64", misses=range(32))
+    done = promote(capsys, "e3_s64", "--policy", "configs/all.yaml")
+    assert done.exit_code == 4
+    assert "error: not promoted: Not above the limit: " in done.err
+    world.trained("e5_s64", misses=range(3))
+    assert promote(capsys, "e5_s64", "--policy", "configs/all.yaml").exit_code == 0
+
+
 def test_without_a_name_the_newest_version_is_judged(world: World, capsys: Capture) -> None:
     for name in ("e3_s64", "e5_s64"):
         world.version(world.trained(name))

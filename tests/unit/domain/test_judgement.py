@@ -340,6 +340,31 @@ def test_a_class_in_too_few_images_for_an_interval_shows_nothing():
     assert check.outcome is PASSED
     assert check.required.endswith("(Holm over 1)")
     assert check.measured.startswith("lowest: common")
+    assert check.sentence.endswith("by more than 0.1. In too few test images to be compared: rare.")
+
+
+def test_a_guard_none_of_whose_classes_is_in_enough_images_settles_nothing():
+    candidate, champion = (
+        a_model(others={"class/rare/ap_50": (0.0, None)}),
+        a_model(others={"class/rare/ap_50": (1, 0)}),
+    )
+    check = the_check(a_case(candidate, champion, **CLASS), "classes")
+    assert (check.outcome, check.measured) == (UNDECIDED, "lowest: rare -1.000")
+    assert check.sentence == (
+        "The guard cannot fail: no class is in enough test images for an interval. "
+        "In too few test images to be compared: rare."
+    )
+
+
+def test_a_guard_that_no_class_could_fail_settles_nothing_and_says_how_many_resamples_it_takes():
+    """Each model has 201 resamples: enough for 10 classes, and too few for 11."""
+    enough, few = (a_case(*by_class(*[0.0] * count), **CLASS) for count in (10, 11))
+    assert the_check(enough, "classes").outcome is PASSED
+    check = the_check(few, "classes")
+    assert check.outcome is UNDECIDED
+    assert check.sentence == "The guard cannot fail with 201 resamples: it takes at least 221."
+    collapsed = a_case(*by_class(-0.4, *[0.0] * 10), **CLASS)
+    assert the_check(collapsed, "classes").outcome is UNDECIDED, "never passed"
 
 
 # the budgets
