@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cv_yolo.cli.gap_lines import print_gaps
 from cv_yolo.domain.class_names import listed
 from cv_yolo.domain.comparison import Change, Comparison, change_of
 from cv_yolo.domain.error_types import ErrorType
@@ -36,6 +37,7 @@ def print_evaluation(out: Console, evaluation: Evaluation, *, name: str) -> None
     def cells(figure: str) -> tuple[str, ...]:
         return _value_and_interval(evaluation.figures.get(figure))
 
+    print_gaps(out, evaluation)
     out.print(f"[bold]{escape(name)}[/] on {_measured_on(evaluation)}\n")
     _print_all(out, (evaluation,), (name, "interval"), cells)
     out.print(_small_print(evaluation))
@@ -54,6 +56,8 @@ def print_comparison(out: Console, comparison: Comparison, *, names: tuple[str, 
             _change(difference),
         )
 
+    for name, evaluation in zip(names, (first, second), strict=True):
+        print_gaps(out, evaluation, name=name)
     out.print(f"[bold]{escape(names[0])}[/] against [bold]{escape(names[1])}[/] on {_measured_on(first)}\n")
     _print_all(out, (first, second), (*names, "difference", "interval", ""), cells)
     out.print(f"{len(comparison.broken)} images spoilt, {len(comparison.fixed)} mended by {escape(names[1])}.")

@@ -7,9 +7,11 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from cv_yolo.cli.gap_lines import print_gaps
 from cv_yolo.cli.tables import console, rows_table
 from cv_yolo.domain.promotion import Decision, Outcome, Verdict
 from cv_yolo.errors import PolicyRefusedError
+from cv_yolo.reports.gap_text import gap_title
 
 MARKS: Final = {
     Outcome.PASSED: "[green]✓[/]",
@@ -38,6 +40,7 @@ def print_decision(decision: Decision, written: Path | None, root: Path) -> None
     """The last lines of a grid or a promotion: the table, the decision, what to do next."""
     out = console()
     out.print()
+    print_gaps(out, decision.evaluation)
     selection = decision.selection
     close = selection.within_noise if selection is not None and len(selection.within_noise) > 1 else ()
     out.print(rows_table(decision.rows, chosen=decision.chosen, within_noise=close))
@@ -58,7 +61,7 @@ def print_decision(decision: Decision, written: Path | None, root: Path) -> None
 
 
 def headline(decision: Decision) -> str:
-    """What was decided, in one line."""
+    """What was decided, in one line, with what the candidate never finds."""
     row = decision.chosen_row
     name, where = "no run" if row is None else row.name, f"{decision.stage} of {decision.policy.model}"
     if decision.promotes and decision.changes_nothing:
@@ -67,7 +70,8 @@ def headline(decision: Decision) -> str:
         outcome = f"{name} → {where}{' (provisional)' if decision.provisional else ''}"
     else:
         outcome = f"{name} not promoted to {where}"
-    return f"Decision {decision.id}: {decision.verdict}: {outcome}"
+    missing = gap_title(decision.evaluation)
+    return f"Decision {decision.id}: {decision.verdict}: {outcome}{f'; {missing}' if missing else ''}"
 
 
 def require_promotion(decision: Decision, written: Path | None) -> None:

@@ -18,6 +18,7 @@ from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.policy import PromotionPolicy
 from cv_yolo.domain.promotion import Decision
 from cv_yolo.domain.versions import HELD_BY_ONE, Stage
+from cv_yolo.reports.gap_text import gaps_json
 from cv_yolo.workflows.check_policy import require_fit
 from cv_yolo.workflows.decide import Court, carry_out, decide_on
 from cv_yolo.workflows.detectors import NEWEST, find_detector
@@ -74,6 +75,7 @@ def promote(version: str | None, **given: Any) -> int:
         decision, page = _decide(here, name, stage, rule, accepted=given["accept_inconclusive"])
     if given["as_json"]:
         told = {"verdict": decision.verdict, "promoted": decision.promotes, "provisional": decision.provisional}
+        told |= gaps_json(decision.evaluation)
         click.echo(json.dumps(told | {"decision": asdict(decision), "written": str(page)}, indent=1, default=str))
     else:
         print_decision(decision, page, here.parts.settings.root)

@@ -17,6 +17,7 @@ from cv_yolo.cli.tables import console
 from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.training import STRIDE_PX
+from cv_yolo.reports.gap_text import gaps_json
 
 EVALUATE_EPILOGUE: Final = """
 \b
@@ -124,7 +125,8 @@ def evaluate(name: str, **given: Any) -> None:
     if given["html"]:
         here.write_evaluation(given["html"], name, scored)
     if given["as_json"]:
-        click.echo(json.dumps({"id": scored.evaluation.id} | asdict(scored.evaluation), indent=1))
+        evaluation = scored.evaluation
+        click.echo(json.dumps(gaps_json(evaluation) | {"id": evaluation.id} | asdict(evaluation), indent=1))
     else:
         print_evaluation(console(), scored.evaluation, name=name)
 
@@ -140,6 +142,8 @@ def compare(first: str, second: str, **given: Any) -> None:
     if given["html"]:
         here.write_comparison(given["html"], (first, second), found)
     if given["as_json"]:
-        click.echo(json.dumps({"figure_changes": found.figure_changes} | asdict(found), indent=1))
+        missing = {name: gaps_json(each) for name, each in (("first", found.first), ("second", found.second))}
+        said = {"missing": missing, "figure_changes": found.figure_changes}
+        click.echo(json.dumps(said | asdict(found), indent=1))
     else:
         print_comparison(console(), found, names=(first, second))

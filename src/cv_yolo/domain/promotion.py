@@ -132,6 +132,11 @@ class Decision:
         return max(known) if known and len(known) == len(open_) else None
 
     @property
+    def evaluation(self) -> Evaluation | None:
+        """What the candidate scored on the test images; None where they were not asked."""
+        return None if self.judgement is None else self.judgement.candidate
+
+    @property
     def gate(self) -> Gate:
         """The gate that was applied."""
         return self.policy.gates[self.stage]

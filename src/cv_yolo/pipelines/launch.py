@@ -18,6 +18,7 @@ from cv_yolo.files import write_whole
 from cv_yolo.pipelines import outages, runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import yolo_training_pipeline
+from cv_yolo.reports.gap_text import gaps_json
 from cv_yolo.workflows.close_abandoned import close_abandoned
 from cv_yolo.workflows.deliver import DeliveringTracker
 from cv_yolo.workflows.heartbeat import beating
@@ -50,6 +51,7 @@ class Outcome:
             "verdict": self.decision.verdict if self.decision else None,
             "promoted": self.decision is not None and self.decision.promotes,
             "provisional": self.decision is not None and self.decision.provisional,
+            **gaps_json(self.decision.evaluation if self.decision else None),
             "decision": TypeAdapter(Decision).dump_python(self.decision, mode="json") if self.decision else None,
             "written": str(self.written) if self.written else None,
         }

@@ -8,9 +8,10 @@ from cv_yolo.reports.content import ComparisonReport, EvaluationReport
 from cv_yolo.reports.difference import difference_finding, method_sentence, score_sentence, threshold_sentences
 from cv_yolo.reports.facts import Fact, evaluation_facts
 from cv_yolo.reports.gallery import Gallery, changed_images, gallery_style, worst_images
+from cv_yolo.reports.gap_text import gap_sentences, gap_title
 from cv_yolo.reports.icons import icon
 from cv_yolo.reports.measured import measured_parts
-from cv_yolo.reports.page import Part, page, paragraph, parts_html
+from cv_yolo.reports.page import Part, page, paragraph, parts_html, warnings
 from cv_yolo.reports.parts import facts_list
 from cv_yolo.reports.scores import Scores, of_comparison, of_evaluation
 from cv_yolo.reports.text import escaped, time_text
@@ -26,7 +27,13 @@ def comparison_html(report: ComparisonReport) -> str:
     kind, sign = SIGNS[finding.told_apart]
     method = method_sentence(scores.subject, finding.estimate, paired=True)
     names = (report.first_name, report.second_name)
-    banner = _Banner(kicker="Comparison", heading=finding.sentence, small=method, kind=kind, sign=sign)
+    missing = tuple(
+        f"{name}: {sentence}"
+        for name, evaluation in zip(names, scores.evaluations, strict=True)
+        for sentence in gap_sentences(evaluation)
+    )
+    heading = _with_gaps(finding.sentence, gap_title(scores.subject), of=f"{names[1]}: ")
+    banner = _Banner(kicker="Comparison", heading=heading, small=method, kind=kind, sign=sign, missing=missing)
     gallery = changed_images(names, report.comparison, report.thumbnails)
     return _page(f"{names[1]} against {names[0]}", banner, scores, gallery, made_at=report.made_at)
 
@@ -36,7 +43,8 @@ def evaluation_html(report: EvaluationReport) -> str:
     scores = of_evaluation(report)
     evaluation = scores.subject
     method = method_sentence(evaluation, evaluation.figures.get(MAIN), paired=False)
-    banner = _Banner(kicker="Evaluation", heading=score_sentence(scores, MAIN), small=method)
+    heading = _with_gaps(score_sentence(scores, MAIN), gap_title(evaluation))
+    banner = _Banner(kicker="Evaluation", heading=heading, small=method, missing=gap_sentences(evaluation))
     gallery = worst_images(report.name, evaluation.subject.classes, report.marks, report.thumbnails)
     return _page(f"{report.name} evaluated", banner, scores, gallery, made_at=report.made_at)
 
@@ -50,14 +58,20 @@ class _Banner:
     small: str
     kind: str = "plain"
     sign: str | None = None
+    missing: tuple[str, ...] = ()
 
     def html(self, scores: Scores, moment: str) -> str:
         sign = "" if self.sign is None else icon(self.sign)
         small = " ".join((self.small, *threshold_sentences(scores)))
         return (
             f'<header class="banner {self.kind}">\n{paragraph(f"{self.kicker} · {moment}", kind="kicker")}\n'
-            f"<h1>{sign}<span>{escaped(self.heading)}</span></h1>\n{paragraph(small, kind='fine')}\n</header>"
+            f"<h1>{sign}<span>{escaped(self.heading)}</span></h1>\n{warnings(self.missing)}"
+            f"{paragraph(small, kind='fine')}\n</header>"
         )
+
+
+def _with_gaps(sentence: str, missing: str, *, of: str = "") -> str:
+    return f"{sentence}; {of}{missing}" if missing else sentence
 
 
 def _page(title: str, banner: _Banner, scores: Scores, gallery: Gallery, *, made_at: datetime) -> str:

@@ -8,10 +8,11 @@ from cv_yolo.reports.axes import Axis, axis_over
 from cv_yolo.reports.content import DecisionReport
 from cv_yolo.reports.facts import data_facts, evaluation_facts, other_data, policy_facts, provenance_facts
 from cv_yolo.reports.gallery import Gallery, changed_images, gallery_style, worst_images
+from cv_yolo.reports.gap_text import gap_sentences
 from cv_yolo.reports.icons import icon
 from cv_yolo.reports.measured import measured_parts
 from cv_yolo.reports.next_step import next_steps
-from cv_yolo.reports.page import Part, folded, page, paragraph, parts_html
+from cv_yolo.reports.page import Part, folded, page, paragraph, parts_html, warnings
 from cv_yolo.reports.parts import curves, facts_list, runs_table, samples
 from cv_yolo.reports.scores import Scores, of_decision
 from cv_yolo.reports.strips import Lane, scale, strip
@@ -64,6 +65,7 @@ def outcome_of(decision: Decision) -> Outcome:
 def _banner(report: DecisionReport) -> str:
     decision = report.decision
     outcome, warning = outcome_of(decision), budget_warning(decision)
+    missing = () if decision.evaluation is None else gap_sentences(decision.evaluation)
     kicker = f"{decision.policy.model} · decision {decision.id} · {time_text(decision.made_at)}"
     sure = "".join(map(paragraph, certainty_sentences(report)))
     sure += "" if warning is None else paragraph(warning, kind="warning")
@@ -71,7 +73,7 @@ def _banner(report: DecisionReport) -> str:
     return (
         f'<header class="banner {KINDS[outcome]}">\n{paragraph(kicker, kind="kicker")}\n'
         f"<h1>{icon(outcome)}<span>{escaped(verdict_title(decision))}</span></h1>\n"
-        f"{paragraph(verdict_sentence(report), kind='lead')}\n"
+        f"{paragraph(verdict_sentence(report), kind='lead')}\n{warnings(missing)}"
         f'<dl class="brief"><div><dt>How sure</dt><dd>{sure}</dd></div>'
         f"<div><dt>What to do next</dt><dd>{steps}</dd></div></dl>\n</header>"
     )

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from cv_yolo.domain.promotion import Check, Outcome
+from cv_yolo.domain.promotion import Check, Decision, Outcome
 from cv_yolo.reports.content import DecisionReport
 from cv_yolo.reports.facts import Fact, data_facts, evaluation_facts, other_data, policy_facts, provenance_facts
+from cv_yolo.reports.gap_text import gap_sentences
 from cv_yolo.reports.next_step import next_steps
 from cv_yolo.reports.scores import FigureRow, Scores, class_rows, error_rows, main_rows, of_decision, slice_rows
 from cv_yolo.reports.table import NOTE, Line, decision_table
@@ -34,6 +35,7 @@ def decision_markdown(report: DecisionReport) -> str:
     blocks = [
         f"# {_text(verdict_title(decision))}",
         f"**{_text(verdict_sentence(report))}**",
+        *_missing(decision),
         f"Decision {_code(decision.id)}, made at {time_text(decision.made_at)} for the model "
         f"{_code(decision.policy.model)}.",
         "## How sure",
@@ -53,6 +55,12 @@ def decision_markdown(report: DecisionReport) -> str:
         _facts((*provenance_facts(report), *(() if scores is None else evaluation_facts(scores)))),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _missing(decision: Decision) -> Iterator[str]:
+    """What the candidate never finds, each group a line."""
+    if decision.evaluation is not None and (sentences := gap_sentences(decision.evaluation)):
+        yield "\n".join(f"- {_text(sentence)}" for sentence in sentences)
 
 
 def _certainty(report: DecisionReport) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cv_yolo.domain.class_names import listed
 from cv_yolo.domain.dataset import DatasetManifest, Split
 from cv_yolo.domain.evaluation import Subject
-from cv_yolo.domain.policy import Gate, Rule
+from cv_yolo.domain.policy import ALL_CLASSES, Gate, Rule
 from cv_yolo.domain.promotion import Champion, Decision
 from cv_yolo.domain.runs import RunRow
 from cv_yolo.reports.content import DecisionReport
@@ -124,6 +124,12 @@ def _gate_facts(gate: Gate) -> Iterator[Fact]:
     for label, margin in (("Each class", gate.class_margin), ("Each slice", gate.slice_margin)):
         if margin is not None:
             yield Fact(label=label, value=f"not shown to be worse by more than {margin:g}")
+    if gate.required_classes:
+        required = "all" if gate.required_classes == ALL_CLASSES else ", ".join(gate.required_classes)
+        asked = f"at least {gate.required_boxes} boxes in test, and found"
+        yield Fact(label="Required classes", value=f"{required}: {asked}")
+    if gate.class_floor is not None:
+        yield Fact(label="Floor of AP50 of every class", value=f"surely above {gate.class_floor:g}")
     for figure, floor in gate.floors.items():
         yield Fact(label=f"Floor of {metric_text(figure)}", value=f"surely above {floor:g}")
     if gate.max_latency_ms is not None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from cv_yolo.domain.promotion import Check, Decision, Outcome, Verdict
 from cv_yolo.reports.content import DecisionReport
+from cv_yolo.reports.gap_text import missing_names
 from cv_yolo.reports.text import count_text
 from cv_yolo.reports.wording import check_name
 
@@ -12,6 +13,8 @@ ROUNDED_ABOVE: Final = 20  # a forecast is not that exact
 ADVICE: Final = {
     "proof": "No run ended with proof: the reasons stand under Runs. Mend them, and train again.",
     "floor": "{name}: train longer, on more images or with larger ones, or lower the floor in the policy.",
+    "required": "{name}: look at their labels, add training images of them, or require others in the policy.",
+    "class": "{name}: By class shows which ones fall short. Add training images of them, or lower `class_floor`.",
     "champion": "{name}: the champion stays. By class, Errors and Images show where the candidate falls behind it: "
     "train on more of that.",
     "classes": "{name}: By class shows which ones fall behind. Add training images of them, or widen `class_margin`.",
@@ -28,6 +31,9 @@ def next_steps(report: DecisionReport) -> tuple[str, ...]:
 
 def _steps(report: DecisionReport) -> Iterator[str]:
     decision = report.decision
+    missing = "" if decision.evaluation is None else missing_names(decision.evaluation)
+    if missing and decision.promotes:
+        yield _missing(missing)
     if decision.changes_nothing:
         yield "Nothing to do. `cv-yolo grid` trains other runs to challenge it."
     elif decision.verdict is Verdict.REJECT:
@@ -40,9 +46,16 @@ def _steps(report: DecisionReport) -> Iterator[str]:
             yield _settling(decision)
         elif decision.provisional:
             yield _completing(decision)
-        else:
+        elif not missing:
             yield "Nothing to do."
         yield _taking_back(decision)
+
+
+def _missing(names: str) -> str:
+    return (
+        f"Look at the labels and the training images of what is missing ({names}), and train again; `required_classes` "
+        "and `class_floor` in the policy refuse such a version."
+    )
 
 
 def _taking_back(decision: Decision) -> str:

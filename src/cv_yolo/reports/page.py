@@ -52,6 +52,11 @@ def paragraph(text: str, *, kind: str | None = None) -> str:
     return f"{opening}{marked_up(text)}</p>"
 
 
+def warnings(sentences: Sequence[str]) -> str:
+    """Sentences that nobody may overlook, a paragraph each."""
+    return "".join(paragraph(f"{each}.", kind="warning") + "\n" for each in sentences)
+
+
 def marked_up(text: str) -> str:
     """Plain text as HTML, in which `` `…` `` is what a person types."""
     return CODE.sub(r"<code>\1</code>", escaped(text))

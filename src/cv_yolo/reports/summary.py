@@ -3,23 +3,25 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from cv_yolo.domain.dataset import DatasetManifest
+from cv_yolo.domain.gaps import gaps
 from cv_yolo.domain.runs import row_of
 from cv_yolo.reports.content import RunReport
 from cv_yolo.reports.facts import data_facts, other_data, run_facts
-from cv_yolo.reports.page import page, paragraph, section
+from cv_yolo.reports.gap_text import gap_sentences
+from cv_yolo.reports.page import page, paragraph, section, warnings
 from cv_yolo.reports.parts import curves, facts_list, runs_table, samples
 from cv_yolo.reports.table import run_table
-from cv_yolo.reports.text import count_text, escaped
+from cv_yolo.reports.text import count_text, escaped, list_text
 
 
 def summary_html(runs: Sequence[RunReport], manifest: DatasetManifest, failures: Mapping[str, str]) -> str:
     """A self-contained page that shows what an experiment's runs scored, in the order given."""
     rows = tuple(row_of(each.run) for each in runs)
     table = run_table(runs, rows, failures)
-    title = f"{count_text(len(table.lines), 'run')} on {manifest.name}"
+    title = f"{count_text(len(table.lines), 'run')} on {manifest.name}{_missing_in_all(runs)}"
     warning = other_data(rows, manifest)
     body = [
-        f"<header>\n<h1>{escaped(title)}</h1>\n</header>",
+        f"<header>\n<h1>{escaped(title)}</h1>\n{warnings(_missing(runs))}</header>",
         section("Runs", runs_table(table, "What each run scored on the validation images")),
         section("Curves", curves(runs)),
         *_sheets(runs),
@@ -30,6 +32,24 @@ def summary_html(runs: Sequence[RunReport], manifest: DatasetManifest, failures:
         ),
     ]
     return page(title, "\n".join(body))
+
+
+def _missing_in_all(runs: Sequence[RunReport]) -> str:
+    """The classes that no run finds on the validation images, for the title."""
+    scored = [run.evaluation for run in runs if run.evaluation is not None]
+    lost = [{gap.name for gap in gaps(each) if gap.group == "class" and gap.count} for each in scored]
+    names = sorted(set.intersection(*lost)) if lost else []
+    return f": no run finds {list_text(names)}" if names else ""
+
+
+def _missing(runs: Sequence[RunReport]) -> tuple[str, ...]:
+    """What each run never finds."""
+    return tuple(
+        f"{run.run.name}: {sentence}"
+        for run in runs
+        if run.evaluation is not None
+        for sentence in gap_sentences(run.evaluation)
+    )
 
 
 def _sheets(runs: Sequence[RunReport]) -> Iterator[str]:

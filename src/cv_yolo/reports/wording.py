@@ -6,6 +6,7 @@ from cv_yolo.domain.intervals import Estimate
 from cv_yolo.domain.promotion import Champion, Check, Decision, Judgement, Outcome, Verdict
 from cv_yolo.reports.content import DecisionReport
 from cv_yolo.reports.difference import images_text
+from cv_yolo.reports.gap_text import gap_title, missing_names
 from cv_yolo.reports.scores import meaning
 from cv_yolo.reports.text import (
     count_text,
@@ -20,7 +21,14 @@ from cv_yolo.reports.text import (
 
 
 def verdict_title(decision: Decision) -> str:
-    """The verdict as a heading."""
+    """The verdict as a heading, with what the candidate never finds."""
+    missing = gap_title(decision.evaluation)
+    if not missing:
+        return _title(decision)
+    return f"{_title(decision)}{', but ' if decision.promotes else '; '}{missing}"
+
+
+def _title(decision: Decision) -> str:
     stage = decision.stage
     if decision.chosen is None:
         return "Nothing to promote"
@@ -103,12 +111,15 @@ def _deed(report: DecisionReport) -> str:
 def _merits(decision: Decision) -> str:
     waived = _named(decision, Outcome.WAIVED)
     checks = count_text(len(decision.checks), "check")
-    if not waived:
-        return f"it passed {checks}" if len(decision.checks) == 1 else f"it passed all {checks}"
-    return (
-        f"it passed {len(decision.checks) - len(waived)} of {checks}, and the policy let {list_text(waived)} pass "
-        "until there are enough test images"
-    )
+    if waived:
+        passed = (
+            f"it passed {len(decision.checks) - len(waived)} of {checks}, and the policy let {list_text(waived)} pass "
+            "until there are enough test images"
+        )
+    else:
+        passed = f"it passed {checks}" if len(decision.checks) == 1 else f"it passed all {checks}"
+    missing = "" if decision.evaluation is None else missing_names(decision.evaluation)
+    return f"{passed}; the policy does not require {missing}" if missing else passed
 
 
 def _doubts(decision: Decision) -> str:

@@ -95,6 +95,19 @@ def test_how_the_intervals_were_made_and_what_is_in_use_is_told(capsys: Capture)
     assert told(capsys, bare)[-1] == "Intervals: 95%, bootstrap over images, 2000 resamples, seed 0."
 
 
+def test_what_is_never_found_comes_first(capsys: Capture) -> None:
+    lost = {"class/person/ap_50": an_estimate(0.0), "map_small": an_estimate(0.0)}
+    lines = told(capsys, an_evaluation(figures=an_evaluation().figures | lost))
+    assert lines[:2] == [
+        "Warning: 1 of 1 class is never found: person (6 boxes)",
+        "Warning: small boxes are never found",
+    ]
+    both = a_comparison()
+    second = replace(both.second, figures=both.second.figures | lost)
+    lines = compared(capsys, replace(both, second=second))
+    assert lines[0] == "Warning: new: 1 of 1 class is never found: person (8 boxes)"
+
+
 def test_names_are_text_and_no_markup(capsys: Capture) -> None:
     assert told(capsys, an_evaluation(), name="[red]mine[/]")[0].startswith("[red]mine[/] on ")
     lines = compared(capsys, a_comparison(), names=("[a]", "[b]"))

@@ -17,6 +17,8 @@ from tests.builders import (
     a_policy,
     a_row,
     a_selection,
+    an_estimate,
+    an_evaluation,
 )
 
 ROOT = Path("project")
@@ -48,6 +50,16 @@ def test_a_promotion_names_the_run_the_stage_and_every_reason(capsys: Capture) -
         assert f"✓ {check.sentence}" in text
     assert "✗" not in text
     assert "cv-yolo models" in text
+
+
+def test_classes_that_are_never_found_are_named_before_all_else_and_in_the_headline(capsys: Capture) -> None:
+    lost = an_evaluation(figures=an_evaluation().figures | {"class/person/ap_50": an_estimate(0.0)}, images=40)
+    decision = a_decision(judgement=a_judgement(candidate=lost))
+    text = printed(capsys, decision)
+    said = "1 of 1 class is never found: person (6 boxes)"
+    assert text.strip().splitlines()[0] == f"Warning: {said}"
+    assert headline(decision) == f"Decision decision-7: promote: e3_s320 → staging of cv_yolo_tiny; {said}"
+    assert "Warning" not in printed(capsys, a_decision())
 
 
 @pytest.mark.parametrize(
