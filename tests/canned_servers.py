@@ -31,8 +31,10 @@ class CannedMlflow:
     spoils_metrics: bool = False
     talks_nonsense: bool = False
     artifacts: dict[str, bytes] = field(default_factory=dict)
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-    runs: set[str] = field(default_factory=set)
+    loses_tags: bool = False
+    deleted: str = ""
+    experiment: dict[str, Any] = field(default_factory=dict)
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __call__(self, asked: Asked) -> Reply:
         reply = self._answer(asked)
@@ -79,21 +81,49 @@ class CannedMlflow:
 
     def _record(self, asked: Asked, path: str) -> Reply:
         sent: dict[str, Any] = json.loads(asked.body or b"{}")
-        match path.removeprefix("/api/2.0/mlflow"):
-            case "/experiments/get-by-name":
-                return Reply(status=404)
-            case "/experiments/create":
-                return json_reply({"experiment_id": "7"})
-            case "/runs/create":
-                self.runs.add("abc")
-                return json_reply({"run": {"info": {"run_id": "abc"}}})
-            case "/runs/delete":
-                self.runs.remove(sent["run_id"])
-            case "/runs/log-metric":
-                self.metrics.append(sent | ({"value": -1} if self.spoils_metrics else {}))
-            case "/metrics/get-history":
-                return json_reply({"metrics": self.metrics[-1:]})
-        return json_reply({})
+        asks = self._run if "/mlflow/runs/" in path else self._experiment
+        return asks(path.rpartition("/")[2], sent, asked.path) or json_reply({})
+
+    def _experiment(self, deed: str, sent: dict[str, Any], _: str) -> Reply | None:
+        if deed == "get-by-name":
+            return json_reply({"experiment": self.experiment}) if self.experiment else Reply(status=404)
+        if deed == "get":
+            return json_reply({"experiment": self.experiment})
+        if deed == "create":
+            self.experiment = sent | {"experiment_id": "7", "lifecycle_stage": "active"}
+            return json_reply({"experiment_id": "7"})
+        if deed == "search":
+            found = [{"experiment_id": "4", "name": self.deleted}] if sent.get("view_type") and self.deleted else []
+            return json_reply({"experiments": found})
+        if deed == "restore":
+            self.experiment["lifecycle_stage"] = "active"
+        if deed == "set-experiment-tag":
+            self.experiment.setdefault("tags", []).append({"key": sent["key"], "value": sent["value"]})
+        return None
+
+    def _run(self, deed: str, sent: dict[str, Any], path: str) -> Reply | None:
+        run = self.runs.get(sent.get("run_id", ""), {})
+        if deed == "search":
+            return json_reply({"runs": [{"info": {"run_id": each}} for each in self.runs]})
+        if deed == "create":
+            self.runs["abc"] = {"status": "RUNNING", "metrics": {}, "tags": {}}
+            return json_reply({"run": {"info": {"run_id": "abc"}}})
+        if deed == "get":
+            return json_reply({"run": {"data": self._data(parse_qs(urlsplit(path).query)["run_id"][0])}})
+        if deed == "update":
+            run["status"] = sent["status"]
+        if deed == "log-batch":
+            spoilt = {"value": -1} if self.spoils_metrics else {}
+            run["metrics"] |= {each["key"]: each | spoilt for each in sent["metrics"]}
+            run["tags"] |= {each["key"]: each["value"] for each in sent["tags"] if not self.loses_tags}
+        if deed == "delete-tag" and run["tags"].pop(sent["key"], None) is None:
+            return Reply(status=404)
+        return None
+
+    def _data(self, run_id: str) -> dict[str, Any]:
+        run = self.runs[run_id]
+        tags = [{"key": key, "value": value} for key, value in run["tags"].items()]
+        return {"metrics": list(run["metrics"].values()), "tags": tags}
 
 
 @dataclass(kw_only=True)
@@ -108,6 +138,7 @@ class CannedZenml:
     ahead: timedelta = timedelta()
     stacks: dict[str, dict[str, str]] = field(default_factory=dict)
     database: dict[str, bytes] = field(default_factory=dict)
+    secrets: dict[str, tuple[str, str]] = field(default_factory=dict)  # id -> name, when it was made
     asked: list[str] = field(default_factory=list)
 
     def __call__(self, asked: Asked) -> Reply:
@@ -125,7 +156,7 @@ class CannedZenml:
         return self._content(asked, path)
 
     def _content(self, asked: Asked, path: str) -> Reply:
-        if path.startswith("/secrets") and asked.method != "GET":
+        if path.startswith("/secrets"):
             return self._secret(asked, path)
         if path == "/stacks":
             wanted = parse_qs(urlsplit(asked.path).query).get("name", ["mlflow_stack"])[0]
@@ -143,7 +174,12 @@ class CannedZenml:
         return json_reply({"detail": ["CredentialsNotValid", "wrong"]}, status=401)
 
     def _secret(self, asked: Asked, path: str) -> Reply:
+        if asked.method == "GET":
+            items = [{"id": each, "name": name, "body": {"created": at}} for each, (name, at) in self.secrets.items()]
+            return json_reply({"items": items})
         if asked.method == "DELETE":
+            if self.secrets.pop(path.removeprefix("/secrets/"), None):
+                return json_reply({})
             del self.database[path.removeprefix("/secrets/").replace("-", "")]
             return json_reply({})
         made = uuid4()

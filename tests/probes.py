@@ -97,6 +97,7 @@ class FakeTrackingProbe(FakeServerProbe):
     client: str = "3.17.2"
     host: str | None = None
     sent: Detour | None = None
+    deleted: str | None = None
     follows: bool = True
 
     def client_version(self) -> str:
@@ -111,6 +112,14 @@ class FakeTrackingProbe(FakeServerProbe):
 
     def exchange_artifact(self) -> None:
         self._try("exchange_artifact")
+
+    def deleted_experiment(self, name: str) -> str | None:
+        self._try("deleted_experiment")
+        return self.deleted
+
+    def kept_for_trials(self) -> str:
+        self._try("kept_for_trials")
+        return "experiment cv_yolo_probe_anna, with one run"
 
     def detour(self) -> Detour | None:
         self._try("detour")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ from cv_yolo.workflows.doctor.examine import examine
 from cv_yolo.workflows.doctor.pipelines import pipeline_checkup
 from cv_yolo.workflows.doctor.tracking import tracking_checkup
 from tests.loopback import Asked, Reply, in_front_of, twenty_minutes_ahead
-from tests.servers import PATIENCE_S, RunningStack, cv_yolo
+from tests.servers import CLI, PATIENCE_S, RunningStack, cv_yolo
 
 
 def doctor(stack: RunningStack, *arguments: str, code: int, **more: str) -> dict[str, Any]:
@@ -70,9 +71,39 @@ def test_the_servers_of_up_pass_but_for_the_stack_until_it_is_registered(local_s
 
 
 def test_nothing_is_left_behind(local_stack: RunningStack) -> None:
-    before = traces(local_stack)
-    doctor(local_stack, "store", "zenml", "mlflow", code=0 if has_stack(local_stack) else 3)
+    before, files = traces(local_stack), machine_files(local_stack)
+    doctor(local_stack, code=0 if has_stack(local_stack) else 3)
     assert traces(local_stack) == before
+    assert machine_files(local_stack) == files
+    assert not [run for run in before["runs"] if run["info"]["status"] == "RUNNING"]
+
+
+@pytest.mark.parametrize("after_s", [1.5, 3.0])
+def test_a_doctor_that_is_stopped_leaves_nothing_that_the_next_one_does_not_use_or_remove(
+    local_stack: RunningStack, after_s: float
+) -> None:
+    before = traces(local_stack)
+    child = subprocess.Popen([*CLI, "doctor"], cwd=local_stack.settings.root, env=local_stack.environment)
+    time.sleep(after_s)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(60) in {0, 3, 130}
+    doctor(local_stack, code=0 if has_stack(local_stack) else 3)
+    assert traces(local_stack) == before
+
+
+def test_a_deleted_experiment_is_told_with_what_restores_it(local_stack: RunningStack) -> None:
+    server = MlflowServer(local_stack.addresses.tracking)
+    made = server.ask("POST", "/api/2.0/mlflow/experiments/create", {"name": "cv_yolo_tiny"}).body
+    if "experiment_id" not in made:
+        pytest.skip("another test has records in the experiment")
+    id = {"experiment_id": made["experiment_id"]}
+    server.ask("POST", "/api/2.0/mlflow/experiments/delete", id)
+    try:
+        found = tracking(local_stack, local_stack.addresses.tracking.uri)
+        assert list(failed(found)) == ["experiment"]
+        assert f"--experiment-id {id['experiment_id']}" in str(found["experiment"].remedy)
+    finally:
+        server.ask("POST", "/api/2.0/mlflow/experiments/restore", id)
 
 
 def test_no_secret_is_told(local_stack: RunningStack) -> None:
@@ -166,21 +197,45 @@ def test_secrets_in_plain_base64_are_found_out_on_a_real_server(tmp_path: Path) 
     assert left == []
 
 
+def machine_files(stack: RunningStack) -> list[str]:
+    """The files of the project, but for logs, databases at work and what libraries keep for themselves."""
+    root = stack.settings.root
+    skipped = ("logs/", "-journal", "-wal", "-shm", "matplotlib", "/run/", "state.json", "database/")
+    found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return [path for path in found if not any(each in path for each in skipped)]
+
+
 def has_stack(stack: RunningStack) -> bool:
     """Whether another test has registered it by now."""
     return bool(ZenmlServer(stack.addresses.pipelines).done("GET", "/stacks?name=mlflow_stack")["items"])
 
 
-def traces(stack: RunningStack) -> list[str]:
-    """All that could be left: objects, artifacts, secrets, runs."""
-    objects = S3Store(stack.addresses.objects)
-    found = [f"{bucket}/{each.key}" for bucket in BUCKETS for each in objects.objects(bucket)]
-    found += [each["name"] for each in ZenmlServer(stack.addresses.pipelines).done("GET", "/secrets?size=100")["items"]]
+def traces(stack: RunningStack) -> dict[str, Any]:
+    """All that could be left: objects, secrets, accounts, experiments, runs and models, deleted ones too."""
+    objects, zenml = S3Store(stack.addresses.objects), ZenmlServer(stack.addresses.pipelines)
+    told: dict[str, Any] = {
+        bucket: [(each.key, each.size_bytes) for each in objects.objects(bucket)] for bucket in BUCKETS
+    }
+    for kind in ("secrets", "service_accounts", "users", "stacks", "components", "devices"):
+        told[kind] = sorted(each["name"] or each["id"] for each in zenml.done("GET", f"/{kind}?size=100")["items"])
     server = MlflowServer(stack.addresses.tracking)
-    experiments = server.ask("GET", "/api/2.0/mlflow/experiments/search?max_results=100").body["experiments"]
-    ids = [each["experiment_id"] for each in experiments]
-    runs = server.ask("POST", "/api/2.0/mlflow/runs/search", {"experiment_ids": ids}).body.get("runs", [])
-    return found + [each["info"]["run_id"] for each in runs]
+    asked = {"max_results": 100, "view_type": "ALL"}
+    experiments = server.ask("POST", "/api/2.0/mlflow/experiments/search", asked).body["experiments"]
+    told["experiments"] = experiments
+    asked = {
+        "experiment_ids": [each["experiment_id"] for each in experiments],
+        "max_results": 1000,
+        "run_view_type": "ALL",
+    }
+    told["runs"] = server.ask("POST", "/api/2.0/mlflow/runs/search", asked).body.get("runs", [])
+    told["models"] = server.ask("GET", "/api/2.0/mlflow/registered-models/search").body
+    told["histories"] = {
+        each["info"]["run_id"]: server.ask(
+            "GET", f"/api/2.0/mlflow/metrics/get-history?run_id={each['info']['run_id']}&metric_key=probe"
+        ).body.get("metrics")
+        for each in told["runs"]
+    }
+    return told
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """Trying real S3 servers, sound and spoilt: each trap is found, says what mends it, and nothing is left behind."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -178,3 +180,31 @@ def test_nonsense_is_no_store() -> None:
         found = findings(ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b"))
     assert not all(each.passed for each in found.values())
     assert found["no credentials"].passed is False
+
+
+def test_what_killed_trials_left_is_removed_by_the_next_one_and_what_is_at_work_is_not(
+    address: ObjectStoreAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, place = connect(address), {"Bucket": ARTIFACTS_BUCKET, "Key": ".cv-yolo-probe/doctor-killed/parts"}
+    store.put(ARTIFACTS_BUCKET, ".cv-yolo-probe/doctor-killed/object", b"left")
+    upload = store.client.create_multipart_upload(**place)["UploadId"]
+    try:
+        assert findings(address)["cleaned up"].found == "nothing was left"
+        assert objects(address) == [".cv-yolo-probe/doctor-killed/object"]
+        monkeypatch.setattr("cv_yolo.adapters.probes.objects.STALE_AFTER", timedelta(days=-1))
+        assert "left over, removed" in findings(address)["cleaned up"].found
+        assert objects(address) == []
+        left = store.client.list_multipart_uploads(Bucket=ARTIFACTS_BUCKET, Prefix=".cv-yolo-probe/")
+        assert left.get("Uploads", []) == []
+    finally:
+        with suppress(store.client.exceptions.ClientError):
+            store.client.abort_multipart_upload(**place, UploadId=upload)
+
+
+def test_no_folder_is_left_where_the_store_keeps_its_files(tmp_path: Path) -> None:
+    if program("rclone") is None:
+        pytest.skip(f"no rclone: neither on the PATH nor named by {PROGRAMS['rclone']}")
+    with store_in(tmp_path / "files", "rclone") as address:
+        before = sorted(str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*"))
+        findings(address)
+        assert sorted(str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*")) == before

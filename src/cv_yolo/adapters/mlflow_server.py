@@ -2,9 +2,8 @@
 
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
+from urllib.parse import quote
 
 from cv_yolo.domain.addresses import TrackingAddress
 from cv_yolo.domain.stack import Deed
@@ -13,6 +12,11 @@ from cv_yolo.http import Answer, ask
 
 API: Final = "/api/2.0/mlflow"
 SCRATCH_EXPERIMENT: Final = "cv_yolo_probe"
+SCRATCH_NOTE: Final = "`cv-yolo` tries this server with the one run of this experiment, again and again."
+SCRATCH_METRIC: Final = {"key": "probe", "value": 1.0, "timestamp": 1, "step": 0}  # logged again, it is the same one
+HIDDEN_TAG: Final = "mlflow.experiment.isGateway"  # its pages list no such experiment
+NOTE_TAG: Final = "mlflow.note.content"
+NOT_FOUND: Final = 404
 
 
 class MlflowServer:
@@ -22,25 +26,42 @@ class MlflowServer:
         self._address, self._patience_s = address, patience_s
 
     def use(self) -> None:
-        """Log a metric into a scratch experiment, read it back, and delete its run."""
-        with self.scratch_run() as (_, run_id):
-            value = secrets.randbelow(1000) / 1000
-            metric = {"run_id": run_id, "key": "probe", "value": value, "timestamp": int(time.time() * 1000), "step": 0}
-            self._done("POST", "/runs/log-metric", metric)
-            kept = self._done("GET", f"/metrics/get-history?run_id={run_id}&metric_key=probe")["metrics"]
-            if [each["value"] for each in kept] != [value]:
-                raise ServiceUnavailableError(f"{self}: a metric came back other than it was logged")
+        """Log a metric and a tag with our scratch run, read both back, and remove the tag.
 
-    @contextmanager
-    def scratch_run(self) -> Iterator[tuple[str, str]]:
-        """The ids of a scratch experiment of ours and of a run in it, which is deleted at the end."""
-        experiment_id = self._scratch()
-        made = self._done("POST", "/runs/create", {"experiment_id": experiment_id, "run_name": "probe"})
-        run_id = str(made["run"]["info"]["run_id"])
+        MLflow removes no metric, but takes the same one logged again for the same: nothing grows, however often a
+        server is tried. The tag has another value each time, so that something was written.
+        """
+        _, run_id = self.scratch_run()
+        name, value = f"probe-{secrets.token_hex(4)}", secrets.token_hex(8)
+        kept = {"run_id": run_id, "metrics": [SCRATCH_METRIC], "tags": [{"key": name, "value": value}]}
         try:
-            yield experiment_id, run_id
+            self._done("POST", "/runs/log-batch", kept)
+            data = self._done("GET", f"/runs/get?run_id={run_id}")["run"]["data"]
         finally:
-            self._done("POST", "/runs/delete", {"run_id": run_id})
+            self._forget(run_id, name)
+        metrics = {each["key"]: each["value"] for each in data.get("metrics", ())}
+        if metrics.get(SCRATCH_METRIC["key"]) != SCRATCH_METRIC["value"]:
+            raise ServiceUnavailableError(f"{self}: a metric came back other than it was logged")
+        if {"key": name, "value": value} not in data.get("tags", ()):
+            raise ServiceUnavailableError(f"{self}: a tag came back other than it was set")
+
+    def scratch_run(self) -> tuple[str, str]:
+        """The ids of a scratch experiment of ours and of its run: both are made once, and used again.
+
+        MLflow's interface cannot remove either, only hide it. The run has ended, and the experiment is not listed.
+        """
+        experiment_id = self._scratch()
+        asked = {"experiment_ids": [experiment_id], "max_results": 1, "order_by": ["attributes.start_time ASC"]}
+        found = self._done("POST", "/runs/search", asked).get("runs")
+        if found:
+            return experiment_id, str(found[0]["info"]["run_id"])
+        now = int(time.time() * 1000)
+        made = self._done(
+            "POST", "/runs/create", {"experiment_id": experiment_id, "run_name": "probe", "start_time": now}
+        )
+        run_id = str(made["run"]["info"]["run_id"])
+        self._done("POST", "/runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": now})
+        return experiment_id, run_id
 
     def administers(self) -> bool:
         """Whether we may make users; False too on a server without users."""
@@ -74,17 +95,34 @@ class MlflowServer:
     def __str__(self) -> str:
         return f"MLflow at {self._address.uri}"
 
+    def _forget(self, run_id: str, tag: str) -> None:
+        """Remove a tag of the run, if it was set at all."""
+        answer = self.ask("POST", f"{API}/runs/delete-tag", {"run_id": run_id, "key": tag})
+        if not answer.ok and answer.status != NOT_FOUND:
+            self._refuse("/runs/delete-tag", answer)
+
     def _scratch(self) -> str:
         name = f"{SCRATCH_EXPERIMENT}_{self._address.user or 'anybody'}"  # what another user made is read-only
-        found = self.ask("GET", f"{API}/experiments/get-by-name?experiment_name={name}")
-        if found.ok:
-            return str(found.body["experiment"]["experiment_id"])
-        return str(self._done("POST", "/experiments/create", {"name": name})["experiment_id"])
+        found = self.ask("GET", f"{API}/experiments/get-by-name?experiment_name={quote(name)}")
+        if not found.ok:
+            tags = [{"key": HIDDEN_TAG, "value": "true"}, {"key": NOTE_TAG, "value": SCRATCH_NOTE}]
+            return str(self._done("POST", "/experiments/create", {"name": name, "tags": tags})["experiment_id"])
+        experiment = found.body["experiment"]
+        experiment_id = str(experiment["experiment_id"])
+        if experiment.get("lifecycle_stage") == "deleted":
+            self._done("POST", "/experiments/restore", {"experiment_id": experiment_id})
+        if all(each["key"] != HIDDEN_TAG for each in experiment.get("tags", ())):
+            tag = {"experiment_id": experiment_id, "key": HIDDEN_TAG, "value": "true"}
+            self._done("POST", "/experiments/set-experiment-tag", tag)
+        return experiment_id
 
     def _done(self, method: str, path: str, json: Any = None) -> Any:
         answer = self.ask(method, f"{API}{path}", json)
         if answer.ok:
             return answer.body
+        return self._refuse(path, answer)
+
+    def _refuse(self, path: str, answer: Answer) -> NoReturn:
         said = answer.body.get("message", "") if isinstance(answer.body, dict) else str(answer.body)
         hint = "user or password is wrong" if answer.status in {401, 403} else "`cv-yolo doctor` tells more"
         raise ServiceUnavailableError(f"{self}: {path} was answered {answer.status}: {said[:200]}", hint=hint)

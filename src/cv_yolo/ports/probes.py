@@ -65,7 +65,7 @@ class Detour:
 
 
 class TrackingProbe(ServerProbe, Protocol):
-    """Tries MLflow's server; what it logs and keeps, it deletes."""
+    """Tries MLflow's server; what it logs and keeps, it deletes, but for what it uses again (`kept_for_trials`)."""
 
     def client_version(self) -> str: ...
     def refused_host(self) -> str | None:
@@ -76,6 +76,12 @@ class TrackingProbe(ServerProbe, Protocol):
 
     def exchange_artifact(self) -> None:
         """Put an artifact through the server, get it through the server, and delete it."""
+
+    def deleted_experiment(self, name: str) -> str | None:
+        """The id of the experiment of that name, where somebody deleted it."""
+
+    def kept_for_trials(self) -> str:
+        """What stays on the server, since its interface removes no such thing: it is used again each time."""
 
     def detour(self) -> Detour | None:
         """Where clients are sent for the content of an artifact; None where the server hands it out itself."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from copy import deepcopy
 
 import pytest
 
@@ -15,28 +16,67 @@ from tests.canned_servers import API_KEY, PASSWORD, USER, CannedMlflow, CannedZe
 from tests.loopback import Asked, Reply, json_reply, loopback
 
 
-def test_mlflow_is_used_as_its_user_and_keeps_no_run() -> None:
+def mlflow(at: str) -> MlflowServer:
+    return MlflowServer(TrackingAddress(uri=at, user=USER, password=PASSWORD))
+
+
+def test_mlflow_is_used_as_its_user_and_is_the_same_after_each_use() -> None:
     server = CannedMlflow()
     with loopback(server) as at:
-        MlflowServer(TrackingAddress(uri=f"{at}/", user=USER, password=PASSWORD)).use()
-    assert (len(server.metrics), server.runs) == (1, set())
+        mlflow(f"{at}/").use()
+        first = deepcopy((server.experiment, server.runs))
+        for _ in range(3):
+            mlflow(at).use()
+    assert (server.experiment, server.runs) == first
+    assert server.experiment["name"] == f"cv_yolo_probe_{USER}"
+    assert {"key": "mlflow.experiment.isGateway", "value": "true"} in server.experiment["tags"]
+    (run,) = server.runs.values()
+    assert (run["status"], run["tags"]) == ("FINISHED", {})
+    assert [each["value"] for each in run["metrics"].values()] == [1.0]
 
 
-def test_a_scratch_experiment_that_is_there_is_taken() -> None:
-    created: list[str] = []
-    canned = CannedMlflow()
+def test_a_scratch_experiment_of_an_earlier_version_is_taken_and_no_longer_listed() -> None:
+    server = CannedMlflow(experiment={"experiment_id": "3", "lifecycle_stage": "active"})
+    with loopback(server) as at:
+        experiment_id, _ = mlflow(at).scratch_run()
+    assert experiment_id == "3"
+    assert [each["key"] for each in server.experiment["tags"]] == ["mlflow.experiment.isGateway"]
 
-    def known(asked: Asked) -> Reply:
-        created.append(asked.path)
-        if "get-by-name" in asked.path:
-            return json_reply({"experiment": {"experiment_id": "3"}})
-        return canned(asked)
 
-    with loopback(known) as at:
-        server = MlflowServer(TrackingAddress(uri=at, user=USER, password=PASSWORD))
-        with server.scratch_run() as (experiment_id, _):
-            assert experiment_id == "3"
-    assert not [path for path in created if "experiments/create" in path]
+def test_a_scratch_experiment_that_somebody_deleted_is_restored() -> None:
+    server = CannedMlflow(experiment={"experiment_id": "3", "lifecycle_stage": "deleted"})
+    with loopback(server) as at:
+        mlflow(at).use()
+    assert server.experiment["lifecycle_stage"] == "active"
+
+
+def test_what_a_use_that_fails_half_way_has_set_is_removed() -> None:
+    server = CannedMlflow()
+
+    def broken(asked: Asked) -> Reply:
+        return Reply(status=500) if "runs/get" in asked.path else server(asked)
+
+    with loopback(broken) as at, pytest.raises(ServiceUnavailableError, match="was answered 500"):
+        mlflow(at).use()
+    assert [run["tags"] for run in server.runs.values()] == [{}]
+
+
+def test_a_server_that_writes_nothing_is_not_usable() -> None:
+    with (
+        loopback(CannedMlflow(loses_tags=True)) as at,
+        pytest.raises(ServiceUnavailableError, match="a tag came back other than it was set"),
+    ):
+        mlflow(at).use()
+
+
+def test_a_server_that_does_not_remove_what_was_set_is_told() -> None:
+    server = CannedMlflow()
+
+    def keeps(asked: Asked) -> Reply:
+        return Reply(status=500) if "delete-tag" in asked.path else server(asked)
+
+    with loopback(keeps) as at, pytest.raises(ServiceUnavailableError, match="delete-tag was answered 500"):
+        mlflow(at).use()
 
 
 def test_a_wrong_password_is_told_and_not_repeated() -> None:

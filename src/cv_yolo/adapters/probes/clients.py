@@ -27,8 +27,8 @@ class TrackingClient(Protocol):
     """MLflow's REST interface, asked as one user."""
 
     def use(self) -> None: ...
-    def scratch_run(self) -> AbstractContextManager[tuple[str, str]]:
-        """The ids of a scratch experiment and of a run in it."""
+    def scratch_run(self) -> tuple[str, str]:
+        """The ids of a scratch experiment and of its run, which are used again each time."""
 
     def ask(self, method: str, path: str, json: Any = None, *, content: bytes | None = None) -> Answer: ...
 

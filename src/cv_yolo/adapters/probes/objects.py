@@ -19,6 +19,7 @@ from cv_yolo.http import Answer, ask
 from cv_yolo.ports import StoredObject
 
 SCRATCH: Final = ".cv-yolo-probe"
+STALE_AFTER: Final = timedelta(minutes=10)  # a doctor is done after one
 PART: Final = 5 * 2**20  # the smallest that S3 allows for any part but the last
 CRC_OF_NOTHING: Final = "AAAAAA=="
 SERVERS_FAULT: Final = 500
@@ -145,11 +146,32 @@ class S3Probe:
             return refused and self._store.get(self._bucket, key) == b"first"
 
     def clean_up(self) -> int:
-        """Remove what is left in our scratch folder."""
-        left = [each.key for each in self._store.objects(self._bucket, self._folder)]
+        """Remove what is left in our scratch folder, and what trials that were killed left beside it."""
+        with self._store.translated("clean up"), sense(NAME):
+            left, uploads = self._left(), self._uploads()
         for key in left:
             self._store.delete(self._bucket, key)
-        return len(left)
+        for upload in uploads:
+            with self._store.translated("abort a multipart upload"):
+                self._store.client.abort_multipart_upload(Bucket=self._bucket, **upload)
+        return len(left) + len(uploads)
+
+    def _left(self) -> list[str]:
+        pages = self._store.client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{SCRATCH}/")
+        found = [each for page in pages for each in page.get("Contents", ())]
+        return [each["Key"] for each in found if self._is_left(each["Key"], each["LastModified"])]
+
+    def _uploads(self) -> list[dict[str, str]]:
+        try:
+            told = self._store.client.list_multipart_uploads(Bucket=self._bucket, Prefix=f"{SCRATCH}/")
+        except self._store.client.exceptions.ClientError:  # not every server lists them
+            return []
+        found = [each for each in told.get("Uploads", ()) if self._is_left(each["Key"], each["Initiated"])]
+        return [{"Key": each["Key"], "UploadId": each["UploadId"]} for each in found]
+
+    def _is_left(self, key: str, at: datetime) -> bool:
+        """Whether it is ours, or older than any trial that may still be at work."""
+        return bool(key.startswith(self._folder) or datetime.now(UTC) - at > STALE_AFTER)
 
     def _has(self, bucket: str) -> bool:
         try:

@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 from uuid import UUID
@@ -18,6 +18,8 @@ from cv_yolo.errors import ServiceUnavailableError
 
 NAME: Final = "ZenML"
 GUARDED: Final = ("/current-user", "/stacks", "/secrets", "/users", "/service_accounts")
+PROBE_PREFIX: Final = "cv_yolo_probe_"
+STALE_AFTER: Final = timedelta(minutes=10)  # a doctor is done after one
 KEY_PREFIX: Final = "ZENKEY_"
 
 
@@ -90,8 +92,9 @@ class ZenmlProbe:
     def secret_is_readable(self, stored: Callable[[str], bytes]) -> bool:
         """Make a secret, look for its value in what is stored, and delete it."""
         value = secrets.token_hex(16)
-        asked = {"name": f"cv_yolo_probe_{secrets.token_hex(4)}", "values": {"probe": value}}
+        asked = {"name": f"{PROBE_PREFIX}{secrets.token_hex(4)}", "values": {"probe": value}}
         with sense(NAME):
+            self._remove_stale_secrets()
             made = UUID(str(self._server.done("POST", "/secrets", asked)["id"]))
             try:
                 kept = stored(made.hex)
@@ -100,6 +103,14 @@ class ZenmlProbe:
         if not kept:
             raise ServiceUnavailableError("a secret that was made is not in the database")
         return value.encode() in kept + _decoded(kept)
+
+    def _remove_stale_secrets(self) -> None:
+        """Remove the secrets of trials that were killed: those that are older than any trial at work."""
+        for each in self._server.done("GET", f"/secrets?name=startswith:{PROBE_PREFIX}&size=100").get("items", ()):
+            made = datetime.fromisoformat(str(each["body"]["created"]))
+            made = made if made.tzinfo else made.replace(tzinfo=UTC)  # ZenML tells UTC, and does not say so
+            if str(each["name"]).startswith(PROBE_PREFIX) and datetime.now(UTC) - made > STALE_AFTER:
+                self._server.done("DELETE", f"/secrets/{each['id']}")
 
     def components(self, stack: str) -> tuple[str, ...] | None:
         """The names of a stack's components."""

@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -18,6 +19,8 @@ from cv_yolo.ports import Detour
 
 NAME: Final = "MLflow"
 EXPERIMENTS: Final = "/mlflow/experiments/search?max_results=1"
+SEARCH: Final = "/api/2.0/mlflow/experiments/search"
+EXPERIMENT: Final = "/api/2.0/mlflow/experiments/get?experiment_id="
 ARTIFACTS: Final = "/api/2.0/mlflow-artifacts/artifacts"
 PRESIGNED: Final = "/api/2.0/mlflow-artifacts/presigned"
 CAPABILITIES: Final = "/api/3.0/mlflow/server-info"
@@ -96,14 +99,29 @@ class MlflowProbe:
     def exchange_artifact(self) -> None:
         """Put an artifact of a scratch run, get it and delete it."""
         content = f"cv-yolo {secrets.token_hex(16)}"
-        with sense(NAME), self._server.scratch_run() as (experiment_id, run_id):
-            path = f"{ARTIFACTS}/{experiment_id}/{run_id}/artifacts/probe.txt"
+        with self._artifact() as path:
             self._require(self._server.ask("PUT", path, content=content.encode()), "an artifact that was put")
             got = self._server.ask("GET", path)
-            self._require(self._server.ask("DELETE", path), "an artifact to be deleted")
         self._require(got, "an artifact that was asked for")
         if got.body != content:
             raise ServiceUnavailableError("an artifact came back other than it was kept")
+
+    def deleted_experiment(self, name: str) -> str | None:
+        """The id of the experiment of that name, where somebody deleted it."""
+        asked = {"max_results": 1, "view_type": "DELETED_ONLY", "filter": f"name = '{name}'"}
+        answer = self._server.ask("POST", SEARCH, asked)
+        with sense(NAME):
+            self._require(answer, "a search for deleted experiments")
+            found = answer.body.get("experiments", ())
+            return str(found[0]["experiment_id"]) if found else None
+
+    def kept_for_trials(self) -> str:
+        """The experiment in which we try the server."""
+        with sense(NAME):
+            experiment_id, _ = self._server.scratch_run()
+            answer = self._server.ask("GET", f"{EXPERIMENT}{experiment_id}")
+            self._require(answer, "an experiment")
+            return f"experiment {answer.body['experiment']['name']}, with one run"
 
     def detour(self) -> Detour | None:
         """Where clients are sent for the content of an artifact."""
@@ -111,19 +129,27 @@ class MlflowProbe:
         if not (told.ok and isinstance(told.body, dict) and told.body.get("multipart_downloads_enabled")):
             return None
         content = f"cv-yolo {secrets.token_hex(16)}"
-        with sense(NAME), self._server.scratch_run() as (experiment_id, run_id):
-            name = f"{experiment_id}/{run_id}/artifacts/probe.txt"
-            self._require(self._server.ask("PUT", f"{ARTIFACTS}/{name}", content=content.encode()), "an artifact")
-            try:
-                sent = self._server.ask("GET", f"{PRESIGNED}/{name}")
-                self._require(sent, "the address of an artifact")
-                return self._follow(str(sent.body["url"]), content)
-            finally:
-                self._server.ask("DELETE", f"{ARTIFACTS}/{name}")
+        with self._artifact() as path:
+            self._require(self._server.ask("PUT", path, content=content.encode()), "an artifact")
+            sent = self._server.ask("GET", path.replace(ARTIFACTS, PRESIGNED, 1))
+            self._require(sent, "the address of an artifact")
+            return self._follow(str(sent.body["url"]), content)
 
     def takes_detours(self) -> bool:
         """Whether clients in our environment go where the server sends them."""
         return os.environ.get(FOLLOW, "").lower() not in {"false", "0"}
+
+    @contextmanager
+    def _artifact(self) -> Iterator[str]:
+        """The path of an artifact of the scratch run, the same each time; the artifact is deleted at the end."""
+        with sense(NAME):
+            experiment_id, run_id = self._server.scratch_run()
+            path = f"{ARTIFACTS}/{experiment_id}/{run_id}/artifacts/probe.txt"
+            try:
+                yield path
+            finally:
+                gone = self._server.ask("DELETE", path)
+            self._require(gone, "an artifact to be deleted")
 
     def _follow(self, url: str, content: str) -> Detour:
         server = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"

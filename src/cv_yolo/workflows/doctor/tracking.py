@@ -18,6 +18,7 @@ from cv_yolo.workflows.doctor.server import (
 )
 
 TRACKING: Final = "mlflow"
+EXPERIMENT: Final = "cv_yolo_tiny"
 LOGIN_LIMIT_MS: Final = 300
 PROTECT: Final = "start it with `mlflow server --app-name basic-auth`, as `cv-yolo up` does"
 LOGS: Final = f"`cv-yolo logs {TRACKING}`, or the server's own log, tells what went wrong"
@@ -86,6 +87,30 @@ def _use(probe: TrackingProbe) -> tuple[Check, ...]:
             "MLFLOW_S3_ENDPOINT_URL that clients resolve too",
             attempt=lambda: _detour(probe),
         ),
+        Check(
+            name="experiment",
+            expected=f"{EXPERIMENT} can take runs",
+            remedy="`mlflow experiments restore`, or another `experiment:` in the configuration",
+            attempt=lambda: _experiment(probe),
+        ),
+        Check(
+            name="cleaned up",
+            expected="nothing left but what is used again each time",
+            remedy=LOGS,
+            attempt=lambda: Outcome(passed=True, found=f"used again: {probe.kept_for_trials()}"),
+        ),
+    )
+
+
+def _experiment(probe: TrackingProbe) -> Outcome:
+    deleted = probe.deleted_experiment(EXPERIMENT)
+    if deleted is None:
+        return Outcome(passed=True, found="not deleted")
+    restore = f"`mlflow experiments restore --experiment-id {deleted}` with MLFLOW_TRACKING_URI={probe.address}"
+    return Outcome(
+        passed=False,
+        found=f"{EXPERIMENT} was deleted: MLflow keeps its name, and takes no run for it",
+        remedy=f"{restore} restores it with its runs; or name another `experiment:` in the configuration",
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -58,6 +58,20 @@ def test_secrets_in_plain_base64_are_found_and_the_probe_s_own_is_removed() -> N
     found = failures(server, server.database.__getitem__)
     assert list(found) == ["secrets"]
     assert server.database == {}
+
+
+def test_secrets_that_killed_trials_left_are_removed_and_those_of_others_are_not() -> None:
+    now = datetime.now(UTC)
+    old, fresh = (now - timedelta(hours=1)).replace(tzinfo=None).isoformat(), now.isoformat()
+    server = a_zenml(
+        secrets={
+            "left": ("cv_yolo_probe_0123", old),
+            "at-work": ("cv_yolo_probe_4567", fresh),
+            "foreign": ("minio_zenml_secret", old),
+        }
+    )
+    findings(server, server.database.__getitem__)
+    assert set(server.secrets) == {"at-work", "foreign"}
 
 
 def test_a_secret_that_is_not_in_the_database_tells_of_another_database() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.workflows.doctor.examine import examine
 from cv_yolo.workflows.doctor.tracking import tracking_checkup
 from tests.canned_servers import PASSWORD, USER, CannedMlflow
-from tests.loopback import Reply, json_reply, loopback
+from tests.loopback import Asked, Reply, json_reply, loopback
 
 FOLLOW = "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD"
 
@@ -37,8 +38,11 @@ def failures(server: Any, **changes: Any) -> dict[str, Finding]:
 def test_a_sound_server_passes_and_keeps_nothing_of_what_was_tried() -> None:
     server = CannedMlflow(version=installed("mlflow"))
     assert failures(server) == {}
-    assert (server.runs, server.artifacts) == (set(), {})
-    assert server.metrics
+    (run,) = server.runs.values()
+    assert (run["status"], run["tags"], server.artifacts) == ("FINISHED", {}, {})
+    before = deepcopy((server.experiment, server.runs))
+    assert failures(server) == {}
+    assert (server.experiment, server.runs, server.artifacts) == (*before, {})
 
 
 def test_a_server_that_lets_anybody_in() -> None:
@@ -86,7 +90,7 @@ def test_a_server_that_sends_clients_to_a_store_they_cannot_find(monkeypatch: py
     )
     assert f"{FOLLOW}=false" in str(found.remedy)
     assert "signature" not in repr(found)
-    assert (server.artifacts, server.runs) == ({}, set())
+    assert server.artifacts == {}
 
 
 def test_clients_that_ask_the_server_instead_do_not_fail(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +121,35 @@ def test_artifacts_or_metrics_that_come_back_changed() -> None:
     assert failures(CannedMlflow(spoils_metrics=True))["metric"].found.endswith(
         "a metric came back other than it was logged"
     )
+
+
+@pytest.mark.parametrize("broken", ["GET", "DELETE"])
+def test_an_artifact_is_removed_though_the_trial_fails_and_the_next_doctor_removes_what_a_killed_one_left(
+    broken: str,
+) -> None:
+    sound = CannedMlflow()
+
+    def failing(asked: Asked) -> Reply:
+        if asked.path.startswith("/api/2.0/mlflow-artifacts/artifacts/") and asked.method == broken:
+            return Reply(status=500)
+        return sound(asked)
+
+    assert "artifact" in failures(failing)
+    assert len(sound.artifacts) == (1 if broken == "DELETE" else 0)
+    assert failures(sound) == {}
+    assert sound.artifacts == {}
+
+
+def test_an_experiment_that_somebody_deleted_is_told_with_the_command_that_restores_it() -> None:
+    found = failures(CannedMlflow(deleted="cv_yolo_tiny"))
+    assert list(found) == ["experiment"]
+    assert "mlflow experiments restore --experiment-id 4" in str(found["experiment"].remedy)
+
+
+def test_what_stays_on_the_server_is_reported() -> None:
+    with probe_of(CannedMlflow()) as probe:
+        (found,) = [each for each in examine([tracking_checkup(probe)]) if each.name == "cleaned up"]
+    assert found.found == f"used again: experiment cv_yolo_probe_{USER}, with one run"
 
 
 def test_another_server_than_mlflow() -> None:
