@@ -7,6 +7,7 @@
     │   ├── WeightsError                        a weights file that is missing or does not load
     │   └── NotFoundError                       a run or a model version that nobody recorded
     ├── ServiceUnavailableError          3      a service or a network address
+    │   ├── DiskFullError                       a file system that takes nothing more
     │   └── AccessRefusedError                  a user, a password or a key that it does not accept
     ├── PolicyRefusedError               4      the policy said no
     │   └── PromotionConflictError              another promotion was faster
@@ -61,6 +62,10 @@ class ServiceUnavailableError(CvYoloError):
     """A service or network address does not answer."""
 
     exit_code = 3
+
+
+class DiskFullError(ServiceUnavailableError):
+    """A file system takes nothing more: ours, or that of a server."""
 
 
 class AccessRefusedError(ServiceUnavailableError):

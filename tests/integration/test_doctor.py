@@ -86,7 +86,7 @@ def test_a_doctor_that_is_stopped_leaves_nothing_that_the_next_one_does_not_use_
     child = subprocess.Popen([*CLI, "doctor"], cwd=local_stack.settings.root, env=local_stack.environment)
     time.sleep(after_s)
     child.send_signal(signal.SIGINT)
-    assert child.wait(60) in {0, 3, 130}
+    assert child.wait(60) in {0, 3, 130, -signal.SIGINT}  # the last one: it was still importing
     doctor(local_stack, code=0 if has_stack(local_stack) else 3)
     assert traces(local_stack) == before
 

@@ -13,6 +13,7 @@ EXIT_CODES = {
     errors.NotFoundError: 2,
     errors.ServiceUnavailableError: 3,
     errors.AccessRefusedError: 3,
+    errors.DiskFullError: 3,
     errors.PolicyRefusedError: 4,
     errors.PromotionConflictError: 4,
     errors.LogGrewError: 4,

@@ -7,7 +7,6 @@ its standard input closes, so that it does not outlive a supervisor that was kil
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter
 
 from cv_yolo import errors
+from cv_yolo.disk import room_at
 from cv_yolo.domain.annotations import Detections
 from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.files import write_whole
@@ -38,7 +38,6 @@ from cv_yolo.ports import (
 POLL_S: Final = 0.1
 GRACE_S: Final = 3.0  # a command that is stopped ends within ten seconds, its records included
 LOG_TAIL_LINES: Final = 15
-LITTLE_ROOM_BYTES: Final = 20_000_000  # a file of weights, twice or thrice
 ORPHAN_EXIT_CODE: Final = 113
 Request = Annotated[TrainingRequest | PredictionRequest | InspectionRequest, Field(union_mode="left_to_right")]
 
@@ -197,8 +196,8 @@ def _raise_for_outcome(folder: Path, exit_code: int, died: type[errors.CvYoloErr
 
 def _full(folder: Path) -> str:
     """What there is to say where a child may have failed for want of room, though it could not write so itself."""
-    free = shutil.disk_usage(folder).free
-    return f"; the disk is full: {free / 1e6:.1f} MB are free at {folder}" if free < LITTLE_ROOM_BYTES else ""
+    room = room_at(folder)
+    return f"; the disk is full: {room.sentence}" if room.full else ""
 
 
 def _log_hint(log: Path) -> str:

@@ -48,6 +48,7 @@ def doctor(services: tuple[str, ...], as_json: bool, patience_s: float) -> int:
     from cv_yolo.bootstrap import Bootstrap
     from cv_yolo.cli.findings import print_findings
     from cv_yolo.cli.tables import console
+    from cv_yolo.disk import room_at, what_to_free
     from cv_yolo.domain.health import healthy
     from cv_yolo.workflows.doctor.checkups import checkups
     from cv_yolo.workflows.doctor.examine import examine
@@ -56,11 +57,15 @@ def doctor(services: tuple[str, ...], as_json: bool, patience_s: float) -> int:
     probes = parts.probes(patience_s=patience_s)
     servers = _servers(parts, probes)
     findings = examine(checkups(servers, probes, stack=parts.settings.stack, wanted=services))
-    well = healthy(findings)
+    room = room_at(parts.settings.home)
+    well = healthy(findings) and not room.full
     if as_json:
         click.echo(json.dumps({"healthy": well, "findings": [asdict(each) for each in findings]}, indent=1))
     else:
         print_findings(console(), findings)
+    if room.full:  # whatever else failed, this comes first
+        click.secho(f"The disk is full: {room.sentence}.", err=True, fg="red")
+        click.echo(f"hint: {what_to_free(parts.settings.home)}", err=True)
     return 0 if well else UNHEALTHY
 
 

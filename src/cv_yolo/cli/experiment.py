@@ -14,6 +14,7 @@ from cv_yolo.cli.outcome import accept_option, print_decision, require_promotion
 from cv_yolo.cli.progress import following
 from cv_yolo.cli.stopping import stopping
 from cv_yolo.config import ExperimentConfig, load_experiment, parse_override
+from cv_yolo.disk import require_room
 from cv_yolo.errors import ConfigError
 
 EPILOGUE: Final = """
@@ -111,6 +112,7 @@ def _run(request: Request) -> int:
     config = load_experiment(request.config, request.overrides)
     _require_one_run(request, config)
     parts = Bootstrap()
+    require_room(parts.home, home=parts.home)
     with stopping(parts.stop):
         return _carry_out(request, config, parts)
 

@@ -1,6 +1,5 @@
 """`cv-yolo`: the group of commands, and the one place where an error becomes an exit code."""
 
-import errno
 import importlib
 import os
 import sys
@@ -11,7 +10,16 @@ import click
 
 from cv_yolo import __version__
 from cv_yolo.cli.stopping import INTERRUPTED, leave_at_once, leave_without_waiting, terminable
-from cv_yolo.errors import CvYoloError, ServiceUnavailableError, StoppedError
+from cv_yolo.disk import explained, says_full
+from cv_yolo.errors import (
+    CvYoloError,
+    DiskFullError,
+    InputError,
+    PolicyRefusedError,
+    ServiceUnavailableError,
+    StoppedError,
+    one_line,
+)
 
 COMMANDS: Final = {  # name -> module, imported only when the command is asked for
     "baseline": "experiment",
@@ -68,8 +76,8 @@ SUMMARIES: Final = {
     "ui": "Open MLflow's and ZenML's own pages on this project's records.",
 }
 
-FULL: Final = {errno.ENOSPC, errno.EDQUOT}
-MAKE_ROOM: Final = "make room on that disk; then the same command goes on: what is trained is not trained again"
+FULL: Final = "the disk is full"
+NOT_OF_THE_DISK: Final = (InputError, PolicyRefusedError, StoppedError)
 
 HELP = """From a folder of labelled images to a detector whose promotion you can defend.
 
@@ -137,12 +145,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except CvYoloError as error:
         return _report(error)
-    except OSError as error:
-        if error.errno not in FULL:
+    except Exception as error:  # of whichever library wrote last
+        if not says_full(error):
             raise
-        place = error.filename2 or error.filename or "the disk"
-        full = f"{place}: the disk is full ({os.strerror(error.errno)})"
-        return _report(ServiceUnavailableError(full, hint=MAKE_ROOM))
+        return _report(DiskFullError(_reason(error)))
     except SystemExit as error:
         if not isinstance(error.__context__, BrokenPipeError):
             raise
@@ -161,7 +167,26 @@ def main() -> None:
 
 
 def _report(error: CvYoloError) -> int:
-    click.secho(f"error: {error.message}", err=True, fg="red")
-    if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+    """Print what went wrong and what to do; where a disk is full, that comes first: nothing else helps."""
+    full = None if isinstance(error, NOT_OF_THE_DISK) or error.message.startswith(FULL) else _explained(error)
+    click.secho(f"error: {(full or error).message}", err=True, fg="red")
+    hint = full.hint if full else error.hint
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
     return error.exit_code
+
+
+def _explained(error: CvYoloError) -> DiskFullError | None:
+    from cv_yolo.settings import Settings
+
+    try:
+        settings = Settings()
+        return explained(error, places=(settings.home, settings.root), home=settings.home)
+    except (CvYoloError, ValueError, OSError):  # settings that cannot be read are the error that is being reported
+        return None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{error.filename2 or error.filename or 'the disk'}: {os.strerror(error.errno)}"
+    return one_line(error)

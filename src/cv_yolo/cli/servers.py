@@ -93,18 +93,20 @@ def down() -> None:
 @click.command(epilog="\b\nExamples:\n  cv-yolo status\n  cv-yolo status --json | jq .services")
 @as_json_option
 def status(as_json: bool) -> int:
-    """How the servers fare: exit code 0 if all are usable and answer, 3 if not."""
+    """How the servers fare: exit code 0 if all are usable and answer, 3 if not, or if the disk under them is full."""
     from cv_yolo.cli.server_tables import figures_of, servers_table
     from cv_yolo.cli.tables import console
+    from cv_yolo.disk import room_at, what_to_free
     from cv_yolo.services.answering import silent
     from cv_yolo.services.stack_folder import folder_of
     from cv_yolo.settings import Settings
 
-    state = _control().running()
-    hung = silent(state.services) if state else frozenset()
-    figures = figures_of(state, folder_of(Settings()), silent=hung) if state else []
+    settings, state = Settings(), _control().running()
+    hung, room = silent(state.services) if state else frozenset(), room_at(settings.home)
+    figures = figures_of(state, folder_of(settings), silent=hung) if state else []
     if as_json:
-        click.echo(json.dumps({"up": state is not None, "services": figures}, indent=1))
+        disk = {"mount": str(room.mount), "free_bytes": room.free_bytes, "full": room.full}
+        click.echo(json.dumps({"up": state is not None, "disk": disk, "services": figures}, indent=1))
     elif state is None:
         click.echo("The servers are not up. `cv-yolo up` starts them.")
     else:
@@ -113,7 +115,10 @@ def status(as_json: bool) -> int:
         if each["hung"]:
             ours = "`cv-yolo restart {name}` starts it anew, `cv-yolo logs {name}` tells what it wrote last."
             click.echo((ours if each["pid"] else "`cv-yolo doctor {name}` tells more of it.").format(**each), err=True)
-    return 0 if state is not None and state.ready and not hung else NOT_READY
+    if room.full:
+        click.secho(f"The disk is full: {room.sentence}.", err=True, fg="red")
+        click.echo(f"hint: {what_to_free(settings.home)}", err=True)
+    return 0 if state is not None and state.ready and not hung and not room.full else NOT_READY
 
 
 @click.command(epilog="\b\nExamples:\n  cv-yolo logs mlflow\n  cv-yolo logs zenml -n 20 -f")

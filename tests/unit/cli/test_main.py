@@ -191,8 +191,8 @@ def test_a_full_disk_is_told_with_its_place(
     failing(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), place))
     assert run(["runs"]) == 3
     told = capsys.readouterr().err
-    assert f"error: {place or 'the disk'}: the disk is full (No space left on device)" in told
-    assert "make room" in told
+    assert f"error: the disk is full: {place or 'the disk'}: No space left on device" in told
+    assert "free some space" in told
 
 
 def test_other_trouble_with_a_disk_is_not_hidden(failing: object) -> None:

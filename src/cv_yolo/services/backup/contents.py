@@ -1,6 +1,5 @@
 """The folder of a backup: `content/` holds each content once, named by its hash; `backup.json` says what is whose."""
 
-import errno
 import hashlib
 import os
 import secrets
@@ -10,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from cv_yolo.disk import room_at, says_full
 from cv_yolo.domain.inventory import Inventory, Kept, read_inventory
-from cv_yolo.errors import InputError, NotFoundError, ServiceUnavailableError
+from cv_yolo.errors import DiskFullError, InputError, NotFoundError, ServiceUnavailableError
 from cv_yolo.files import private_folder, sha256_of, write_secret
 from cv_yolo.services.backup.progress import Progress, Report
 
@@ -99,11 +99,10 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        reason = "the disk is full" if full else error.strerror or str(error)
-        raise ServiceUnavailableError(
-            f"{error.filename or folder}: {reason}", hint="make room, or take a folder on another disk"
-        ) from error
+        place, hint = error.filename or folder, "make room, or take a folder on another disk"
+        if says_full(error):
+            raise DiskFullError(f"{place}: the disk is full: {room_at(folder).sentence}", hint=hint) from error
+        raise ServiceUnavailableError(f"{place}: {error.strerror or error}", hint=hint) from error
 
 
 def _faults(backup: Path, inventory: Inventory, report: Report) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from cv_yolo.disk import LITTLE_ROOM_BYTES, in_words
 from cv_yolo.domain.health import Outcome
 from cv_yolo.ports import MachineProbe
 from cv_yolo.workflows.doctor.examine import Check, Checkup
@@ -59,6 +60,8 @@ def _record(probe: MachineProbe, name: str, path: Path) -> Check:
 
 
 def _disk(free_bytes: int) -> Outcome:
+    if free_bytes < LITTLE_ROOM_BYTES:
+        return Outcome(passed=False, found=f"full: {in_words(free_bytes)} free")
     return Outcome(passed=free_bytes >= NEEDED_GB * BYTES_PER_GB, found=f"{free_bytes / BYTES_PER_GB:.1f} GB free")
 
 
