@@ -10,6 +10,7 @@ import pytest
 
 from cv_yolo.adapters.dvc_store import DvcStore
 from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.cli.main import run
 from cv_yolo.errors import DatasetError
 from cv_yolo.settings import Settings
 
@@ -233,9 +234,25 @@ def test_a_stage_that_works_in_another_folder_makes_what_lies_there(project_root
 
 def test_a_stage_is_told_no_key(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CV_YOLO_SERVER_API_KEY", "hidden-word")
-    monkeypatch.setenv("CV_YOLO_SERVER_URL", "http://127.0.0.1:1")
     (project_root / "dvc.yaml").write_text(
         "stages:\n  spy:\n    cmd: mkdir data && env > data/spied\n    outs:\n      - data/spied\n", encoding="utf-8"
     )
     assert Bootstrap(Settings(root=project_root)).dvc.make(project_root / "data" / "spied")
     assert "hidden-word" not in (project_root / "data" / "spied").read_text(encoding="utf-8")
+
+
+def test_the_commands_push_and_pull_say_what_they_did(
+    project_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project_root)
+    monkeypatch.setenv("CV_YOLO_ROOT", str(project_root))
+    data = Path("data/made")
+    assert run(["data", "push", str(data)]) == 2
+    assert "DVC has recorded no revision of it" in capsys.readouterr().err
+    assert store_of(project_root).make(project_root / data)
+    assert run(["data", "push", str(data)]) == 0
+    assert capsys.readouterr().out == "data/made: its recorded revision is on the remote.\n"
+    shutil.rmtree(data)
+    assert run(["data", "pull", str(data)]) == 0
+    assert capsys.readouterr().out == "data/made: its recorded revision is here.\n"
+    assert (data / "data.yaml").is_file()
