@@ -2,6 +2,7 @@
 
 import os
 import stat
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -291,3 +292,33 @@ try:
 except OSError:
     print("shut out")
 """
+
+
+def access_list(*, other_user: int) -> bytes:
+    """A POSIX access list, as Linux keeps it, that gives one more user all rights."""
+    user_obj, user, group_obj, mask, other, nobody_particular = 0x01, 0x02, 0x04, 0x10, 0x20, 0xFFFFFFFF
+    entries = (
+        (user_obj, 7, nobody_particular),
+        (user, 7, other_user),
+        (group_obj, 7, nobody_particular),
+        (mask, 7, nobody_particular),
+        (other, 7, nobody_particular),
+    )
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["access", "default"])
+def test_an_access_list_gives_nobody_a_way_in(shared: Path, kind: str) -> None:
+    home = shared / "home"
+    place = shared if kind == "default" else home
+    home.mkdir(exist_ok=True)
+    try:
+        os.setxattr(place, f"system.posix_acl_{kind}", access_list(other_user=NUMBER))
+    except (AttributeError, OSError) as error:
+        pytest.skip(f"no access lists here: {error}")
+    if kind == "default":
+        home.rmdir()
+    list(keep_private(home))
+    (home / "inside").write_text(CONTENT, encoding="utf-8")
+    assert reached_by_other_user(home) == []
