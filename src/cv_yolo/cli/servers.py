@@ -93,8 +93,12 @@ def down() -> None:
 @click.command(epilog="\b\nExamples:\n  cv-yolo status\n  cv-yolo status --json | jq .services")
 @as_json_option
 def status(as_json: bool) -> int:
-    """How the servers fare: exit code 0 if all are usable and answer, 3 if not, or if the disk under them is full."""
-    from cv_yolo.cli.server_tables import figures_of, servers_table
+    """How the servers fare: exit code 0 if all are usable and answer, 3 if not, or if the disk under them is full.
+
+    A ready server is healthy; failing, where it answers with errors; busy, where it works and does not get to us; or
+    hung. One that stays hung is restarted. One that crashed or hung five times in a row is given up for ten minutes.
+    """
+    from cv_yolo.cli.server_tables import figures_of, servers_table, telling
     from cv_yolo.cli.tables import console
     from cv_yolo.disk import room_at, what_to_free
     from cv_yolo.services.answering import silent
@@ -111,14 +115,13 @@ def status(as_json: bool) -> int:
         click.echo("The servers are not up. `cv-yolo up` starts them.")
     else:
         console().print(servers_table(figures))
-    for each in figures:
-        if each["hung"]:
-            ours = "`cv-yolo restart {name}` starts it anew, `cv-yolo logs {name}` tells what it wrote last."
-            click.echo((ours if each["pid"] else "`cv-yolo doctor {name}` tells more of it.").format(**each), err=True)
+    for line in telling(figures):
+        click.echo(line, err=True)
     if room.full:
         click.secho(f"The disk is full: {room.sentence}.", err=True, fg="red")
         click.echo(f"hint: {what_to_free(settings.home)}", err=True)
-    return 0 if state is not None and state.ready and not hung and not room.full else NOT_READY
+    usable = state is not None and state.ready and not any(each["hung"] or each["failing"] for each in figures)
+    return 0 if usable and not room.full else NOT_READY
 
 
 @click.command(epilog="\b\nExamples:\n  cv-yolo logs mlflow\n  cv-yolo logs zenml -n 20 -f")

@@ -31,13 +31,20 @@ def database(stack: LocalStack, parts: "Bootstrap") -> Service | None:
     host, port = stack.choice.database_place
     url = f"mysql://{host}:{port}"
     if kind is DatabaseKind.EXTERNAL:
-        return Service(name=NAME, title="database (external)", url=url, use=lambda: _make_and_use(stack, parts))
+        return Service(
+            name=NAME,
+            title="database (external)",
+            url=url,
+            use=lambda: _make_and_use(stack, parts),
+            probe=lambda: _read(stack, parts),
+        )
     program = required(find_mariadb(), "mariadbd", INSTALL)
     return Service(
         name=NAME,
         title="database (MariaDB)",
         url=url,
         use=lambda: _use(stack, parts),
+        probe=lambda: _read(stack, parts),
         prepare=lambda: _prepare(stack),
         command=_command(program, stack),
         environment=_environment(stack),
@@ -49,6 +56,11 @@ def database(stack: LocalStack, parts: "Bootstrap") -> Service | None:
 def _use(stack: LocalStack, parts: "Bootstrap") -> None:
     for name in DATABASES:
         parts.sql_database(_address(stack, name)).use()
+
+
+def _read(stack: LocalStack, parts: "Bootstrap") -> None:
+    for name in DATABASES:
+        parts.sql_database(_address(stack, name)).version()
 
 
 def _make_and_use(stack: LocalStack, parts: "Bootstrap") -> None:

@@ -29,6 +29,7 @@ def mlflow_server(stack: LocalStack, parts: "Bootstrap", *, needs: tuple[str, ..
         title="MLflow",
         url=stack.tracking.uri,
         use=lambda: parts.tracking_server(stack.tracking).use(),
+        probe=lambda: parts.tracking_server(stack.tracking).read(),
         prepare=lambda: _prepare(stack),
         command=(
             *(sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1"),

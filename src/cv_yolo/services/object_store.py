@@ -26,8 +26,12 @@ def object_store(stack: LocalStack, parts: "Bootstrap") -> Service:
             store.make_bucket(bucket)
         store.use(BUCKETS[0])
 
+    def probe() -> None:
+        held.buckets()
+
+    held = parts.object_store(stack.objects)  # its client takes a while to make
     kind, url = stack.choice.store, stack.objects.endpoint_url or "Amazon S3"
-    service = Service(name=NAME, title=f"object store ({kind})", url=url, use=use)
+    service = Service(name=NAME, title=f"object store ({kind})", url=url, use=use, probe=probe)
     if kind is StoreKind.EXTERNAL:
         return service
     folder = stack.folder.data(NAME)

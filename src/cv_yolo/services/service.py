@@ -19,7 +19,8 @@ def nothing() -> None:
 class Service:
     """One server. Without a `command` somebody else runs it, and we only look after its use.
 
-    `prepare` is called before each start; `use` raises `CvYoloError` until the server does what we need of it.
+    `prepare` is called before each start; `use` raises `CvYoloError` until the server does what we need of it. `probe`
+    does so afterwards, again and again: a use that leaves nothing behind.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Service:
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     prepare: Callable[[], None] = nothing
+    probe: Callable[[], None] | None = None
     needs: tuple[str, ...] = ()
     ports: Mapping[str, int] = field(default_factory=dict)
     ready_within_s: float = 180.0

@@ -29,7 +29,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceState:
-    """One service. `pid` is its process; somebody else's service has none."""
+    """One service. `pid` is its process; somebody else's service has none.
+
+    `health` is how a ready one stands since `health_since`; `next_attempt_at` is when one that was given up is tried
+    again. Times are ISO 8601, in UTC.
+    """
 
     name: str
     title: str
@@ -40,6 +44,9 @@ class ServiceState:
     restarts: int = 0
     ready_after_s: float | None = None
     note: str = ""
+    health: str = ""
+    health_since: str = ""
+    next_attempt_at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +98,9 @@ class Board:
             self._state = replace(self._state, services=services)
             self._write()
             now = self._of(name)
-        if (before.status, before.note) != (now.status, now.note):
-            log_line(f"{name} {now.status}{f': {now.note}' if now.note else ''}")
+        if (before.status, before.health, before.note) != (now.status, now.health, now.note):
+            health = f" ({now.health})" if now.health else ""
+            log_line(f"{name} {now.status}{health}{f': {now.note}' if now.note else ''}")
 
     def of(self, name: str) -> ServiceState:
         """What is known of a service."""

@@ -1,9 +1,13 @@
 """ZenML's server of a local stack."""
 
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo.ports import PipelineServer
 from cv_yolo.services.local_stack import ZENML_DATABASE, LocalStack
 from cv_yolo.services.service import Service, clean_environment
 
@@ -21,6 +25,7 @@ def zenml_server(stack: LocalStack, parts: "Bootstrap", *, needs: tuple[str, ...
         title="ZenML",
         url=stack.pipelines.url,
         use=lambda: parts.pipeline_server(stack.pipelines).use(),
+        probe=_probe(stack, parts),
         prepare=lambda: folder.mkdir(parents=True, exist_ok=True),
         command=(
             *(sys.executable, "-m", "uvicorn", "zenml.zen_server.zen_server_api:app"),
@@ -31,6 +36,23 @@ def zenml_server(stack: LocalStack, parts: "Bootstrap", *, needs: tuple[str, ...
         needs=needs,
         ports={"zenml": port},
     )
+
+
+def _probe(stack: LocalStack, parts: "Bootstrap") -> Callable[[], None]:
+    """Ask who we are, with the login of the last time: a new one costs the server a password's hash."""
+    held: list[PipelineServer] = []
+
+    def probe() -> None:
+        if held:
+            with suppress(ServiceUnavailableError):  # the login may have run out
+                held[-1].use()
+                return
+            held.clear()
+        server = parts.pipeline_server(stack.pipelines)
+        server.use()
+        held.append(server)
+
+    return probe
 
 
 def _environment(stack: LocalStack) -> dict[str, str]:

@@ -16,7 +16,8 @@ from rich.console import Console
 from cv_yolo.cli import server_progress
 from cv_yolo.cli.main import run
 from cv_yolo.cli.server_progress import showing
-from cv_yolo.cli.server_tables import figures_of, servers_table
+from cv_yolo.cli.server_tables import clock_text, figures_of, servers_table
+from cv_yolo.domain.liveness import Health
 from cv_yolo.services.local_stack import LocalStack, read_stack
 from cv_yolo.services.processes import mark
 from cv_yolo.services.stack_choice import DatabaseKind, Wish
@@ -26,6 +27,7 @@ from cv_yolo.settings import Settings
 from tests.loopback import Reply, loopback
 from tests.unit.services.small import SLEEP, a_service
 
+SINCE = "2026-03-04T12:00:05+00:00"
 STORE = ServiceState(name="store", title="object store (rclone)", url="http://127.0.0.1:9000")
 ZENML = ServiceState(name="zenml", title="ZenML", url="http://127.0.0.1:8080")
 
@@ -60,6 +62,59 @@ def a_board(stack: LocalStack, pid: int, url: str, **statuses: Status) -> None:
     board = Board(stack.folder.state, services, pid=pid)
     for name, status in statuses.items():
         board.tell(name, status=status, pid=pid)
+
+
+def told_of(stack: LocalStack, capsys: pytest.CaptureFixture[str], code: int, **changes: object) -> tuple[str, str]:
+    """What `status` says of a store of which that is known, on standard output and error."""
+    board = Board(stack.folder.state, [replace(a_service(name="store"), url="Amazon S3")], pid=int(str(changes["pid"])))
+    board.tell("store", **({"status": Status.READY} | changes))
+    assert run(["status"]) == code
+    out, err = capsys.readouterr()
+    return " ".join(out.split()), err
+
+
+def test_a_server_that_is_busy_is_told_and_usable(
+    stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy = {"health": Health.BUSY, "health_since": SINCE, "note": "not usable within 10 s"}
+    out, err = told_of(stack, capsys, 0, pid=at_work, **busy)
+    assert f"ready (busy since {clock_text(SINCE)}: not usable within 10 s)" in out
+    assert err == ""
+
+
+def test_a_server_that_answers_with_errors_is_told_and_not_usable(
+    stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing = {"health": Health.FAILING, "health_since": SINCE, "note": "answered 500"}
+    out, err = told_of(stack, capsys, 3, pid=at_work, **failing)
+    assert f"ready (failing since {clock_text(SINCE)}: answered 500)" in out
+    assert "`cv-yolo doctor store` tells more of it" in err
+
+
+def test_a_server_that_is_hung_is_told_with_what_becomes_of_it(
+    stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, err = told_of(stack, capsys, 3, pid=at_work, health=Health.HUNG, health_since=SINCE)
+    assert "ready (does not answer)" in out
+    assert f"store is hung since {clock_text(SINCE)}, and is restarted when it stays so" in err
+
+
+def test_a_server_that_was_given_up_is_told_with_the_next_attempt(
+    stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given_up = {"status": Status.FAILED, "note": "hung for 40 s", "next_attempt_at": SINCE}
+    out, err = told_of(stack, capsys, 3, pid=at_work, **given_up)
+    assert "failed (hung for 40 s)" in out
+    assert f"the next attempt is at {clock_text(SINCE)}, or now with `cv-yolo restart store`" in err
+
+
+def test_machines_are_told_the_same(stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]) -> None:
+    board = Board(stack.folder.state, [replace(a_service(name="store"), url="Amazon S3")], pid=at_work)
+    board.tell("store", status=Status.READY, pid=at_work, health=Health.HUNG, health_since=SINCE)
+    assert run(["status", "--json"]) == 3
+    (told,) = json.loads(capsys.readouterr().out)["services"]
+    assert (told["health"], told["health_since"], told["hung"]) == ("hung", SINCE, True)
+    assert told["next_attempt_at"] is None
 
 
 def written(table: object) -> str:
