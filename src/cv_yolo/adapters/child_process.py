@@ -36,7 +36,7 @@ from cv_yolo.ports import (
 )
 
 POLL_S: Final = 0.1
-GRACE_S: Final = 3.0  # a command that is stopped ends within ten seconds, its records included
+GRACE_S: Final = 2.0  # a command that is stopped ends within ten seconds, its records included
 LOG_TAIL_LINES: Final = 15
 ORPHAN_EXIT_CODE: Final = 113
 Request = Annotated[TrainingRequest | PredictionRequest | InspectionRequest, Field(union_mode="left_to_right")]

@@ -28,30 +28,35 @@ class ServerParts:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    @property
+    def patience_for_an_answer_s(self) -> float:
+        """How long one small answer may take; two attempts stay within the limit."""
+        return min(10.0, self.settings.answer_limit_s / 2)
+
     def stack_registry(self, server: PipelineServerAddress) -> StackRegistry:
         """The stacks on ZenML's server."""
         from cv_yolo.adapters.zenml_server import ZenmlServer
         from cv_yolo.adapters.zenml_stack import ZenmlStack
 
-        return ZenmlStack(ZenmlServer(server))
+        return ZenmlStack(ZenmlServer(server, patience_s=self.patience_for_an_answer_s))
 
     def pipeline_server(self, address: PipelineServerAddress) -> "ZenmlServer":
         """ZenML's server at an address."""
         from cv_yolo.adapters.zenml_server import ZenmlServer
 
-        return ZenmlServer(address)
+        return ZenmlServer(address, patience_s=self.patience_for_an_answer_s)
 
     def tracking_server(self, address: TrackingAddress) -> "MlflowServer":
         """MLflow's server at an address."""
         from cv_yolo.adapters.mlflow_server import MlflowServer
 
-        return MlflowServer(address)
+        return MlflowServer(address, patience_s=self.patience_for_an_answer_s)
 
     def object_store(self, address: ObjectStoreAddress) -> "S3Store":
         """The object store at an address."""
         from cv_yolo.adapters.s3_store import S3Store
 
-        return S3Store(address)
+        return S3Store(address, patience_s=self.patience_for_an_answer_s)
 
     def sql_database(self, address: DatabaseAddress) -> "SqlDatabase":
         """A database at an address."""

@@ -17,7 +17,7 @@ import click
 
 from cv_yolo.errors import CvYoloError, StoppedError
 
-GONE_WITHIN_S: Final = 8.0  # children have 3 s to end, records 4 s to be made; the rest is for a busy machine
+GONE_WITHIN_S: Final = 6.0  # children have 2 s, records 3.5 s; ten seconds in all leave room on a busy machine
 TERMINATION: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 INTERRUPTED: Final = threading.Event()  # this process was asked to end
 AGAIN: Final = "Stopping: ending what runs, keeping what is done … (again: at once)"

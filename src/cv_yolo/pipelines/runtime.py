@@ -86,7 +86,8 @@ def step_logs() -> Iterator[None]:
     try:
         yield
     finally:
-        if isinstance(store, OtelLogStore) and store._provider is not None:  # noqa: SLF001 - `provider` raises there
+        stopped = parts().stop.is_set()  # the process leaves without waiting for anything
+        if not stopped and isinstance(store, OtelLogStore) and store._provider is not None:  # noqa: SLF001 - `provider` raises there
             store.provider.shutdown()  # waits for its exporter 30 s at most, where `deactivate` alone waits for ever
             store.deactivate()
 

@@ -14,7 +14,7 @@ from cv_yolo.errors import ServiceUnavailableError
 
 POLL_S: Final = 0.1
 ANSWER_LIMIT_S: Final = 20.0
-CLOSING_S: Final = 4.0  # after a stop: time to record it on servers that answer
+CLOSING_S: Final = 3.5  # after a stop: time to record it on servers that answer
 UP_HINT: Final = "is it up? `cv-yolo status` shows the local servers, `cv-yolo doctor` tries all of them"
 
 Answer = TypeVar("Answer")

@@ -111,6 +111,7 @@ def test_a_server_that_was_given_up_is_told_with_the_next_attempt(
 def test_machines_are_told_the_same(stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]) -> None:
     board = Board(stack.folder.state, [replace(a_service(name="store"), url="Amazon S3")], pid=at_work)
     board.tell("store", status=Status.READY, pid=at_work, health=Health.HUNG, health_since=SINCE)
+    capsys.readouterr()  # the supervisor's log
     assert run(["status", "--json"]) == 3
     (told,) = json.loads(capsys.readouterr().out)["services"]
     assert (told["health"], told["health_since"], told["hung"]) == ("hung", SINCE, True)
