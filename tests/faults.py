@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import psutil
 import pytest
 
 from cv_yolo.adapters.mlflow_server import API, MlflowServer
@@ -60,6 +61,23 @@ def killed(stack: RunningStack, *names: str) -> Iterator[None]:
         _wait_for(back, what=f"the return of {', '.join(names)}")
 
 
+@contextmanager
+def suspended(stack: RunningStack, *names: str) -> Iterator[None]:
+    """These servers take connections, and answer nothing, until the block ends; their supervisor does not see it."""
+    state = _state(stack)
+    groups = [pid for name in names if (pid := _service(state, name).pid) is not None]
+    os.kill(state.pid, signal.SIGSTOP)
+    for group in groups:
+        os.killpg(group, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for group in groups:
+            os.killpg(group, signal.SIGCONT)
+        os.kill(state.pid, signal.SIGCONT)
+        _wait_for(lambda: _state(stack).ready, what=f"the return of {', '.join(names)}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How a command ended, and what the journal of its pipeline run tells."""
@@ -102,6 +120,15 @@ class AtWork:
         """End it at once, without a word."""
         self.process.kill()
         self.process.wait()
+
+    def interrupted(self) -> tuple[float, list[int]]:
+        """Ctrl-C: how long the command took to be gone, in seconds, and which of its children are left."""
+        children, began = psutil.Process(self.process.pid).children(recursive=True), time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(PATIENCE_S)
+        took_s = time.monotonic() - began
+        _, left = psutil.wait_procs(children, timeout=5)
+        return took_s, [each.pid for each in left]
 
     def ended(self) -> Ended:
         """Its outcome, once it has ended."""

@@ -1,5 +1,6 @@
 """Servers that die while a detector is trained: nothing is lost, nothing is trained twice, all is told."""
 
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import pytest
 
 from cv_yolo.adapters.s3_store import S3Store
 from cv_yolo.domain.addresses import ARTIFACTS_BUCKET
-from tests.faults import Clone, Ended, connected_clone, grid_of, killed
+from tests.faults import Clone, Ended, connected_clone, grid_of, killed, suspended
 from tests.servers import RunningStack, cv_yolo
 
 pytestmark = pytest.mark.slow
@@ -109,6 +110,36 @@ def test_a_server_that_stays_away_stops_the_grid_with_its_name_and_the_same_comm
     (run,) = clone.tracked("e3_s64", seed=seed)
     assert (run.status, clone.steps(run.run_id)) == ("FINISHED", [1, 2, 3])
     assert clone.waiting() == []
+
+
+PHASES = {
+    "while it trains": {"kind": "epoch", "run": "e2_s64"},
+    "while it evaluates": {"kind": "evaluating", "run": "e2_s64"},
+    "while it decides": {"kind": "note", "text": "comparing the runs"},
+}
+GONE_WITHIN_S = 10  # on a machine of our own; other work on it may take as long again
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_ctrl_c_ends_a_grid_whose_servers_are_all_hung_and_the_same_command_goes_on(
+    phase: str, clone: Clone, faulty_stack: RunningStack
+) -> None:
+    servers = ("mlflow", "store", "zenml") + (("database",) if faulty_stack.database else ())
+    seed = 20 + list(PHASES).index(phase)
+    command = grid_of(2, seed=seed)
+    with clone.at_work(*command) as work:
+        work.wait_until(phase, **PHASES[phase])
+        with suspended(faulty_stack, *servers):
+            time.sleep(2)  # until it waits for one of them
+            took_s, left = work.interrupted()
+            stopped = work.ended()
+    assert (stopped.exit_code, left) == (130, []), stopped.err
+    assert took_s < 2 * GONE_WITHIN_S
+    again = clone.run(*command)
+    assert again.exit_code in {0, 4}, again.err
+    assert again.trained == ([] if phase != "while it trains" else ["e2_s64"])
+    assert {run.status for run in clone.tracked("e2_s64", seed=seed)} <= {"FINISHED", "KILLED", "FAILED"}
+    assert set(clone.pipeline_runs()[:2]) <= {"completed", "stopped", "failed"}, "none is running for ever"
 
 
 def test_one_of_them_was_the_database(story: Story, faulty_stack: RunningStack) -> None:

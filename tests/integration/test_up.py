@@ -75,6 +75,11 @@ class Started:
     def pids(self) -> dict[str, int | None]:
         return {service.name: service.pid for service in self.state.services}
 
+    def health(self, name: str) -> str:
+        found = self.state.of(name)
+        assert found is not None
+        return found.health
+
     def status(self, *, code: int | None = 0) -> dict[str, dict[str, Any]]:
         services = json.loads(cv_yolo(self.root, "status", "--json", code=code).stdout)["services"]
         return {each["name"]: each for each in services}
@@ -259,6 +264,23 @@ def test_a_server_that_is_hung_is_told_and_mended_by_what_is_told(up: Started) -
     cv_yolo(up.root, "status")
     up.use_all()
     assert up.pids()["store"] != hung
+
+
+def test_a_server_that_stays_hung_is_found_shown_and_restarted_by_itself(up: Started) -> None:
+    before = up.pids()
+    hung = before["store"]
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    began = time.monotonic()
+    wait_for(lambda: up.health("store") == "hung", "the hung store to be found")
+    assert time.monotonic() - began < 60, "30 s, and as long again where the machine has other work"
+    told = json.loads(cv_yolo(up.root, "status", "--json", code=None).stdout)
+    assert {each["name"] for each in told["services"]} == set(before)
+    wait_for(lambda: up.pids()["store"] not in {None, hung}, "its restart")
+    wait_for(lambda: up.state.ready and up.health("store") == "healthy", "all to be usable again")
+    up.use_all()
+    assert {name for name, pid in up.pids().items() if pid != before[name]} == {"store"}
+    assert "store ready (hung)" in cv_yolo(up.root, "logs", "supervisor").stdout
 
 
 def test_another_store_or_database_is_refused_once_there_are_data(up: Started) -> None:

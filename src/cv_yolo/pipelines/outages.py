@@ -26,6 +26,7 @@ SERVICE: Final = "ZenML"  # whose time to wait it is
 STORE: Final = "object store"
 FIRST_PAUSE_S: Final = 1
 LONGEST_PAUSE_S: Final = 20  # 0 2 4 8 16 20 20 20: 90 s, where ZenML's client itself gives up after 30
+LEAST_READ_S: Final = 5.0
 STATUS_ATTEMPTS: Final = 4  # 0 2 4 8: a server that is only slow has answered by then
 OWN_ERRORS: Final = ("An unexpected error occurred", "OperationalError")  # what ZenML's server says without database
 STEP_LOGS: Final = "zenml.log_stores.artifact.artifact_log_exporter"
@@ -41,11 +42,24 @@ def attend(name: str) -> None:
     parts.patience_s = parts.settings.patience_s
     # read by the S3 client of ZenML's artifact store; its pauses, cut short by chance, are half as long as ours
     os.environ |= {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(attempts(parts.patience_s) + 2)}
+    if parts.settings.connection is not None:
+        limit_store_client(parts.patience_s)
     note_lost_step_logs(parts.report)
     store = Client().zen_store
     if isinstance(store, RestZenStore):
         told = f"ZenML at {store.url} does not answer; asking again for {parts.patience_s:g} s"
         outlast(store.session, lambda: parts.report(told), patience_s=parts.patience_s, shared=parts.patience)
+
+
+def limit_store_client(patience_s: float) -> None:
+    """Have the client of ZenML's artifact store ask a hung store for `patience_s`, and not for a quarter of an hour.
+
+    Its own repetitions multiply those of the library below it, which alone grow their pauses.
+    """
+    from s3fs import S3FileSystem
+
+    S3FileSystem.retries = 1
+    S3FileSystem.read_timeout = max(LEAST_READ_S, patience_s / (attempts(patience_s) + 2))
 
 
 def note_lost_step_logs(report: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from s3fs import S3FileSystem
 from urllib3 import Retry
 from zenml.exceptions import AuthorizationException, CredentialsNotValid
 
@@ -23,6 +24,7 @@ from cv_yolo.pipelines.outages import (
     answering,
     attempts,
     attend,
+    limit_store_client,
     note_lost_step_logs,
     outlast,
     require_store,
@@ -176,6 +178,15 @@ def test_the_embedded_store_is_a_folder_that_needs_no_trial(
 ) -> None:
     monkeypatch.setattr(runtime, "_PARTS", [zenml_parts])
     require_store()
+
+
+def test_the_stores_client_does_not_multiply_the_time_for_a_hung_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(S3FileSystem, "retries", 5)
+    monkeypatch.setattr(S3FileSystem, "read_timeout", 15)
+    limit_store_client(90)
+    assert S3FileSystem.retries * S3FileSystem.read_timeout * (attempts(90) + 2) == pytest.approx(90)
+    limit_store_client(0)
+    assert S3FileSystem.read_timeout == 5, "a busy store has time to answer"
 
 
 def test_a_key_that_the_artifact_store_refuses_is_no_outage() -> None:
