@@ -60,8 +60,11 @@ class OnnxGuard:
         _require_detector(request.weights, content)
         _require_usable(request.weights, content, request.settings.image_size_px)
         checked = request.workdir / "checked" / request.weights.name  # of exactly the bytes that were looked at
-        write_bytes_whole(checked, content, mode=0o600)
-        return self._predictor.predict(replace(request, weights=checked))
+        try:
+            write_bytes_whole(checked, content, mode=0o600)
+            return self._predictor.predict(replace(request, weights=checked))
+        finally:
+            checked.unlink(missing_ok=True)
 
     def inspect(self, request: InspectionRequest) -> WeightsInfo:
         """The class names that an exported model carries; other weights are handed on."""

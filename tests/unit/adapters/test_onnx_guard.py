@@ -198,14 +198,19 @@ def test_a_model_that_changed_since_it_was_recorded_is_refused(tmp_path: Path) -
 
 
 def test_the_predictor_is_given_the_bytes_that_were_checked(tmp_path: Path) -> None:
-    weights, predictor = exported(tmp_path / "a.onnx"), FakePredictor()
+    weights, seen = exported(tmp_path / "a.onnx"), list[tuple[Path, bytes, int]]()
     content = weights.read_bytes()
-    asked(weights, predictor)
-    (given,) = predictor.requests
-    weights.write_bytes(b"swapped")
-    assert given.weights.parent == tmp_path / "work" / "checked"
-    assert given.weights.read_bytes() == content
-    assert given.weights.stat().st_mode & 0o077 == 0
+
+    class Watching(FakePredictor):
+        def predict(self, request: PredictionRequest) -> Prediction:
+            weights.write_bytes(b"swapped")
+            seen.append((request.weights, request.weights.read_bytes(), request.weights.stat().st_mode & 0o077))
+            return super().predict(request)
+
+    asked(weights, Watching())
+    copy = tmp_path / "work" / "checked" / "a.onnx"
+    assert seen == [(copy, content, 0)]
+    assert not copy.exists()
 
 
 def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:

@@ -173,9 +173,13 @@ def test_boxes_are_what_the_port_reads_though_lines_are_repeated(
 def test_an_image_that_ultralytics_would_drop_is_trained_on(
     root: Path, loaded: Callable[..., dict[Split, Any]]
 ) -> None:
-    image = next((root / "images" / "train").iterdir())
+    manifest = scanned(root)
+    small = manifest.split(Split.TRAIN)[0]
+    image = root / small.image
     Image.new("RGB", (6, 6)).save(image, "JPEG")
-    held = loaded(request_of(root, scanned(root)))[Split.TRAIN]
+    record = replace(small, image_sha256=sha256_of(image), width_px=6, height_px=6)
+    slipped_in = replace(manifest, images=tuple(record if each == small else each for each in manifest.images))
+    held = loaded(request_of(root, slipped_in))[Split.TRAIN]
     assert str(image) in held.im_files
     assert len(held) == COUNTS[Split.TRAIN]
 
