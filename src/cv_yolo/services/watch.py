@@ -17,6 +17,7 @@ PROBE_EVERY_S: Final = 8.0
 PROBE_LIMIT_S: Final = 10.0
 PING_LIMIT_S: Final = 5.0  # a hung server is found after 23 s at the latest
 LATE: Final = 0.9  # of its time: clients of ours give up then by themselves, and that is no answer
+NOTE_LENGTH: Final = 200
 WORKS_FROM: Final = 0.05  # of a core; a server that only waits uses less
 
 
@@ -70,7 +71,8 @@ class Watch:
         if self._health is Health.HEALTHY:
             self.healthy_at_s, self.note = now_s, ""
         else:
-            self.note = probe.error or f"not usable within {PROBE_LIMIT_S:g} s"
+            said = " ".join(probe.error.split())[:NOTE_LENGTH]
+            self.note = said or f"not usable within {PROBE_LIMIT_S:g} s"
 
 
 class _Probe:

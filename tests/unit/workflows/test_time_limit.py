@@ -76,7 +76,7 @@ def test_after_a_stop_the_closing_time_is_all_there_is_for_all_calls_together(ne
 
 def test_who_is_asked_whether_it_lives_is_not_waited_for_after_a_stop(never):
     stop = StopSignal()
-    threading.Timer(0.2, stop.set).start()
+    threading.Timer(0.5, stop.set).start()
     with pytest.raises(ServiceUnavailableError):
         a_limit(0.05, stop).run(never.wait, name="the store", alive=never.wait)
 
