@@ -29,6 +29,7 @@ COMMANDS = (
     ("compare", "staging", "e5_s320"),
     ("promote",),
     ("rollback",),
+    ("withdraw", "staging", "--reason", "recalled", "--yes"),
     ("ui", "--no-browser"),
     ("stack", "show"),
     ("stack", "register", "--zenml-url", "URL", "--mlflow-url", "URL", "--s3-endpoint", "URL"),
@@ -36,6 +37,8 @@ COMMANDS = (
     ("connect", "URL"),
     ("doctor", "zenml", "--patience", "0.3"),
     ("data", "check", "data"),
+    ("data", "pull", "data"),
+    ("data", "push", "data"),
     ("grid",),
 )
 ASK_MLFLOW_FIRST = (("runs",), ("show", "e5_s320"), ("models",), ("evaluate", "e5_s320"), ("promote",))
