@@ -123,6 +123,7 @@ class Cells:
         except Exception as error:  # noqa: BLE001 - whatever a step raised: the others go on, the comparison names it
             self.failures[spec.name] = one_line(error)
             self._tell(Event(kind=EventKind.FAILED, run=spec.name, epochs=spec.epochs, text=one_line(error)))
+            runtime.parts().patience.require_time()  # ZenML would ask a hung store for minutes, at each of its requests
             return None
         if spec.name not in self.models:
             self.models[spec.name] = future

@@ -59,6 +59,15 @@ class Patience:
         began_s = self.outage.began_s
         return self.total_s if began_s is None else max(0.0, began_s + self.total_s - self.clock())
 
+    def require_time(self) -> None:
+        """Raise where a service was waited for in vain: nothing that needs it is worth beginning.
+
+        Raises `ServiceUnavailableError` with the names of those that have not answered since.
+        """
+        if self.outage.began_s is not None and not self.remaining_s:
+            silent = " and ".join(sorted(self.outage.since_s))
+            raise ServiceUnavailableError(f"{silent} did not answer for {self.total_s:g} s", hint=GOES_ON)
+
     def ask(
         self,
         question: Callable[[], Answer],

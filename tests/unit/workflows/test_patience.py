@@ -132,3 +132,17 @@ def test_the_time_that_a_request_without_an_answer_took_counts():
     with pytest.raises(ServiceUnavailableError):
         clock.patience(60).ask(hung)
     assert clock.now <= 90
+
+
+def test_when_the_time_is_over_nothing_more_is_begun_and_who_was_silent_is_named():
+    clock, outage = Clock(), Outage()
+    shared = Patience(total_s=20, wait=clock.wait, clock=lambda: clock.now, outage=outage)
+    shared.require_time()
+    outage.unanswered("object store", asked_at_s=0)
+    outage.unanswered("MLflow", asked_at_s=5)
+    clock.now = 19
+    shared.require_time()
+    clock.now = 20
+    with pytest.raises(ServiceUnavailableError, match="MLflow and object store did not answer for 20 s") as raised:
+        shared.require_time()
+    assert raised.value.hint == GOES_ON
