@@ -26,6 +26,7 @@ class FindingKind(StrEnum):
     SEVERAL_PICTURES = "files_with_several_pictures"
     DEEP_IMAGES = "images_of_16_bits"
     NOT_DECODED = "images_not_decoded_as_in_training"
+    LINKED_FOLDERS = "linked_folders"
     IGNORED_FILES = "ignored_files"
     IGNORED_KEYS = "ignored_keys"
 
@@ -42,6 +43,7 @@ _SENTENCES: Final = {
     FindingKind.SEVERAL_PICTURES: "{count} with several pictures or pages: only the first one is used",
     FindingKind.DEEP_IMAGES: "{count} with 16 bits a channel: training uses the upper 8",
     FindingKind.NOT_DECODED: "{count} not decoded as training does: OpenCV is missing (extra `ultralytics`)",
+    FindingKind.LINKED_FOLDERS: "{count} behind a link: read, but DVC does not record what is in it",
     FindingKind.IGNORED_FILES: "{count} ignored among the images: {subject}",
     FindingKind.IGNORED_KEYS: "{count} of data.yaml ignored: {subject}",
 }
@@ -52,6 +54,7 @@ _NOUNS: Final = {
     FindingKind.REPEATED_BOXES: "box",
     FindingKind.SIMILAR_IMAGES: "pair",
     FindingKind.SEVERAL_PICTURES: "file",
+    FindingKind.LINKED_FOLDERS: "folder",
     FindingKind.IGNORED_FILES: "file",
     FindingKind.IGNORED_KEYS: "key",
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, diff_images
-from cv_yolo.domain.findings import DatasetFinding
+from cv_yolo.domain.findings import DatasetFinding, FindingKind
 from cv_yolo.errors import DatasetError
 from cv_yolo.ports import DatasetFolder, DatasetStore, FoundDataset
 
@@ -61,7 +61,9 @@ def check_dataset(source: DatasetSource) -> CheckedDataset:
         images=_with_attributes(found.images, recorded or ()),
         dvc_hash=dvc_hash,
         category_ids=found.category_ids,
-        versioned=dvc_hash is not None and dvc_hash == source.store.recorded_hash(source.root),
+        versioned=dvc_hash is not None
+        and dvc_hash == source.store.recorded_hash(source.root)
+        and all(finding.kind is not FindingKind.LINKED_FOLDERS for finding in found.findings),
     )
     manifest.require_boxes()
     return CheckedDataset(manifest=manifest, findings=found.findings)

@@ -265,3 +265,15 @@ def test_coco128_is_read_with_what_is_odd_about_it(tmp_path: Path) -> None:
     assert sum(record.boxes for record in found.images) == 929
     assert kinds["images_without_label_file"] == 2
     assert kinds["labels_without_image"] == 2
+
+
+def test_a_label_that_cannot_be_read_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Path.read_bytes
+
+    def refuse(self: Path) -> bytes:
+        if self.name == "c.txt":
+            raise PermissionError(13, "Permission denied", str(self))
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert refused(root).message == f"{root / 'labels' / 'val' / 'c.txt'}: cannot be read: Permission denied"

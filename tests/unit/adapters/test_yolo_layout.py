@@ -51,7 +51,11 @@ def test_linked_data_are_the_same_data(root: Path, tmp_path: Path, linked: str) 
     before = FOLDER.scan(root)
     moved(root / linked, tmp_path / "elsewhere" / (Path(linked).name or "mine"))
     after = FOLDER.scan(root)
-    assert after == before
+    assert (after.classes, after.images) == (before.classes, before.images)
+    linked_folder = linked.startswith(("images", "labels")) and not linked.endswith((".jpg", ".txt"))
+    assert [(each.kind, each.examples) for each in after.findings] == (
+        [("linked_folders", (linked,))] if linked_folder else []
+    )
     manifest = manifest_of(after)
     (first, _) = FOLDER.ground_truth(root, manifest, Split.TRAIN)
     np.testing.assert_allclose(first.boxes_xyxy, [[0.3 * 64, 0.2 * 48, 0.7 * 64, 0.8 * 48]])
@@ -122,6 +126,17 @@ def test_one_picture_by_two_links_is_reported_in_a_split_and_refused_between_two
     put_label(root, "val/again.jpg")
     with pytest.raises(DatasetError, match="the same picture is in two splits"):
         manifest_of(FOLDER.scan(root))
+
+
+@pytest.mark.parametrize("kind", ["link to nothing", "loop", "pipe"])
+@pytest.mark.parametrize("place", ["odd", "labels/train/odd.cache", ".hidden"])
+def test_anything_else_of_which_no_revision_can_be_made_is_refused(root: Path, place: str, kind: str) -> None:
+    path = root / place
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("none" if kind == "link to nothing" else path.name)
+    assert refused(root).message.startswith(f"{path}: a ")
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -392,6 +407,19 @@ def test_what_may_not_be_read_is_named(root: Path, path: str, mode: int) -> None
         (root / path).chmod(0o700)
     assert "annot be read: " in message or "is no folder" in message
     assert "no label file" not in message
+
+
+def test_a_folder_beside_the_images_that_cannot_be_listed_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "notes").mkdir()
+    listed = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "notes":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert refused(root).message == f"{root / 'notes'}: cannot be read: Permission denied"
 
 
 def test_a_folder_that_cannot_be_listed_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,3 +252,12 @@ def test_the_numbers_that_coco_files_give_the_classes_are_kept_and_are_no_part_o
     manifest = prepare_dataset(source)
     assert manifest.category_ids == {"person": 1}
     assert manifest.revision == a_manifest().revision
+
+
+def test_data_behind_linked_folders_are_not_versioned_since_dvc_does_not_look_there():
+    linked = DatasetFinding(kind=FindingKind.LINKED_FOLDERS, count=1, examples=("images",))
+    found = replace(WHOLE, findings=(linked,))
+    folder = a_folder(found)
+    manifest = prepare_dataset(a_source(folder, FakeDatasetStore(folder, recorded={ROOT: found}))[0])
+    assert not manifest.versioned
+    assert manifest.dvc_hash is not None

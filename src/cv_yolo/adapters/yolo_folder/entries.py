@@ -27,10 +27,19 @@ def require_usable_name(path: PurePath, name: str) -> None:
 
 def bytes_of(path: Path) -> bytes:
     """The content of a file, through links; raises `DatasetError` for whatever is no file that can be read."""
+    require_file(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}", hint="are its permissions right?") from error
+
+
+def require_file(path: Path) -> None:
+    """Raises `DatasetError` for a link to nothing, a folder and whatever else is no file; links are followed."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
-            return path.read_bytes()
+            return
     except OSError as error:
         if is_link(path):
             where = f"a link to {printable(path.readlink())}, where no file can be read"

@@ -27,7 +27,7 @@ from cv_yolo.adapters.yolo_folder.labels import (
     read_label,
     recorded_bytes,
 )
-from cv_yolo.adapters.yolo_folder.layout import Located, locate
+from cv_yolo.adapters.yolo_folder.layout import Located, check_all_entries, locate
 from cv_yolo.adapters.yolo_folder.pictures import ReadPicture, read_picture
 from cv_yolo.adapters.yolo_folder.survey import Survey
 from cv_yolo.adapters.yolo_folder.writing import FORMAT, write_dataset
@@ -60,6 +60,8 @@ class YoloFolder:
                 images.append(record)
                 likenesses.append(likeness)
         note_orphans(root, located, survey)
+        survey.conclude()
+        check_all_entries(root, survey)
         survey.conclude()
         _note_likeness(images, likenesses, survey)
         for key in description.ignored:

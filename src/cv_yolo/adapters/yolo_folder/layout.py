@@ -14,6 +14,7 @@ from cv_yolo.adapters.yolo_folder.entries import (
     is_folder,
     is_link,
     printable,
+    require_file,
     require_usable_name,
 )
 from cv_yolo.adapters.yolo_folder.survey import Survey
@@ -71,11 +72,31 @@ def files_below(folder: Path, survey: Survey) -> Iterator[Path]:
     yield from _below(folder, (real, *map(str, Path(real).parents)), survey)
 
 
+def check_all_entries(root: Path, survey: Survey) -> None:
+    """Refuse what no revision can be made of: links to nothing, pipes; count folders that DVC does not look into."""
+
+    def refuse(error: OSError) -> None:
+        with survey.going_on():
+            raise _unreadable(Path(error.filename), error)
+
+    for folder, folders, names in os.walk(root, onerror=refuse):
+        for name in sorted(folders):
+            path = Path(folder) / name
+            if is_link(path):
+                place = printable(path.relative_to(root).as_posix())
+                survey.findings.add(FindingKind.LINKED_FOLDERS, place)
+        for name in sorted(names):
+            path = Path(folder) / name
+            if is_link(path) or not is_file(path):
+                with survey.going_on():
+                    require_file(path)
+
+
 def _below(folder: Path, above: tuple[str, ...], survey: Survey) -> Iterator[Path]:
     try:
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:
-        raise DatasetError(f"{folder}: cannot be read: {error.strerror}", hint="are its permissions right?") from error
+        raise _unreadable(folder, error) from error
     for name in names:
         path = folder / name
         if name.startswith("."):
@@ -89,6 +110,10 @@ def _below(folder: Path, above: tuple[str, ...], survey: Survey) -> Iterator[Pat
                 yield from _below(path, (*above, real), survey)
         else:
             yield path
+
+
+def _unreadable(folder: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"{folder}: cannot be read: {error.strerror}", hint="are its permissions right?")
 
 
 def _note_hidden(path: Path, survey: Survey) -> None:
