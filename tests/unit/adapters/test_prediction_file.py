@@ -127,6 +127,16 @@ def test_a_damaged_file_is_refused_in_one_line(path: Path, damage: str) -> None:
     assert "\n" not in refused.value.message
 
 
+def test_a_file_of_an_earlier_version_was_letterboxed_by_batch(path: Path) -> None:
+    prediction = a_prediction()
+    images = [each.image for each in prediction.detections]
+    before = {"image_size_px": 320, "confidence_threshold": 0.001, "nms_iou_threshold": 0.7, "max_detections": 300}
+    old = NpzPredictionFile().read(described(written(path, prediction), settings=before), images)
+    new = NpzPredictionFile().read(written(path, prediction), images)
+    assert old.settings == PredictionSettings(image_size_px=320, letterbox="batch") != prediction.settings
+    assert new.settings == PredictionSettings(image_size_px=320, letterbox="square") == prediction.settings
+
+
 def results(tmp_path: Path, *rows: Any) -> Path:
     path = tmp_path / "results.json"
     path.write_text(json.dumps(list(rows)), encoding="utf-8")

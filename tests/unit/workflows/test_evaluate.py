@@ -8,7 +8,7 @@ import pytest
 
 from cv_yolo.domain.categories import Categories, counted_categories
 from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.evaluation import PredictionSettings
+from cv_yolo.domain.evaluation import BATCH, PredictionSettings
 from cv_yolo.domain.intervals import Resampling
 from cv_yolo.domain.runs import RunStatus
 from cv_yolo.errors import (
@@ -256,6 +256,20 @@ def test_what_was_predicted_once_is_read_and_scored_the_same(model, examination)
     again = examine(detector_of(model), MANIFEST, Split.VAL, examination).evaluation
     assert len(examination.predictor.requests) == 1
     assert again == first
+
+
+def test_what_an_earlier_version_padded_by_batch_is_predicted_again(model, examination):
+    evaluated(model, examination)
+    by_batch = replace(detector_of(model), settings=PredictionSettings(image_size_px=416, letterbox=BATCH))
+    detect(by_batch, MANIFEST, Split.VAL, examination)
+    detect(detector_of(model), MANIFEST, Split.VAL, examination)
+    assert [request.settings.letterbox for request in examination.predictor.requests] == ["square", "batch", "square"]
+
+
+def test_trust_in_the_weights_reaches_the_predictor_and_the_subject(model, examination):
+    trusted = replace(detector_of(model), run_id=None, trusted=True)
+    assert examine(trusted, MANIFEST, Split.VAL, examination).evaluation.subject.trusted
+    assert [request.trusted for request in examination.predictor.requests] == [True]
 
 
 def test_other_settings_are_another_prediction_which_replaces_the_kept_one(tracker, model, examination):
