@@ -205,7 +205,7 @@ def test_ultralytics_itself_loads_weights_as_data_only(tmp_path: Path) -> None:
 def test_a_trusted_file_is_run(use: Callable[..., None], tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     path = hostile_weights.plain(hostile_weights.system(marker), tmp_path / "mine.pt")
-    with pytest.raises(WeightsError):
+    with pytest.raises(WeightsError, match="no detector of Ultralytics in it"):
         use(path, trusted=True)
     assert marker.exists()
 

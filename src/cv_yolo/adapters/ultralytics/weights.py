@@ -93,7 +93,9 @@ def _unpickled(content: bytes, path: Path) -> Any:
         task = getattr(model, "task", TASK)
     except Exception as error:  # torch raises many kinds for a file that is no checkpoint
         raise WeightsError(f"{path}: does not load as YOLO weights: {' '.join(str(error).split())}") from error
-    if not isinstance(model, torch.nn.Module) or task != TASK:
+    if not isinstance(model, torch.nn.Module):
+        raise WeightsError(f"{path}: does not load as YOLO weights: no detector of Ultralytics in it")
+    if task != TASK:
         raise WeightsError(f"{path}: weights for the task {task!r}, not for detection")
     return model.float().eval()
 
