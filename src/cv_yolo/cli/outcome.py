@@ -49,7 +49,8 @@ def print_decision(decision: Decision, written: Path | None, root: Path) -> None
     for row in decision.failed_rows:
         out.print(f"[red]{escape(row.name)} {row.status}:[/] {escape(row.reason or 'no reason recorded')}")
     out.print()
-    out.print(f"[bold {'green' if decision.promotes else 'yellow'}]{escape(headline(decision))}[/]")
+    all_well = decision.promotes and not gap_title(decision.evaluation)
+    out.print(f"[bold {'green' if all_well else 'yellow'}]{escape(headline(decision))}[/]")
     for check in decision.checks:
         out.print(f"  {MARKS[check.outcome]} {escape(check.sentence)}")
     _print_next(out, decision)

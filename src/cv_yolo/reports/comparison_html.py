@@ -8,7 +8,7 @@ from cv_yolo.reports.content import ComparisonReport, EvaluationReport
 from cv_yolo.reports.difference import difference_finding, method_sentence, score_sentence, threshold_sentences
 from cv_yolo.reports.facts import Fact, evaluation_facts
 from cv_yolo.reports.gallery import Gallery, changed_images, gallery_style, worst_images
-from cv_yolo.reports.gap_text import gap_sentences, gap_title
+from cv_yolo.reports.gap_text import beside_title, gap_sentences, gap_title
 from cv_yolo.reports.icons import icon
 from cv_yolo.reports.measured import measured_parts
 from cv_yolo.reports.page import Part, page, paragraph, parts_html, warnings
@@ -30,7 +30,7 @@ def comparison_html(report: ComparisonReport) -> str:
     missing = tuple(
         f"{name}: {sentence}"
         for name, evaluation in zip(names, scores.evaluations, strict=True)
-        for sentence in gap_sentences(evaluation)
+        for sentence in (beside_title if evaluation is scores.subject else gap_sentences)(evaluation)
     )
     heading = _with_gaps(finding.sentence, gap_title(scores.subject), of=f"{names[1]}: ")
     banner = _Banner(kicker="Comparison", heading=heading, small=method, kind=kind, sign=sign, missing=missing)
@@ -44,7 +44,7 @@ def evaluation_html(report: EvaluationReport) -> str:
     evaluation = scores.subject
     method = method_sentence(evaluation, evaluation.figures.get(MAIN), paired=False)
     heading = _with_gaps(score_sentence(scores, MAIN), gap_title(evaluation))
-    banner = _Banner(kicker="Evaluation", heading=heading, small=method, missing=gap_sentences(evaluation))
+    banner = _Banner(kicker="Evaluation", heading=heading, small=method, missing=beside_title(evaluation))
     gallery = worst_images(report.name, evaluation.subject.classes, report.marks, report.thumbnails)
     return _page(f"{report.name} evaluated", banner, scores, gallery, made_at=report.made_at)
 

@@ -8,7 +8,7 @@ from cv_yolo.reports.axes import Axis, axis_over
 from cv_yolo.reports.content import DecisionReport
 from cv_yolo.reports.facts import data_facts, evaluation_facts, other_data, policy_facts, provenance_facts
 from cv_yolo.reports.gallery import Gallery, changed_images, gallery_style, worst_images
-from cv_yolo.reports.gap_text import gap_sentences
+from cv_yolo.reports.gap_text import beside_title, gap_title
 from cv_yolo.reports.icons import icon
 from cv_yolo.reports.measured import measured_parts
 from cv_yolo.reports.next_step import next_steps
@@ -65,7 +65,9 @@ def outcome_of(decision: Decision) -> Outcome:
 def _banner(report: DecisionReport) -> str:
     decision = report.decision
     outcome, warning = outcome_of(decision), budget_warning(decision)
-    missing = () if decision.evaluation is None else gap_sentences(decision.evaluation)
+    missing = gap_title(decision.evaluation)
+    if missing and outcome is Outcome.PASSED:
+        outcome = Outcome.WAIVED  # no page is green whose title names what is missing
     kicker = f"{decision.policy.model} · decision {decision.id} · {time_text(decision.made_at)}"
     sure = "".join(map(paragraph, certainty_sentences(report)))
     sure += "" if warning is None else paragraph(warning, kind="warning")
@@ -73,7 +75,7 @@ def _banner(report: DecisionReport) -> str:
     return (
         f'<header class="banner {KINDS[outcome]}">\n{paragraph(kicker, kind="kicker")}\n'
         f"<h1>{icon(outcome)}<span>{escaped(verdict_title(decision))}</span></h1>\n"
-        f"{paragraph(verdict_sentence(report), kind='lead')}\n{warnings(missing)}"
+        f"{paragraph(verdict_sentence(report), kind='lead')}\n{warnings(beside_title(decision.evaluation))}"
         f'<dl class="brief"><div><dt>How sure</dt><dd>{sure}</dd></div>'
         f"<div><dt>What to do next</dt><dd>{steps}</dd></div></dl>\n</header>"
     )

@@ -7,7 +7,7 @@ from typing import Final
 from cv_yolo.domain.promotion import Check, Decision, Outcome
 from cv_yolo.reports.content import DecisionReport
 from cv_yolo.reports.facts import Fact, data_facts, evaluation_facts, other_data, policy_facts, provenance_facts
-from cv_yolo.reports.gap_text import gap_sentences
+from cv_yolo.reports.gap_text import beside_title
 from cv_yolo.reports.next_step import next_steps
 from cv_yolo.reports.scores import FigureRow, Scores, class_rows, error_rows, main_rows, of_decision, slice_rows
 from cv_yolo.reports.table import NOTE, Line, decision_table
@@ -58,8 +58,8 @@ def decision_markdown(report: DecisionReport) -> str:
 
 
 def _missing(decision: Decision) -> Iterator[str]:
-    """What the candidate never finds, each group a line."""
-    if decision.evaluation is not None and (sentences := gap_sentences(decision.evaluation)):
+    """What the candidate never finds beside what the title says, each group a line."""
+    if sentences := beside_title(decision.evaluation):
         yield "\n".join(f"- {_text(sentence)}" for sentence in sentences)
 
 

@@ -16,7 +16,8 @@ NOUNS: Final = {"class": ("class", "classes"), "slice": ("slice", "slices")}
 
 def gap_sentences(evaluation: Evaluation) -> tuple[str, ...]:
     """`2 of 5 classes are never found: helmet (69 boxes), vest (12 boxes)`; nothing where all is found."""
-    return tuple(_sentences(evaluation, gaps(evaluation), most=MOST_IN_A_SENTENCE))
+    found = _sentences(evaluation, gaps(evaluation), most=MOST_IN_A_SENTENCE)
+    return tuple(sentence[0].upper() + sentence[1:] for sentence in found)
 
 
 def gap_title(evaluation: Evaluation | None) -> str:
@@ -26,6 +27,14 @@ def gap_title(evaluation: Evaluation | None) -> str:
     found = gaps(evaluation)
     classes = [gap for gap in found if gap.group == "class"]
     return "; ".join(_sentences(evaluation, classes or found, most=MOST_IN_A_TITLE))
+
+
+def beside_title(evaluation: Evaluation | None) -> tuple[str, ...]:
+    """The sentences that a title does not hold in full."""
+    if evaluation is None:
+        return ()
+    title = gap_title(evaluation).split("; ")
+    return tuple(sentence for sentence in gap_sentences(evaluation) if sentence not in title)
 
 
 def missing_names(evaluation: Evaluation) -> str:

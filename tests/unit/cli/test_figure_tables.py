@@ -100,7 +100,7 @@ def test_what_is_never_found_comes_first(capsys: Capture) -> None:
     lines = told(capsys, an_evaluation(figures=an_evaluation().figures | lost))
     assert lines[:2] == [
         "Warning: 1 of 1 class is never found: person (6 boxes)",
-        "Warning: small boxes are never found",
+        "Warning: Small boxes are never found",
     ]
     both = a_comparison()
     second = replace(both.second, figures=both.second.figures | lost)

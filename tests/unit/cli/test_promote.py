@@ -84,6 +84,10 @@ def test_a_required_class_that_is_found_passes_and_one_that_is_not_is_refused(wo
     done = promote(capsys, "e3_s64", "--policy", "configs/all.yaml")
     assert done.exit_code == 4
     assert "error: not promoted: Not above the limit: " in done.err
+    assert done.out.lstrip().startswith("Warning: 1 of 1 class is never found: person (32 boxes)")
+    told = promote(capsys, "e3_s64", "--policy", "configs/all.yaml", "--json").json
+    assert told["warnings"][0] == "1 of 1 class is never found: person (32 boxes)"
+    assert told["gaps"][0] == {"group": "class", "name": "person", "kind": "never found", "count": 32}
     world.trained("e5_s64", misses=range(3))
     assert promote(capsys, "e5_s64", "--policy", "configs/all.yaml").exit_code == 0
 

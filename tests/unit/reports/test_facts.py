@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.policy import Rule
 from cv_yolo.reports.facts import (
@@ -164,3 +166,17 @@ def test_what_somebody_else_did_not_tell_is_told_as_such():
     foreign = an_evaluation(subject=replace(a_subject(), settings=None, latency_ms=None))
     facts = values(evaluation_facts(of_evaluation(an_evaluation_report(evaluation=foreign))))
     assert facts["B: detections"] == "ultralytics 8.4.190 (pt), settings not told, latency not told"
+
+
+@pytest.mark.parametrize(
+    ("required", "told"),
+    [
+        ("all", "all: at least 10 boxes in test, and found"),
+        (("a", "b"), "a, b: at least 10 boxes in test, and found"),
+    ],
+)
+def test_what_is_asked_of_classes_is_among_the_facts_of_the_policy(required, told):
+    gate = a_gate(required_classes=required, class_floor=0.2)
+    facts = {fact.label: fact.value for fact in policy_facts(a_decision(policy=a_policy(gate=gate)))}
+    assert facts["Required classes"] == told
+    assert facts["Floor of AP50 of every class"] == "surely above 0.2"

@@ -9,7 +9,7 @@ from cv_yolo.domain.promotion import Outcome
 from cv_yolo.reports.comparison_html import comparison_html, evaluation_html
 from cv_yolo.reports.decision_html import decision_html
 from cv_yolo.reports.decision_markdown import decision_markdown
-from cv_yolo.reports.gap_text import gap_sentences, gap_title, gaps_json, missing_names
+from cv_yolo.reports.gap_text import beside_title, gap_sentences, gap_title, gaps_json, missing_names
 from cv_yolo.reports.next_step import next_steps
 from cv_yolo.reports.summary import summary_html
 from cv_yolo.reports.wording import verdict_sentence, verdict_title
@@ -49,6 +49,7 @@ def test_classes_are_counted_and_named_with_their_boxes():
 
 def test_where_all_is_found_nothing_is_said():
     assert (gap_sentences(an_evaluation()), gap_title(an_evaluation()), gap_title(None)) == ((), "", "")
+    assert beside_title(None) == beside_title(an_evaluation()) == ()
     assert gaps_json(None) == {"warnings": [], "gaps": []}
 
 
@@ -69,14 +70,14 @@ def test_where_all_is_found_nothing_is_said():
             of(ALL | {"slice/light=night/map_50": 0.0}, slices={"light=night": 1, "light=day": 3}),
             "1 of 2 slices is never found: light=night (1 image)",
         ),
-        (of(ALL | {"map_small": 0.0, "map_large": 0.0}), "large and small boxes are never found"),
+        (of(ALL | {"map_small": 0.0, "map_large": 0.0}), "Large and small boxes are never found"),
     ],
 )
 def test_every_gap_has_its_sentence(evaluation, sentence):
     if "light=night" in sentence:
         evaluation = replace(evaluation, figures=evaluation.figures | {"slice/light=day/map_50": an_estimate(0.5)})
     assert gap_sentences(evaluation) == (sentence,)
-    assert gap_title(evaluation) == sentence
+    assert gap_title(evaluation) == sentence[0].lower() + sentence[1:]
 
 
 def test_a_long_list_is_cut_and_shorter_in_a_title():
@@ -90,7 +91,8 @@ def test_a_long_list_is_cut_and_shorter_in_a_title():
 def test_a_title_names_slices_and_sizes_only_where_no_class_is_missing():
     both = of(ALL | {"class/vest/ap_50": 0.0, "map_small": 0.0})
     assert gap_title(both) == "1 of 3 classes is never found: vest (12 boxes)"
-    assert gap_sentences(both)[1] == "small boxes are never found"
+    assert gap_sentences(both)[1] == "Small boxes are never found"
+    assert beside_title(both) == ("Small boxes are never found",)
     assert missing_names(of(ALL | {"map_small": 0.0})) == "small boxes"
 
 
@@ -114,14 +116,27 @@ def test_a_rejected_candidate_is_mended_as_its_checks_say():
 def test_the_first_line_of_the_markdown_names_them():
     lines = decision_markdown(a_decision_report(decision=PROMOTED)).splitlines()
     assert lines[0] == f"# Promoted to staging, but {SAID}"
-    assert f"- {SAID}" in lines
+    both = replace(LOST, figures=LOST.figures | {"map_small": an_estimate(0.0)})
+    judged = a_decision(judgement=a_judgement(candidate=both))
+    assert "- Small boxes are never found" in decision_markdown(a_decision_report(decision=judged)).splitlines()
 
 
-def test_the_heading_of_the_page_names_them_and_a_warning_repeats_them_in_full():
+def test_the_heading_of_the_page_names_them_and_a_warning_says_what_it_cuts():
     html = decision_html(a_decision_report(decision=PROMOTED))
     assert SAID in heading(html)
-    assert f'<p class="warning">{SAID}.</p>' in html
+    names = tuple("abcde")
+    many = of({f"class/{name}/ap_50": 0.0 for name in names}, classes=names)
+    cut = decision_html(a_decision_report(decision=a_decision(judgement=a_judgement(candidate=many))))
+    assert "c (12 boxes) and 2 more" in heading(cut)
+    assert "d (12 boxes), e (12 boxes).</p>" in cut
     assert f"<title>Promoted to staging, but {SAID}" in html
+
+
+def test_no_page_is_green_whose_title_names_what_is_missing():
+    green, amber = '<header class="banner good">', '<header class="banner open">'
+    assert amber in decision_html(a_decision_report(decision=PROMOTED))
+    assert green in decision_html(a_decision_report())
+    assert '<header class="banner bad">' in decision_html(a_decision_report(decision=REJECTED))
 
 
 def test_the_pages_of_an_evaluation_and_a_comparison_name_them():
@@ -130,7 +145,9 @@ def test_the_pages_of_an_evaluation_and_a_comparison_name_them():
     lost = replace(found.second, figures=found.second.figures | {"class/person/ap_50": an_estimate(0.0)})
     html = comparison_html(a_comparison_report(comparison=replace(found, second=lost)))
     assert "1 of 1 class is never found: person (8 boxes)</span>" in heading(html)
-    assert "class is never found: person (8 boxes).</p>" in html
+    first = replace(found.first, figures=found.first.figures | {"class/person/ap_50": an_estimate(0.0)})
+    html = comparison_html(a_comparison_report(comparison=replace(found, first=first)))
+    assert "1 of 1 class is never found: person (8 boxes).</p>" in html
 
 
 def test_the_summary_names_what_no_run_finds_and_what_each_does_not():

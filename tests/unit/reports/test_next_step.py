@@ -80,6 +80,8 @@ def test_a_candidate_that_is_there_already_waits_for_a_challenger():
     [
         ("proof", "No run ended with proof: "),
         ("floor map_50", "Floor mAP50: train longer, "),
+        ("required classes", "Required classes: look at their labels, "),
+        ("class floor", "Class floor: By class shows which ones fall short. "),
         ("champion", "Champion: the champion stays. "),
         ("classes", "Classes: By class shows which ones fall behind. "),
         ("slices", "Slices: By slice shows which ones fall behind. "),
