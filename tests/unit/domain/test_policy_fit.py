@@ -233,3 +233,7 @@ def test_a_class_that_collapses_fails_the_guard_on_the_least_resamples():
     chances = holm([chance_of_at_least(-0.1, difference.samples[:, column]) for column in range(30)])
     assert [column for column, chance in enumerate(chances) if chance < 0.05] == [7]
     assert interval_of(-0.9, difference.samples[:, 7], np.array([0.1, 0.2]), 0.95).high < -0.1
+
+
+def test_the_fewest_resamples_that_evaluate_and_compare_take_are_enough_for_their_confidence():
+    assert least_resamples_of_an_interval(Resampling().confidence) <= 100
