@@ -36,7 +36,9 @@ def withdraw(stage: str, reason: str, yes: bool, as_json: bool, model: str) -> N
     from cv_yolo.workflows.withdraw import withdraw as take_out
 
     if not yes and not sys.stdin.isatty():
-        raise InputError("a withdrawal has to be confirmed", hint="--yes confirms it where nobody can be asked")
+        raise InputError(
+            "a withdrawal has to be confirmed", hint="--yes confirms it where there is no terminal to ask on"
+        )
     parts, place = started(), Stage(stage)
     register = parts.register(model)
     seen = None if yes else held_now(place, register)

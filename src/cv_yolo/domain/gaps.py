@@ -32,7 +32,7 @@ class Gap:
 def gaps(evaluation: Evaluation) -> tuple[Gap, ...]:
     """Everything that is missing: classes first, of each group the gravest first; nothing where all is found.
 
-    A size without boxes, or a slice without, is no gap: nobody asked for it. A class without boxes is one.
+    A size without boxes, or a slice without, is no gap: it was not asked for. A class without boxes is one.
     """
     found = (*_classes(evaluation), *_slices(evaluation), *_sizes(evaluation))
     order = list(GapKind)

@@ -1,4 +1,4 @@
-"""What a model never finds, in sentences: the first thing that a reader of any summary is told."""
+"""What a model never finds, in sentences: the first line of every summary."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict

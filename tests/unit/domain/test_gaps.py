@@ -10,7 +10,7 @@ NAMES = ("person", "helmet", "vest")
 
 
 def of(figures, *, boxes=None, slices=None, classes=NAMES):
-    """An evaluation with these figures alone; each class has 12 boxes unless told."""
+    """An evaluation with these figures alone; each class has 12 boxes unless `boxes` says otherwise."""
     counts = dict.fromkeys(classes, 12) | (boxes or {})
     return an_evaluation(
         subject=a_subject(classes=classes),

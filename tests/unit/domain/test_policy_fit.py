@@ -186,10 +186,10 @@ def test_names_that_are_there_and_floors_of_other_figures_are_fine():
     assert misfits(policy(required_classes="all", floors=floors), split) == ()
 
 
-# what is known to be too little
+# what the test images are too few for
 
 
-def test_a_required_class_with_too_few_boxes_is_told_before_training():
+def test_a_required_class_with_too_few_boxes_is_named_before_training():
     split = a_test_split([[0] * 10, [1] * 9], classes=("helmet", "vest"))
     assert shortages(policy(required_classes="all"), split) == (
         "gates.staging.required_classes: vest has 9 boxes in test, 10 are required: the decision will be inconclusive",

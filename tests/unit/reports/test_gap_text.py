@@ -1,4 +1,4 @@
-"""What a model never finds is the first thing that a reader is told, in every summary."""
+"""What a model never finds is the first line of every summary."""
 
 import json
 from dataclasses import replace

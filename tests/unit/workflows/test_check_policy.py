@@ -16,7 +16,7 @@ ROOT = Path("data/tiny_coco")
 BOX = (10.0, 10.0, 60.0, 90.0)
 
 
-def told(policy, *, tests=40, classes=("helmet", "vest"), found=1):
+def reports_on(policy, *, tests=40, classes=("helmet", "vest"), found=1):
     """What is reported of a policy where every test image has one box of each of the first so many classes."""
     images = some_images(Split.TRAIN, 1) + some_images(Split.VAL, 1) + some_images(Split.TEST, tests)
     manifest = a_manifest(classes=classes, images=images)
@@ -30,12 +30,12 @@ def told(policy, *, tests=40, classes=("helmet", "vest"), found=1):
 
 
 def test_a_policy_that_fits_says_nothing():
-    assert told(a_policy(gate=a_gate(class_margin=0.1, required_classes=("helmet",)))) == []
+    assert reports_on(a_policy(gate=a_gate(class_margin=0.1, required_classes=("helmet",)))) == []
 
 
 def test_a_policy_that_cannot_decide_is_refused_by_file_and_key():
     with pytest.raises(ConfigError) as caught:
-        told(a_policy(gate=a_gate(required_classes=("helmt",), floors={"class/vset/ap_50": 0.2})))
+        reports_on(a_policy(gate=a_gate(required_classes=("helmt",), floors={"class/vset/ap_50": 0.2})))
     assert caught.value.exit_code == 2
     assert caught.value.message == (
         "policy.yaml: gates.staging.required_classes: the data set has no class 'helmt'; did you mean 'helmet'?; "
@@ -48,17 +48,17 @@ def test_a_guard_that_cannot_fail_is_refused_with_the_resamples_that_it_takes():
     thirty = tuple(f"class {number}" for number in range(30))
     policy = a_policy(gate=a_gate(class_margin=0.1), resampling=Resampling(resamples=100))
     with pytest.raises(ConfigError) as caught:
-        told(policy, classes=thirty, found=30)
+        reports_on(policy, classes=thirty, found=30)
     assert caught.value.message.startswith("policy.yaml: intervals.resamples: at least 605 for 30 classes at 95 %")
-    assert told(policy, classes=thirty, found=4) == [], "four of them are in the test images"
+    assert reports_on(policy, classes=thirty, found=4) == [], "four of them are in the test images"
 
 
 def test_a_required_class_with_too_few_boxes_is_reported():
-    assert told(a_policy(gate=a_gate(required_classes="all"))) == [
+    assert reports_on(a_policy(gate=a_gate(required_classes="all"))) == [
         "policy.yaml: gates.staging.required_classes: vest has 0 boxes in test, 10 are required: "
         "the decision will be inconclusive"
     ]
 
 
 def test_without_test_images_there_is_nothing_to_report():
-    assert told(a_policy(gate=a_gate(required_classes="all", class_margin=0.1)), tests=0) == []
+    assert reports_on(a_policy(gate=a_gate(required_classes="all", class_margin=0.1)), tests=0) == []
