@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -76,6 +77,18 @@ def require_room(place: Path, *, home: Path) -> None:
     room = room_at(place)
     if room.full:
         raise DiskFullError(f"the disk is full: {room.sentence}", hint=what_to_free(home))
+
+
+@contextmanager
+def filling(place: Path, *, home: Path) -> Iterator[None]:
+    """Name the disk of `place` where something does not fit; what was written of it may be removed by then."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL_ERRORS:
+            raise
+        message = f"the disk is full: {place} does not fit, {room_at(place).sentence}"
+        raise DiskFullError(message, hint=what_to_free(home)) from error
 
 
 def explained(error: BaseException, *, places: Iterable[Path], home: Path) -> DiskFullError | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo import disk
-from cv_yolo.disk import Room, explained, full_among, require_room, room_at, says_full, what_to_free
+from cv_yolo.disk import Room, explained, filling, full_among, require_room, room_at, says_full, what_to_free
 from cv_yolo.errors import DiskFullError, RunFailedError, ServiceUnavailableError
 from tests.disks import fill, small_disk
 
@@ -143,3 +143,14 @@ def test_a_full_sqlite_database_says_so(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.OperationalError) as raised:
             write_for_ever(file)
         assert says_full(raised.value)
+
+
+def test_what_does_not_fit_names_its_disk_and_other_trouble_is_left_alone(tmp_path: Path) -> None:
+    def write(error: OSError) -> None:
+        with filling(tmp_path, home=tmp_path):
+            raise error
+
+    with pytest.raises(DiskFullError, match=f"{tmp_path} does not fit, .* are free on /"):
+        write(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    with pytest.raises(PermissionError):
+        write(PermissionError(errno.EACCES, "denied"))

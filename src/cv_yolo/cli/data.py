@@ -54,13 +54,15 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
     from rich.progress import Progress
 
     from cv_yolo.bootstrap import Bootstrap
+    from cv_yolo.disk import filling
     from cv_yolo.workflows.draw_dataset import draw_dataset
 
     if size % STRIDE_PX:
         raise click.BadParameter(f"--size {size}: not a multiple of {STRIDE_PX}")
     _refuse_foreign_folder(out)
     parts = Bootstrap()
-    with Progress(console=Console(stderr=True), disable=as_json) as progress:
+    progress_bar = Progress(console=Console(stderr=True), disable=as_json)
+    with filling(out, home=parts.home), progress_bar as progress:
         task = progress.add_task("Drawing", total=sum(counts))
         manifest = draw_dataset(
             out.resolve(),

@@ -95,7 +95,9 @@ def test_runs_are_listed_or_the_disk_is_named(full: Path, capsys: pytest.Capture
 def test_data_that_finds_no_room(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with small_disk(project / "data", 2**18) as place:
         assert run(["data", "synth", "--out", str(place / "demo"), "--size", "320"]) == 3
-        assert f"are free on {place}" in capsys.readouterr().err
+        err = capsys.readouterr().err
+    assert f"error: the disk is full: {place / 'demo'} does not fit, " in err
+    assert f"are free on {place}" in err
 
 
 def test_a_backup_that_finds_no_room(full: Path, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
