@@ -17,6 +17,10 @@ KIND_TAG: Final = "mlflow.experimentKind"
 TRAININGS: Final = "custom_model_development"
 NOTE_TAG: Final = "mlflow.note.content"
 USER_TAG: Final = "mlflow.user"
+SOURCE_TAG: Final = "mlflow.source.name"
+SOURCE_TYPE_TAG: Final = "mlflow.source.type"
+COMMIT_TAG: Final = "mlflow.source.git.commit"
+ORIGIN_TAGS: Final = (USER_TAG, SOURCE_TAG, SOURCE_TYPE_TAG, COMMIT_TAG, NOTE_TAG)  # a model's page shows them too
 CONTEXT_TAG: Final = "mlflow.data.context"
 VERSIONS_TAG: Final = "mlflow.modelVersions"
 EXPERIMENT_TAGS: Final = {
@@ -52,9 +56,9 @@ def tags_of(run: NewRun) -> dict[str, str]:
     commit, dirty = run.tags.get("git_commit", "unknown"), run.tags.get("git_dirty", "unknown")
     known = {
         USER_TAG: run.user,
-        "mlflow.source.name": run.source,
-        "mlflow.source.type": "LOCAL" if run.source else "",
-        "mlflow.source.git.commit": "" if commit == "unknown" else commit,
+        SOURCE_TAG: run.source,
+        SOURCE_TYPE_TAG: "LOCAL" if run.source else "",
+        COMMIT_TAG: "" if commit == "unknown" else commit,
         "mlflow.source.git.dirty": "" if dirty == "unknown" else dirty,
         NOTE_TAG: run.note,
     }
@@ -97,7 +101,7 @@ def log_model(client: "MlflowClient", letter: LoggedModel) -> None:
         return  # the link is made last
     place, source = [run.info.experiment_id], f"source_run_id = '{letter.run_id}'"
     found = client.search_logged_models(place, filter_string=source, max_results=1)
-    made = found[0] if found else _made(client, letter, run.info.experiment_id)
+    made = found[0] if found else _made(client, letter, run)
     with tempfile.TemporaryDirectory() as folder:
         weights = {"weights": f"runs:/{letter.run_id}/weights", **letter.model_tags}
         Path(folder, WEIGHTS_NOTE).write_text(json.dumps(weights, indent=1), encoding="utf-8")
@@ -122,14 +126,15 @@ def link_version(client: "MlflowClient", run: Any, name: str, version: str) -> N
             client.set_logged_model_tags(model_id, {VERSIONS_TAG: json.dumps([*known, link])})
 
 
-def _made(client: "MlflowClient", letter: LoggedModel, experiment_id: str) -> Any:
+def _made(client: "MlflowClient", letter: LoggedModel, run: Any) -> Any:
+    origin = {name: run.data.tags[name] for name in ORIGIN_TAGS if name in run.data.tags}
     return client.create_logged_model(
-        experiment_id,
+        run.info.experiment_id,
         name=letter.model_name,
         source_run_id=letter.run_id,
         model_type=letter.model_type,
         params=letter.model_params,
-        tags=letter.model_tags,
+        tags=letter.model_tags | origin,
     )
 
 

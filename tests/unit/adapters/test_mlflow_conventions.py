@@ -160,6 +160,7 @@ def test_the_model_of_a_run_is_logged_once_ready_and_linked(
     assert (model.name, model.source_run_id, str(model.status)) == ("e3_s320", run_id, "READY")
     assert (model.model_type, model.params) == ("object detector", {"epochs": "3"})
     assert model.tags["weights_sha256"] == "a" * 64
+    assert (model.tags["mlflow.user"], model.tags["mlflow.source.name"]) == ("anna", "cv-yolo grid")
     assert [each.model_id for each in client.get_run(run_id).outputs.model_outputs] == [model.model_id]
     assert [each.path for each in client.list_logged_model_artifacts(model.model_id)] == ["weights.json"]
 
