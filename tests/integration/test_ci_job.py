@@ -149,8 +149,7 @@ def served(job: Job, local_stack: RunningStack) -> Job:
     cv_yolo(local_stack.settings.root, "stack", "register")
     key = cv_yolo(local_stack.settings.root, "stack", "key", "ci").stdout.strip()
     cv_yolo(root, "connect", url, CV_YOLO_SERVER_API_KEY=key)
-    for command in (("add", "data/own"), ("push", "data/own.dvc")):
-        done = job.project.dvc(*command)
+    for done in (job.project.dvc("add", "data/own"), job.project.run("data", "push", "data/own")):
         assert done.exit_code == 0, done.err
     settings = {"CV_YOLO_SERVER_URL": url, "CV_YOLO_SERVER_API_KEY": key}
     return replace(job, settings=settings, secrets=(TOKEN, key, local_stack.addresses.objects.secret_key))
