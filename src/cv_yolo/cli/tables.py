@@ -84,7 +84,7 @@ def run_details(out: Console, run: Run) -> None:
 def versions_table(versions: Sequence[ModelVersion]) -> Table:
     """All registered versions, newest first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("model", "version", "stage", "classes", "MLflow run", "weights sha256"):
+    for name in ("model", "version", "stage", "MLflow run", "weights sha256", "classes"):
         table.add_column(name, no_wrap=name != "classes")
     for version in versions:
         stage = version.stage or ""
@@ -92,8 +92,8 @@ def versions_table(versions: Sequence[ModelVersion]) -> Table:
             escape(version.model),
             version.version,
             f"[green]{stage}[/]",
-            "not recorded" if version.classes is None else escape(listed(version.classes)),
             version.run_id,
             version.weights_sha256[:12],
+            "not recorded" if version.classes is None else escape(listed(version.classes)),
         )
     return table

@@ -1,10 +1,12 @@
 """The object store of a local stack: rclone or MinIO as a process, or an S3 service that somebody else runs."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cv_yolo.domain.addresses import BUCKETS
+from cv_yolo.ports import ObjectStore
 from cv_yolo.services.local_stack import LocalStack
 from cv_yolo.services.programs import find_minio, find_rclone, required
 from cv_yolo.services.service import Service, clean_environment
@@ -20,16 +22,18 @@ BUILT: Final = Path(".cv-yolo", "bin")  # where `make minio` puts it, whatever h
 def object_store(stack: LocalStack, parts: "Bootstrap") -> Service:
     """The store, usable once all buckets are there and an object comes back as it was put."""
 
+    @cache  # its client takes a while to make
+    def store() -> ObjectStore:
+        return parts.object_store(stack.objects)
+
     def use() -> None:
-        store = parts.object_store(stack.objects)
         for bucket in BUCKETS:
-            store.make_bucket(bucket)
-        store.use(BUCKETS[0])
+            store().make_bucket(bucket)
+        store().use(BUCKETS[0])
 
     def probe() -> None:
-        held.buckets()
+        store().buckets()
 
-    held = parts.object_store(stack.objects)  # its client takes a while to make
     kind, url = stack.choice.store, stack.objects.endpoint_url or "Amazon S3"
     service = Service(name=NAME, title=f"object store ({kind})", url=url, use=use, probe=probe)
     if kind is StoreKind.EXTERNAL:

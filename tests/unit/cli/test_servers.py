@@ -168,11 +168,12 @@ def test_a_port_from_the_environment_that_is_taken_is_told(
 @pytest.mark.usefixtures("project")
 def test_where_nothing_was_ever_started_each_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status"]) == 3
+    assert "not up. `cv-yolo up` starts them" in capsys.readouterr().out
     assert run(["status", "--json"]) == 3
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["up"], shown["services"]) == (False, [])
     assert run(["down"]) == 0
     told = capsys.readouterr().out
-    assert "not up. `cv-yolo up` starts them" in told
-    assert '{\n "up": false,\n "services": []\n}' in told
     assert "Nothing ran." in told
     assert run(["logs", "zenml"]) == 2
     assert run(["restart", "zenml"]) == 3

@@ -54,7 +54,7 @@ def test_every_entry_comes_back_as_it_was_written(changes):
         ('"number":1', '"number":0', "not an entry of the log: entries are numbered from 1, not 0"),
         ('"number":1', '"number":Infinity', "not an entry of the log: cannot convert float infinity"),
         ('"number":1', '"number":[]', r"not an entry of the log: int\(\) argument must be"),
-        ('"action":"promoted"', '"action":"pushed"', "not an entry of the log: 'pushed' is not a valid Action"),
+        ('"action":"promoted"', '"action":"pushed"', "not an entry of the log: the action 'pushed' is unknown"),
         ('"actor":"anna@desk",', "", "not an entry of the log: missing 1 required keyword-only argument: 'actor'"),
         ('"number":1', '"extra":1,"number":1', "not an entry of the log: got an unexpected keyword argument 'extra'"),
         ("{", "", "not an entry of the log: "),
