@@ -112,6 +112,37 @@ def test_a_server_that_stays_away_stops_the_grid_with_its_name_and_the_same_comm
     assert clone.waiting() == []
 
 
+HUNG_WHILE = {
+    "the model is handed over": {"kind": "epoch", "run": "e3_s64", "epoch": 3},
+    "the runs are compared": {"kind": "note", "text": "comparing the runs"},
+}
+STORE_PATIENCE_S = 25
+GIVEN_UP_WITHIN_S = STORE_PATIENCE_S + 20  # the pause before a probe, the probe, and the closing time
+
+
+@pytest.mark.parametrize("phase", HUNG_WHILE)
+def test_a_store_that_hangs_for_good_ends_the_grid_in_time_and_the_same_command_goes_on(
+    phase: str, clone: Clone, faulty_stack: RunningStack
+) -> None:
+    seed = 30 + list(HUNG_WHILE).index(phase)
+    command = grid_of(3, seed=seed)
+    with clone.at_work(*command, CV_YOLO_PATIENCE_S=str(STORE_PATIENCE_S)) as work:
+        work.wait_until(phase, **HUNG_WHILE[phase])
+        with suspended(faulty_stack, "store"):
+            began_s = time.monotonic()
+            stopped = work.ended()
+            took_s = time.monotonic() - began_s
+    assert stopped.exit_code == 3, stopped.err
+    assert took_s < 2 * GIVEN_UP_WITHIN_S, "twice the stated time: other work on the machine"
+    assert "does not answer" in stopped.err
+    assert "the same command goes on" in stopped.err
+    assert "Traceback" not in stopped.out + stopped.err
+    again = clone.run(*command)
+    assert again.exit_code in {0, 4}, again.err
+    assert again.trained == [], "nothing is trained twice"
+    assert clone.pipeline_runs()[:2] == ["completed", "failed"]
+
+
 PHASES = {
     "while it trains": {"kind": "epoch", "run": "e2_s64"},
     "while it evaluates": {"kind": "evaluating", "run": "e2_s64"},

@@ -80,6 +80,12 @@ class ChildProcess:
 
     def __init__(self, *, command: tuple[str, ...], environment: Mapping[str, str], stop: threading.Event) -> None:
         self._command, self._environment, self._stop = command, dict(environment), stop
+        self._children: set[subprocess.Popen[bytes]] = set()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a child is at work now."""
+        return bool(self._children)
 
     def train(self, request: TrainingRequest, *, on_epoch: OnEpoch) -> TrainingResult:
         """Train in a child; raises what the child raised, or `TrainingFailedError` where it just died."""
@@ -112,10 +118,12 @@ class ChildProcess:
         _write(folder / "request.json", request, Request)
         with (folder / "output.log").open("wb") as log:
             child = self._start(folder, log)
+            self._children.add(child)
             try:
                 self._supervise(child, folder, on_epoch)
             finally:
                 _end(child)
+                self._children.discard(child)
         if self._stop.is_set() and not (folder / "result.json").is_file():
             raise errors.StoppedError("stopped while a child process was at work")
         _raise_for_outcome(folder, child.returncode, died)

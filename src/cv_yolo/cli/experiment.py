@@ -12,7 +12,7 @@ import click
 from cv_yolo.cli.numbers import numbers
 from cv_yolo.cli.outcome import accept_option, print_decision, require_promotion
 from cv_yolo.cli.progress import following
-from cv_yolo.cli.stopping import stopping
+from cv_yolo.cli.stopping import leave_with, stopping
 from cv_yolo.config import ExperimentConfig, load_experiment, parse_override
 from cv_yolo.disk import require_room
 from cv_yolo.errors import ConfigError
@@ -133,7 +133,7 @@ def _carry_out(request: Request, config: ExperimentConfig, parts: Any) -> int:
     planned = plan.make_plan(config, parts, accept_inconclusive=request.accepted, trusted=request.trusted)
     run_name = launch.new_run_name(request.kind, datetime.now(UTC))
     with following(parts.journal(run_name)):
-        outcome = launch.launch(planned, run_name)
+        outcome = launch.launch(planned, run_name, leave=leave_with)
     if request.as_json:
         click.echo(json.dumps(outcome.as_json(), indent=1))
     elif outcome.decision is not None:

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from cv_yolo import __version__
-from cv_yolo.cli.stopping import INTERRUPTED, leave_at_once, leave_without_waiting, terminable
+from cv_yolo.cli.stopping import INTERRUPTED, leave_at_once, leave_without_waiting, say, terminable
 from cv_yolo.disk import explained, says_full
 from cv_yolo.errors import (
     CvYoloError,
@@ -169,10 +169,7 @@ def main() -> None:
 def _report(error: CvYoloError) -> int:
     """Print what went wrong and what to do; where a disk is full, that comes first: nothing else helps."""
     full = None if isinstance(error, NOT_OF_THE_DISK) or error.message.startswith(FULL) else _explained(error)
-    click.secho(f"error: {(full or error).message}", err=True, fg="red")
-    hint = full.hint if full else error.hint
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
+    say(full or error)
     return error.exit_code
 
 

@@ -110,6 +110,19 @@ def _watching(numbers: tuple[int, ...], stop: threading.Event, leave: Callable[[
         watchdog.cancel()
 
 
+def leave_with(error: CvYoloError) -> None:
+    """Say what went wrong, and end this process and all its children now, from whichever thread."""
+    say(error)
+    leave_at_once(error.exit_code)
+
+
+def say(error: CvYoloError) -> None:
+    """Print what went wrong and what to do."""
+    click.secho(f"error: {error.message}", err=True, fg="red")
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)
+
+
 def leave_at_once(exit_code: int) -> None:
     """End this process and all its children now: threads that wait for a silent server would hold it up."""
     import psutil

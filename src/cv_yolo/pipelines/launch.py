@@ -1,6 +1,8 @@
 """Run the pipeline and bring back what it decided."""
 
 import secrets
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +15,7 @@ from zenml.models import PipelineRunResponse
 
 from cv_yolo.domain.promotion import Decision
 from cv_yolo.domain.runs import RunStatus
-from cv_yolo.errors import CvYoloError, RunFailedError, StoppedError
+from cv_yolo.errors import CvYoloError, RunFailedError, ServiceUnavailableError, StoppedError
 from cv_yolo.files import write_whole
 from cv_yolo.pipelines import outages, runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
@@ -23,6 +25,7 @@ from cv_yolo.workflows.close_abandoned import close_abandoned
 from cv_yolo.workflows.deliver import DeliveringTracker
 from cv_yolo.workflows.heartbeat import beating
 from cv_yolo.workflows.report import decision_path
+from cv_yolo.workflows.time_limit import CLOSING_S
 
 DRIVER_FILE: Final = "driver"
 STOPPED_FILE: Final = "stopped"  # beside it: the person stopped the run, whether or not ZenML could be told
@@ -62,14 +65,20 @@ def new_run_name(kind: str, now: datetime) -> str:
     return f"{kind}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def launch(plan: ExperimentPlan, run_name: str) -> Outcome:
+def launch(plan: ExperimentPlan, run_name: str, *, leave: Callable[[CvYoloError], None]) -> Outcome:
     """Run the plan to its end, whatever earlier runs have left undone put in order before.
 
+    `leave` ends this process with that error, from whichever thread: ZenML may be waiting for a silent store for ever.
     Raises `StoppedError`, the pipeline run marked as stopped, when the person stops it, and `ServiceUnavailableError`
     where MLflow or the artifact store does not answer before anything is trained, or ZenML for too long.
     """
     outages.attend(run_name)
-    with outages.answering(), runtime.step_logs():
+
+    def give_up(error: ServiceUnavailableError) -> None:
+        _record_failure(plan, run_name, error)
+        leave(error)
+
+    with outages.watching_store(give_up), outages.answering(), runtime.step_logs():
         outages.require_store()
         _put_in_order(plan)
         failure = _run(plan, run_name)
@@ -127,6 +136,20 @@ def _stopped(run_name: str, driver: Path, tracker: DeliveringTracker) -> Stopped
     if runtime.end_if_possible(run_name, ExecutionStatus.STOPPED):
         driver.unlink()
     return StoppedError(f"{run_name}: stopped", hint="the same command goes on: finished runs are not trained again")
+
+
+def _record_failure(plan: ExperimentPlan, run_name: str, failure: CvYoloError) -> None:
+    """Record that the run failed, as far as servers answer within the closing time; the next command does the rest."""
+    driver = runtime.run_folder(run_name) / DRIVER_FILE
+
+    def record() -> None:
+        runtime.parts().tracker(plan.experiment).end_open_runs(RunStatus.FAILED, failure.message)
+        if runtime.end_if_possible(run_name, ExecutionStatus.FAILED):
+            driver.unlink(missing_ok=True)
+
+    recording = threading.Thread(target=record, name="closing", daemon=True)
+    recording.start()
+    recording.join(CLOSING_S)
 
 
 def _decision(run: PipelineRunResponse) -> Decision | None:

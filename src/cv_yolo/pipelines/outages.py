@@ -21,6 +21,7 @@ from cv_yolo.domain.progress import Event, EventKind
 from cv_yolo.errors import AccessRefusedError, CvYoloError, ServiceUnavailableError, one_line
 from cv_yolo.pipelines import runtime
 from cv_yolo.workflows.patience import GOES_ON, Answer, Patience
+from cv_yolo.workflows.watch_server import Silence, watching
 
 SERVICE: Final = "ZenML"  # whose time to wait it is
 STORE: Final = "object store"
@@ -169,6 +170,23 @@ def require_store() -> None:
     bucket = urlsplit(Client().active_stack.artifact_store.path).netloc
     store = parts.object_store(parts.stack_addresses.objects)
     parts.patience.ask(lambda: store.use(bucket), report=parts.report, service=STORE)
+
+
+@contextmanager
+def watching_store(give_up: Callable[[ServiceUnavailableError], None]) -> Iterator[None]:
+    """Give up once the artifact store has been silent for the whole patience while no child was at work.
+
+    ZenML's own requests to it, around each step, are no calls of ours: they may never return, whatever our limits.
+    """
+    parts = runtime.parts()
+    if parts.settings.connection is None:
+        yield
+        return
+    silent = f"the {STORE} at {parts.stack_addresses.objects.endpoint_url} does not answer"
+    error = ServiceUnavailableError(f"{silent} (waited {parts.patience_s:g} s)", hint=GOES_ON)
+    silence = Silence(answers=parts.store_answers, busy=lambda: parts.stop.is_set() or parts.children.at_work)
+    with watching(silence, lambda: give_up(error), after_s=parts.patience_s):
+        yield
 
 
 def keep(deed: Callable[[], Answer], uri: str) -> Answer:

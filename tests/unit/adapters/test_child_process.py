@@ -232,6 +232,14 @@ def test_a_prediction_that_is_stopped_is_stopped_not_failed(tmp_path: Path) -> N
         child.predict(prediction_in(tmp_path))
 
 
+def test_who_asks_knows_whether_a_child_is_at_work(request_: TrainingRequest) -> None:
+    child, seen = supervisor("works"), []
+    assert not child.at_work
+    child.train(request_, on_epoch=lambda _: seen.append(child.at_work))
+    assert seen[0]
+    assert not child.at_work
+
+
 def test_an_error_of_the_predictor_comes_out_as_it_was_raised(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="not the one that was recorded"):
         supervisor("works").predict(prediction_in(tmp_path, weights_sha256="0" * 64))

@@ -119,7 +119,7 @@ def ending(config: Path, project: Path, zenml_parts: Bootstrap, monkeypatch: pyt
     def end(
         *, decision: Decision | None = None, failure: CvYoloError | None = None, raises: BaseException | None = None
     ) -> list[Any]:
-        def pretend(plan: Any, run_name: str) -> launch.Outcome:
+        def pretend(plan: Any, run_name: str, **_: Any) -> launch.Outcome:
             planned.append(plan)
             if raises is not None:
                 raise raises

@@ -202,3 +202,13 @@ def test_after_an_error_the_signals_are_as_they_were_too() -> None:
     with pytest.raises(ValueError, match="wrong"), stopping(threading.Event()):
         raise ValueError("wrong")
     assert handlers() == before
+
+
+def test_who_cannot_wait_for_the_main_thread_says_why_and_leaves(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(module, "leave_at_once", left.append)
+    module.leave_with(ServiceUnavailableError("the object store does not answer", hint="the same command goes on"))
+    assert left == [3]
+    assert capsys.readouterr().err == "error: the object store does not answer\nhint: the same command goes on\n"

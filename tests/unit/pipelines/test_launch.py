@@ -1,5 +1,8 @@
 """Before a pipeline run, what earlier ones have left undone is put in order; behind it, nothing is left running."""
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -195,3 +198,53 @@ def test_while_the_pipeline_runs_its_driver_is_seen(
     monkeypatch.setattr(launch, "yolo_training_pipeline", Waiting(parts, plan, KeyboardInterrupt()))
     monkeypatch.setattr(launch, "beating", partial(beating, every_s=0.05))
     assert launch._run(plan, "grid-seen") is None
+
+
+@pytest.mark.parametrize("zenml", ["answers", "is down", "hangs"])
+def test_a_run_that_is_given_up_is_recorded_as_failed_as_far_as_servers_answer(
+    parts: Bootstrap, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch, zenml: str
+) -> None:
+    ended, back = [], threading.Event()
+
+    def end(name: str, status: ExecutionStatus) -> None:
+        if zenml == "is down":
+            raise ServiceUnavailableError("ZenML does not answer")
+        if zenml == "hangs":
+            back.wait(30)
+        ended.append((name, status.value))
+
+    monkeypatch.setattr(runtime, "end", end)
+    monkeypatch.setattr(launch, "CLOSING_S", 0.5)
+    monkeypatch.setattr(parts, "report", lambda text: None)
+    driver = runtime.run_folder("grid-given-up") / launch.DRIVER_FILE
+    driver.parent.mkdir(parents=True, exist_ok=True)
+    driver.write_text(parts.driver_mark(), encoding="utf-8")
+    run_id = a_started_run(parts, plan, **{runtime.PIPELINE_RUN_TAG: "grid-given-up"})
+    launch._record_failure(plan, "grid-given-up", ServiceUnavailableError("the object store does not answer"))
+    run = parts.tracker(plan.experiment).get(run_id)
+    assert (run.status, run.reason) == (RunStatus.FAILED, "the object store does not answer")
+    assert ended == ([("grid-given-up", "failed")] if zenml == "answers" else [])
+    assert driver.exists() is (zenml != "answers"), "the next command records it"
+    back.set()
+
+
+def test_a_run_whose_store_stays_silent_is_left_with_the_error_after_what_can_be_recorded(
+    parts: Bootstrap, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    error = ServiceUnavailableError("the object store does not answer")
+
+    @contextmanager
+    def silent(give_up: Callable[[ServiceUnavailableError], None]) -> Iterator[None]:
+        give_up(error)
+        yield
+
+    monkeypatch.setattr(launch.outages, "attend", lambda name: None)
+    monkeypatch.setattr(launch.outages, "watching_store", silent)
+    monkeypatch.setattr(launch, "_record_failure", lambda plan, name, failure: told.append(f"{name}: {failure}"))
+    monkeypatch.setattr(launch, "_put_in_order", lambda plan: None)
+    monkeypatch.setattr(launch, "_run", lambda plan, name: error)
+    monkeypatch.setattr(runtime, "find", lambda name: None)
+    outcome = launch.launch(plan, "grid-silent", leave=lambda failure: told.append(f"left: {failure}"))
+    assert told == ["grid-silent: the object store does not answer", "left: the object store does not answer"]
+    assert outcome.failure is error

@@ -4,7 +4,9 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -17,7 +19,7 @@ from zenml.exceptions import AuthorizationException, CredentialsNotValid
 from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.domain.progress import EventKind
 from cv_yolo.errors import AccessRefusedError, ServiceUnavailableError
-from cv_yolo.pipelines import runtime
+from cv_yolo.pipelines import outages, runtime
 from cv_yolo.pipelines.outages import (
     LONGEST_PAUSE_S,
     STEP_LOGS,
@@ -29,8 +31,10 @@ from cv_yolo.pipelines.outages import (
     outlast,
     require_store,
     storing,
+    watching_store,
 )
 from cv_yolo.settings import Settings
+from cv_yolo.workflows.watch_server import watching
 
 
 class Fine(BaseHTTPRequestHandler):
@@ -178,6 +182,60 @@ def test_the_embedded_store_is_a_folder_that_needs_no_trial(
 ) -> None:
     monkeypatch.setattr(runtime, "_PARTS", [zenml_parts])
     require_store()
+
+
+@dataclass
+class Connected:
+    """The parts of a machine that is connected to a stack, whose store answers or not, and whose child works or not."""
+
+    store_answers: Callable[[], bool]
+    at_work: bool = False
+    connection: str | None = "http://zenml"
+    endpoint_url: str = "http://store"
+    patience_s: float = 0.0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.settings = self.stack_addresses = self.objects = self.children = self
+
+
+@pytest.fixture
+def given_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[Connected], list[ServiceUnavailableError]]:
+    """With what errors a pipeline run is given up on that machine, in a twentieth of a second."""
+    monkeypatch.setattr(outages, "watching", partial(watching, every_s=0.001))
+
+    def watch(machine: Connected) -> list[ServiceUnavailableError]:
+        errors: list[ServiceUnavailableError] = []
+        monkeypatch.setattr(runtime, "_PARTS", [machine])
+        with watching_store(errors.append):
+            threading.Event().wait(0.05)
+        return errors
+
+    return watch
+
+
+Watched = Callable[[Connected], list[ServiceUnavailableError]]
+
+
+def silent() -> bool:
+    threading.Event().wait(0.001)
+    return False
+
+
+def test_a_store_that_stays_silent_is_given_up_with_its_address_and_what_goes_on(given_up: Watched) -> None:
+    (error,) = given_up(Connected(silent, patience_s=0.01))
+    assert error.message == "the object store at http://store does not answer (waited 0.01 s)"
+    assert "the same command goes on" in str(error.hint)
+
+
+def test_a_store_that_answers_or_is_not_waited_for_is_not_given_up(given_up: Watched) -> None:
+    assert given_up(Connected(lambda: True)) == []
+    assert given_up(Connected(silent, patience_s=60)) == []
+    assert given_up(Connected(silent, at_work=True)) == [], "a training goes on"
+    assert given_up(Connected(silent, connection=None)) == [], "an embedded stack has no server"
+    stopped = Connected(silent)
+    stopped.stop.set()
+    assert given_up(stopped) == [], "the person was faster"
 
 
 def test_the_stores_client_does_not_multiply_the_time_for_a_hung_store(monkeypatch: pytest.MonkeyPatch) -> None:
