@@ -303,3 +303,14 @@ def test_a_damaged_store_a_full_disk_and_missing_packages_fail() -> None:
         "packages": "no torch",
         "records": "mlflow.db: damaged",
     }
+
+
+def test_a_disk_without_room_is_called_full() -> None:
+    found = failures(machine_checkup(FakeMachineProbe(free=1_000), server=None))
+    assert found["disk"].found.startswith("full: ")
+
+
+def test_a_deleted_experiment_fails_with_the_command_that_restores_it() -> None:
+    found = failures(tracking_checkup(FakeTrackingProbe(deleted="7")))
+    (experiment,) = [each for each in found.values() if each.found.startswith("cv_yolo_tiny was deleted")]
+    assert "mlflow experiments restore --experiment-id 7" in str(experiment.remedy)
