@@ -87,7 +87,7 @@ def zenml_home(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture
 def zenml_parts(zenml_home: Path) -> Bootstrap:
-    """Our parts, on the one home of ZenML, which looks for its source root in a main module: xdist's workers have none."""
+    """Our parts, on the one home of ZenML; its source root is set, since xdist's workers have no main module."""
     from zenml.utils.source_utils import set_custom_source_root
 
     set_custom_source_root(str(Path(__file__).resolve().parents[1] / "src"))

@@ -167,7 +167,10 @@ def test_all_records_agree_and_the_log_is_as_it_was_written(story: Story) -> Non
     [
         (("evaluate", "nobody"), "error: nobody: no such run"),
         (("evaluate", "staging", "--data", "data/nowhere"), "data/nowhere: no data set here"),
-        (("evaluate", "broken.json", "--data", "data/demo"), "error: broken.json: result 1: score must be a number"),
+        (
+            ("evaluate", "broken.json", "--data", "data/demo", "--first-class", "0"),
+            "error: broken.json: result 1: score must be a number",
+        ),
         (("promote", "--to", "production", "--policy", "configs/none.yaml"), "configs/none.yaml: no such file"),
     ],
 )

@@ -29,6 +29,7 @@ STATUS_FROM_MLFLOW = {name: status for status, name in STATUS_TO_MLFLOW.items()}
 REASON_TAG = "reason"
 PAGE = 1000
 DELETED: Final = "deleted"
+INPUT_ATTEMPTS: Final = 5
 TAG_LENGTH: Final = 5000  # what every store takes; MLflow's client shortens tags in some calls only
 
 
@@ -90,12 +91,25 @@ class MlflowTracker(TakesLetters):
                     tags=[RunTag(key, value) for key, value in tags.items()],
                 )
                 if run.inputs:
-                    self._client.log_inputs(run_id, conventions.datasets_of(run.inputs))
+                    self._log_inputs(run_id, conventions.datasets_of(run.inputs))
             except Exception as error:
                 with suppress(CvYoloError):  # if that is not possible either, the next command finds it abandoned
                     self.finish(run_id, RunStatus.FAILED, f"could not be started: {one_line(error)}")
                 raise
         return run_id
+
+    def _log_inputs(self, run_id: str, datasets: list[Any]) -> None:
+        """Runs that start at the same time use the same data: MLflow lets one of them record it, the others try again."""
+        from mlflow.exceptions import MlflowException
+
+        for attempt in range(1, INPUT_ATTEMPTS + 1):
+            try:
+                self._client.log_inputs(run_id, datasets)
+            except MlflowException as error:
+                if attempt == INPUT_ATTEMPTS or "IntegrityError" not in str(error):
+                    raise
+            else:
+                return
 
     def deliver(self, letter: Letter) -> None:
         """Record what the letter says, as of its time; once, however often it is delivered.

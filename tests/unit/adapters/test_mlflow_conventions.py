@@ -297,3 +297,29 @@ def test_files_whose_place_is_gone_are_not_found_and_new_ones_are_kept(
         tracker.artifact(run_id, "weights/best.pt")
     tracker.log_artifacts(run_id, [tmp_path / "best.pt"], "weights")
     assert tracker.artifact(run_id, "weights/best.pt") == b"weights"
+
+
+def test_runs_that_start_at_the_same_time_record_the_same_data(
+    tracker: MlflowTracker, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that insert a data set at once, MLflow refuses one."""
+    log_inputs, refusals = tracker._client.log_inputs, ["(sqlite3.IntegrityError) UNIQUE constraint failed", None]
+
+    def log_once_more(*arguments: object) -> None:
+        if reason := refusals.pop(0):
+            raise MlflowException(reason)
+        log_inputs(*arguments)
+
+    monkeypatch.setattr(tracker._client, "log_inputs", log_once_more)
+    run_id = tracker.start(RUN)
+    assert [each.dataset.name for each in client.get_run(run_id).inputs.dataset_inputs] == [VAL.name]
+    assert refusals == []
+
+
+def test_other_refusals_of_data_end_the_run(tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise MlflowException("no such column")
+
+    monkeypatch.setattr(tracker._client, "log_inputs", refuse)
+    with pytest.raises(RunFailedError, match="no such column"):
+        tracker.start(RUN)
