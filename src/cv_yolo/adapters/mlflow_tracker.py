@@ -99,7 +99,7 @@ class MlflowTracker(TakesLetters):
         return run_id
 
     def _log_inputs(self, run_id: str, datasets: list[Any]) -> None:
-        """Runs that start at the same time use the same data: MLflow lets one of them record it, the others try again."""
+        """Runs that start at once use the same data: MLflow lets one of them record it, the others try again."""
         from mlflow.exceptions import MlflowException
 
         for attempt in range(1, INPUT_ATTEMPTS + 1):
