@@ -15,7 +15,7 @@ from setup_environment import ROOT, SUPPORTED, python_in
 
 PROBE = "import ensurepip, sqlite3, ssl, sys, venv; print(sys.implementation.name, *sys.version_info[:2])"
 ROOM_BYTES = 10e9  # an environment takes 7 GB, less where uv can link what it has
-FAST = ("tests/unit", "tests/golden", "-m", "not slow")
+FAST = ("tests/unit/domain", "tests/unit/reports", "tests/unit/pipelines", "-m", "not slow")
 
 
 def main() -> int:

@@ -321,5 +321,5 @@ def test_other_refusals_of_data_end_the_run(tracker: MlflowTracker, monkeypatch:
         raise MlflowException("no such column")
 
     monkeypatch.setattr(tracker._client, "log_inputs", refuse)
-    with pytest.raises(RunFailedError, match="no such column"):
+    with pytest.raises(ServiceUnavailableError, match="no such column"):
         tracker.start(RUN)
