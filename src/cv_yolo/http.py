@@ -119,4 +119,4 @@ def _authorities() -> str | None:
 
 def _unavailable(name: str, url: str, reason: str) -> ServiceUnavailableError:
     place = url.partition("?")[0]  # a presigned address is a credential
-    return ServiceUnavailableError(f"{name} at {place}: {reason}", hint="is it up? `cv-yolo status` tells")
+    return ServiceUnavailableError(f"{name} at {place}: {reason}", hint="is it up? `cv-yolo status` shows it")

@@ -240,7 +240,7 @@ class DvcStore:
             asked_at_s = time.monotonic()
             if asked_at_s - heard_at_s > self._attended.silence_s:
                 raise ServiceUnavailableError(
-                    f"`dvc {command}`: the remote does not answer", hint="is it up? `cv-yolo status` tells"
+                    f"`dvc {command}`: the remote does not answer", hint="is it up? `cv-yolo status` shows it"
                 )
 
 

@@ -1,6 +1,6 @@
 """The folder of all state as a private one: made so, or corrected where it was open, with what lay open by name.
 
-The folder's own mode is the barrier: nobody else gets past it, whatever modes the libraries give to what they write
+The folder's own mode is the barrier: no other user gets past it, whatever modes the libraries give to what they write
 inside. What is inside a folder that was open is closed too, since another user's process may still stand in it.
 """
 

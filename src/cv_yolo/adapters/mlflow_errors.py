@@ -11,8 +11,8 @@ UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 _UNANSWERED: Final = re.compile(r"API request to \S+ failed with (timeout exception|exception)")
 _CAUSE = re.compile(r"too many \d+ error responses|(?!ResponseE)[A-Z]\w+(Error|Disconnected)(?=\()|Read timed out")
 _DELETED: Final = re.compile(r"The (run|experiment) (\w+) must be in the 'active' state")
-_UP_HINT: Final = "is it up, with its database and its object store? `cv-yolo status` tells"
-_LOGIN_HINT: Final = "the stack's tracker holds user and password: `cv-yolo stack register` sets them anew"
+_UP_HINT: Final = "is it up, with its database and its object store? `cv-yolo status` shows it"
+_LOGIN_HINT: Final = "the stack's tracker holds user and password: `cv-yolo stack register` sets them again"
 MALFORMED: Final = frozenset({400, 411, 413, 415, 422})  # asked again, it would be refused again
 
 

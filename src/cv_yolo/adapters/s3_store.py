@@ -16,7 +16,7 @@ SCRATCH_PREFIX: Final = ".cv-yolo-probe/"
 MISSING: Final = {"NoSuchKey", "NoSuchBucket", "404"}
 REFUSED: Final = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403"}
 SKEWED: Final = "RequestTimeTooSkewed"
-KEYS: Final = "the access key or its secret is wrong: `cv-yolo stack register`, on the servers' side, sets them anew"
+KEYS: Final = "the access key or its secret is wrong: `cv-yolo stack register`, on the servers' side, sets them again"
 CLOCKS: Final = "its clock and ours differ: `timedatectl set-ntp true` on both"
 MINUTES_APART: Final = 5
 
@@ -118,7 +118,7 @@ class S3Store:
             ) from error
         except (BotoCoreError, OSError) as error:
             raise ServiceUnavailableError(
-                f"{self}: {deed}: {' '.join(str(error).split())}", hint="is it up? `cv-yolo status` tells"
+                f"{self}: {deed}: {' '.join(str(error).split())}", hint="is it up? `cv-yolo status` shows it"
             ) from error
 
     def __str__(self) -> str:
