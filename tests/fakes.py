@@ -21,7 +21,7 @@ from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split, revision
 from cv_yolo.domain.geometry import Boxes, xyxy_to_xywhn
 from cv_yolo.domain.letters import Ending, Facts, Figures, Files, Letter, LoggedModel, TakesLetters
 from cv_yolo.domain.runs import DatasetInput, Run, RunStatus
-from cv_yolo.domain.training import EpochMetrics, TrainedModel, TrainingRequest, TrainingResult
+from cv_yolo.domain.training import EpochMetrics, FinishedTraining, TrainingRequest, TrainingResult
 from cv_yolo.domain.versions import ModelVersion, Stage
 from cv_yolo.errors import (
     AuditLogError,
@@ -363,17 +363,17 @@ class FakeLetters:
 
 
 class FakeFinishedTrainings:
-    """Models by the fingerprints of their trainings; those whose weights are gone are not found."""
+    """Trainings by their fingerprints; those whose weights are gone are not found."""
 
     def __init__(self) -> None:
-        self.models: dict[str, TrainedModel] = {}
+        self.trainings: dict[str, FinishedTraining] = {}
 
-    def find(self, fingerprint: str) -> TrainedModel | None:
-        model = self.models.get(fingerprint)
-        return model if model is not None and model.weights.is_file() else None
+    def find(self, fingerprint: str) -> FinishedTraining | None:
+        training = self.trainings.get(fingerprint)
+        return training if training is not None and training.model.weights.is_file() else None
 
-    def keep(self, fingerprint: str, model: TrainedModel) -> None:
-        self.models[fingerprint] = model
+    def keep(self, fingerprint: str, training: FinishedTraining) -> None:
+        self.trainings[fingerprint] = training
 
 
 class FakeModelRegistry:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.adapters.finished_trainings import FinishedTrainingsFolder
+from cv_yolo.domain.training import FinishedTraining
 from cv_yolo.files import sha256_of
 from cv_yolo.ports import FinishedTrainings
 from tests.builders import a_trained_model
@@ -26,18 +27,19 @@ def test_a_training_that_nobody_finished_is_not_found(finished: FinishedTraining
 
 
 def test_a_finished_training_is_found_with_its_weights(finished: FinishedTrainings, tmp_path: Path) -> None:
-    model = a_trained_model(tmp_path)
-    finished.keep(FINGERPRINT, model)
+    model, artifacts = a_trained_model(tmp_path), (tmp_path / "curves.png", tmp_path / "results.csv")
+    finished.keep(FINGERPRINT, FinishedTraining(model=model, artifacts=artifacts))
     found = finished.find(FINGERPRINT)
     assert found is not None
-    assert replace(found, weights=model.weights) == model
-    assert sha256_of(found.weights) == model.weights_sha256
+    assert replace(found.model, weights=model.weights) == model
+    assert found.artifacts == artifacts
+    assert sha256_of(found.model.weights) == model.weights_sha256
     assert finished.find(ANOTHER) is None
 
 
 def test_a_training_done_again_replaces_the_former_one(finished: FinishedTrainings, tmp_path: Path) -> None:
     for run_id in ("1" * 32, "2" * 32):
-        finished.keep(FINGERPRINT, a_trained_model(tmp_path, run_id=run_id))
+        finished.keep(FINGERPRINT, FinishedTraining(model=a_trained_model(tmp_path, run_id=run_id)))
     found = finished.find(FINGERPRINT)
     assert found is not None
-    assert found.run_id == "2" * 32
+    assert found.model.run_id == "2" * 32

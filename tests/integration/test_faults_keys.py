@@ -196,7 +196,7 @@ def test_a_full_disk_is_named_and_once_there_is_room_the_same_command_goes_on(
         assert stopped.exit_code in {1, 3}, stopped.err
         assert "the disk is full" in stopped.err
         assert str(home) in stopped.err
-        assert "the same command goes on" in stopped.err
+        assert "run the same command again" in stopped.err
         assert "Traceback" not in stopped.out + stopped.err
         again = clone.run(*command)
         assert again.exit_code in {0, 4}, again.err

@@ -8,10 +8,12 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from cv_yolo.domain.training import TrainedModel
+from cv_yolo.domain.training import FinishedTraining, TrainedModel
 from cv_yolo.files import sha256_of, write_whole
 
-_MODEL: Final = TypeAdapter(TrainedModel)
+_TRAINING: Final[TypeAdapter[FinishedTraining | TrainedModel]] = TypeAdapter(
+    FinishedTraining | TrainedModel  # earlier versions wrote the model alone
+)
 
 
 class FinishedTrainingsFolder:
@@ -20,18 +22,19 @@ class FinishedTrainingsFolder:
     def __init__(self, *, records: Path, weights: Path) -> None:
         self._records, self._weights = records, weights
 
-    def find(self, fingerprint: str) -> TrainedModel | None:
-        """The model of that training; a record that cannot be read, or weights that are not the same, are none."""
+    def find(self, fingerprint: str) -> FinishedTraining | None:
+        """That training; a record that cannot be read, or weights that are not the same, are none."""
         try:
-            model = _MODEL.validate_json(self._record(fingerprint).read_bytes())
+            read = _TRAINING.validate_json(self._record(fingerprint).read_bytes())
         except (FileNotFoundError, ValueError):
             return None
-        here = self._weights_of(model)
-        return replace(model, weights=here) if _is(here, model.weights_sha256) else None
+        training = FinishedTraining(model=read) if isinstance(read, TrainedModel) else read
+        model, here = training.model, self._weights_of(training.model)
+        return replace(training, model=replace(model, weights=here)) if _is(here, model.weights_sha256) else None
 
-    def keep(self, fingerprint: str, model: TrainedModel) -> None:
+    def keep(self, fingerprint: str, training: FinishedTraining) -> None:
         """Keep the weights, then the record that promises them."""
-        here = self._weights_of(model)
+        model, here = training.model, self._weights_of(training.model)
         if not _is(here, model.weights_sha256):
             here.parent.mkdir(parents=True, exist_ok=True)
             part = here.with_name(f".{here.name}.{secrets.token_hex(4)}")
@@ -40,7 +43,7 @@ class FinishedTrainingsFolder:
                 part.replace(here)
             finally:
                 part.unlink(missing_ok=True)
-        write_whole(self._record(fingerprint), _MODEL.dump_json(model, indent=1).decode())
+        write_whole(self._record(fingerprint), _TRAINING.dump_json(training, indent=1).decode())
 
     def _record(self, fingerprint: str) -> Path:
         return self._records / f"{fingerprint}.json"

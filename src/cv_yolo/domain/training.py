@@ -100,3 +100,14 @@ class TrainedModel:
     size_bytes: int
     duration_s: float
     classes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedTraining:
+    """A model that was trained to its end, and the pictures and tables that its tracked run is to hold.
+
+    `artifacts` is empty in records of earlier versions: their tracked runs hold them already.
+    """
+
+    model: TrainedModel
+    artifacts: tuple[Path, ...] = ()

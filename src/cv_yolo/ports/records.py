@@ -8,7 +8,7 @@ from typing import Protocol
 
 from cv_yolo.domain.letters import Letter
 from cv_yolo.domain.runs import DatasetInput, Run, RunStatus
-from cv_yolo.domain.training import EpochMetrics, TrainedModel
+from cv_yolo.domain.training import EpochMetrics, FinishedTraining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +92,8 @@ class Outbox(Protocol):
 class FinishedTrainings(Protocol):
     """Remembers trained models with their weights, by what determined the training."""
 
-    def find(self, fingerprint: str) -> TrainedModel | None:
-        """The model of that training, its weights whole and at hand; None where there is none."""
+    def find(self, fingerprint: str) -> FinishedTraining | None:
+        """That training, its model's weights whole and at hand; None where there is none."""
 
-    def keep(self, fingerprint: str, model: TrainedModel) -> None:
-        """Remember the model of that training, and keep its weights."""
+    def keep(self, fingerprint: str, training: FinishedTraining) -> None:
+        """Remember that training, and keep its model's weights."""

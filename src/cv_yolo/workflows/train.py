@@ -10,7 +10,7 @@ from typing import Final
 from cv_yolo.domain.class_names import CLASSES_NAME, DIGEST_TAG, as_json, as_tags
 from cv_yolo.domain.dataset import DatasetManifest, Split
 from cv_yolo.domain.runs import DatasetInput, RunStatus
-from cv_yolo.domain.training import EpochMetrics, TrainedModel, TrainingRequest, TrainingResult
+from cv_yolo.domain.training import EpochMetrics, FinishedTraining, TrainedModel, TrainingRequest, TrainingResult
 from cv_yolo.errors import CvYoloError, StoppedError, TrainingFailedError, WeightsError, one_line
 from cv_yolo.files import sha256_of, write_whole
 from cv_yolo.ports import ExperimentTracker, FinishedTrainings, NewRun, Trainer
@@ -46,18 +46,20 @@ def train(request: TrainingRequest, training: Training) -> TrainedModel:
     """Train, tracked by exactly one run, which stays open for the evaluation to finish.
 
     A training that was finished before, whose run is still on record, is taken over instead: its pipeline run may have
-    failed behind it. Whatever goes wrong ends the run as failed (or stopped) with its reason, and is raised.
+    failed behind it, while its outcome was recorded, too. Whatever goes wrong ends the run as failed (or stopped) with
+    its reason, and is raised.
     """
     fingerprint = fingerprint_of(request, training.experiment)
-    known = _taken_over(fingerprint, training)
+    known = _taken_over(request, fingerprint, training)
     if known is not None:
         return known
     run_id = training.tracker.start(_new_run(request, training))
     training.on_start()
     with closing_on_failure(training.tracker, run_id):
-        model = _trained(request, run_id, training)
-        training.finished.keep(fingerprint, model)
-    return model
+        finished = _trained(request, run_id, training)
+        training.finished.keep(fingerprint, finished)  # first: servers that are silent now cost no second training
+        _record(request, finished, training)
+    return finished.model
 
 
 def fingerprint_of(request: TrainingRequest, experiment: str) -> str:
@@ -73,28 +75,27 @@ def fingerprint_of(request: TrainingRequest, experiment: str) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _taken_over(fingerprint: str, training: Training) -> TrainedModel | None:
+def _taken_over(request: TrainingRequest, fingerprint: str, training: Training) -> TrainedModel | None:
     known = training.finished.find(fingerprint)
-    if known is None or all(run.run_id != known.run_id for run in training.tracker.runs()):
+    if known is None:
         return None
-    training.report(f"{known.spec.name}: trained already, by run {known.run_id}; its weights are taken over")
-    return known
+    model = known.model
+    run = next((run for run in training.tracker.runs() if run.run_id == model.run_id), None)
+    if run is None:
+        return None
+    training.report(f"{model.spec.name}: trained already, by run {model.run_id}; its weights are taken over")
+    if WEIGHTS_TAG not in run.tags:
+        with closing_on_failure(training.tracker, run.run_id):
+            _record(request, known, training)
+    return model
 
 
-def _trained(request: TrainingRequest, run_id: str, training: Training) -> TrainedModel:
+def _trained(request: TrainingRequest, run_id: str, training: Training) -> FinishedTraining:
     if sha256_of(request.weights) != request.spec.weights_sha256:
         raise WeightsError(f"{request.weights}: the file changed since the run was planned")
     result = training.trainer.train(request, on_epoch=_telling(run_id, training))
     _require_proof(result)
-    training.tracker.log_metrics(
-        run_id, {"duration_s": result.duration_s, "weights_size_bytes": float(result.size_bytes)}
-    )
-    training.tracker.tag(run_id, {WEIGHTS_TAG: result.weights_sha256})
-    training.tracker.log_artifacts(run_id, [result.weights], "weights")
-    training.tracker.log_artifacts(run_id, result.artifacts, "training")
-    _keep_long_list(request, run_id, training)
-    _log_model(run_id, request, result, training)
-    return TrainedModel(
+    model = TrainedModel(
         spec=request.spec,
         run_id=run_id,
         dataset_revision=request.manifest.revision,
@@ -104,6 +105,28 @@ def _trained(request: TrainingRequest, run_id: str, training: Training) -> Train
         duration_s=result.duration_s,
         classes=request.manifest.classes,
     )
+    return FinishedTraining(model=model, artifacts=result.artifacts)
+
+
+def _record(request: TrainingRequest, finished: FinishedTraining, training: Training) -> None:
+    """Record the outcome in the model's run; the tag of the weights comes last, and says that all of it is there.
+
+    A takeover records what an interruption left out; artifacts whose folder was removed since are not there to be.
+    """
+    tracker, model = training.tracker, finished.model
+    run_id = model.run_id
+    tracker.log_metrics(run_id, {"duration_s": model.duration_s, "weights_size_bytes": float(model.size_bytes)})
+    tracker.log_artifacts(run_id, [model.weights], "weights")
+    tracker.log_artifacts(run_id, tuple(path for path in finished.artifacts if path.is_file()), "training")
+    _keep_long_list(request, run_id, training)
+    tracker.log_model(
+        run_id,
+        model.spec.name,
+        model_type=MODEL_TYPE,
+        params={name: str(value) for name, value in asdict(model.spec).items()},
+        tags={WEIGHTS_TAG: model.weights_sha256, "dataset_revision": model.dataset_revision},
+    )
+    tracker.tag(run_id, {WEIGHTS_TAG: model.weights_sha256})
 
 
 def _keep_long_list(request: TrainingRequest, run_id: str, training: Training) -> None:
@@ -143,17 +166,6 @@ def dataset_input(manifest: DatasetManifest, split: Split, *, source: str = "") 
         context=CONTEXTS[split],
         source=source,
         profile={"images": manifest.counts()[split], "boxes": manifest.box_counts()[split]},
-    )
-
-
-def _log_model(run_id: str, request: TrainingRequest, result: TrainingResult, training: Training) -> None:
-    spec = request.spec
-    training.tracker.log_model(
-        run_id,
-        spec.name,
-        model_type=MODEL_TYPE,
-        params={name: str(value) for name, value in asdict(spec).items()},
-        tags={WEIGHTS_TAG: result.weights_sha256, "dataset_revision": request.manifest.revision},
     )
 
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from cv_yolo.adapters.finished_trainings import FinishedTrainingsFolder
-from cv_yolo.domain.training import TrainedModel
+from cv_yolo.domain.training import FinishedTraining, TrainedModel
 from tests.builders import a_trained_model
 
 FINGERPRINT = "a" * 64
@@ -25,23 +26,34 @@ def test_the_weights_outlive_the_folder_they_were_trained_in(
     finished: FinishedTrainingsFolder, model: TrainedModel, tmp_path: Path
 ) -> None:
     content = model.weights.read_bytes()
-    finished.keep(FINGERPRINT, model)
+    finished.keep(FINGERPRINT, FinishedTraining(model=model))
     model.weights.unlink()
     found = finished.find(FINGERPRINT)
     assert found is not None
-    assert found.weights == tmp_path / "weights" / f"{model.weights_sha256}.pt"
-    assert found.weights.read_bytes() == content
+    assert found.model.weights == tmp_path / "weights" / f"{model.weights_sha256}.pt"
+    assert found.model.weights.read_bytes() == content
 
 
 def test_weights_that_were_changed_are_none(
     finished: FinishedTrainingsFolder, model: TrainedModel, tmp_path: Path
 ) -> None:
-    finished.keep(FINGERPRINT, model)
+    finished.keep(FINGERPRINT, FinishedTraining(model=model))
     kept = tmp_path / "weights" / f"{model.weights_sha256}.pt"
     kept.write_bytes(b"others")
     assert finished.find(FINGERPRINT) is None
-    finished.keep(FINGERPRINT, model)
+    finished.keep(FINGERPRINT, FinishedTraining(model=model))
     assert finished.find(FINGERPRINT) is not None
+
+
+def test_a_record_of_an_earlier_version_is_the_model_alone(
+    finished: FinishedTrainingsFolder, model: TrainedModel, tmp_path: Path
+) -> None:
+    finished.keep(FINGERPRINT, FinishedTraining(model=model))
+    record = tmp_path / "trained" / f"{FINGERPRINT}.json"
+    record.write_bytes(TypeAdapter(TrainedModel).dump_json(model))
+    found = finished.find(FINGERPRINT)
+    assert found is not None
+    assert (found.model.run_id, found.artifacts) == (model.run_id, ())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"spec": {}}', b"\xff"])
@@ -58,6 +70,6 @@ def test_nothing_half_written_is_left_where_the_weights_cannot_be_read(
 ) -> None:
     model.weights.unlink()
     with pytest.raises(FileNotFoundError):
-        finished.keep(FINGERPRINT, model)
+        finished.keep(FINGERPRINT, FinishedTraining(model=model))
     assert list((tmp_path / "weights").iterdir()) == []
     assert finished.find(FINGERPRINT) is None

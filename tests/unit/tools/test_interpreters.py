@@ -85,15 +85,13 @@ def test_each_has_an_environment_of_its_own_and_the_fast_tests_run_in_it(
     made, tested = called
     assert made == [f"/python{OTHERS[0]}", "tools/setup_environment.py", f".venv-{OTHERS[0]}"]
     assert tested[0] == str(tool.python_in(tmp_path / f".venv-{OTHERS[0]}"))
-    assert tested[-4:] == ["tests/unit", "tests/golden", "-m", "not slow"]
+    assert tuple(tested[-len(tool.FAST) :]) == tool.FAST
     told = capsys.readouterr().out
     assert f"Python {OTHERS[0]}: passed" in told
     assert f"Python {OTHERS[1]}: not tried" in told
 
 
-@pytest.mark.parametrize(
-    ("failing", "why"), [("tools/setup_environment.py", "FAILED: .venv-"), ("tests/unit", "FAILED\n")]
-)
+@pytest.mark.parametrize(("failing", "why"), [("tools/setup_environment.py", "FAILED: .venv-"), ("pytest", "FAILED\n")])
 def test_what_fails_there_fails_here(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failing: str, why: str
 ) -> None:

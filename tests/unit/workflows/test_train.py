@@ -10,7 +10,7 @@ from cv_yolo.domain.runs import RunStatus
 from cv_yolo.errors import RunFailedError, ServiceUnavailableError, StoppedError, TrainingFailedError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.workflows.class_names import recorded
-from cv_yolo.workflows.train import Training, fingerprint_of, train
+from cv_yolo.workflows.train import WEIGHTS_TAG, Training, fingerprint_of, train
 from tests.builders import a_manifest, a_training_request, some_images
 from tests.fakes import FakeExperimentTracker, FakeFinishedTrainings, FakeTrainer
 
@@ -243,18 +243,31 @@ def test_a_training_that_did_not_finish_is_not_remembered(tracker, request_, fai
     finished = FakeFinishedTrainings()
     with pytest.raises(type(fails)):
         train(request_, a_training(tracker, FakeTrainer(fails=fails), finished=finished))
-    assert finished.models == {}
+    assert finished.trainings == {}
 
 
-def test_a_training_is_remembered_only_once_its_record_is_whole(tracker, request_):
-    class Refuses(FakeExperimentTracker):
-        def log_artifacts(self, run_id, files, folder=""):
-            raise RunFailedError("MLflow refuses it")
+@pytest.mark.parametrize("refused", ["log_metrics", "log_artifacts", "log_model", "tag"])
+def test_a_training_whose_outcome_could_not_be_recorded_is_not_repeated_and_its_record_is_completed(
+    monkeypatch, tracker, request_, refused
+):
+    def refuses(*_, **__):
+        raise RunFailedError("MLflow refuses it")
 
-    finished = FakeFinishedTrainings()
-    with pytest.raises(RunFailedError):
-        train(request_, a_training(Refuses(), finished=finished))
-    assert finished.models == {}
+    finished, trainer = FakeFinishedTrainings(), FakeTrainer()
+    with monkeypatch.context() as patched:
+        patched.setattr(tracker, refused, refuses)
+        with pytest.raises(RunFailedError):
+            train(request_, a_training(tracker, finished=finished))
+    (failed,) = tracker.runs()
+    assert (failed.status, WEIGHTS_TAG in failed.tags) == (RunStatus.FAILED, False)
+    model = train(request_, a_training(tracker, trainer, finished=finished))
+    (run,) = tracker.runs()
+    assert (trainer.requests, model.run_id) == ([], run.run_id)
+    assert run.tags[WEIGHTS_TAG] == model.weights_sha256
+    assert run.metrics["duration_s"] == model.duration_s
+    whole = FakeExperimentTracker()
+    train(request_, a_training(whole))
+    assert tracker.kept(run.run_id) == whole.kept(whole.runs()[0].run_id)
 
 
 MORE_IMAGES = (*some_images(Split.TRAIN, 5), *some_images(Split.VAL, 3))
