@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.dvc_store import DvcStore
+from cv_yolo.adapters.dvc.store import DvcStore
 from cv_yolo.errors import DatasetError
 from cv_yolo.ports import DatasetStore, FoundDataset
 from cv_yolo.settings import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.dvc_store import DvcStore
+from cv_yolo.adapters.dvc.store import DvcStore
 from cv_yolo.adapters.probes.datasets import DvcProbe
 from cv_yolo.domain.addresses import DATASETS_BUCKET, ObjectStoreAddress
 from cv_yolo.domain.health import Finding

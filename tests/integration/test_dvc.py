@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.dvc_store import DvcStore
+from cv_yolo.adapters.dvc.store import DvcStore
 from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.cli.main import run
 from cv_yolo.errors import DatasetError

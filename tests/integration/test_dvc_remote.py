@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.dvc_store import DvcStore
+from cv_yolo.adapters.dvc.store import DvcStore
 from cv_yolo.adapters.s3_store import S3Store
 from cv_yolo.domain.addresses import ObjectStoreAddress
 from cv_yolo.domain.stack import Deed

@@ -26,7 +26,7 @@ from cv_yolo.workflows.register_stack import Doors
 
 if TYPE_CHECKING:
     from cv_yolo.adapters.child_process import ChildProcess
-    from cv_yolo.adapters.dvc_store import DvcStore
+    from cv_yolo.adapters.dvc.store import DvcStore
     from cv_yolo.adapters.journal import Journal
     from cv_yolo.adapters.pretrained_weights import PretrainedWeights
     from cv_yolo.adapters.system_metrics import SystemMeter
@@ -175,7 +175,8 @@ class Bootstrap(RecordParts):
     @cached_property
     def dvc(self) -> "DvcStore":
         """DVC as the project has set it up."""
-        from cv_yolo.adapters.dvc_store import Attended, DvcStore
+        from cv_yolo.adapters.dvc.command import Attended
+        from cv_yolo.adapters.dvc.store import DvcStore
 
         environment = {name: value for name, value in os.environ.items() if name not in SERVER_SECRETS}
         answers = None if self.settings.connection is None else self.store_answers

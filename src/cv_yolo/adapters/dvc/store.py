@@ -1,33 +1,22 @@
 """DVC behind the ports `DatasetStore` and `DatasetRemote`.
 
-Its command line does what changes data, its hash what only looks. A server's remote is said in the home's own
-configuration and named to each command: the project's, which git or another home shares, is not touched (ADR 16).
+Its command line does what changes data, its hash what only looks. A server's remote is named to each command.
 """
 
 import os
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from cv_yolo.adapters.dvc.command import Attended, DvcCommand
+from cv_yolo.adapters.dvc.remote import HomeRemote
 from cv_yolo.domain.addresses import ObjectStoreAddress
-from cv_yolo.domain.stack import DATASET_REMOTE, DATASET_REMOTE_BESIDE, Deed
-from cv_yolo.errors import CvYoloError, DatasetError, ServiceUnavailableError, StoppedError
-from cv_yolo.files import write_secret
+from cv_yolo.domain.stack import Deed
+from cv_yolo.errors import CvYoloError, DatasetError, ServiceUnavailableError
 
-POLL_S: Final = 0.2
-GRACE_S: Final = 2.0
-REMOTE: Final = frozenset({"pull", "push"})  # the commands that need it
 HASH_KEY: Final = "md5"
-CONFIG_FOLDER: Final = "DVC_GLOBAL_CONFIG_DIR"  # the home's own, of which only this machine's user knows
-WRITTEN_BEFORE: Final = {"url", "region", "access_key_id", "secret_access_key"}  # by us, into `.dvc/config.local`
 NOT_HERE: Final = "Checkout failed for following targets"
 NEVER_KEPT: Final = "Missing cache files"
 REFUSED: Final = ("Forbidden", "(403)", "SignatureDoesNotMatch", "InvalidAccessKeyId", "Unable to locate credentials")
@@ -38,18 +27,6 @@ UNREACHABLE: Final = (
     "Connection reset",
     "Name or service not known",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attended:
-    """What a DVC command is ended for: a stop, or a remote that says nothing for `silence_s`.
-
-    DVC itself would ask a hung remote for minutes. `answers` is asked now and then, where the remote is a server.
-    """
-
-    stop: threading.Event = field(default_factory=threading.Event)
-    answers: Callable[[], bool] | None = None
-    silence_s: float = 30.0
 
 
 class DvcStore:
@@ -63,13 +40,12 @@ class DvcStore:
         *,
         root: Path,
         environment: Mapping[str, str],
-        attended: "Attended | None" = None,
+        attended: Attended | None = None,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._root, self._attended, self._report = root, attended or Attended(), report
-        self._environment = dict(environment)
-        self._environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
-        self._remote: tuple[str, ...] = ()
+        self._root = root
+        self._dvc = DvcCommand(root=root, environment=environment, attended=attended or Attended())
+        self._remote = HomeRemote(project=root / ".dvc", environment=environment, report=report)
 
     def pull(self, root: Path) -> bool:
         """Fetch the recorded revision from cache or remote; False where none is recorded, or it was never pushed.
@@ -79,7 +55,7 @@ class DvcStore:
         """
         if self.recorded_hash(root) is None or not self._is_ours(root):
             return False
-        pulled = self._dvc("pull", *self._remote, self._relative(root))
+        pulled = self._dvc("pull", *self._remote.options, self._relative(root))
         if pulled.returncode == 0:
             return True
         if NOT_HERE in pulled.stderr and len(_errors(pulled.stderr)) == 1:
@@ -112,29 +88,11 @@ class DvcStore:
 
     def set_remote(self, objects: ObjectStoreAddress, bucket: str) -> Deed | None:
         """Use a bucket of the object store; its keys are kept in the home, for its owner alone."""
-        project = self._root / ".dvc"
-        if not project.is_dir():
-            return None
-        self._clean_project()
-        name = DATASET_REMOTE_BESIDE if DATASET_REMOTE in _remotes(project) else DATASET_REMOTE
-        wanted = {"url": f"s3://{bucket}/store", "region": objects.region, "access_key_id": objects.access_key}
-        wanted |= {"secret_access_key": objects.secret_key}
-        wanted |= {} if objects.endpoint_url is None else {"endpointurl": objects.endpoint_url}
-        known = _settings(self._home_config)
-        config = _without_ours(known) | {"core": {"remote": name}, _section(name): wanted}
-        self._remote = ("--remote", name)
-        if known == config:
-            return Deed.UNCHANGED
-        write_secret(self._home_config, _text_of(config))
-        return Deed.CHANGED if _section(name) in known else Deed.MADE
+        return self._remote.set(objects, bucket)
 
     def forget_remote(self) -> None:
         """Use what the project itself says; whatever was pushed stays there."""
-        self._clean_project()
-        known = _settings(self._home_config)
-        if known != _without_ours(known):
-            write_secret(self._home_config, _text_of(_without_ours(known)))
-        self._remote = ()
+        self._remote.forget()
 
     def content_hash(self, root: Path) -> str | None:
         """DVC's directory hash of what is in the folder now; None where the folder is missing."""
@@ -159,7 +117,7 @@ class DvcStore:
         return next((str(output[HASH_KEY]) for output in outputs if HASH_KEY in output), None)
 
     def _push(self, root: Path, what: str) -> None:
-        pushed = self._dvc("push", *self._remote, self._relative(root))
+        pushed = self._dvc("push", *self._remote.options, self._relative(root))
         if pushed.returncode != 0 or NEVER_KEPT in pushed.stderr:
             raise _failed(what, pushed.stderr, "push")
 
@@ -181,113 +139,6 @@ class DvcStore:
 
     def _relative(self, root: Path) -> str:
         return Path(os.path.relpath(root.resolve(), self._root.resolve())).as_posix()
-
-    @property
-    def _home_config(self) -> Path:
-        return Path(self._environment[CONFIG_FOLDER]) / "config"
-
-    def _clean_project(self) -> None:
-        """Take back what an earlier version wrote into the project's local settings; a person's own stay."""
-        local = self._root / ".dvc" / "config.local"
-        settings = _settings(local)
-        section = _section(DATASET_REMOTE)
-        ours = settings.get(section, {})
-        if set(ours) - {"endpointurl"} != WRITTEN_BEFORE or not ours["url"].endswith("/store"):
-            return
-        del settings[section]
-        if settings.get("core", {}).get("remote") == DATASET_REMOTE:
-            del settings["core"]["remote"]
-        if any(settings.values()):
-            write_secret(local, _text_of(settings))
-        else:
-            local.unlink()
-        self._report(
-            f"{local}: the object store's keys that an earlier version wrote there were removed: each home keeps its "
-            "own. `cv-yolo data push FOLDER` and `data pull FOLDER` use the remote of the home."
-        )
-
-    def _dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """DVC's command to its end; every caller reads the exit code."""
-        command = [sys.executable, "-m", "dvc", *arguments]
-        with subprocess.Popen(
-            command,
-            cwd=self._root,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as child:
-            try:
-                out, err = self._attend(child, arguments[0])
-            except BaseException:
-                _end(child)
-                raise
-        return subprocess.CompletedProcess(command, child.returncode, out, err)
-
-    def _attend(self, child: "subprocess.Popen[str]", command: str) -> tuple[str, str]:
-        heard_at_s = asked_at_s = time.monotonic()
-        while True:
-            with suppress(subprocess.TimeoutExpired):
-                return child.communicate(timeout=POLL_S)
-            if self._attended.stop.is_set():
-                raise StoppedError(f"stopped during `dvc {command}`")
-            due = command in REMOTE and time.monotonic() - asked_at_s >= self._attended.silence_s / 3
-            if self._attended.answers is None or not due:
-                continue
-            if self._attended.answers():
-                heard_at_s = time.monotonic()
-            asked_at_s = time.monotonic()
-            if asked_at_s - heard_at_s > self._attended.silence_s:
-                raise ServiceUnavailableError(
-                    f"`dvc {command}`: the remote does not answer", hint="is it up? `cv-yolo status` shows it"
-                )
-
-
-def _end(child: "subprocess.Popen[str]") -> None:
-    child.terminate()
-    try:
-        child.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-
-
-def _settings(path: Path) -> dict[str, dict[str, str]]:
-    """What a configuration file of DVC says, by section; nothing where there is none."""
-    if not path.is_file():
-        return {}
-    from configobj import ConfigObj, ConfigObjError
-
-    try:
-        found: dict[str, Any] = ConfigObj(str(path), encoding="utf-8", interpolation=False).dict()
-    except (OSError, ValueError, ConfigObjError) as error:
-        raise DatasetError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
-    return {name: section for name, section in found.items() if isinstance(section, dict)}
-
-
-def _text_of(settings: Mapping[str, Mapping[str, str]]) -> str:
-    from configobj import ConfigObj
-
-    return "\n".join([*ConfigObj(settings, interpolation=False).write(), ""])
-
-
-def _section(remote: str) -> str:
-    return f'remote "{remote}"'
-
-
-def _without_ours(settings: Mapping[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """The settings of a home but for our remote, and that it is the default."""
-    ours = {DATASET_REMOTE, DATASET_REMOTE_BESIDE}
-    kept = {name: dict(section) for name, section in settings.items() if name not in map(_section, ours)}
-    if kept.get("core", {}).get("remote") in ours:
-        del kept["core"]
-    return kept
-
-
-def _remotes(project: Path) -> set[str]:
-    """The names of the remotes that the project's own configuration knows."""
-    sections = {name for file in ("config", "config.local") for name in _settings(project / file)}
-    return {name.removeprefix('remote "').removesuffix('"') for name in sections if name.startswith('remote "')}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cv_yolo.adapters import dvc_store
-from cv_yolo.adapters.dvc_store import Attended, DvcStore
+from cv_yolo.adapters.dvc import command
+from cv_yolo.adapters.dvc.command import Attended
+from cv_yolo.adapters.dvc.store import DvcStore
 from cv_yolo.errors import ServiceUnavailableError, StoppedError
 from tests.e2e.project import wait_for
 
@@ -45,7 +46,7 @@ def require_gone(root: Path) -> None:
 
 
 def test_a_stop_ends_the_command_and_its_process(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dvc_store, "GRACE_S", 0.2)
+    monkeypatch.setattr(command, "GRACE_S", 0.2)
     stop = threading.Event()
     threading.Thread(target=lambda: (wait_for((root / "pid").exists, what="DVC"), stop.set())).start()
     with pytest.raises(StoppedError, match="dvc pull"):
@@ -54,7 +55,7 @@ def test_a_stop_ends_the_command_and_its_process(root: Path, monkeypatch: pytest
 
 
 def test_a_remote_that_is_silent_for_too_long_is_an_outage(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dvc_store, "GRACE_S", 0.2)
+    monkeypatch.setattr(command, "GRACE_S", 0.2)
     began = time.monotonic()
 
     def answers() -> bool:
