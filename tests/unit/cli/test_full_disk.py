@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
 from cv_yolo.bootstrap import Bootstrap
@@ -27,20 +26,6 @@ def full(project: Path) -> Iterator[Path]:
         filler = fill(home)
         yield home
         filler.unlink(missing_ok=True)
-
-
-@pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> object:
-    """Make `cv-yolo runs` raise what the test gives."""
-
-    def fail_with(error: BaseException) -> None:
-        @click.command()
-        def runs() -> None:
-            raise error
-
-        monkeypatch.setattr("cv_yolo.cli.records.runs", runs)
-
-    return fail_with
 
 
 def told(capsys: pytest.CaptureFixture[str], home: Path) -> str:

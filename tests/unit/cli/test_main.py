@@ -97,20 +97,6 @@ def test_importing_every_commands_module_loads_none_of_the_services_libraries() 
     assert done.stdout.splitlines()[-1] == "set()"
 
 
-@pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> object:
-    """Make `cv-yolo runs` raise what the test gives."""
-
-    def fail_with(error: BaseException) -> None:
-        @click.command()
-        def runs() -> None:
-            raise error
-
-        monkeypatch.setattr("cv_yolo.cli.records.runs", runs)
-
-    return fail_with
-
-
 @pytest.mark.parametrize(
     ("error", "code"),
     [
