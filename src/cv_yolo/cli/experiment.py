@@ -16,6 +16,7 @@ from cv_yolo.cli.stopping import leave_with, stopping
 from cv_yolo.config import ExperimentConfig, load_experiment, parse_override
 from cv_yolo.disk import require_room
 from cv_yolo.errors import ConfigError
+from cv_yolo.workflows.patience import resumable
 
 EPILOGUE: Final = """
 \b
@@ -113,7 +114,7 @@ def _run(request: Request) -> int:
     _require_one_run(request, config)
     parts = Bootstrap()
     require_room(parts.home, home=parts.home)
-    with stopping(parts.stop):
+    with stopping(parts.stop), resumable():
         return _carry_out(request, config, parts)
 
 

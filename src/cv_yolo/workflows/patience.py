@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -105,5 +106,24 @@ class Patience:
 def _given_up(error: ServiceUnavailableError, waited_s: float) -> ServiceUnavailableError:
     if not waited_s:
         return error
-    hint = f"{error.hint}; {GOES_ON}" if error.hint else GOES_ON
-    return ServiceUnavailableError(f"{error.message} (waited {waited_s:g} s)", hint=hint)
+    return ServiceUnavailableError(f"{error.message} (waited {waited_s:g} s)", hint=_and_goes_on(error.hint))
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Add to the hint of a service that does not answer in the block, whoever asked it, that the work can be resumed.
+
+    A refused key and a full disk have hints of their own.
+    """
+    try:
+        yield
+    except ServiceUnavailableError as error:
+        if type(error) is ServiceUnavailableError:
+            error.hint = _and_goes_on(error.hint)
+        raise
+
+
+def _and_goes_on(hint: str | None) -> str:
+    if not hint:
+        return GOES_ON
+    return hint if GOES_ON in hint else f"{hint}; {GOES_ON}"

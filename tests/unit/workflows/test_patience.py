@@ -2,8 +2,8 @@
 
 import pytest
 
-from cv_yolo.errors import AccessRefusedError, ServiceUnavailableError, StoppedError, WeightsError
-from cv_yolo.workflows.patience import GOES_ON, LONGEST_PAUSE_S, Outage, Patience
+from cv_yolo.errors import AccessRefusedError, DiskFullError, ServiceUnavailableError, StoppedError, WeightsError
+from cv_yolo.workflows.patience import GOES_ON, LONGEST_PAUSE_S, Outage, Patience, resumable
 
 
 class Clock:
@@ -146,3 +146,20 @@ def test_when_the_time_is_over_nothing_more_is_begun_and_who_was_silent_is_named
     with pytest.raises(ServiceUnavailableError, match="MLflow and object store did not answer for 20 s") as raised:
         shared.require_time()
     assert raised.value.hint == GOES_ON
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (ServiceUnavailableError("gone", hint="is it up?"), f"is it up?; {GOES_ON}"),
+        (ServiceUnavailableError("gone", hint=f"is it up?; {GOES_ON}"), f"is it up?; {GOES_ON}"),
+        (ServiceUnavailableError("gone"), GOES_ON),
+        (AccessRefusedError("refused", hint="renew the key"), "renew the key"),
+        (DiskFullError("full", hint="make room"), "make room"),
+        (WeightsError("no weights", hint="train some"), "train some"),
+    ],
+)
+def test_work_that_a_silent_service_ended_says_that_it_can_be_resumed(error, hint):
+    with pytest.raises(type(error)) as raised, resumable():
+        raise error
+    assert raised.value.hint == hint
