@@ -120,6 +120,7 @@ def test_the_first_start_tells_addresses_and_the_first_password_once(up: Started
     stack = up.stack
     for url in (stack.objects.endpoint_url, stack.pipelines.url, stack.tracking.uri, str(stack.folder.credentials)):
         assert str(url) in up.told
+    assert f"{stack.tracking.uri}/#/experiments?workflowType=machine_learning" in up.told
     assert up.progress.count(stack.credentials.zenml_password) == 1
     assert stack.credentials.zenml_password not in up.told + up.second.stdout + up.second.stderr
     assert "cv-yolo stack register" in up.progress

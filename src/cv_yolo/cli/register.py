@@ -37,6 +37,7 @@ model_option = click.option(
 def models(context: click.Context, as_json: bool, model: str) -> None:
     """List the registered versions, newest first, and the stage of each; or check that all records agree."""
     if context.invoked_subcommand is not None:
+        context.default_map = {context.invoked_subcommand: {"as_json": as_json, "model": model}}
         return
     from cv_yolo.bootstrap import Bootstrap
     from cv_yolo.cli.tables import console, versions_table

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cv_yolo.services.control import Control, Report
     from cv_yolo.services.local_stack import LocalStack
     from cv_yolo.services.stack_choice import Wish
+    from cv_yolo.settings import Settings
 
 NOT_READY: Final = 3
 PORTS: Final = {  # of a first start
@@ -64,6 +65,7 @@ def up(as_json: bool, **wishes: Any) -> None:
     from cv_yolo.bootstrap import Bootstrap
     from cv_yolo.cli.server_progress import showing
     from cv_yolo.cli.stopping import stopping
+    from cv_yolo.services import mlflow_server
     from cv_yolo.services.starting import bring_up
 
     parts = Bootstrap()
@@ -73,7 +75,8 @@ def up(as_json: bool, **wishes: Any) -> None:
         click.echo(json.dumps(asdict(state) | {"credentials": str(stack.folder.credentials)}, indent=1))
         return
     for service in state.services:
-        click.echo(f"{service.title:<24} {service.url}")
+        page = mlflow_server.TRAININGS_PAGE if service.name == mlflow_server.NAME else ""
+        click.echo(f"{service.title:<24} {service.url}{page}")
     click.echo(f"{'credentials':<24} {stack.folder.credentials}")
     click.echo(
         "Next: `cv-yolo stack register` makes the stack that runs use; `cv-yolo down` ends the servers.", err=True
@@ -86,7 +89,7 @@ def down() -> None:
     from cv_yolo.cli.server_progress import showing
 
     with showing() as report:
-        ended = _control(report=report).stop()
+        ended = _control(_settings(), report=report).stop()
     click.echo("The servers have ended." if ended else "Nothing ran.")
 
 
@@ -103,9 +106,9 @@ def status(as_json: bool) -> int:
     from cv_yolo.disk import room_at, what_to_free
     from cv_yolo.services.answering import silent
     from cv_yolo.services.stack_folder import folder_of
-    from cv_yolo.settings import Settings
 
-    settings, state = Settings(), _control().running()
+    settings = _settings()
+    state = _control(settings).running()
     hung, room = silent(state.services) if state else frozenset(), room_at(settings.home)
     figures = figures_of(state, folder_of(settings), silent=hung) if state else []
     if as_json:
@@ -132,7 +135,7 @@ def logs(service: str, lines: int, follow: bool) -> None:
     """What a server wrote, or the `supervisor` of all of them; without passwords and keys."""
     from cv_yolo.services.log_file import follow_log, last_lines, log_of
 
-    stack = _stack()
+    stack = _stack(_settings())
     hide, log = stack.credentials.without_secrets, log_of(service, stack.folder)
     text = last_lines(log, lines)
     if text:
@@ -156,7 +159,7 @@ def restart(context: click.Context, service: str | None) -> None:
     from cv_yolo.services.starting import READY_WITHIN_S
 
     with showing() as report:
-        _control(report=report).restart(service, within_s=READY_WITHIN_S)
+        _control(_settings(), report=report).restart(service, within_s=READY_WITHIN_S)
 
 
 @click.command(hidden=True)
@@ -166,29 +169,37 @@ def supervise() -> None:
     from cv_yolo.services.servers import servers_of
     from cv_yolo.services.supervisor import supervise as keep_running
 
-    stack = _stack()
-    keep_running(servers_of(stack, Bootstrap()), stack.folder)
+    parts = Bootstrap()
+    stack = _stack(parts.settings)
+    keep_running(servers_of(stack, parts), stack.folder)
 
 
-def _stack() -> "LocalStack":
-    from cv_yolo.services.local_stack import read_stack
+def _settings() -> "Settings":
+    """The project's settings, an open home closed before anything in it is read; where there is none, none is made."""
+    from cv_yolo.bootstrap import Bootstrap
     from cv_yolo.settings import Settings
 
-    stack = read_stack(Settings())
+    settings = Settings()
+    return Bootstrap(settings).settings if settings.home.exists() else settings
+
+
+def _stack(settings: "Settings") -> "LocalStack":
+    from cv_yolo.services.local_stack import read_stack
+
+    stack = read_stack(settings)
     if stack is None:
         raise NotFoundError("no server was ever started in this project", hint="`cv-yolo up` starts them")
     return stack
 
 
-def _control(report: "Report" = lambda _state: None) -> "Control":
+def _control(settings: "Settings", report: "Report" = lambda _state: None) -> "Control":
     from cv_yolo.services.control import Control
     from cv_yolo.services.stack_folder import folder_of
-    from cv_yolo.settings import Settings
 
     def hide(text: str) -> str:
-        return _stack().credentials.without_secrets(text)
+        return _stack(settings).credentials.without_secrets(text)
 
-    return Control(folder_of(Settings()), hide=hide, report=report)
+    return Control(folder_of(settings), hide=hide, report=report)
 
 
 def _wish(wishes: dict[str, Any]) -> "Wish":

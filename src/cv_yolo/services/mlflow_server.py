@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cv_yolo.bootstrap import Bootstrap
 
 NAME: Final = "mlflow"
+TRAININGS_PAGE: Final = "/#/experiments?workflowType=machine_learning"  # a new browser opens on GenAI without it
 LOGIN_CACHE_S: Final = 60  # without it each request costs 0.6 s: the password's hash is slow on purpose
 
 

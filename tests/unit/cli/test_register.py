@@ -187,6 +187,15 @@ def test_registers_that_agree_are_in_order(records: Records) -> None:
     assert records.json("models", "check", "--dry-run") == {"differences": [], "left": 0}
 
 
+def test_options_before_check_count_as_those_behind_it(records: Records) -> None:
+    assert run(["models", "--json", "--registered-model", records.register.model, "check", "--dry-run"]) == 0
+    assert json.loads(records.capsys.readouterr().out) == {"differences": [], "left": 0}
+    twin = next(each for each in records.register.pipeline.versions() if each.version == "v3")
+    records.register.pipeline.set_stage(twin.version, STAGING)
+    assert run(["models", "--json", "--registered-model", records.register.model, "check", "--dry-run"]) == 1
+    assert json.loads(records.capsys.readouterr().out)["left"] == 2
+
+
 def test_a_registry_that_lags_behind_is_told_and_then_repaired(records: Records) -> None:
     twin = next(each for each in records.register.pipeline.versions() if each.version == "v3")
     records.register.pipeline.set_stage(twin.version, STAGING)

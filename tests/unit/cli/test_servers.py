@@ -18,6 +18,7 @@ from cv_yolo.cli.main import run
 from cv_yolo.cli.server_progress import showing
 from cv_yolo.cli.server_tables import clock_text, figures_of, servers_table
 from cv_yolo.domain.liveness import Health
+from cv_yolo.files import private_folder
 from cv_yolo.services.local_stack import LocalStack, read_stack
 from cv_yolo.services.processes import mark
 from cv_yolo.services.stack_choice import DatabaseKind, Wish
@@ -42,8 +43,10 @@ def ready(service: ServiceState, pid: int | None = None) -> ServiceState:
 
 @pytest.fixture
 def stack(project: Path) -> LocalStack:
-    """A stack that was chosen."""
-    made = planned(Settings(root=project), Wish(database=DatabaseKind.SQLITE))
+    """A stack that was chosen, in a private home."""
+    settings = Settings(root=project)
+    private_folder(settings.home)
+    made = planned(settings, Wish(database=DatabaseKind.SQLITE))
     keep(made)
     return made
 
@@ -179,6 +182,27 @@ def test_where_nothing_was_ever_started_each_command_says_so(capsys: pytest.Capt
     assert run(["restart", "zenml"]) == 3
     assert run(["supervise"]) == 2
     assert "`cv-yolo up` starts them" in capsys.readouterr().err
+
+
+COMMANDS = (["status"], ["logs", "mlflow"], ["down"], ["restart", "mlflow"])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_an_open_home_is_closed_before_anything_in_it_is_read(
+    command: list[str], stack: LocalStack, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Settings(root=project).home
+    home.chmod(0o777)
+    run(command)
+    assert home.stat().st_mode & 0o777 == 0o700
+    said = capsys.readouterr().err
+    assert said.count(f"{home} was open to other users of this machine (mode 0777); it is closed now.") == 1, said
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_where_there_is_no_home_none_is_made(command: list[str], project: Path) -> None:
+    run(command)
+    assert not Settings(root=project).home.exists()
 
 
 def test_status_tells_each_service_and_whether_all_are_usable(
