@@ -104,6 +104,10 @@ def test_a_deleted_experiment_is_told_with_what_restores_it(local_stack: Running
         assert f"--experiment-id {id['experiment_id']}" in str(found["experiment"].remedy)
     finally:
         server.ask("POST", "/api/2.0/mlflow/experiments/restore", id)
+        renamed = server.ask(
+            "POST", "/api/2.0/mlflow/experiments/update", {**id, "new_name": f"restored_{made['experiment_id']}"}
+        )
+        assert renamed.ok, "others could not write to an experiment of the administrator's"
 
 
 def test_no_secret_is_told(local_stack: RunningStack) -> None:
