@@ -1,7 +1,8 @@
-"""The fast tests on every other supported Python that is here: `python tools/interpreters.py`.
+"""The fast tests of the core on every other supported Python that is here: `python tools/interpreters.py`.
 
 Looks for `python3.11` to `python3.13` on the PATH and in pyenv's versions. Each has an environment of its own,
 `.venv-3.12` beside `.venv`, made once from the same `requirements.lock`. What is not here is named, and no failure.
+The tests of adapters and of commands take ten minutes more for each; CI runs them too (`make unit`).
 """
 
 import os
@@ -15,7 +16,10 @@ from setup_environment import ROOT, SUPPORTED, python_in
 
 PROBE = "import ensurepip, sqlite3, ssl, sys, venv; print(sys.implementation.name, *sys.version_info[:2])"
 ROOM_BYTES = 10e9  # an environment takes 7 GB, less where uv can link what it has
-FAST = ("tests/unit/domain", "tests/unit/reports", "tests/unit/pipelines", "-m", "not slow")
+CORE = (
+    *(f"tests/unit/{part}" for part in ("domain", "workflows", "reports", "pipelines", "services")),
+    *("tests/golden", "-m", "not slow"),
+)
 
 
 def main() -> int:
@@ -42,7 +46,7 @@ def _tested(version: str) -> str:
     if subprocess.run((python, "tools/setup_environment.py", environment.name), cwd=ROOT, check=False).returncode:
         return f"FAILED: {environment.name} could not be made"
     options = ("-q", "--numprocesses=2", "--dist=loadfile", f"--junitxml=build/tests/python{version}.xml")
-    command = (python_in(environment), "-m", "pytest", *options, *FAST)
+    command = (python_in(environment), "-m", "pytest", *options, *CORE)
     return "FAILED" if subprocess.run(command, cwd=ROOT, check=False).returncode else "passed"
 
 

@@ -85,7 +85,7 @@ def test_each_has_an_environment_of_its_own_and_the_fast_tests_run_in_it(
     made, tested = called
     assert made == [f"/python{OTHERS[0]}", "tools/setup_environment.py", f".venv-{OTHERS[0]}"]
     assert tested[0] == str(tool.python_in(tmp_path / f".venv-{OTHERS[0]}"))
-    assert tuple(tested[-len(tool.FAST) :]) == tool.FAST
+    assert tuple(tested[-len(tool.CORE) :]) == tool.CORE
     told = capsys.readouterr().out
     assert f"Python {OTHERS[0]}: passed" in told
     assert f"Python {OTHERS[1]}: not tried" in told
