@@ -46,7 +46,7 @@ def _tested(version: str) -> str:
     if subprocess.run((python, "tools/setup_environment.py", environment.name), cwd=ROOT, check=False).returncode:
         return f"FAILED: {environment.name} could not be made"
     options = ("-q", "--numprocesses=2", "--dist=loadfile", f"--junitxml=build/tests/python{version}.xml")
-    command = (python_in(environment), "-m", "pytest", *options, *CORE)
+    command = (str(python_in(environment)), "-m", "pytest", *options, *CORE)
     return "FAILED" if subprocess.run(command, cwd=ROOT, check=False).returncode else "passed"
 
 
