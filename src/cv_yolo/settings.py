@@ -53,7 +53,7 @@ class Settings(BaseSettings):
 
     @property
     def private_folders(self) -> tuple[Path, ...]:
-        """What nobody else may enter: the home, and what `.dvc/config` names beside it as DVC's cache and remote."""
+        """What only its owner may enter: the home, and what `.dvc/config` names beside it as DVC's cache and remote."""
         default = self.root / DEFAULT_HOME
         used_by_dvc = (self.root / ".dvc").is_dir() and default.resolve() != self.home
         return (self.named_home, default) if used_by_dvc else (self.named_home,)

@@ -72,7 +72,7 @@ class MlflowTracker(TakesLetters):
             return conventions.runs_page(self._experiment_id)
 
     def run_page(self, run_id: str) -> str:
-        """The path of a run's page among MLflow's; asks nobody."""
+        """The path of a run's page among MLflow's; sends no request."""
         return conventions.run_page(self._ids.get(self._experiment), run_id)
 
     def start(self, run: NewRun) -> str:

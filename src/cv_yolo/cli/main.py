@@ -64,7 +64,7 @@ SUMMARIES: Final = {
     "withdraw": "Take the version out of a stage and leave it empty.",
     "up": "Start the servers here: objects, database, ZenML, MLflow.",
     "down": "End them.",
-    "status": "How they fare.",
+    "status": "Show the state of each.",
     "logs": "What one of them wrote.",
     "restart": "Start one of them, or all, anew.",
     "stack": "Register the stack on ZenML's server; look at it; make keys.",

@@ -96,7 +96,7 @@ def down() -> None:
 @click.command(epilog="\b\nExamples:\n  cv-yolo status\n  cv-yolo status --json | jq .services")
 @as_json_option
 def status(as_json: bool) -> int:
-    """How the servers fare: exit code 0 if all are usable and answer, 3 if not, or if the disk under them is full.
+    """Show the state of the servers: exit code 0 if all are usable and answer, 3 if not, or if the disk is full.
 
     A ready server is healthy; failing, where it answers with errors; busy, where it works and does not get to us; or
     hung. One that stays hung is restarted. One that crashed or hung five times in a row is given up for ten minutes.

@@ -2,7 +2,7 @@
 
 The driver tags its open runs with the time every `BEAT_EVERY`. A run that is recorded as running, and whose driver was
 last seen longer ago than `LEASE` and the `TOLERANCE` for clocks that differ, is lost. A run without a heartbeat, of an
-older version or of somebody else, is never called lost: nobody promised to be seen.
+older version or of somebody else, is never called lost: it has no lease.
 """
 
 from datetime import UTC, datetime, timedelta

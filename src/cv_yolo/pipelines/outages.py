@@ -79,7 +79,7 @@ def outlast(session: Any, report: Callable[[], None], *, patience_s: float, shar
     """Let ZenML's client wait so long for its server; `report` is told of an outage, once.
 
     A server that lost its database answers with an error of its own. One that was killed at a request takes its
-    repetition for one that is still at work, and refuses it for ever. Both are asked anew, under another key. With a
+    repetition for one that is still at work, and refuses it for ever. Both are sent again, under another key. With a
     `shared` patience, the time counts from the first request of all that was not answered, of whatever service.
     """
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a warning for each attempt

@@ -53,7 +53,7 @@ def paragraph(text: str, *, kind: str | None = None) -> str:
 
 
 def warnings(sentences: Sequence[str]) -> str:
-    """Sentences that nobody may overlook, a paragraph each."""
+    """Warnings, a paragraph each."""
     return "".join(paragraph(f"{each}.", kind="warning") + "\n" for each in sentences)
 
 

@@ -9,7 +9,7 @@ from cv_yolo.domain.lease import BEAT_EVERY
 
 @contextmanager
 def beating(beat: Callable[[], None], *, every_s: float = BEAT_EVERY.total_seconds()) -> Iterator[None]:
-    """Beat until the block ends, in a thread of its own; a beat that hangs holds up nobody."""
+    """Beat until the block ends, in a thread of its own; a beat that hangs does not delay the work."""
     ended = threading.Event()
 
     def go_on() -> None:

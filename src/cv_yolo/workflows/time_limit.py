@@ -36,7 +36,7 @@ class StopSignal(threading.Event):
 
     @property
     def closing_until_s(self) -> float | None:
-        """When to stop waiting for anything; None while nobody stopped the work."""
+        """When to stop waiting for anything; None unless the work was stopped."""
         return self._at_s + CLOSING_S if self.is_set() else None
 
 

@@ -231,7 +231,7 @@ def test_a_server_that_lives_and_does_not_answer_is_told_with_what_to_do(
         assert run(["status"]) == 3
         told = capsys.readouterr()
         assert "ready (does not answer)" in told.out
-        assert "`cv-yolo restart store` starts it anew" in told.err
+        assert "`cv-yolo restart store` restarts it" in told.err
         assert run(["status", "--json"]) == 3
         assert [each["hung"] for each in json.loads(capsys.readouterr().out)["services"]] == [True, False]
 

@@ -45,7 +45,7 @@ def recorded_bytes(root: Path, record: ImageRecord) -> bytes | None:
         what = "missing" if data is None else "new" if record.label_sha256 == NO_LABEL else "another content"
         raise DatasetError(
             f"{label}: not as the manifest recorded it: {what}",
-            hint="the data changed while they were used: run the command again, which reads them anew",
+            hint="the data changed while they were used: run the command again, which reads them again",
         )
     return data
 
