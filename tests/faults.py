@@ -237,21 +237,6 @@ def other_stack(stack: RunningStack, name: str, *, store_url: str) -> Iterator[d
 
 
 @contextmanager
-def small_disk(folder: Path, *, megabytes: int) -> Iterator[None]:
-    """A disk of that size at the folder; needs root, and what a kernel lets root do."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mounted = subprocess.run(  # a machine that may not mount skips by name, with the kernel's words
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"no small disk: {mounted.stderr.decode().strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-@contextmanager
 def full(folder: Path) -> Iterator[None]:
     """The folder's disk is full until the block ends: what others remove or cut short is no room for them."""
     ballast, enough = folder / "ballast", Event()

@@ -14,8 +14,9 @@ from cv_yolo.adapters.mlflow_server import MlflowServer
 from cv_yolo.adapters.zenml_server import ZenmlServer
 from cv_yolo.adapters.zenml_stack import ZenmlStack
 from cv_yolo.domain.stack import OBJECTS_SECRET, SERVICE_ACCOUNT, Secret
+from tests.disks import small_disk
 from tests.e2e.project import make_project
-from tests.faults import Clone, Ended, connected, connected_clone, full, grid_of, other_stack, small_disk
+from tests.faults import Clone, Ended, connected, connected_clone, full, grid_of, other_stack
 from tests.loopback import Asked, Reply, in_front_of
 from tests.servers import RunningStack, cv_yolo
 
@@ -187,7 +188,7 @@ def test_a_full_disk_is_named_and_once_there_is_room_the_same_command_goes_on(
 ) -> None:
     project, command = make_project(tmp_path / "clone"), grid_of(12, seed=SEED)
     home = project.root / ".cv-yolo"
-    with small_disk(home, megabytes=256):
+    with small_disk(home, 256_000_000):
         clone = connected(faulty_stack, project, name="faults-disk")
         with clone.at_work(*command) as work:
             work.wait_until("the first epoch", kind="epoch", run="e12_s64")

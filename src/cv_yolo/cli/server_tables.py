@@ -39,7 +39,7 @@ def telling(figures: list[dict[str, Any]]) -> "Iterator[str]":
             since = f" since {clock_text(each['health_since'])}"
         if each["hung"] and each["pid"]:
             itself = f"{name} is hung{since}, and is restarted when it stays so. " if since else ""
-            yield f"{itself}`cv-yolo restart {name}` restarts it, `cv-yolo logs {name}` tells what it wrote last."
+            yield f"{itself}`cv-yolo restart {name}` restarts it, `cv-yolo logs {name}` shows its last output."
         elif each["hung"] or each["failing"]:
             yield f"`cv-yolo doctor {name}` tells more of it."
         elif each["next_attempt_at"]:
