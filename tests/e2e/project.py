@@ -81,7 +81,8 @@ class Project:
     def environment(self) -> dict[str, str]:
         foreign = ("CV_YOLO_", "PYTHONDONTWRITEBYTECODE", "ZENML_", "MLFLOW_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        return kept | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return kept | {"PATH": path, "PYTHONPATH": str(REPOSITORY)}
 
     def _to_the_end(self, *command: str) -> Done:
         done = subprocess.run(  # each test asserts the exit code: some commands shall fail

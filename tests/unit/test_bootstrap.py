@@ -83,7 +83,10 @@ def test_the_log_of_a_model_is_a_file_of_its_own_whatever_the_model_is_called(pa
         assert parts.audit_log(model).entries() == (an_entry(),)
 
 
-def test_a_connected_machine_has_its_log_on_the_server_and_a_lock_of_its_own(tmp_path: Path) -> None:
+def test_a_connected_machine_has_its_log_on_the_server_and_a_lock_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Bootstrap, "limit_pipeline_client", lambda _: None)  # the server here is none of ZenML's
     with loopback(lambda _: json_reply({"version": "1"})) as url:
         parts = Bootstrap(Settings(root=tmp_path, server_url=url, server_api_key=SecretStr("key")))
         log = parts.audit_log("../a b")
@@ -101,8 +104,8 @@ def test_the_register_of_a_model_is_anchored_in_the_tracking_registry(parts: Boo
 
 def test_origin_and_code_version_are_those_of_the_project(parts: Bootstrap) -> None:
     assert parts.origin_tags()["git_commit"] == "unknown"
-    assert len(parts.code_version()) == len(parts.evaluator_version()) == 64
-    assert parts.code_version() != parts.evaluator_version()
+    assert parts.code_version().startswith("training ")
+    assert parts.evaluator_version().startswith("evaluation ")
 
 
 def test_who_is_at_work_has_a_name_and_a_machine(parts: Bootstrap) -> None:

@@ -11,9 +11,7 @@ from pydantic import TypeAdapter
 from cv_yolo.domain.training import FinishedTraining, TrainedModel
 from cv_yolo.files import sha256_of, write_whole
 
-_TRAINING: Final[TypeAdapter[FinishedTraining | TrainedModel]] = TypeAdapter(
-    FinishedTraining | TrainedModel  # earlier versions wrote the model alone
-)
+_TRAINING: Final = TypeAdapter(FinishedTraining)
 
 
 class FinishedTrainingsFolder:
@@ -25,10 +23,9 @@ class FinishedTrainingsFolder:
     def find(self, fingerprint: str) -> FinishedTraining | None:
         """That training; a record that cannot be read, or weights that are not the same, are none."""
         try:
-            read = _TRAINING.validate_json(self._record(fingerprint).read_bytes())
+            training = _TRAINING.validate_json(self._record(fingerprint).read_bytes())
         except (FileNotFoundError, ValueError):
             return None
-        training = FinishedTraining(model=read) if isinstance(read, TrainedModel) else read
         model, here = training.model, self._weights_of(training.model)
         return replace(training, model=replace(model, weights=here)) if _is(here, model.weights_sha256) else None
 

@@ -1,7 +1,6 @@
-"""Where a result comes from: commit, machine, library versions, and the hash of the code that trains."""
+"""Where a result comes from: commit, machine, library versions, and what determines a result."""
 
 import getpass
-import hashlib
 import os
 import platform
 import subprocess
@@ -12,50 +11,22 @@ from typing import Final
 
 import psutil
 
+from cv_yolo.domain.evaluation import EVALUATION_VERSION
+from cv_yolo.domain.training import TRAINING_VERSION
+
 TRACKED_LIBRARIES: Final = ("ultralytics", "torch", "torchvision", "numpy", "pillow", "opencv-python")
 OTHER_LIBRARIES: Final = ("zenml", "mlflow", "dvc")
-DETECTOR_CODE: Final = tuple(
-    f"adapters/ultralytics/{name}.py"
-    for name in ("checkpoint", "examples", "library", "predictor", "trainer", "training_data", "weights")
-)
-FOLDER_CODE: Final = (  # from a data set's folder to boxes in pixels
-    *(f"adapters/yolo_folder/{name}.py" for name in ("data_yaml", "folder", "labels", "layout", "pictures")),
-    "domain/geometry.py",
-)
-TRAINING_CODE: Final = (
-    "domain/annotations.py",
-    "domain/dataset.py",
-    "domain/training.py",
-    "workflows/train.py",
-    *DETECTOR_CODE,
-    *FOLDER_CODE,
-)
-EVALUATION_CODE: Final = (
-    *(
-        "annotations",
-        "calibration",
-        "class_names",
-        "confusion",
-        "dataset",
-        "error_types",
-        "evaluation",
-        "expansion",
-        "figures",
-    ),
-    *("geometry", "intervals", "matching", "metrics", "operating_point", "split_boxes"),
-)
 CLOCK_DRIFT_S: Final = 60.0  # when a process began is told by the wall clock, which is set right now and then
 
 
 def code_version() -> str:
-    """Hash of the code that determines a training's result, and of the versions of the libraries it uses."""
-    return _hash_of(TRAINING_CODE)
+    """What determines a training's result beside its spec and data: our version of it, and those of the libraries."""
+    return _with_libraries("training", TRAINING_VERSION)
 
 
 def evaluator_version() -> str:
-    """Hash of the code that determines an evaluation, and of the versions of the libraries it uses."""
-    domain = (f"domain/{name}.py" for name in EVALUATION_CODE)
-    return _hash_of((*domain, *DETECTOR_CODE, "workflows/class_names.py", "workflows/evaluate.py", *FOLDER_CODE))
+    """What determines an evaluation's result beside its data: our version of it, and those of the libraries."""
+    return _with_libraries("evaluation", EVALUATION_VERSION)
 
 
 def origin_tags(root: Path) -> dict[str, str]:
@@ -97,13 +68,9 @@ def driver_is_gone(mark: str) -> bool:
     return abs(started_s - float(mark.rpartition(" ")[2])) > CLOCK_DRIFT_S
 
 
-def _hash_of(code: Iterable[str]) -> str:
-    package = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for name in sorted(code):
-        digest.update(name.encode() + b"\0" + (package / name).read_bytes() + b"\0")
-    digest.update(repr(sorted(_versions(TRACKED_LIBRARIES).items())).encode())
-    return digest.hexdigest()
+def _with_libraries(kind: str, ours: str) -> str:
+    libraries = sorted(_versions(TRACKED_LIBRARIES).items())
+    return ", ".join([f"{kind} {ours}", *(f"{name} {version}" for name, version in libraries)])
 
 
 def _versions(libraries: Iterable[str]) -> dict[str, str]:

@@ -63,6 +63,7 @@ class Bootstrap(RecordParts):
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__(settings or Settings())
         self._keep_private()
+        self.migrate(self.settings.home)
         os.environ.update(self.settings.isolation())
         for foreign in SERVERS:
             os.environ.pop(foreign, None)
@@ -77,6 +78,12 @@ class Bootstrap(RecordParts):
         for folder in self.settings.private_folders:
             for sentence in (*keep_private(folder), *weak_places(folder)):
                 self.report(sentence)
+
+    def migrate(self, home: Path) -> None:
+        """Bring a home to today's schema."""
+        from cv_yolo.adapters.home_schema import migrate
+
+        migrate(home)
 
     @cached_property
     def children(self) -> "ChildProcess":
@@ -198,13 +205,13 @@ class Bootstrap(RecordParts):
         return scene.image, scene.boxes_xyxy
 
     def code_version(self) -> str:
-        """Hash of the code and libraries that determine a training."""
+        """The versions of the code and libraries that determine a training."""
         from cv_yolo.adapters.machine import code_version
 
         return code_version()
 
     def evaluator_version(self) -> str:
-        """Hash of the code and libraries that determine an evaluation."""
+        """The versions of the code and libraries that determine an evaluation."""
         from cv_yolo.adapters.machine import evaluator_version
 
         return evaluator_version()

@@ -16,7 +16,7 @@ from cv_yolo.domain.metrics import RECALL_POINTS, Ranking, precision_at_recall
 from cv_yolo.domain.split_boxes import Flags, Floats, gather
 from cv_yolo.errors import EvaluationFailedError
 
-EVALUATOR: Final = "2"  # counts up when the same detections would get other figures
+EVALUATION_VERSION: Final = "2"  # counts up when the same weights and data get other detections or figures
 CURVE_RESAMPLES: Final = 200  # a band for the eye needs no more
 CURVE_DECIMALS: Final = 4
 SQUARE: Final = "square"
@@ -104,7 +104,7 @@ class Evaluation:
         """A short name for exactly this: same data, detections' origin, threshold and evaluator, same id."""
         subject = replace(self.subject, latency_ms=None, size_bytes=None)
         limits = sorted(name for name in self.figures if name.startswith("ar_"))
-        identity = repr((EVALUATOR, subject, self.resampling, self.confidence_threshold, limits))
+        identity = repr((EVALUATION_VERSION, subject, self.resampling, self.confidence_threshold, limits))
         return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
     def scores(self) -> dict[str, float]:

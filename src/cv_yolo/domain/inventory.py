@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from cv_yolo.errors import InputError
+
 FORMAT: Final = 1
 HOME: Final = "home"
 PROJECT: Final = "project"
@@ -111,8 +113,7 @@ def read_inventory(text: str) -> Inventory:
     """The inventory that is written so; raises `ValueError` where a single character is not as it was written."""
     try:
         said = json.loads(text)
-        if said["format"] != FORMAT:
-            raise ValueError(f"its format is {said['format']}, and this version knows {FORMAT}")
+        _require_known(said["format"])
         found = Inventory(
             made_at=datetime.fromisoformat(said["made_at"]),
             home=str(said["home"]),
@@ -125,6 +126,17 @@ def read_inventory(text: str) -> Inventory:
     if not whole:
         raise ValueError("not as it was written: its hash is another")
     return found
+
+
+def _require_known(written: int) -> None:
+    """Every format up to today's is read; raises `InputError` for that of a newer version."""
+    if written > FORMAT:
+        raise InputError(
+            f"the backup was made by a newer version (format {written}; this version reads up to {FORMAT})",
+            hint="restore it with that version of zenml-cv-yolo or a newer one",
+        )
+    if written < 1:
+        raise ValueError(f"no format: {written}")
 
 
 def unlike(inventory: Inventory, software: Mapping[str, str]) -> tuple[str, ...]:

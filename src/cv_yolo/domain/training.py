@@ -2,18 +2,24 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cv_yolo.domain.dataset import DatasetManifest
 
-STRIDE_PX = 32  # YOLO's deepest feature map: an image size must be a multiple of it
+TRAINING_VERSION: Final = "1"  # counts up when the same spec and data give other weights
+FORMER_CODE_VERSIONS: Final = {  # a hash of source files, by which trainings of version 1 were known before
+    "training 1, numpy 2.4.6, opencv-python 5.0.0.93, pillow 13.0.0, torch 2.15.0, torchvision 0.29.2, "
+    "ultralytics 8.4.190": "429e9e42fefd97be0cda8496712fcaa1725d82619bccf3959f5a549cf1739384",
+}
+STRIDE_PX: Final = 32  # YOLO's deepest feature map: an image size must be a multiple of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSpec:
     """Everything that determines one training beside the data.
 
-    `weights` is where the training starts from and `weights_sha256` its content; `code_version` the hash of the code
-    that trains and of the libraries it uses; `threads` is part of it because sums in another order round differently.
+    `weights` is where the training starts from and `weights_sha256` its content; `code_version` is `TRAINING_VERSION`
+    with the versions of the libraries; `threads` is part of it because sums in another order round differently.
     `trusted` allows starting weights that hold more than tensors and known layers, which may run code when loaded.
     """
 
@@ -106,7 +112,7 @@ class TrainedModel:
 class FinishedTraining:
     """A model that was trained to its end, and the pictures and tables that its tracked run is to hold.
 
-    `artifacts` is empty in records of earlier versions: their tracked runs hold them already.
+    `artifacts` is empty where the home was migrated: the tracked run holds them already.
     """
 
     model: TrainedModel

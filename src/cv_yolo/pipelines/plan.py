@@ -18,7 +18,7 @@ from cv_yolo.workflows.starting_weights import require_readable
 class ExperimentPlan:
     """All that a pipeline run is told: the data, the runs, the policy, and how many run at once.
 
-    `evaluator_version` is the hash of the code that evaluates: with other code, a cached evaluation is none.
+    `evaluator_version` is `EVALUATION_VERSION` with the versions of the libraries: cached evaluations depend on it.
     `accept_inconclusive` is a person's reason for letting an inconclusive decision pass.
     """
 

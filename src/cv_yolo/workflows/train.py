@@ -4,13 +4,20 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from cv_yolo.domain.class_names import CLASSES_NAME, DIGEST_TAG, as_json, as_tags
 from cv_yolo.domain.dataset import DatasetManifest, Split
 from cv_yolo.domain.runs import DatasetInput, RunStatus
-from cv_yolo.domain.training import EpochMetrics, FinishedTraining, TrainedModel, TrainingRequest, TrainingResult
+from cv_yolo.domain.training import (
+    FORMER_CODE_VERSIONS,
+    EpochMetrics,
+    FinishedTraining,
+    TrainedModel,
+    TrainingRequest,
+    TrainingResult,
+)
 from cv_yolo.errors import CvYoloError, StoppedError, TrainingFailedError, WeightsError, one_line
 from cv_yolo.files import sha256_of, write_whole
 from cv_yolo.ports import ExperimentTracker, FinishedTrainings, NewRun, Trainer
@@ -49,15 +56,15 @@ def train(request: TrainingRequest, training: Training) -> TrainedModel:
     failed behind it, while its outcome was recorded, too. Whatever goes wrong ends the run as failed (or stopped) with
     its reason, and is raised.
     """
-    fingerprint = fingerprint_of(request, training.experiment)
-    known = _taken_over(request, fingerprint, training)
+    known = _taken_over(request, training)
     if known is not None:
         return known
     run_id = training.tracker.start(_new_run(request, training))
     training.on_start()
     with closing_on_failure(training.tracker, run_id):
         finished = _trained(request, run_id, training)
-        training.finished.keep(fingerprint, finished)  # first: servers that are silent now cost no second training
+        # First: servers that are silent now cost no second training.
+        training.finished.keep(fingerprint_of(request, training.experiment), finished)
         _record(request, finished, training)
     return finished.model
 
@@ -75,8 +82,18 @@ def fingerprint_of(request: TrainingRequest, experiment: str) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _taken_over(request: TrainingRequest, fingerprint: str, training: Training) -> TrainedModel | None:
-    known = training.finished.find(fingerprint)
+def _known(request: TrainingRequest, training: Training) -> FinishedTraining | None:
+    """The same training, if it was finished before: as it is kept today, or as earlier versions kept it."""
+    known = training.finished.find(fingerprint_of(request, training.experiment))
+    former = FORMER_CODE_VERSIONS.get(request.spec.code_version)
+    if known is not None or former is None:
+        return known
+    earlier = replace(request, spec=replace(request.spec, code_version=former))
+    return training.finished.find(fingerprint_of(earlier, training.experiment))
+
+
+def _taken_over(request: TrainingRequest, training: Training) -> TrainedModel | None:
+    known = _known(request, training)
     if known is None:
         return None
     model = known.model

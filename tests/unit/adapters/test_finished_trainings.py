@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
 
 from cv_yolo.adapters.finished_trainings import FinishedTrainingsFolder
 from cv_yolo.domain.training import FinishedTraining, TrainedModel
@@ -43,17 +42,6 @@ def test_weights_that_were_changed_are_none(
     assert finished.find(FINGERPRINT) is None
     finished.keep(FINGERPRINT, FinishedTraining(model=model))
     assert finished.find(FINGERPRINT) is not None
-
-
-def test_a_record_of_an_earlier_version_is_the_model_alone(
-    finished: FinishedTrainingsFolder, model: TrainedModel, tmp_path: Path
-) -> None:
-    finished.keep(FINGERPRINT, FinishedTraining(model=model))
-    record = tmp_path / "trained" / f"{FINGERPRINT}.json"
-    record.write_bytes(TypeAdapter(TrainedModel).dump_json(model))
-    found = finished.find(FINGERPRINT)
-    assert found is not None
-    assert (found.model.run_id, found.artifacts) == (model.run_id, ())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"spec": {}}', b"\xff"])

@@ -1,19 +1,16 @@
-"""Where a result comes from: the code's hash, the commit, the machine, and the mark of a process."""
+"""Where a result comes from: the versions of code and libraries, the commit, the machine, and the mark of a process."""
 
 import getpass
 import os
 import platform
-import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-import cv_yolo
 from cv_yolo.adapters.machine import (
-    DETECTOR_CODE,
-    EVALUATION_CODE,
     _versions,
     actor,
     code_version,
@@ -22,23 +19,8 @@ from cv_yolo.adapters.machine import (
     evaluator_version,
     origin_tags,
 )
-
-PACKAGE = Path(cv_yolo.__file__).parent
-ASK = "from cv_yolo.adapters.machine import code_version, evaluator_version; print(code_version(), evaluator_version())"
-
-
-@pytest.fixture
-def copy_of_the_package(tmp_path: Path) -> Path:
-    ignored = shutil.ignore_patterns("__pycache__")
-    return Path(shutil.copytree(PACKAGE, tmp_path / "src" / "cv_yolo", ignore=ignored))
-
-
-def versions_of(package: Path) -> tuple[bool, bool]:
-    """Whether trainings, and whether evaluations, are those of the package here."""
-    environment = os.environ | {"PYTHONPATH": str(package.parent)}
-    done = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True)
-    training, evaluation = done.stdout.split()
-    return training == code_version(), evaluation == evaluator_version()
+from cv_yolo.domain.evaluation import EVALUATION_VERSION
+from cv_yolo.domain.training import TRAINING_VERSION
 
 
 @pytest.fixture
@@ -52,59 +34,12 @@ def repository(tmp_path: Path) -> Path:
     return root
 
 
-def test_the_codes_hash_is_stable() -> None:
-    assert code_version() == code_version()
-    assert len(code_version()) == 64
-    assert set(code_version()) <= set("0123456789abcdef")
-    assert len(evaluator_version()) == 64
-    assert evaluator_version() != code_version()
-
-
-def test_the_codes_hashes_do_not_depend_on_the_folder(copy_of_the_package: Path) -> None:
-    assert versions_of(copy_of_the_package) == (True, True)
-
-
-@pytest.mark.parametrize(
-    ("file", "same_training", "same_evaluation"),
-    [
-        ("workflows/train.py", False, True),
-        ("domain/training.py", False, True),
-        ("domain/metrics.py", True, False),
-        ("domain/intervals.py", True, False),
-        ("workflows/evaluate.py", True, False),
-        ("adapters/ultralytics/weights.py", False, False),
-        ("domain/dataset.py", False, False),
-        ("domain/annotations.py", False, False),
-        ("domain/geometry.py", False, False),
-        ("adapters/yolo_folder/labels.py", False, False),
-        ("adapters/yolo_folder/data_yaml.py", False, False),
-        ("adapters/yolo_folder/writing.py", True, True),
-        ("domain/findings.py", True, True),
-        ("reports/text.py", True, True),
-        ("workflows/decide.py", True, True),
-    ],
-)
-def test_a_change_of_code_makes_stale_what_it_determines_and_nothing_else(
-    copy_of_the_package: Path, file: str, same_training: bool, same_evaluation: bool
-) -> None:
-    with (copy_of_the_package / file).open("a", encoding="utf-8") as code:
-        code.write("\n# changed\n")
-    assert versions_of(copy_of_the_package) == (same_training, same_evaluation)
-
-
-def test_all_code_of_the_detector_is_part_of_the_hashes() -> None:
-    folder = Path(__file__).resolve().parents[3] / "src" / "cv_yolo" / "adapters" / "ultralytics"
-    apart = {"__init__.py", "inspector.py"}  # neither trains nor predicts
-    assert {f"adapters/ultralytics/{path.name}" for path in folder.glob("*.py") if path.name not in apart} == set(
-        DETECTOR_CODE
-    )
-
-
-def test_all_code_that_an_evaluation_imports_from_the_domain_is_part_of_its_hash() -> None:
-    ask = "import sys, cv_yolo.domain.evaluation; print(*(name for name in sys.modules if name.startswith('cv_yolo.')))"
-    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
-    imported = {name.removeprefix("cv_yolo.domain.") for name in done.stdout.split() if ".domain." in name}
-    assert imported <= set(EVALUATION_CODE)
+def test_what_determines_a_result_is_our_version_and_those_of_the_libraries() -> None:
+    libraries = f", torch {version('torch')}, torchvision {version('torchvision')}, "
+    assert code_version().startswith(f"training {TRAINING_VERSION}, numpy {version('numpy')}, ")
+    assert evaluator_version().startswith(f"evaluation {EVALUATION_VERSION}, numpy {version('numpy')}, ")
+    assert libraries in code_version()
+    assert libraries in evaluator_version()
 
 
 def test_a_clean_tree_is_told_by_its_commit(repository: Path) -> None:

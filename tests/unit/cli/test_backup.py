@@ -33,7 +33,7 @@ def test_a_backup_says_what_it_holds_and_that_it_holds_keys(
     a_project(project)
     assert run(["backup", str(tmp_path / "backup")]) == 0
     out, err = capsys.readouterr()
-    assert "0 objects and 8 files" in out
+    assert "0 objects and 9 files" in out
     assert "sha256 of the inventory: " in out
     assert "It holds passwords and keys" in err
     assert "What is recorded at http://zenml.test is not in it" in err
@@ -45,7 +45,7 @@ def test_a_backup_for_machines(project: Path, tmp_path: Path, capsys: pytest.Cap
     assert run(["backup", str(tmp_path / "backup"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["folder"] == str(tmp_path / "backup")
-    assert (told["objects"], told["files"]) == (0, 8)
+    assert (told["objects"], told["files"]) == (0, 9)
     assert told["sha256"] == json.loads((tmp_path / "backup" / "backup.json").read_text(encoding="utf-8"))["sha256"]
 
 
@@ -55,7 +55,7 @@ def test_a_restore_says_whence_it_is(
     monkeypatch.setenv("CV_YOLO_ROOT", str(tmp_path / "new"))
     assert run(["restore", str(kept), "--up"]) == 0, "there are no servers to start"
     out, err = capsys.readouterr()
-    assert f"{tmp_path / 'new' / '.cv-yolo'}: 0 objects and 8 files" in out
+    assert f"{tmp_path / 'new' / '.cv-yolo'}: 0 objects and 9 files" in out
     assert "Next:" not in err
     assert run(["restore", str(kept), "--json"]) == 2
     assert "is not empty" in capsys.readouterr().err

@@ -183,7 +183,7 @@ def test_in_the_background_a_command_ignores_ctrl_c_and_ends_cleanly_on_a_termin
     assert child.returncode == 130, err
     assert err.endswith("error: stopped\n")
     assert "Traceback" not in err
-    assert [path for path in project.rglob("*") if path.is_file()] == []
+    assert [path.name for path in project.rglob("*") if path.is_file()] == ["schema.json"]
 
 
 def handlers() -> list[object]:

@@ -7,6 +7,7 @@ import pytest
 
 from cv_yolo.domain.dataset import Split
 from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.training import FORMER_CODE_VERSIONS
 from cv_yolo.errors import RunFailedError, ServiceUnavailableError, StoppedError, TrainingFailedError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.workflows.class_names import recorded
@@ -288,6 +289,18 @@ def test_whatever_determines_a_training_makes_it_another_one(request_, change):
     fingerprint = fingerprint_of(request_, "cv_yolo_tiny")
     assert fingerprint_of(DIFFERENT[change](request_), "cv_yolo_tiny") != fingerprint
     assert fingerprint_of(request_, "another") != fingerprint
+
+
+def test_a_training_that_an_earlier_version_knew_by_a_hash_of_its_code_is_taken_over(tracker, request_):
+    (today, former), *_ = FORMER_CODE_VERSIONS.items()
+    finished, trainer = FakeFinishedTrainings(), FakeTrainer()
+    then = replace(request_, spec=replace(request_.spec, code_version=former))
+    now = replace(request_, spec=replace(request_.spec, code_version=today))
+    model = train(then, a_training(tracker, finished=finished))
+    assert train(now, a_training(tracker, trainer, finished=finished)).run_id == model.run_id
+    another = replace(request_, spec=replace(request_.spec, code_version=today, seed=8))
+    assert train(another, a_training(tracker, trainer, finished=finished)).run_id != model.run_id
+    assert len(trainer.requests) == 1
 
 
 def test_where_a_training_writes_does_not_make_it_another_one(request_, tmp_path):

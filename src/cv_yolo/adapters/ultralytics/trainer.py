@@ -45,7 +45,7 @@ class UltralyticsTrainer:
         from cv_yolo.adapters.ultralytics.training_data import ManifestTrainer
 
         examples = examples_of(request, self._folder)
-        trainer = ManifestTrainer(examples, request.manifest.classes, _arguments(request))
+        trainer = ManifestTrainer(examples, request.manifest.classes, arguments_of(request))
         trainer.model = trainer.get_model(cfg=model.yaml, weights=model)
         told = _tell_epochs(trainer, on_epoch)
         trainer.add_callback("on_train_start", _begin(request.spec.threads))
@@ -102,7 +102,8 @@ def _epoch_values(trainer: Any) -> dict[str, float]:
     return {METRIC_NAMES.get(name, name): float(value) for name, value in raw.items() if name != "fitness"}
 
 
-def _arguments(request: TrainingRequest) -> dict[str, Any]:
+def arguments_of(request: TrainingRequest) -> dict[str, Any]:
+    """What Ultralytics is asked for; other arguments are another `TRAINING_VERSION`."""
     spec = request.spec
     return {
         "task": "detect",

@@ -11,7 +11,7 @@ from cv_yolo.services.backup.sqlite import COMPANIONS, is_sqlite
 from cv_yolo.settings import Settings
 
 IN_HOME: Final = (
-    *("audit", "connection.json", "mlflow", "outbox", "trained", "weights", "zenml"),
+    *("audit", "connection.json", "mlflow", "outbox", "schema.json", "trained", "weights", "zenml"),
     *("dvc/cache", "dvc/remote"),
     *("services/credentials.json", "services/stack.json"),
     *("services/data/mlflow/mlflow.db", "services/data/mlflow/users.db", "services/data/zenml/zenml.db"),

@@ -145,6 +145,7 @@ def _prepare(parts: "Bootstrap", settings: Settings, plan: Plan, report: Report)
     require_room(settings.home, inventory.size_bytes + MARGIN_BYTES)
     staging.clear()
     _copy_files(plan, report)
+    parts.migrate(staging.home)
     adapt_records(staging.home, former=inventory.home, home=settings.home)
     if plan.stack is not None:
         fill_servers(parts, plan.stack, inventory, plan.contents, report)

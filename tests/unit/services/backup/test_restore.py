@@ -105,6 +105,25 @@ def test_what_is_there_is_named_and_not_overwritten(
     assert files_of(elsewhere) == before
 
 
+def test_a_home_of_an_earlier_schema_comes_back_migrated(parts: Bootstrap, elsewhere: Settings, tmp_path: Path) -> None:
+    (parts.home / "schema.json").unlink()
+    write(parts.settings.trained / "one.json", '{"run_id": "1"}')
+    take_backup(parts, None, tmp_path / "backup", take_census=None, report=quiet)
+    restore(parts, elsewhere, tmp_path / "backup", report=quiet)
+    assert json.loads((elsewhere.trained / "one.json").read_text(encoding="utf-8"))["model"] == {"run_id": "1"}
+    assert (elsewhere.home / "schema.json").is_file()
+
+
+def test_a_home_of_a_newer_schema_is_refused_before_anything_is_touched(
+    parts: Bootstrap, elsewhere: Settings, tmp_path: Path
+) -> None:
+    write(parts.home / "schema.json", '{"schema": 99}')
+    take_backup(parts, None, tmp_path / "backup", take_census=None, report=quiet)
+    with pytest.raises(InputError, match="newer version"):
+        restore(parts, elsewhere, tmp_path / "backup", report=quiet)
+    assert not elsewhere.trained.exists()
+
+
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
