@@ -30,11 +30,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from cv_yolo.domain.annotations import Detections, GroundTruth
-from cv_yolo.domain.figures import coco_measure, main_measure, match_all_sizes
-from cv_yolo.domain.geometry import Boxes
-from cv_yolo.domain.intervals import Resampling, bootstrap
-from cv_yolo.domain.split_boxes import gather
+from cv_yolo.domain.data.annotations import Boxes, Detections, GroundTruth
+from cv_yolo.domain.evaluation.all_metrics import coco_measure, main_measure, match_all_sizes
+from cv_yolo.domain.evaluation.intervals import Resampling, bootstrap
+from cv_yolo.domain.evaluation.split_boxes import gather
 
 SIZES: Final = (100, 300, 1000, 3000, 5000)
 CLASSES, BOXES_PER_IMAGE, DETECTIONS_PER_IMAGE = 80, 7.2, 100

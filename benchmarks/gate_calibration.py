@@ -33,8 +33,8 @@ from typing import Final
 
 from benchmarks.gate_figure import draw
 from benchmarks.gate_trials import METRIC, SCENARIOS, Study, Trial, Truth, run_trials, true_figures
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.promotion import Verdict
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.promotion.decision import Verdict
 
 SEED: Final = 2025
 COVERAGE: Final = (0.93, 0.97)

@@ -6,8 +6,8 @@ from statistics import mean
 from typing import Any, Final
 
 from benchmarks.gate_trials import MARGIN, SCENARIOS, Study, Trial, run_trials
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.promotion import Verdict
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.promotion.decision import Verdict
 
 IMAGES: Final = (10, 30, 100, 300, 1000, 3000)
 TRIALS: Final = 300

@@ -14,19 +14,19 @@ from typing import Final
 import numpy as np
 
 from benchmarks.simulation import Floats, Model, World, detect, draw_scenes
-from cv_yolo.domain.comparison import difference_of
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.evaluation import Evaluation, Scored, Subject
-from cv_yolo.domain.figures import Matched, main_measure
-from cv_yolo.domain.intervals import Estimate, Measure, Resampling, bootstrap, estimates, together
-from cv_yolo.domain.judgement import Case, judge
-from cv_yolo.domain.matching import IOU_THRESHOLDS, find_overlaps, match
-from cv_yolo.domain.metrics import average_precision, rank_matches
-from cv_yolo.domain.operating_point import in_use_measure
-from cv_yolo.domain.policy import Gate, PromotionPolicy, Rule
-from cv_yolo.domain.promotion import Champion, Decision, Verdict
-from cv_yolo.domain.split_boxes import MAX_DETECTIONS, SplitBoxes
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.all_metrics import Matched, main_measure
+from cv_yolo.domain.evaluation.comparison import difference_of
+from cv_yolo.domain.evaluation.evaluation import Evaluation, Scored, Subject
+from cv_yolo.domain.evaluation.intervals import Estimate, Measure, Resampling, bootstrap, estimates, together
+from cv_yolo.domain.evaluation.matching import IOU_THRESHOLDS, find_overlaps, match
+from cv_yolo.domain.evaluation.metrics import average_precision, rank_matches
+from cv_yolo.domain.evaluation.operating_point import in_use_measure
+from cv_yolo.domain.evaluation.split_boxes import MAX_DETECTIONS, SplitBoxes
+from cv_yolo.domain.promotion.decision import Champion, Decision, Verdict
+from cv_yolo.domain.promotion.judgement import Case, judge
+from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy, Rule
+from cv_yolo.domain.promotion.versions import Stage
 
 METRIC: Final = "map_50"
 MARGIN: Final = 0.02

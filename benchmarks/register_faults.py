@@ -33,7 +33,7 @@ from typing import Any, Final
 
 from benchmarks.register_processes import load_libraries
 from benchmarks.register_study import Study, Tally, a_study
-from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.container import Container
 from cv_yolo.settings import Settings
 
 SEED: Final = 2025
@@ -77,7 +77,7 @@ def run(plan: Plan) -> tuple[dict[str, float], list[Tally]]:
     """Costs in seconds, and what happened in the three studies."""
     with tempfile.TemporaryDirectory(prefix="register_faults_", ignore_cleanup_errors=True) as root:
         settings, rng = Settings(root=Path(root)), random.Random(SEED)
-        Bootstrap(settings)
+        Container(settings)
         load_libraries()
         with a_study("costs", settings, processes=1, rng=rng) as study:
             costs = _costs(study, plan.costs)

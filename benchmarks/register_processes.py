@@ -17,15 +17,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.audit import Proposal, holders
-from cv_yolo.domain.versions import HELD_BY_ONE, Stage
+from cv_yolo.container import Container
+from cv_yolo.domain.promotion.audit import Proposal, holders
+from cv_yolo.domain.promotion.versions import HELD_BY_ONE, Stage
 from cv_yolo.errors import CvYoloError, InputError, PromotionConflictError
-from cv_yolo.ports import NewRun, NewVersion
+from cv_yolo.ports.records import NewRun
+from cv_yolo.ports.registry import NewVersion
 from cv_yolo.settings import Settings
+from cv_yolo.workflows.demote import rollback, withdraw
 from cv_yolo.workflows.register import Register, check, commit, examine, registered
-from cv_yolo.workflows.rollback import rollback
-from cv_yolo.workflows.withdraw import withdraw
 
 HEAVY: Final = (
     "mlflow.store.model_registry.sqlalchemy_store",
@@ -37,7 +37,7 @@ Message = dict[str, Any]
 
 
 def load_libraries() -> None:
-    """Import what every fork needs, once; a `Bootstrap` before it has set the libraries' variables."""
+    """Import what every fork needs, once; a `Container` before it has set the libraries' variables."""
     for library in HEAVY:
         importlib.import_module(library)
 
@@ -147,7 +147,7 @@ class Worker:
 
 def serve(settings: Settings, model: str, orders: IO[str], answers: IO[str]) -> None:
     """Do what each line orders, and answer it by a line, until there are no more."""
-    parts = Bootstrap(settings)
+    parts = Container(settings)
     register = parts.register(model)
     register.log.entries(), register.tracking.versions(), register.pipeline.versions()
     _say(answers, {"ready": True})
@@ -161,7 +161,7 @@ def _say(answers: IO[str], what: Message) -> None:
     answers.flush()
 
 
-def _made(parts: Bootstrap, register: Register, *, do: str, versions: int) -> Message:  # noqa: ARG001 - the order
+def _made(parts: Container, register: Register, *, do: str, versions: int) -> Message:  # noqa: ARG001 - the order
     tracker = parts.tracker("register")
     for number in range(versions):
         run_id = tracker.start(NewRun(name=f"run {number}", params={}, tags={}))

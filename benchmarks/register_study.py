@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from benchmarks.register_processes import Message, Worker
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.settings import Settings
 
 WRITES: Final = 12  # of a promotion, about; a process that is to die later than it has writes lives

@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from cv_yolo.domain.annotations import Detections, GroundTruth
-from cv_yolo.domain.split_boxes import SplitBoxes, gather
+from cv_yolo.domain.data.annotations import Detections, GroundTruth
+from cv_yolo.domain.evaluation.split_boxes import SplitBoxes, gather
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

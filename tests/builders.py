@@ -7,23 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from cv_yolo.domain.annotations import Detections, GroundTruth
-from cv_yolo.domain.audit import Action, Entry, Proposal, chained, holders
-from cv_yolo.domain.comparison import Comparison, compare
-from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split
-from cv_yolo.domain.error_types import ErrorType
-from cv_yolo.domain.evaluation import Evaluation, PrecisionRecallCurve, PredictionSettings, Scored, Subject, score
-from cv_yolo.domain.intervals import Estimate, Interval, Method, Resampling
-from cv_yolo.domain.marks import DetectionMark, ImageMarks, TruthMark
-from cv_yolo.domain.policy import Gate, PromotionPolicy
-from cv_yolo.domain.promotion import Champion, Check, Decision, Judgement, Outcome
-from cv_yolo.domain.runs import FINAL_PREFIX, Run, RunRow, RunStatus
-from cv_yolo.domain.selection import Selection
-from cv_yolo.domain.training import TrainedModel, TrainingRequest, TrainingSpec
-from cv_yolo.domain.versions import ModelVersion, Stage
+from cv_yolo.domain.data.annotations import Detections, GroundTruth
+from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
+from cv_yolo.domain.evaluation.annotated_images import DetectionMark, ImageMarks, TruthMark
+from cv_yolo.domain.evaluation.comparison import Comparison, compare
+from cv_yolo.domain.evaluation.error_types import ErrorType
+from cv_yolo.domain.evaluation.evaluation import (
+    Evaluation,
+    PrecisionRecallCurve,
+    PredictionSettings,
+    Scored,
+    Subject,
+    score,
+)
+from cv_yolo.domain.evaluation.intervals import Estimate, Interval, Method, Resampling
+from cv_yolo.domain.promotion.audit import Action, Entry, Proposal, chained, holders
+from cv_yolo.domain.promotion.decision import Champion, Check, Decision, Judgement, Outcome
+from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy
+from cv_yolo.domain.promotion.selection import Selection
+from cv_yolo.domain.promotion.versions import ModelVersion, Stage
+from cv_yolo.domain.training.runs import FINAL_PREFIX, Run, RunRow, RunStatus
+from cv_yolo.domain.training.specs import TrainedModel, TrainingRequest, TrainingSpec
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import NewVersion, Thumbnail
-from cv_yolo.reports.content import ComparisonReport, DecisionReport, EvaluationReport, RunReport
+from cv_yolo.ports.datasets import Thumbnail
+from cv_yolo.ports.registry import NewVersion
+from cv_yolo.reports.view_models import ComparisonReport, DecisionReport, EvaluationReport, RunReport
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
 SCORES = {

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from PIL import Image
 
-from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.container import Container
 from cv_yolo.settings import Settings
 
 # The same examples on every run, on slow machines too; `pytest --hypothesis-profile=default` looks for new ones.
@@ -37,7 +37,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def environment_is_put_back() -> Iterator[None]:
-    """`Bootstrap` sets the libraries' variables for its process; no test hands them on to the next."""
+    """`Container` sets the libraries' variables for its process; no test hands them on to the next."""
     before = dict(os.environ)
     for name in [name for name in before if name.startswith(FOREIGN) and name not in TOOLS]:
         os.environ.pop(name)
@@ -86,12 +86,12 @@ def zenml_home(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture
-def zenml_parts(zenml_home: Path) -> Bootstrap:
+def zenml_parts(zenml_home: Path) -> Container:
     """Our parts, on the one home of ZenML; its source root is set, since xdist's workers have no main module."""
     from zenml.utils.source_utils import set_custom_source_root
 
     set_custom_source_root(str(Path(__file__).resolve().parents[1] / "src"))
-    return Bootstrap(Settings(root=zenml_home))
+    return Container(Settings(root=zenml_home))
 
 
 @pytest.fixture(scope="session")

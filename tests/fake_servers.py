@@ -2,11 +2,21 @@
 
 from dataclasses import dataclass, field, replace
 
-from cv_yolo.domain.addresses import BUCKETS, ObjectStoreAddress, PipelineServerAddress, StackAddresses, TrackingAddress
-from cv_yolo.domain.stack import ORCHESTRATOR, Component, Deed, Kind, Secret
+from cv_yolo.domain.stack import (
+    BUCKETS,
+    ORCHESTRATOR,
+    Component,
+    Deed,
+    Kind,
+    ObjectStoreAddress,
+    PipelineServerAddress,
+    Secret,
+    StackAddresses,
+    TrackingAddress,
+)
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
-from cv_yolo.ports import PipelineServer, StackRegistry, StoredObject, TrackingServer
-from cv_yolo.workflows.register_stack import Doors
+from cv_yolo.ports.servers import PipelineServer, StackRegistry, StoredObject, TrackingServer
+from cv_yolo_stack.workflows.register_stack import Doors
 
 ADMIN = PipelineServerAddress(url="http://zenml.test", user="admin", password="admin-password")
 OBJECTS = ObjectStoreAddress(endpoint_url="http://s3.test", access_key="access", secret_key="hidden")

@@ -13,16 +13,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from cv_yolo.domain.annotations import Box, Detections, GroundTruth, format_label_text
-from cv_yolo.domain.audit import Entry
-from cv_yolo.domain.categories import Categories
-from cv_yolo.domain.chain import Finding
-from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split, revision_of
-from cv_yolo.domain.geometry import Boxes, xyxy_to_xywhn
-from cv_yolo.domain.letters import Ending, Facts, Figures, Files, Letter, LoggedModel, TakesLetters
-from cv_yolo.domain.runs import DatasetInput, Run, RunStatus
-from cv_yolo.domain.training import EpochMetrics, FinishedTraining, TrainingRequest, TrainingResult
-from cv_yolo.domain.versions import ModelVersion, Stage
+from cv_yolo.domain.data.annotations import Box, Boxes, Detections, GroundTruth, format_label_text, xyxy_to_xywhn
+from cv_yolo.domain.data.categories import Categories
+from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split, revision_of
+from cv_yolo.domain.promotion.audit import Entry, Finding
+from cv_yolo.domain.promotion.versions import ModelVersion, Stage
+from cv_yolo.domain.training.runs import DatasetInput, Run, RunStatus
+from cv_yolo.domain.training.specs import EpochMetrics, FinishedTraining, TrainingRequest, TrainingResult
+from cv_yolo.domain.training.tracking_events import Ending, Facts, Figures, Files, Letter, LoggedModel, TakesLetters
 from cv_yolo.errors import (
     AuditLogError,
     DatasetError,
@@ -33,18 +31,10 @@ from cv_yolo.errors import (
     WeightsError,
 )
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import (
-    FoundDataset,
-    InspectionRequest,
-    NewRun,
-    NewVersion,
-    OnEpoch,
-    Picture,
-    Prediction,
-    PredictionRequest,
-    Thumbnail,
-    WeightsInfo,
-)
+from cv_yolo.ports.datasets import FoundDataset, Picture, Thumbnail
+from cv_yolo.ports.models import InspectionRequest, OnEpoch, Prediction, PredictionRequest, WeightsInfo
+from cv_yolo.ports.records import NewRun
+from cv_yolo.ports.registry import NewVersion
 from cv_yolo.workflows.register import Register
 
 REASON_TAG = "reason"

@@ -15,13 +15,12 @@ from typing import Any
 import psutil
 import pytest
 
-from cv_yolo.adapters.mlflow_server import API, MlflowServer
-from cv_yolo.adapters.zenml_server import ZenmlServer
-from cv_yolo.adapters.zenml_stack import ZenmlStack
-from cv_yolo.bootstrap import EXPERIMENT
+from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
+from cv_yolo.container import EXPERIMENT
 from cv_yolo.domain.stack import ARTIFACT_STORE, ORCHESTRATOR, TRACKER, Kind
-from cv_yolo.services.stack_folder import folder_of
-from cv_yolo.services.stack_state import ServiceState, StackState, read_state
+from cv_yolo_stack.adapters.mlflow import API, MlflowServer
+from cv_yolo_stack.configuration.folder import folder_of
+from cv_yolo_stack.supervision.state import ServiceState, StackState, read_state
 from tests.e2e.project import SMALL, Project, make_project
 from tests.servers import CLI, RunningStack, cv_yolo, environment_of, stack_in
 

@@ -5,10 +5,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cv_yolo.domain.addresses import DatabaseAddress, ObjectStoreAddress, PipelineServerAddress, TrackingAddress
-from cv_yolo.domain.stack import ARTIFACT_STORE, TRACKER
+from cv_yolo.domain.stack import (
+    ARTIFACT_STORE,
+    TRACKER,
+    DatabaseAddress,
+    ObjectStoreAddress,
+    PipelineServerAddress,
+    TrackingAddress,
+)
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.ports import Detour, StackRegistry
+from cv_yolo.ports.servers import StackRegistry
+from cv_yolo_stack.ports.probes import Detour
 
 
 @dataclass(kw_only=True)

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from cv_yolo.domain.annotations import Detections, GroundTruth
-from cv_yolo.domain.split_boxes import SplitBoxes, gather
+from cv_yolo.domain.data.annotations import Detections, GroundTruth
+from cv_yolo.domain.evaluation.split_boxes import SplitBoxes, gather
 
 CLASSES = 3
 Pictures = list[tuple[GroundTruth, Detections]]

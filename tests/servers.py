@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.domain.addresses import DatabaseAddress, StackAddresses
-from cv_yolo.services.local_stack import read_addresses, read_database
-from cv_yolo.services.pages import free_port
+from cv_yolo.domain.stack import DatabaseAddress, StackAddresses
 from cv_yolo.settings import Settings
+from cv_yolo_stack.configuration.local_stack import read_addresses, read_database
+from cv_yolo_stack.servers.pages import free_port
 
 CLI = (sys.executable, "-m", "cv_yolo")
 PORTS = ("zenml", "mlflow", "store", "console", "database")

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cv_yolo.adapters.s3_store import S3Store
-from cv_yolo.domain.addresses import BUCKETS, ObjectStoreAddress
+from cv_yolo.adapters.s3 import S3Store
+from cv_yolo.domain.stack import BUCKETS, ObjectStoreAddress
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.services.pages import free_port
+from cv_yolo_stack.servers.pages import free_port
 
 ACCESS_KEY, SECRET_KEY = "access-key", "secret-key-of-the-tests"
 PROGRAMS = {"rclone": "CV_YOLO_RCLONE", "minio": "CV_YOLO_MINIO"}  # and the variable that may say where it is

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from cv_yolo.adapters.yolo_folder import YoloFolder
-from cv_yolo.domain.dataset import DatasetManifest
+from cv_yolo.adapters.yolo.folder import YoloFolder
+from cv_yolo.domain.data.manifest import DatasetManifest
 from cv_yolo.errors import DatasetError
-from cv_yolo.ports import FoundDataset
+from cv_yolo.ports.datasets import FoundDataset
 
 FOLDER = YoloFolder()
 GOOD: dict[str, Any] = {"train": "images/train", "val": "images/val", "names": ["person"]}

@@ -26,7 +26,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from cv_yolo.adapters.scene_painter import Scene, SceneStyle, draw_scene
+from cv_yolo.adapters.scenes.scene import Scene, draw_scene
+from cv_yolo.adapters.scenes.sprites import SceneStyle
 
 _DEFAULT_OUT = Path("weights/bootstrap-yolo11n.pt")
 _DEMO_SIZE_PX = 320
@@ -184,7 +185,7 @@ def _score_row(data: Path, workdir: Path, options: argparse.Namespace) -> str:
 
 
 _CARD = """\
-# Bootstrap weights
+# Container weights
 
 `{file}` is a YOLO11n that has seen nothing but painted scenes. It exists so that the demo trains from something
 sensible without a network, in a few epochs. **It is not for production**: it has never seen a photograph.
@@ -198,7 +199,7 @@ sensible without a network, in a few epochs. **It is not for production**: it ha
 | | |
 |---|---|
 | start | random weights (`yolo11n.yaml`), one class: `person` |
-| scenes | {images} for training, {val_images} held out, of {size} px, painted by `cv_yolo.adapters.scene_painter` |
+| scenes | {images} for training, {val_images} held out, of {size} px, painted by `cv_yolo.adapters.scenes` |
 | training | {epochs} epochs, seed {seed}, {threads} processor threads, {minutes:.0f} minutes |
 | settings | {settings} |
 | versions | {versions} |

@@ -3,8 +3,8 @@
 import os
 import sys
 
-from cv_yolo.adapters.s3_store import S3Store
-from cv_yolo.domain.addresses import BUCKETS, ObjectStoreAddress
+from cv_yolo.adapters.s3 import S3Store
+from cv_yolo.domain.stack import BUCKETS, ObjectStoreAddress
 from cv_yolo.errors import CvYoloError
 
 

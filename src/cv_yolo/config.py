@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from cv_yolo.domain.intervals import MOST_RESAMPLES, Resampling
-from cv_yolo.domain.policy import ALL_CLASSES, Gate, PromotionPolicy, Rule
-from cv_yolo.domain.training import STRIDE_PX
-from cv_yolo.domain.versions import MODEL_NAME, Stage
+from cv_yolo.domain.evaluation.intervals import MOST_RESAMPLES, Resampling
+from cv_yolo.domain.promotion.policy import ALL_CLASSES, Gate, PromotionPolicy, Rule
+from cv_yolo.domain.promotion.versions import MODEL_NAME, Stage
+from cv_yolo.domain.training.specs import STRIDE_PX
 from cv_yolo.errors import ConfigError
 from cv_yolo.files import sha256_of
 

@@ -15,8 +15,7 @@ from typing import Final
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cv_yolo.domain.addresses import PipelineServerAddress
-from cv_yolo.domain.stack import STACK
+from cv_yolo.domain.stack import STACK, PipelineServerAddress
 from cv_yolo.errors import ConfigError
 from cv_yolo.files import write_secret
 from cv_yolo.http import network_environment

@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split
-from cv_yolo.domain.evaluation import Scored
-from cv_yolo.domain.judgement import Case, judge
-from cv_yolo.domain.marks import mark_images
-from cv_yolo.domain.policy import Gate, PromotionPolicy
-from cv_yolo.domain.promotion import Champion, Check, Decision, Outcome
-from cv_yolo.domain.runs import FINAL_PREFIX, Run, RunRow, RunStatus, row_of
-from cv_yolo.domain.selection import Selection, select
-from cv_yolo.domain.versions import ModelVersion, Stage
-from cv_yolo.reports.comparison_html import comparison_html, evaluation_html
-from cv_yolo.reports.content import ComparisonReport, DecisionReport, EvaluationReport, RunReport
-from cv_yolo.reports.decision_html import decision_html
-from cv_yolo.reports.decision_markdown import decision_markdown
+from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
+from cv_yolo.domain.evaluation.annotated_images import mark_images
+from cv_yolo.domain.evaluation.evaluation import Scored
+from cv_yolo.domain.promotion.decision import Champion, Check, Decision, Outcome
+from cv_yolo.domain.promotion.judgement import Case, judge
+from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy
+from cv_yolo.domain.promotion.selection import Selection, select
+from cv_yolo.domain.promotion.versions import ModelVersion, Stage
+from cv_yolo.domain.training.runs import FINAL_PREFIX, Run, RunRow, RunStatus, row_of
+from cv_yolo.reports.pages.comparison import comparison_html, evaluation_html
+from cv_yolo.reports.pages.decision import decision_html
+from cv_yolo.reports.text.decision import decision_markdown
+from cv_yolo.reports.view_models import ComparisonReport, DecisionReport, EvaluationReport, RunReport
 from tests.browser.scenes import CLASSES, HEIGHT_PX, WIDTH_PX
 from tests.browser.simulation import (
     CANDIDATE,

@@ -5,12 +5,12 @@ from functools import cache
 
 import numpy as np
 
-from cv_yolo.domain.annotations import Detections, GroundTruth
-from cv_yolo.domain.comparison import Comparison, compare
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.evaluation import PredictionSettings, Scored, Subject, score
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.ports import Thumbnail
+from cv_yolo.domain.data.annotations import Detections, GroundTruth
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.comparison import Comparison, compare
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings, Scored, Subject, score
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.ports.datasets import Thumbnail
 from tests.browser.scenes import CLASSES, HEIGHT_PX, WIDTH_PX, Scene, a_scene
 
 IMAGES = 60

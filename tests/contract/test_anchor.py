@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.mlflow_registry import MlflowRegistry
-from cv_yolo.ports import Anchor
+from cv_yolo.adapters.mlflow.registry import MlflowRegistry
+from cv_yolo.ports.registry import Anchor
 from tests.fakes import FakeModelRegistry
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.audit_file import AuditFile
-from cv_yolo.adapters.zenml_audit_log import ZenmlAuditLog
-from cv_yolo.domain.audit import Action
-from cv_yolo.domain.versions import Stage
+from cv_yolo.adapters.files.audit_log import AuditFile
+from cv_yolo.adapters.zenml.audit_log import ZenmlAuditLog
+from cv_yolo.domain.promotion.audit import Action
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import LogGrewError
-from cv_yolo.ports import AuditLog
+from cv_yolo.ports.registry import AuditLog
 from tests.builders import a_log, an_entry
 from tests.fakes import FakeAuditLog
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cv_yolo.adapters.yolo_folder import YoloFolder
-from cv_yolo.domain.dataset import Split, revision_of
+from cv_yolo.adapters.yolo.folder import YoloFolder
+from cv_yolo.domain.data.manifest import Split, revision_of
 from cv_yolo.errors import DatasetError
-from cv_yolo.ports import DatasetFolder, Picture
+from cv_yolo.ports.datasets import DatasetFolder, Picture
 from tests.fakes import FakeDatasetFolder
 
 ORIGIN = {"tool": "test"}

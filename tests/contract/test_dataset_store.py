@@ -12,7 +12,7 @@ import pytest
 
 from cv_yolo.adapters.dvc.store import DvcStore
 from cv_yolo.errors import DatasetError
-from cv_yolo.ports import DatasetStore, FoundDataset
+from cv_yolo.ports.datasets import DatasetStore, FoundDataset
 from cv_yolo.settings import Settings
 from tests.builders import an_image
 from tests.dvc_recipe import RECIPE

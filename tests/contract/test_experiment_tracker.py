@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.adapters.mlflow_tracker import MlflowTracker
-from cv_yolo.adapters.outbox import FolderOutbox
-from cv_yolo.domain.letters import Ending, Facts, Figures, Files, LoggedModel
-from cv_yolo.domain.runs import DatasetInput, RunStatus
-from cv_yolo.domain.training import EpochMetrics
+from cv_yolo.adapters.files.outbox import FolderOutbox
+from cv_yolo.adapters.mlflow.tracker import MlflowTracker
+from cv_yolo.domain.training.runs import DatasetInput, RunStatus
+from cv_yolo.domain.training.specs import EpochMetrics
+from cv_yolo.domain.training.tracking_events import Ending, Facts, Figures, Files, LoggedModel
 from cv_yolo.errors import NotFoundError
-from cv_yolo.ports import ExperimentTracker, NewRun, Recorder
+from cv_yolo.ports.records import ExperimentTracker, NewRun, Recorder
 from cv_yolo.workflows.deliver import DeliveringTracker, Line
-from cv_yolo.workflows.patience import Patience
+from cv_yolo.workflows.retry import Patience
 from tests.fakes import FakeExperimentTracker, FakeOutbox
 
 NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.finished_trainings import FinishedTrainingsFolder
-from cv_yolo.domain.training import FinishedTraining
+from cv_yolo.adapters.files.weights import FinishedTrainingsFolder
+from cv_yolo.domain.training.specs import FinishedTraining
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import FinishedTrainings
+from cv_yolo.ports.records import FinishedTrainings
 from tests.builders import a_trained_model
 from tests.fakes import FakeFinishedTrainings
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.mlflow_registry import MlflowRegistry
-from cv_yolo.adapters.mlflow_tracker import MlflowTracker
-from cv_yolo.domain.versions import ModelVersion, Stage
+from cv_yolo.adapters.mlflow.registry import MlflowRegistry
+from cv_yolo.adapters.mlflow.tracker import MlflowTracker
+from cv_yolo.domain.promotion.versions import ModelVersion, Stage
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.ports import ModelRegistry, NewRun, NewVersion
+from cv_yolo.ports.records import NewRun
+from cv_yolo.ports.registry import ModelRegistry, NewVersion
 from tests.fakes import FakeModelRegistry
 
 STAGING, PRODUCTION, ARCHIVED = Stage

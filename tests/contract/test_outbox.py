@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.outbox import FolderOutbox
-from cv_yolo.domain.letters import Ending, Facts, Figures, Files, Letter, LoggedModel
-from cv_yolo.domain.runs import DatasetInput, RunStatus
-from cv_yolo.ports import Outbox
+from cv_yolo.adapters.files.outbox import FolderOutbox
+from cv_yolo.domain.training.runs import DatasetInput, RunStatus
+from cv_yolo.domain.training.tracking_events import Ending, Facts, Figures, Files, Letter, LoggedModel
+from cv_yolo.ports.records import Outbox
 from tests.fakes import FakeOutbox
 
 NOON = datetime(2025, 3, 4, 12, 30, 15, 123456, tzinfo=UTC)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cv_yolo.adapters.prediction_file import NpzPredictionFile
-from cv_yolo.domain.evaluation import PredictionSettings
+from cv_yolo.adapters.files.predictions import NpzPredictionFile
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
 from cv_yolo.errors import EvaluationFailedError
-from cv_yolo.ports import Prediction, PredictionFile
+from cv_yolo.ports.models import Prediction, PredictionFile
 from tests.builders import some_detections
 from tests.fakes import FakePredictionFile
 

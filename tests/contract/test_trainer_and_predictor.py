@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from cv_yolo.adapters.child_process import ChildProcess
-from cv_yolo.adapters.ultralytics import UltralyticsPredictor
-from cv_yolo.domain.evaluation import PredictionSettings
-from cv_yolo.domain.training import EpochMetrics, TrainingRequest
+from cv_yolo.adapters.ultralytics.predictor import UltralyticsPredictor
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
+from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest
 from cv_yolo.errors import WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import PredictionRequest, Predictor, Trainer
+from cv_yolo.ports.models import PredictionRequest, Predictor, Trainer
 from tests.builders import a_manifest, a_spec
 from tests.fakes import FakePredictor, FakeTrainer
 from tests.unit.adapters.child import FOUND

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.ultralytics import UltralyticsInspector
+from cv_yolo.adapters.ultralytics.weights import UltralyticsInspector
 from cv_yolo.errors import WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import InspectionRequest, WeightsInspector
+from cv_yolo.ports.models import InspectionRequest, WeightsInspector
 from tests.contract.test_trainer_and_predictor import REPOSITORY, child
 from tests.fakes import FakeInspector
 

@@ -7,8 +7,8 @@ from tests.e2e.project import Project
 
 READ = """
 import json, sys
-from cv_yolo.bootstrap import Bootstrap
-parts = Bootstrap()
+from cv_yolo.container import Container
+parts = Container()
 from mlflow import MlflowClient
 from zenml.client import Client
 uri = parts.settings.tracking_uri
@@ -17,8 +17,8 @@ experiment = mlflow.get_experiment_by_name("cv_yolo_tiny")
 runs = mlflow.search_runs([experiment.experiment_id]) if experiment else []
 models = mlflow.search_registered_models()
 from cv_yolo.pipelines import runtime
-from cv_yolo.domain.promotion import Decision
-from cv_yolo.domain.training import TrainedModel
+from cv_yolo.domain.promotion.decision import Decision
+from cv_yolo.domain.training.specs import TrainedModel
 zenml = Client()
 pipeline_runs = zenml.list_pipeline_runs(sort_by="desc:created", hydrate=True).items
 def typed(run, step, output):

@@ -113,7 +113,7 @@ def test_what_was_decided_is_on_record_and_all_records_agree(project: Project) -
 
 def test_artifacts_come_back_as_the_types_they_were_and_the_report_is_shown(project: Project) -> None:
     newest = read_records(project)["pipelines"][0]
-    assert newest["decision_type"] == "cv_yolo.domain.promotion"
+    assert newest["decision_type"] == "cv_yolo.domain.promotion.decision"
     assert newest["visualisations"] == ["html"]
 
 

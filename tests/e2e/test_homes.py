@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from cv_yolo.domain.progress import EventKind
+from cv_yolo.domain.training.progress import EventKind
 from tests.e2e.project import REPOSITORY, Project, make_project
 from tests.homes.make import PLACE, import_paths
 

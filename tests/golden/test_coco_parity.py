@@ -13,10 +13,10 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from cv_yolo.domain.annotations import Detections, GroundTruth
-from cv_yolo.domain.figures import coco_measure, match_all_sizes
-from cv_yolo.domain.metrics import average_precision, recall
-from cv_yolo.domain.split_boxes import gather
+from cv_yolo.domain.data.annotations import Detections, GroundTruth
+from cv_yolo.domain.evaluation.all_metrics import coco_measure, match_all_sizes
+from cv_yolo.domain.evaluation.metrics import average_precision, recall
+from cv_yolo.domain.evaluation.split_boxes import gather
 
 SAME = 1e-9
 SIZES = ("", "size/small", "size/medium", "size/large")  # in the order of pycocotools' `areaRng`

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from cv_yolo.adapters.ultralytics.trainer import arguments_of
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.evaluation import EVALUATION_VERSION, score
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.training import TRAINING_VERSION
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.evaluation import EVALUATION_VERSION, score
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.training.specs import TRAINING_VERSION
 from tests.builders import a_manifest, a_spec, a_subject, a_training_request
 from tests.random_boxes import random_pictures
 

@@ -11,21 +11,22 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.audit import Proposal
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.training import EpochMetrics
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.audit import Proposal
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.domain.training.specs import EpochMetrics
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import NewRun, NewVersion
+from cv_yolo.ports.records import NewRun
+from cv_yolo.ports.registry import NewVersion
 from cv_yolo.workflows.register import commit, holder, registered
+from cv_yolo_stack.container import StackContainer
 
 VERSIONS = 2
 FILLED = "filled"
 WEIGHTS_BYTES = 100_000
 
 
-def keep_run(parts: Bootstrap, number: int, folder: Path) -> NewVersion:
+def keep_run(parts: StackContainer, number: int, folder: Path) -> NewVersion:
     """A whole run, with weights of its own and a note that all runs share."""
     tracker = parts.tracker()
     weights, note = folder / "best.pt", folder / "notes – ä.txt"
@@ -42,7 +43,7 @@ def keep_run(parts: Bootstrap, number: int, folder: Path) -> NewVersion:
     return NewVersion(run_id=run_id, weights=weights, weights_sha256=sha256_of(weights), confidence_threshold=0.5)
 
 
-def promote(parts: Bootstrap, new: NewVersion) -> None:
+def promote(parts: StackContainer, new: NewVersion) -> None:
     """Register the run and put it into staging, with an entry in the audit log."""
     register = parts.register()
     version = registered(new, register)
@@ -58,7 +59,7 @@ def promote(parts: Bootstrap, new: NewVersion) -> None:
 
 def main() -> None:
     """Fill the project that the environment names."""
-    parts = Bootstrap()
+    parts = StackContainer()
     from zenml import save_artifact
     from zenml.client import Client
 
@@ -73,7 +74,7 @@ def main() -> None:
         keep(parts, number, promoted=False)
 
 
-def keep(parts: Bootstrap, number: int, *, promoted: bool) -> None:
+def keep(parts: StackContainer, number: int, *, promoted: bool) -> None:
     """A run, and perhaps a version of it in staging."""
     with TemporaryDirectory() as folder:
         new = keep_run(parts, number, Path(folder))

@@ -5,8 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from cv_yolo.domain.training import EpochMetrics
-from cv_yolo.ports import NewRun
+from cv_yolo.domain.training.specs import EpochMetrics
+from cv_yolo.ports.records import NewRun
 from tests.integration.tracking_server import a_tracker
 
 

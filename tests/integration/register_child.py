@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.register_processes import ended, forked, load_libraries, mortal
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.audit import Proposal
-from cv_yolo.domain.versions import Stage
+from cv_yolo.container import Container
+from cv_yolo.domain.promotion.audit import Proposal
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.settings import Settings
+from cv_yolo.workflows.demote import withdraw
 from cv_yolo.workflows.register import Register, commit
-from cv_yolo.workflows.withdraw import withdraw
 
 
 def promote(register: Register, run_number: int) -> None:
@@ -49,7 +49,7 @@ def act_and_die(act: Callable[[Register], None], register: Register, *, at: int,
     act(mortal(register, at=at, tell=tell))
 
 
-def race(parts: Bootstrap, model: str) -> list[int]:
+def race(parts: Container, model: str) -> list[int]:
     """Two processes, ready and waiting, promote different versions at the same moment."""
     start = time.time() + 1.5
 
@@ -71,7 +71,7 @@ ACTS: Final[dict[str, Callable[[Register], None]]] = {
 
 def main(root: str, mode: str, *models: str) -> None:
     """Do what is asked for and print the outcome of each model as JSON."""
-    parts = Bootstrap(Settings(root=Path(root)))
+    parts = Container(Settings(root=Path(root)))
     load_libraries()
     outcome: dict[str, Any] = {}
     for number, model in enumerate(models, 1):

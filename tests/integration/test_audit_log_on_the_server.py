@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.adapters.s3_store import S3Store
-from cv_yolo.adapters.zenml_server import ZenmlServer
-from cv_yolo.domain.addresses import ARTIFACTS_BUCKET
+from cv_yolo.adapters.s3 import S3Store
+from cv_yolo.adapters.zenml.server import ZenmlServer
+from cv_yolo.domain.stack import ARTIFACTS_BUCKET
 from tests.servers import RunningStack, cv_yolo, environment_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.services.processes import processes_of
+from cv_yolo_stack.supervision.processes import processes_of
 from tests.integration.backup_child import FILLED
 from tests.servers import CLI, PATIENCE_S, RunningStack, cv_yolo, environment_of, free_ports
 

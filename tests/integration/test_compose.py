@@ -17,24 +17,17 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.mlflow_server import MlflowServer
-from cv_yolo.adapters.s3_store import S3Store
-from cv_yolo.adapters.sql_database import SqlDatabase
-from cv_yolo.adapters.zenml_server import ZenmlServer
-from cv_yolo.adapters.zenml_stack import ZenmlStack
-from cv_yolo.domain.addresses import (
-    BUCKETS,
-    DatabaseAddress,
-    ObjectStoreAddress,
-    PipelineServerAddress,
-    StackAddresses,
-)
-from cv_yolo.domain.env_file import PLACEHOLDER, settings_of
+from cv_yolo.adapters.s3 import S3Store
+from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
+from cv_yolo.domain.stack import BUCKETS, DatabaseAddress, ObjectStoreAddress, PipelineServerAddress, StackAddresses
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.http import ask
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.read_stack import read_addresses
-from cv_yolo.workflows.write_env import write_env
+from cv_yolo_stack.adapters.mlflow import MlflowServer
+from cv_yolo_stack.adapters.sql import SqlDatabase
+from cv_yolo_stack.domain.env_file import PLACEHOLDER, settings_of
+from cv_yolo_stack.workflows.write_env import write_env
 from tests.compose_file import ROOT
 from tests.compose_processes import Processes, free_network, program
 

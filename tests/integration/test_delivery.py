@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.training import EpochMetrics
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.domain.training.specs import EpochMetrics
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.ports import NewRun
+from cv_yolo.ports.records import NewRun
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.deliver import DeliveringTracker
 from tests.e2e.project import REPOSITORY, wait_for

@@ -15,20 +15,20 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.adapters.mlflow_server import MlflowServer
-from cv_yolo.adapters.s3_store import S3Store
-from cv_yolo.adapters.sql_database import SqlDatabase
-from cv_yolo.adapters.zenml_server import ZenmlServer
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.addresses import BUCKETS, PipelineServerAddress
-from cv_yolo.domain.health import Finding
+from cv_yolo.adapters.s3 import S3Store
+from cv_yolo.adapters.zenml.server import ZenmlServer
+from cv_yolo.domain.stack import BUCKETS, PipelineServerAddress
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.services.pages import free_port
 from cv_yolo.settings import Settings
-from cv_yolo.workflows.doctor.database import database_checkup
-from cv_yolo.workflows.doctor.examine import examine
-from cv_yolo.workflows.doctor.pipelines import pipeline_checkup
-from cv_yolo.workflows.doctor.tracking import tracking_checkup
+from cv_yolo_stack.adapters.mlflow import MlflowServer
+from cv_yolo_stack.adapters.sql import SqlDatabase
+from cv_yolo_stack.container import StackContainer
+from cv_yolo_stack.domain.health import Finding
+from cv_yolo_stack.servers.pages import free_port
+from cv_yolo_stack.workflows.doctor.examine import examine
+from cv_yolo_stack.workflows.doctor.pipelines import pipeline_checkup
+from cv_yolo_stack.workflows.doctor.server import database_checkup
+from cv_yolo_stack.workflows.doctor.tracking import tracking_checkup
 from tests.loopback import Asked, Reply, in_front_of, twenty_minutes_ahead
 from tests.servers import CLI, PATIENCE_S, RunningStack, cv_yolo
 
@@ -46,13 +46,13 @@ def by_name(findings: tuple[Finding, ...]) -> dict[str, Finding]:
 
 def tracking(stack: RunningStack, uri: str, *, takes_detours: bool = False) -> dict[str, Finding]:
     """What is found at that address, by a client of ours or by one that goes where the server sends it."""
-    probe = Bootstrap(stack.settings).probes(patience_s=10).tracking(replace(stack.addresses.tracking, uri=uri))
+    probe = StackContainer(stack.settings).probes(patience_s=10).tracking(replace(stack.addresses.tracking, uri=uri))
     os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD"] = "true" if takes_detours else "false"
     return by_name(examine([tracking_checkup(probe)]))
 
 
 def pipelines(stack: RunningStack, url: str) -> dict[str, Finding]:
-    probe = Bootstrap(stack.settings).probes(patience_s=10).pipelines(replace(stack.addresses.pipelines, url=url))
+    probe = StackContainer(stack.settings).probes(patience_s=10).pipelines(replace(stack.addresses.pipelines, url=url))
     return by_name(examine([pipeline_checkup(probe, stack="mlflow_stack", stored=None)]))
 
 
@@ -119,7 +119,7 @@ def test_no_secret_is_told(local_stack: RunningStack) -> None:
 
 
 def test_wrong_passwords_of_ours_are_told_each_with_what_renews_them(local_stack: RunningStack) -> None:
-    probes, addresses = Bootstrap(local_stack.settings).probes(patience_s=10), local_stack.addresses
+    probes, addresses = StackContainer(local_stack.settings).probes(patience_s=10), local_stack.addresses
     checkups = [
         tracking_checkup(probes.tracking(replace(addresses.tracking, password="wrong"))),
         pipeline_checkup(probes.pipelines(replace(addresses.pipelines, password="wrong")), stack="s", stored=None),
@@ -174,7 +174,7 @@ def test_a_presigned_address_that_leads_nowhere_is_found_out(local_stack: Runnin
 def test_a_real_database_passes(local_stack: RunningStack) -> None:
     if local_stack.database is None:
         pytest.skip("no mariadbd on this machine: the stack keeps its records in SQLite files")
-    probe = Bootstrap(local_stack.settings).probes(patience_s=10).database(local_stack.database)
+    probe = StackContainer(local_stack.settings).probes(patience_s=10).database(local_stack.database)
     found = by_name(examine([database_checkup(probe)]))
     assert failed(found) == {}
     assert found["wrong credentials"].found == "refused (1045)"
@@ -192,7 +192,7 @@ def test_a_database_lets_our_password_in_and_tells_what_it_does_not_understand(l
 
 def test_secrets_in_plain_base64_are_found_out_on_a_real_server(tmp_path: Path) -> None:
     with zenml_without_a_key(tmp_path) as (address, records):
-        probes = Bootstrap(Settings(root=tmp_path)).probes(patience_s=10)
+        probes = StackContainer(Settings(root=tmp_path)).probes(patience_s=10)
         stored = probes.stored_in_file(records)
         found = by_name(examine([pipeline_checkup(probes.pipelines(address), stack="s", stored=stored)]))
         left = ZenmlServer(address).done("GET", "/secrets")["items"]

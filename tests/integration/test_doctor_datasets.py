@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.adapters.dvc.store import DvcStore
-from cv_yolo.adapters.probes.datasets import DvcProbe
-from cv_yolo.domain.addresses import DATASETS_BUCKET, ObjectStoreAddress
-from cv_yolo.domain.health import Finding
+from cv_yolo.domain.stack import DATASETS_BUCKET, ObjectStoreAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.settings import Settings
-from cv_yolo.workflows.doctor.datasets import datasets_checkup
-from cv_yolo.workflows.doctor.examine import examine
+from cv_yolo_stack.adapters.dvc import DvcProbe
+from cv_yolo_stack.domain.health import Finding
+from cv_yolo_stack.workflows.doctor.examine import examine
+from cv_yolo_stack.workflows.doctor.local import datasets_checkup
 from tests.dvc_recipe import RECIPE
 from tests.stores import program, store_in
 

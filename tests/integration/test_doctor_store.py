@@ -10,12 +10,12 @@ from threading import Event
 
 import pytest
 
-from cv_yolo.adapters.probes.objects import S3Probe
-from cv_yolo.adapters.s3_store import S3Store
-from cv_yolo.domain.addresses import ARTIFACTS_BUCKET, BUCKETS, ObjectStoreAddress
-from cv_yolo.domain.health import Finding
-from cv_yolo.workflows.doctor.examine import examine
-from cv_yolo.workflows.doctor.objects import object_store_checkup
+from cv_yolo.adapters.s3 import S3Store
+from cv_yolo.domain.stack import ARTIFACTS_BUCKET, BUCKETS, ObjectStoreAddress
+from cv_yolo_stack.adapters.s3 import S3Probe
+from cv_yolo_stack.domain.health import Finding
+from cv_yolo_stack.workflows.doctor.examine import examine
+from cv_yolo_stack.workflows.doctor.objects import object_store_checkup
 from tests.loopback import Asked, Reply, in_front_of, loopback, twenty_minutes_ahead
 from tests.stores import PROGRAMS, program, store_in
 
@@ -191,7 +191,7 @@ def test_what_killed_trials_left_is_removed_by_the_next_one_and_what_is_at_work_
     try:
         assert findings(address)["cleaned up"].found == "nothing was left"
         assert objects(address) == [".cv-yolo-probe/doctor-killed/object"]
-        monkeypatch.setattr("cv_yolo.adapters.probes.objects.STALE_AFTER", timedelta(days=-1))
+        monkeypatch.setattr("cv_yolo_stack.adapters.s3.STALE_AFTER", timedelta(days=-1))
         assert "left over, removed" in findings(address)["cleaned up"].found
         assert objects(address) == []
         left = store.client.list_multipart_uploads(Bucket=ARTIFACTS_BUCKET, Prefix=".cv-yolo-probe/")

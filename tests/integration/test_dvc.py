@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.adapters.dvc.store import DvcStore
-from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.cli.main import run
+from cv_yolo.container import Container
 from cv_yolo.errors import DatasetError
 from cv_yolo.settings import Settings
 
@@ -237,7 +237,7 @@ def test_a_stage_is_told_no_key(project_root: Path, monkeypatch: pytest.MonkeyPa
     (project_root / "dvc.yaml").write_text(
         "stages:\n  spy:\n    cmd: mkdir data && env > data/spied\n    outs:\n      - data/spied\n", encoding="utf-8"
     )
-    assert Bootstrap(Settings(root=project_root)).dvc.make(project_root / "data" / "spied")
+    assert Container(Settings(root=project_root)).dvc.make(project_root / "data" / "spied")
     assert "hidden-word" not in (project_root / "data" / "spied").read_text(encoding="utf-8")
 
 

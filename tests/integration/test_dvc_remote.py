@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.adapters.dvc.store import DvcStore
-from cv_yolo.adapters.s3_store import S3Store
-from cv_yolo.domain.addresses import ObjectStoreAddress
-from cv_yolo.domain.stack import Deed
+from cv_yolo.adapters.s3 import S3Store
+from cv_yolo.domain.stack import Deed, ObjectStoreAddress
 from cv_yolo.errors import DatasetError, ServiceUnavailableError
 from cv_yolo.settings import Settings
 

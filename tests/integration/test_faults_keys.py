@@ -10,10 +10,9 @@ from threading import Event, Lock
 
 import pytest
 
-from cv_yolo.adapters.mlflow_server import MlflowServer
-from cv_yolo.adapters.zenml_server import ZenmlServer
-from cv_yolo.adapters.zenml_stack import ZenmlStack
+from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
 from cv_yolo.domain.stack import OBJECTS_SECRET, SERVICE_ACCOUNT, Secret
+from cv_yolo_stack.adapters.mlflow import MlflowServer
 from tests.disks import small_disk
 from tests.e2e.project import make_project
 from tests.faults import Clone, Ended, connected, connected_clone, full, grid_of, other_stack

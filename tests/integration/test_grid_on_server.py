@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cv_yolo.adapters.mlflow_server import MlflowServer
-from cv_yolo.adapters.s3_store import S3Store
-from cv_yolo.adapters.zenml_server import ZenmlServer
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.addresses import BUCKETS
-from cv_yolo.services.credentials import read_credentials
-from cv_yolo.services.stack_folder import folder_of
+from cv_yolo.adapters.s3 import S3Store
+from cv_yolo.adapters.zenml.server import ZenmlServer
+from cv_yolo.container import Container
+from cv_yolo.domain.stack import BUCKETS
 from cv_yolo.settings import Settings
+from cv_yolo_stack.adapters.mlflow import MlflowServer
+from cv_yolo_stack.configuration.credentials import read_credentials
+from cv_yolo_stack.configuration.folder import folder_of
 from tests.e2e.project import SMALL, Project, make_project
 from tests.servers import RunningStack, cv_yolo, stack_in
 
@@ -127,7 +127,7 @@ def _secrets(stack: RunningStack, project: Project) -> dict[str, str]:
     assert credentials is not None
     fields = {name: getattr(credentials, name) for name in credentials.__dataclass_fields__}
     secrets = {name: str(value) for name, value in fields.items() if not name.endswith(("user", "access_key"))}
-    addresses = Bootstrap(Settings(root=project.root)).stack_addresses
+    addresses = Container(Settings(root=project.root)).stack_addresses
     return secrets | {
         "api_key": str(addresses.pipelines.api_key),
         "password of MLflow's user": str(addresses.tracking.password),

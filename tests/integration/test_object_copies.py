@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.s3_copies import WHOLE_BYTES, S3Copies
-from cv_yolo.adapters.s3_store import S3Store
-from cv_yolo.domain.addresses import ObjectStoreAddress
+from cv_yolo.adapters.s3 import S3Store
+from cv_yolo.domain.stack import ObjectStoreAddress
 from cv_yolo.errors import NotFoundError
+from cv_yolo_stack.adapters.s3 import WHOLE_BYTES, S3Copies
 from tests.stores import program, store_in
 
 BUCKET = "mlflow"

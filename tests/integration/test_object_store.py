@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from cv_yolo.adapters.s3_store import S3Store
-from cv_yolo.domain.addresses import BUCKETS
+from cv_yolo.adapters.s3 import S3Store
+from cv_yolo.domain.stack import BUCKETS
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
-from cv_yolo.ports import ObjectStore, StoredObject
+from cv_yolo.ports.servers import ObjectStore, StoredObject
 from tests.fake_servers import OBJECTS, FakeServers
 from tests.loopback import Reply, loopback
 from tests.stores import PROGRAMS, program, store_in

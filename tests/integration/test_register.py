@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.audit import Action, Entry, Proposal
-from cv_yolo.domain.versions import Stage
-from cv_yolo.ports import NewRun
+from cv_yolo.container import Container
+from cv_yolo.domain.promotion.audit import Action, Entry, Proposal
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.ports.records import NewRun
+from cv_yolo.workflows.demote import rollback, withdraw
 from cv_yolo.workflows.register import Register, check, commit, examine, holder, registered
-from cv_yolo.workflows.rollback import rollback
-from cv_yolo.workflows.withdraw import withdraw
 from tests.builders import a_new_version
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, and kills with SIGKILL")
@@ -26,7 +25,7 @@ ADOPTED, PROMOTED, WITHDRAWN = Action.ADOPTED, Action.PROMOTED, Action.WITHDRAWN
 KILLED = -9
 
 
-def a_register(parts: Bootstrap, model: str, *, versions: int) -> Register:
+def a_register(parts: Container, model: str, *, versions: int) -> Register:
     """A model that is older than its log: so many versions, the first in staging, the last in production."""
     register, tracker = parts.register(model), parts.tracker("register")
     for _ in range(versions):
@@ -80,7 +79,7 @@ def require_mended(register: Register, steps: list[str]) -> None:
     assert examine(register.log, register.anchor) == ()
 
 
-def test_a_promotion_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_parts: Bootstrap) -> None:
+def test_a_promotion_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_parts: Container) -> None:
     root = zenml_parts.settings.root
     registers = {f"killed_{at:02}": a_register(zenml_parts, f"killed_{at:02}", versions=3) for at in range(MOMENTS)}
     outcome, _ = in_other_processes(root, "kill", *registers)
@@ -123,7 +122,7 @@ def take_out(register: Register) -> Entry:
     return withdraw(register, stage=STAGING, version="1", reason="recalled", actor="anna@desk", now=now)
 
 
-def test_a_withdrawal_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_parts: Bootstrap) -> None:
+def test_a_withdrawal_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_parts: Container) -> None:
     root = zenml_parts.settings.root
     names = [f"withdrawn_{at:02}" for at in range(MOMENTS)]
     registers = {name: a_register(zenml_parts, name, versions=3) for name in names}
@@ -140,7 +139,7 @@ def test_a_withdrawal_that_is_killed_at_any_moment_loses_nothing_and_is_mended(z
         require_withdrawn_or_not(register)
 
 
-def test_a_rollback_on_the_real_registries_takes_a_withdrawal_back(zenml_parts: Bootstrap) -> None:
+def test_a_rollback_on_the_real_registries_takes_a_withdrawal_back(zenml_parts: Container) -> None:
     register = a_register(zenml_parts, "brought_back", versions=3)
     take_out(register)
     entry = rollback(register, stage=None, to=None, reason=None, actor="anna@desk", now=datetime.now(UTC))
@@ -148,7 +147,7 @@ def test_a_rollback_on_the_real_registries_takes_a_withdrawal_back(zenml_parts: 
     assert stages(register) == [[STAGING, None, PRODUCTION]] * 2
 
 
-def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_parts: Bootstrap) -> None:
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_parts: Container) -> None:
     registers = {f"raced_{at}": a_register(zenml_parts, f"raced_{at}", versions=4) for at in range(3)}
     outcome, told = in_other_processes(zenml_parts.settings.root, "race", *registers)
     for model, register in registers.items():
@@ -162,7 +161,7 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_parts: B
         assert f"version {loser} was judged against version 1 in staging, but version {winner + 2} is there" in told
 
 
-def test_a_rollback_on_the_real_registries_takes_a_promotion_back(zenml_parts: Bootstrap) -> None:
+def test_a_rollback_on_the_real_registries_takes_a_promotion_back(zenml_parts: Container) -> None:
     register = a_register(zenml_parts, "rolled_back", versions=3)
     promote_the_second(register)
     entry = rollback(register, stage=None, to=None, reason=None, actor="anna@desk", now=datetime.now(UTC))

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from cv_yolo.adapters.zenml_server import ZenmlServer
-from cv_yolo.adapters.zenml_stack import ZenmlStack
+from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
 from cv_yolo.domain.stack import Component, Deed, Kind, Secret
-from cv_yolo.ports import StackRegistry
+from cv_yolo.ports.servers import StackRegistry
 from tests.fake_servers import FakeStackRegistry
 from tests.servers import RunningStack
 

@@ -18,19 +18,19 @@ import psutil
 import pytest
 import requests
 
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.addresses import DATASETS_BUCKET, DatabaseAddress
+from cv_yolo.domain.stack import DATASETS_BUCKET, DatabaseAddress
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.services.credentials import NAMES
-from cv_yolo.services.database import database
-from cv_yolo.services.local_stack import DATABASES, LocalStack, read_stack
-from cv_yolo.services.object_store import object_store
-from cv_yolo.services.pages import free_port
-from cv_yolo.services.processes import is_alive, processes_of
-from cv_yolo.services.programs import find_mariadb, find_minio
-from cv_yolo.services.stack_choice import DatabaseKind, StoreKind
-from cv_yolo.services.stack_state import StackState, read_state
 from cv_yolo.settings import Settings
+from cv_yolo_stack.configuration.choice import DatabaseKind, StoreKind
+from cv_yolo_stack.configuration.credentials import NAMES
+from cv_yolo_stack.configuration.local_stack import DATABASES, LocalStack, read_stack
+from cv_yolo_stack.configuration.programs import find_mariadb, find_minio
+from cv_yolo_stack.container import StackContainer
+from cv_yolo_stack.servers.database import database
+from cv_yolo_stack.servers.object_store import object_store
+from cv_yolo_stack.servers.pages import free_port
+from cv_yolo_stack.supervision.processes import is_alive, processes_of
+from cv_yolo_stack.supervision.state import StackState, read_state
 from tests.servers import CLI, cv_yolo, environment_of, free_ports
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="`cv-yolo up` needs Linux or macOS")
@@ -54,7 +54,7 @@ class Started:
         self.second = cv_yolo(root, "up", "--json")
         self.told, self.progress = self.first.communicate(timeout=PATIENCE_S)
         assert self.first.returncode == 0, self.progress
-        self.parts = Bootstrap(Settings(root=root))
+        self.parts = StackContainer(Settings(root=root))
 
     @property
     def stack(self) -> LocalStack:
@@ -386,7 +386,7 @@ def test_minio_and_sqlite_serve_as_well(tmp_path: Path) -> None:
         cv_yolo(tmp_path, "up", "--store", "minio", "--minio", str(MINIO), "--database", "sqlite", *free_ports())
         stack = read_stack(Settings(root=tmp_path))
         assert stack is not None
-        Bootstrap(Settings(root=tmp_path)).object_store(stack.objects).use(DATASETS_BUCKET)
+        StackContainer(Settings(root=tmp_path)).object_store(stack.objects).use(DATASETS_BUCKET)
         services = json.loads(cv_yolo(tmp_path, "status", "--json").stdout)["services"]
         assert [each["name"] for each in services] == ["store", "zenml", "mlflow"]
         processes = processes_of(stack.folder.root)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import requests
 
-from cv_yolo.adapters.mlflow_tracker import MlflowTracker
-from cv_yolo.adapters.outbox import FolderOutbox
+from cv_yolo.adapters.files.outbox import FolderOutbox
+from cv_yolo.adapters.mlflow.tracker import MlflowTracker
 from cv_yolo.workflows.deliver import DeliveringTracker, Line
-from cv_yolo.workflows.patience import Patience
+from cv_yolo.workflows.retry import Patience
 from tests.e2e.project import wait_for
 
 

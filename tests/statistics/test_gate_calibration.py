@@ -11,8 +11,8 @@ from scipy import stats
 
 from benchmarks.gate_calibration import COVERAGE, PROMOTIONS, QUICK, REJECTIONS, SEED, Line, rates, wilson
 from benchmarks.gate_trials import SCENARIOS, Study, Trial, run_trial, run_trials, true_figures
-from cv_yolo.domain.intervals import Estimate, Interval, Method
-from cv_yolo.domain.promotion import Verdict
+from cv_yolo.domain.evaluation.intervals import Estimate, Interval, Method
+from cv_yolo.domain.promotion.decision import Verdict
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from cv_yolo.config import load_experiment, load_policy, parse_override
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.policy import Gate, Rule
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.promotion.policy import Gate, Rule
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import ConfigError
 from cv_yolo.files import sha256_of
 

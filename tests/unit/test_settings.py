@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.container import Container
 from cv_yolo.settings import Settings
 
 USE_ALL = """
 from pathlib import Path
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.ports import NewRun
-parts = Bootstrap()
+from cv_yolo.container import Container
+from cv_yolo.ports.records import NewRun
+parts = Container()
 data = Path("data"); data.mkdir(); (data / "a.txt").write_text("a")
 parts.dataset_store.content_hash(data)
 parts.tracker().start(NewRun(name="n", params={}, tags={}))
@@ -76,7 +76,7 @@ def test_our_parts_work_under_that_environment_and_forget_foreign_servers(
     for foreign in ("ZENML_STORE_URL", "MLFLOW_TRACKING_URI"):
         monkeypatch.setenv(foreign, "https://example.invalid")
     settings = Settings(root=tmp_path)
-    parts = Bootstrap(settings)
+    parts = Container(settings)
     assert settings.isolation().items() <= os.environ.items()
     assert "ZENML_STORE_URL" not in os.environ
     assert "MLFLOW_TRACKING_URI" not in os.environ

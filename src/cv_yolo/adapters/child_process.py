@@ -21,10 +21,10 @@ from pydantic import Field, TypeAdapter
 
 from cv_yolo import errors
 from cv_yolo.disk import room_at
-from cv_yolo.domain.annotations import Detections
-from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
+from cv_yolo.domain.data.annotations import Detections
+from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.files import write_whole
-from cv_yolo.ports import (
+from cv_yolo.ports.models import (
     InspectionRequest,
     OnEpoch,
     Prediction,

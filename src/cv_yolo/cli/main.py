@@ -4,6 +4,8 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Final
 
 import click
@@ -21,60 +23,22 @@ from cv_yolo.errors import (
     one_line,
 )
 
-COMMANDS: Final = {  # name -> module, imported only when the command is asked for
-    "baseline": "experiment",
-    "grid": "experiment",
-    "data": "data",
-    "runs": "records",
-    "show": "records",
-    "evaluate": "scoring",
-    "compare": "scoring",
-    "promote": "promote",
-    "models": "register",
-    "history": "register",
-    "rollback": "register",
-    "withdraw": "withdraw",
-    "up": "servers",
-    "down": "servers",
-    "status": "servers",
-    "logs": "servers",
-    "restart": "servers",
-    "supervise": "servers",
-    "stack": "stack",
-    "connect": "connect",
-    "doctor": "doctor",
-    "backup": "backup",
-    "restore": "backup",
-    "init-env": "init_env",
-    "ui": "ui",
-    "worker": "worker",
+COMMANDS: Final = {  # name -> module, imported only when the command is asked for, and the line in `--help`
+    "baseline": ("cv_yolo.cli.commands.grid", "Train, evaluate and judge one detector."),
+    "grid": ("cv_yolo.cli.commands.grid", "Train a grid of detectors, compare them, promote the best."),
+    "data": ("cv_yolo.cli.commands.data", "Make or check a data set; keep its revisions, and fetch them."),
+    "runs": ("cv_yolo.cli.commands.runs", "List the tracked runs."),
+    "show": ("cv_yolo.cli.commands.runs", "Show one run: parameters, scores, origin."),
+    "evaluate": ("cv_yolo.cli.commands.evaluate", "Score a model on a split, with an interval for every figure."),
+    "compare": ("cv_yolo.cli.commands.evaluate", "Score two models on the same images, and tell them apart."),
+    "promote": ("cv_yolo.cli.commands.promote", "Judge a version by the policy, and promote it if it passes."),
+    "models": ("cv_yolo.cli.commands.models", "List the registered versions; check that all records agree."),
+    "history": ("cv_yolo.cli.commands.models", "Show the audit log: who moved which version where, and why."),
+    "rollback": ("cv_yolo.cli.commands.models", "Give a stage back to the version that held it before."),
+    "withdraw": ("cv_yolo.cli.commands.models", "Take the version out of a stage and leave it empty."),
+    "worker": ("cv_yolo.cli.commands.worker", ""),  # no line: not for people
 }
-SUMMARIES: Final = {
-    "baseline": "Train, evaluate and judge one detector.",
-    "grid": "Train a grid of detectors, compare them, promote the best.",
-    "data": "Make or check a data set; keep its revisions, and fetch them.",
-    "runs": "List the tracked runs.",
-    "show": "Show one run: parameters, scores, origin.",
-    "evaluate": "Score a model on a split, with an interval for every figure.",
-    "compare": "Score two models on the same images, and tell them apart.",
-    "promote": "Judge a version by the policy, and promote it if it passes.",
-    "models": "List the registered versions; check that all records agree.",
-    "history": "Show the audit log: who moved which version where, and why.",
-    "rollback": "Give a stage back to the version that held it before.",
-    "withdraw": "Take the version out of a stage and leave it empty.",
-    "up": "Start the servers here: objects, database, ZenML, MLflow.",
-    "down": "End them.",
-    "status": "Show the state of each.",
-    "logs": "What one of them wrote.",
-    "restart": "Start one of them, or all, anew.",
-    "stack": "Register the stack on ZenML's server; look at it; make keys.",
-    "connect": "Use the stack of a ZenML server from now on.",
-    "doctor": "Try every service, and say what mends what fails.",
-    "backup": "Keep all records, files and keys in a folder, and prove it.",
-    "restore": "Bring a backup back into an empty project.",
-    "init-env": "Write settings and secrets for the servers with Docker.",
-    "ui": "Open MLflow's and ZenML's own pages on this project's records.",
-}
+GROUP: Final = "cv_yolo.commands"  # entry points of other packages: tables like `COMMANDS`
 
 FULL: Final = "the disk is full"
 NOT_OF_THE_DISK: Final = (InputError, PolicyRefusedError, StoppedError)
@@ -104,25 +68,34 @@ Exit codes:
 """
 
 
+@cache
+def commands() -> dict[str, tuple[str, str]]:
+    """Our commands, then those of the packages that are installed beside us."""
+    found = dict(COMMANDS)
+    for point in entry_points(group=GROUP):
+        found |= point.load()
+    return found
+
+
 class LazyGroup(click.Group):
     """Imports a command's module only when the command is called: `--help` stays quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order of the table."""
-        return list(SUMMARIES)
+        """The commands in the order of the tables."""
+        return [name for name, (_, summary) in commands().items() if summary]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module and take the command from it."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in commands():
             return None
-        module = importlib.import_module(f"cv_yolo.cli.{COMMANDS[cmd_name]}")
+        module = importlib.import_module(commands()[cmd_name][0])
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(SUMMARIES.items()))
+            formatter.write_dl([(name, summary) for name, (_, summary) in commands().items() if summary])
 
 
 @click.group(

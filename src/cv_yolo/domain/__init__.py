@@ -1,1 +1,1 @@
-"""The rules and values of the field, pure: standard library and numpy."""
+"""The rules and values of the field, pure: standard library and numpy. Nothing in it reads or writes."""

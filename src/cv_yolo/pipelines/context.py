@@ -9,18 +9,18 @@ from zenml import log_metadata
 from zenml.metadata.metadata_types import Uri
 from zenml.types import HTMLString
 
-from cv_yolo.domain.dataset import DatasetManifest
-from cv_yolo.domain.evaluation import Evaluation
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.lease import heartbeat
-from cv_yolo.domain.progress import Event, EventKind
-from cv_yolo.domain.promotion import Decision
-from cv_yolo.domain.training import EpochMetrics, TrainedModel, TrainingRequest, TrainingSpec
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.data.manifest import DatasetManifest
+from cv_yolo.domain.evaluation.evaluation import Evaluation
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.promotion.decision import Decision
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.domain.training.lease import heartbeat
+from cv_yolo.domain.training.progress import Event, EventKind
+from cv_yolo.domain.training.specs import EpochMetrics, TrainedModel, TrainingRequest, TrainingSpec
 from cv_yolo.pipelines import runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
-from cv_yolo.ports import Gallery
-from cv_yolo.reports.summary import summary_html
+from cv_yolo.ports.datasets import Gallery
+from cv_yolo.reports.pages.summary import summary_html
 from cv_yolo.workflows import model_classes as models
 from cv_yolo.workflows.decide import Court, carry_out, compare, decide_among
 from cv_yolo.workflows.evaluate import Examination, detector_of

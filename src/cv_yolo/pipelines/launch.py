@@ -13,18 +13,17 @@ from zenml.enums import ExecutionStatus
 from zenml.integrations.registry import integration_registry
 from zenml.models import PipelineRunResponse
 
-from cv_yolo.domain.promotion import Decision
-from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.promotion.decision import Decision
+from cv_yolo.domain.training.runs import RunStatus
 from cv_yolo.errors import CvYoloError, RunFailedError, ServiceUnavailableError, StoppedError
 from cv_yolo.files import write_whole
 from cv_yolo.pipelines import outages, runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import yolo_training_pipeline
-from cv_yolo.reports.gap_text import gaps_json
-from cv_yolo.workflows.close_abandoned import close_abandoned
+from cv_yolo.reports.text.gaps import gaps_json
 from cv_yolo.workflows.deliver import DeliveringTracker
-from cv_yolo.workflows.heartbeat import beating
 from cv_yolo.workflows.report import decision_path
+from cv_yolo.workflows.run_lease import beating, close_abandoned
 from cv_yolo.workflows.time_limit import CLOSING_S
 
 DRIVER_FILE: Final = "driver"

@@ -9,7 +9,7 @@ from zenml.enums import ArtifactType
 from zenml.io import fileio
 from zenml.materializers.base_materializer import BaseMaterializer
 
-from cv_yolo.domain.training import TrainedModel
+from cv_yolo.domain.training.specs import TrainedModel
 from cv_yolo.errors import WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.pipelines import runtime

@@ -17,10 +17,10 @@ from zenml.client import Client
 from zenml.exceptions import AuthorizationException, CredentialsNotValid
 from zenml.zen_stores.rest_zen_store import RestZenStore
 
-from cv_yolo.domain.progress import Event, EventKind
+from cv_yolo.domain.training.progress import Event, EventKind
 from cv_yolo.errors import AccessRefusedError, CvYoloError, ServiceUnavailableError, one_line
 from cv_yolo.pipelines import runtime
-from cv_yolo.workflows.patience import GOES_ON, Answer, Patience
+from cv_yolo.workflows.retry import GOES_ON, Answer, Patience
 from cv_yolo.workflows.watch_server import Silence, watching
 
 SERVICE: Final = "ZenML"  # whose time to wait it is

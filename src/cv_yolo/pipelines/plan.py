@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.config import ExperimentConfig, load_policy
-from cv_yolo.domain.policy import PromotionPolicy
-from cv_yolo.domain.training import TrainingSpec
+from cv_yolo.container import Container
+from cv_yolo.domain.promotion.policy import PromotionPolicy
+from cv_yolo.domain.training.specs import TrainingSpec
 from cv_yolo.files import sha256_of
-from cv_yolo.workflows.starting_weights import require_readable
+from cv_yolo.workflows.detectors import require_readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class ExperimentPlan:
 
 
 def make_plan(
-    config: ExperimentConfig, parts: Bootstrap, *, accept_inconclusive: str | None = None, trusted: bool = False
+    config: ExperimentConfig, parts: Container, *, accept_inconclusive: str | None = None, trusted: bool = False
 ) -> ExperimentPlan:
     """Resolve weights and resources; raises `ConfigError`, `WeightsError` or `ServiceUnavailableError`.
 
@@ -60,7 +60,7 @@ def make_plan(
 
 
 def _specs(
-    config: ExperimentConfig, cells: Sequence[tuple[int, int]], parts: Bootstrap, weights: Path, threads: int
+    config: ExperimentConfig, cells: Sequence[tuple[int, int]], parts: Container, weights: Path, threads: int
 ) -> tuple[TrainingSpec, ...]:
     root = parts.settings.root
     inside = weights.is_relative_to(root)

@@ -4,7 +4,11 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
+from typing import Final
 
 from zenml import get_step_context
 from zenml.client import Client
@@ -14,7 +18,11 @@ from zenml.logger import ZenMLConsoleHandler
 from zenml.models import PipelineRunResponse, PipelineRunUpdate, UserUpdate
 from zenml.utils.source_utils import set_custom_source_root
 
-from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.container import Container
+from cv_yolo.domain.data.manifest import DatasetManifest
+from cv_yolo.domain.evaluation.evaluation import Evaluation
+from cv_yolo.domain.promotion.decision import Decision
+from cv_yolo.domain.training.specs import TrainedModel
 from cv_yolo.errors import CvYoloError, one_line
 
 # ZenML would otherwise record modules as `src.cv_yolo.…`, import them twice, and break isinstance.
@@ -24,13 +32,24 @@ for handler in logging.getLogger().handlers:
     if isinstance(handler, ZenMLConsoleHandler):
         handler.setStream(sys.stderr)  # ZenML's is the standard output, which is for what we were asked (`--json`)
 
+# ZenML's store names the type of an artifact by the path that it had when the artifact was written (homes of schema 1).
+FORMER_PATHS: Final = {
+    "cv_yolo.domain.dataset": DatasetManifest,
+    "cv_yolo.domain.training": TrainedModel,
+    "cv_yolo.domain.evaluation": Evaluation,
+    "cv_yolo.domain.promotion": Decision,
+}
+for path, kept in FORMER_PATHS.items():
+    if find_spec(path) is None:
+        sys.modules[path] = ModuleType(path)
+    setattr(import_module(path), kept.__name__, kept)
+
 PIPELINE_RUN_TAG = "pipeline_run"
 
+_PARTS: list[Container] = []
 
-_PARTS: list[Bootstrap] = []
 
-
-def use(parts: Bootstrap) -> None:
+def use(parts: Container) -> None:
     """Let the steps of this process use these parts, and run on the stack of the server they are connected to."""
     _PARTS[:] = [parts]
     if parts.settings.connection is not None:
@@ -39,10 +58,10 @@ def use(parts: Bootstrap) -> None:
         Client().activate_stack(parts.settings.stack)
 
 
-def parts() -> Bootstrap:
+def parts() -> Container:
     """The wired parts of this process, made from the environment where nobody gave any."""
     if not _PARTS:
-        use(Bootstrap())
+        use(Container())
     return _PARTS[0]
 
 

@@ -6,12 +6,12 @@ from zenml import ArtifactConfig, step
 from zenml.enums import ArtifactType
 from zenml.types import HTMLString
 
-from cv_yolo.domain.dataset import DatasetManifest
-from cv_yolo.domain.evaluation import Evaluation
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.policy import PromotionPolicy
-from cv_yolo.domain.promotion import Decision
-from cv_yolo.domain.training import TrainedModel, TrainingSpec
+from cv_yolo.domain.data.manifest import DatasetManifest
+from cv_yolo.domain.evaluation.evaluation import Evaluation
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.promotion.decision import Decision
+from cv_yolo.domain.promotion.policy import PromotionPolicy
+from cv_yolo.domain.training.specs import TrainedModel, TrainingSpec
 from cv_yolo.pipelines import context
 from cv_yolo.pipelines.materializers import TrainedModelMaterializer
 from cv_yolo.pipelines.plan import ExperimentPlan

@@ -8,9 +8,9 @@ from typing import Any, Final
 from zenml import pipeline
 from zenml.enums import ExecutionStatus
 
-from cv_yolo.domain.progress import Event, EventKind
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.training import TrainingSpec
+from cv_yolo.domain.training.progress import Event, EventKind
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.domain.training.specs import TrainingSpec
 from cv_yolo.errors import RunFailedError, StoppedError, one_line
 from cv_yolo.pipelines import runtime
 from cv_yolo.pipelines.plan import ExperimentPlan

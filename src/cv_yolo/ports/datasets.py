@@ -8,12 +8,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cv_yolo.domain.addresses import ObjectStoreAddress
-from cv_yolo.domain.annotations import Detections, GroundTruth
-from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, Split
-from cv_yolo.domain.findings import DatasetFinding
-from cv_yolo.domain.geometry import Boxes
-from cv_yolo.domain.stack import Deed
+from cv_yolo.domain.data.annotations import Boxes, Detections, GroundTruth
+from cv_yolo.domain.data.findings import DatasetFinding
+from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
+from cv_yolo.domain.stack import Deed, ObjectStoreAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

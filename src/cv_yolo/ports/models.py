@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cv_yolo.domain.annotations import Detections
-from cv_yolo.domain.categories import Categories
-from cv_yolo.domain.evaluation import PredictionSettings
-from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
+from cv_yolo.domain.data.annotations import Detections
+from cv_yolo.domain.data.categories import Categories
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
+from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest, TrainingResult
 
 OnEpoch = Callable[[EpochMetrics], None]
 

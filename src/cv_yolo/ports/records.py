@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cv_yolo.domain.letters import Letter
-from cv_yolo.domain.runs import DatasetInput, Run, RunStatus
-from cv_yolo.domain.training import EpochMetrics, FinishedTraining
+from cv_yolo.domain.training.runs import DatasetInput, Run, RunStatus
+from cv_yolo.domain.training.specs import EpochMetrics, FinishedTraining
+from cv_yolo.domain.training.tracking_events import Letter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cv_yolo.domain.audit import Entry
-from cv_yolo.domain.chain import Finding
-from cv_yolo.domain.versions import ModelVersion, Stage
+from cv_yolo.domain.promotion.audit import Entry, Finding
+from cv_yolo.domain.promotion.versions import ModelVersion, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

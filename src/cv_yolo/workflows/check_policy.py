@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from cv_yolo.domain.dataset import DatasetManifest, Split
-from cv_yolo.domain.policy import PromotionPolicy
-from cv_yolo.domain.policy_fit import judged_on, misfits, shortages
+from cv_yolo.domain.data.manifest import DatasetManifest, Split
+from cv_yolo.domain.promotion.policy import PromotionPolicy, judged_on, misfits, shortages
 from cv_yolo.errors import ConfigError
-from cv_yolo.ports import DatasetFolder
+from cv_yolo.ports.datasets import DatasetFolder
 
 
 def require_fit(

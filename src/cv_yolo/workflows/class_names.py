@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cv_yolo.domain.class_names import CLASSES_NAME, DIGEST_TAG, ClassMapping, from_file
-from cv_yolo.domain.runs import Run
+from cv_yolo.domain.data.class_names import CLASSES_NAME, DIGEST_TAG, ClassMapping, from_file
+from cv_yolo.domain.training.runs import Run
 from cv_yolo.errors import EvaluationFailedError
-from cv_yolo.ports import ExperimentTracker, InspectionRequest, Prediction, WeightsInspector
+from cv_yolo.ports.models import InspectionRequest, Prediction, WeightsInspector
+from cv_yolo.ports.records import ExperimentTracker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -4,23 +4,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cv_yolo.domain.audit import Proposal, judgements_on, settled_by
-from cv_yolo.domain.checks import chosen_on_val, is_champion, proof
-from cv_yolo.domain.comparison import Comparison
-from cv_yolo.domain.comparison import compare as compare_scored
-from cv_yolo.domain.dataset import DatasetManifest, Split
-from cv_yolo.domain.evaluation import Scored
-from cv_yolo.domain.figures import main_measure
-from cv_yolo.domain.intervals import Bootstrapped, bootstrap
-from cv_yolo.domain.judgement import Case, judge
-from cv_yolo.domain.policy import PromotionPolicy
-from cv_yolo.domain.promotion import Champion, Check, Decision, Judgement
-from cv_yolo.domain.runs import RunRow, RunStatus, row_of
-from cv_yolo.domain.selection import Selection, rank, select
-from cv_yolo.domain.split_boxes import gather
-from cv_yolo.domain.versions import ModelVersion, Stage
+from cv_yolo.domain.data.manifest import DatasetManifest, Split
+from cv_yolo.domain.evaluation.all_metrics import main_measure
+from cv_yolo.domain.evaluation.comparison import Comparison
+from cv_yolo.domain.evaluation.comparison import compare as compare_scored
+from cv_yolo.domain.evaluation.evaluation import Scored
+from cv_yolo.domain.evaluation.intervals import Bootstrapped, bootstrap
+from cv_yolo.domain.evaluation.split_boxes import gather
+from cv_yolo.domain.promotion.audit import Proposal, judgements_on, settled_by
+from cv_yolo.domain.promotion.checks import chosen_on_val, is_champion, proof
+from cv_yolo.domain.promotion.decision import Champion, Check, Decision, Judgement
+from cv_yolo.domain.promotion.judgement import Case, judge
+from cv_yolo.domain.promotion.policy import PromotionPolicy
+from cv_yolo.domain.promotion.selection import Selection, rank, select
+from cv_yolo.domain.promotion.versions import ModelVersion, Stage
+from cv_yolo.domain.training.runs import RunRow, RunStatus, row_of
 from cv_yolo.errors import ConfigError, InputError
-from cv_yolo.ports import ExperimentTracker, NewVersion
+from cv_yolo.ports.records import ExperimentTracker
+from cv_yolo.ports.registry import NewVersion
 from cv_yolo.workflows import register as registering
 from cv_yolo.workflows.detectors import Sources, of_version
 from cv_yolo.workflows.evaluate import Detector, Examination, detect, examine, with_classes

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from cv_yolo.domain.lease import heartbeat, was_called_lost
-from cv_yolo.domain.letters import Ending, Facts, Letter, TakesLetters
-from cv_yolo.domain.runs import Run, RunStatus
+from cv_yolo.domain.training.lease import heartbeat, was_called_lost
+from cv_yolo.domain.training.runs import Run, RunStatus
+from cv_yolo.domain.training.tracking_events import Ending, Facts, Letter, TakesLetters
 from cv_yolo.errors import CvYoloError, ServiceUnavailableError, one_line
-from cv_yolo.ports import Letters, NewRun, Outbox, Recorder
-from cv_yolo.workflows.patience import Answer, Patience
+from cv_yolo.ports.records import Letters, NewRun, Outbox, Recorder
+from cv_yolo.workflows.retry import Answer, Patience
 
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 30.0

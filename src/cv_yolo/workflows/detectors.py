@@ -1,16 +1,19 @@
 """Find a detector by what a person calls it: a stage, a version, a run, or a weights file."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from cv_yolo.domain.evaluation import PredictionSettings
-from cv_yolo.domain.runs import FINAL_PREFIX, Run
-from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
+from cv_yolo.domain.promotion.versions import HELD_BY_ONE, ModelVersion
+from cv_yolo.domain.training.runs import FINAL_PREFIX, Run
 from cv_yolo.errors import NotFoundError, WeightsError
-from cv_yolo.files import sha256_of, write_bytes_whole
-from cv_yolo.ports import ExperimentTracker, WeightsInspector
+from cv_yolo.files import sha256_of, write_bytes_whole, write_whole
+from cv_yolo.ports.models import InspectionRequest, WeightsInspector
+from cv_yolo.ports.records import ExperimentTracker
 from cv_yolo.workflows.class_names import inspected, recorded
 from cv_yolo.workflows.evaluate import Detector
 from cv_yolo.workflows.register import Register, holder
@@ -172,3 +175,25 @@ def _of_file(path: Path, image_size_px: int, *, trusted: bool) -> Detector:
         settings=PredictionSettings(image_size_px=image_size_px),
         trusted=trusted,
     )
+
+
+SUFFIX: Final = ".pt"
+
+
+def require_readable(
+    weights: Path, weights_sha256: str, inspector: WeightsInspector, folder: Path, *, trusted: bool
+) -> None:
+    """Raises `WeightsError` for weights that no training could start from; those read before are not read again.
+
+    Weights that are `trusted` are left to the training, since loading them may run code.
+    """
+    if weights.suffix != SUFFIX:
+        raise WeightsError(
+            f"{weights}: a training starts from a {SUFFIX} file", hint="an exported model has no way back"
+        )
+    known = folder / f"{weights_sha256}.json"
+    if trusted or known.is_file():
+        return
+    workdir = folder / f"inspection-{weights_sha256[:8]}"
+    info = inspector.inspect(InspectionRequest(weights=weights, weights_sha256=weights_sha256, workdir=workdir))
+    write_whole(known, json.dumps({"classes": info.classes}))

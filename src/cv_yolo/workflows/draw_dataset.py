@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cv_yolo.domain.dataset import DatasetManifest, Split
-from cv_yolo.ports import DatasetFolder, Painter, Picture
+from cv_yolo.domain.data.manifest import DatasetManifest, Split
+from cv_yolo.ports.datasets import DatasetFolder, Painter, Picture
 
 
 def draw_dataset(

@@ -7,27 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from cv_yolo.domain.annotations import Detections
-from cv_yolo.domain.categories import Categories
-from cv_yolo.domain.class_names import map_classes
-from cv_yolo.domain.dataset import DatasetManifest, Split
-from cv_yolo.domain.evaluation import Evaluation, PredictionSettings, Scored, Subject, score
-from cv_yolo.domain.figures import DETECTION_LIMITS
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.runs import FINAL_PREFIX, RunStatus
-from cv_yolo.domain.training import TrainedModel
+from cv_yolo.domain.data.annotations import Detections
+from cv_yolo.domain.data.categories import Categories
+from cv_yolo.domain.data.class_names import map_classes
+from cv_yolo.domain.data.manifest import DatasetManifest, Split
+from cv_yolo.domain.evaluation.all_metrics import DETECTION_LIMITS
+from cv_yolo.domain.evaluation.evaluation import Evaluation, PredictionSettings, Scored, Subject, score
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.training.runs import FINAL_PREFIX, RunStatus
+from cv_yolo.domain.training.specs import TrainedModel
 from cv_yolo.errors import EvaluationFailedError, ServiceUnavailableError
 from cv_yolo.files import sha256_of, write_whole
-from cv_yolo.ports import (
-    DatasetFolder,
-    ExperimentTracker,
-    Gallery,
-    Prediction,
-    PredictionFile,
-    PredictionRequest,
-    Predictor,
-    WeightsInspector,
-)
+from cv_yolo.ports.datasets import DatasetFolder, Gallery
+from cv_yolo.ports.models import Prediction, PredictionFile, PredictionRequest, Predictor, WeightsInspector
+from cv_yolo.ports.records import ExperimentTracker
 from cv_yolo.workflows.class_names import Detected, brought_into, inspected
 from cv_yolo.workflows.train import closing_on_failure, dataset_input
 

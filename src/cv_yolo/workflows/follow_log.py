@@ -6,10 +6,10 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from cv_yolo.domain.audit import Action, Entry, holders, stages
-from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion, Stage
+from cv_yolo.domain.promotion.audit import Action, Entry, holders, stages
+from cv_yolo.domain.promotion.versions import HELD_BY_ONE, ModelVersion, Stage
 from cv_yolo.errors import AuditLogError
-from cv_yolo.ports import ModelRegistry, NewVersion
+from cv_yolo.ports.registry import ModelRegistry, NewVersion
 
 
 class Side(StrEnum):

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from cv_yolo.domain.dataset import DatasetManifest
-from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion
+from cv_yolo.domain.data.manifest import DatasetManifest
+from cv_yolo.domain.promotion.versions import HELD_BY_ONE, ModelVersion
 from cv_yolo.errors import InputError, NotFoundError, WeightsError
 from cv_yolo.workflows.detectors import Sources, classes_of
 from cv_yolo.workflows.follow_log import placed

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cv_yolo.domain.dataset import DatasetManifest, ImageRecord, diff_images
-from cv_yolo.domain.findings import DatasetFinding, FindingKind
+from cv_yolo.domain.data.findings import DatasetFinding, FindingKind
+from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, diff_images
 from cv_yolo.errors import DatasetError
-from cv_yolo.ports import DatasetFolder, DatasetStore, FoundDataset
+from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, FoundDataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,18 @@ The server's stack is the one place that knows addresses and credentials: a clie
 import re
 from typing import Final
 
-from cv_yolo.domain.addresses import ObjectStoreAddress, PipelineServerAddress, StackAddresses, TrackingAddress
-from cv_yolo.domain.stack import OBJECTS_SECRET, STACK, Component, Kind
+from cv_yolo.domain.stack import (
+    OBJECTS_SECRET,
+    STACK,
+    Component,
+    Kind,
+    ObjectStoreAddress,
+    PipelineServerAddress,
+    StackAddresses,
+    TrackingAddress,
+)
 from cv_yolo.errors import ConfigError, NotFoundError
-from cv_yolo.ports import StackRegistry
+from cv_yolo.ports.servers import StackRegistry
 
 REFERENCE: Final = re.compile(r"\{\{\s*([\w-]+)\.([\w-]+)\s*\}\}")
 DEFAULT_REGION: Final = "us-east-1"

@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from cv_yolo.domain.audit import Action, Entry, Proposal, chained, holders, settled_by
-from cv_yolo.domain.chain import Finding, head, verify
-from cv_yolo.domain.class_names import listed, same_classes
-from cv_yolo.domain.versions import HELD_BY_ONE, ModelVersion, Stage
+from cv_yolo.domain.data.class_names import listed, same_classes
+from cv_yolo.domain.promotion.audit import Action, Entry, Finding, Proposal, chained, head, holders, settled_by, verify
+from cv_yolo.domain.promotion.versions import HELD_BY_ONE, ModelVersion, Stage
 from cv_yolo.errors import (
     AuditLogError,
     CvYoloError,
@@ -27,7 +26,7 @@ from cv_yolo.errors import (
     PromotionConflictError,
     ServiceUnavailableError,
 )
-from cv_yolo.ports import Anchor, AuditLog, ModelRegistry, NewVersion
+from cv_yolo.ports.registry import Anchor, AuditLog, ModelRegistry, NewVersion
 from cv_yolo.workflows.follow_log import Difference, Repair, Side, is_begun, placed, repairs
 
 TRIES: Final = 20

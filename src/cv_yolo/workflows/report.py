@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cv_yolo.domain.evaluation import Evaluation
-from cv_yolo.domain.marks import ImageMarks, mark_images
-from cv_yolo.domain.promotion import Decision
-from cv_yolo.domain.versions import ModelVersion
+from cv_yolo.domain.evaluation.annotated_images import ImageMarks, mark_images
+from cv_yolo.domain.evaluation.evaluation import Evaluation
+from cv_yolo.domain.promotion.decision import Decision
+from cv_yolo.domain.promotion.versions import ModelVersion
 from cv_yolo.errors import CvYoloError
 from cv_yolo.files import write_whole
-from cv_yolo.ports import ExperimentTracker, Gallery, Thumbnail
-from cv_yolo.reports.content import MOST_IMAGES, DecisionReport, RunReport
-from cv_yolo.reports.decision_html import decision_html
-from cv_yolo.reports.decision_markdown import decision_markdown
+from cv_yolo.ports.datasets import Gallery, Thumbnail
+from cv_yolo.ports.records import ExperimentTracker
+from cv_yolo.reports.pages.decision import decision_html
+from cv_yolo.reports.text.decision import decision_markdown
+from cv_yolo.reports.view_models import MOST_IMAGES, DecisionReport, RunReport
 from cv_yolo.workflows.decide import Court, Ruling
 from cv_yolo.workflows.evaluate import SAMPLES_NAME
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from cv_yolo.domain.class_names import CLASSES_NAME, DIGEST_TAG, as_json, as_tags
-from cv_yolo.domain.dataset import DatasetManifest, Split
-from cv_yolo.domain.runs import DatasetInput, RunStatus
-from cv_yolo.domain.training import (
+from cv_yolo.domain.data.class_names import CLASSES_NAME, DIGEST_TAG, as_json, as_tags
+from cv_yolo.domain.data.manifest import DatasetManifest, Split
+from cv_yolo.domain.training.runs import DatasetInput, RunStatus
+from cv_yolo.domain.training.specs import (
     FORMER_CODE_VERSIONS,
     EpochMetrics,
     FinishedTraining,
@@ -20,7 +20,8 @@ from cv_yolo.domain.training import (
 )
 from cv_yolo.errors import CvYoloError, StoppedError, TrainingFailedError, WeightsError, one_line
 from cv_yolo.files import sha256_of, write_whole
-from cv_yolo.ports import ExperimentTracker, FinishedTrainings, NewRun, Trainer
+from cv_yolo.ports.models import Trainer
+from cv_yolo.ports.records import ExperimentTracker, FinishedTrainings, NewRun
 
 WEIGHTS_TAG = "weights_sha256"
 DATASET_PATH_TAG = "dataset_path"

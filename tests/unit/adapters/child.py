@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from cv_yolo.adapters.child_process import serve
-from cv_yolo.domain.annotations import Detections
-from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
+from cv_yolo.domain.data.annotations import Detections
+from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.errors import WeightsError
-from cv_yolo.ports import OnEpoch, Trainer
+from cv_yolo.ports.models import OnEpoch, Trainer
 from tests.fakes import FakeInspector, FakePredictor, FakeTrainer
 
 

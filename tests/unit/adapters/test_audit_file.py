@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.audit_file import AuditFile
-from cv_yolo.domain.audit import Action, Entry
-from cv_yolo.domain.versions import Stage
+from cv_yolo.adapters.files.audit_log import AuditFile
+from cv_yolo.domain.promotion.audit import Action, Entry
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import AuditLogError, LogGrewError, ServiceUnavailableError
 from tests.builders import a_log
 

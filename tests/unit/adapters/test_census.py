@@ -7,14 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cv_yolo.adapters.mlflow_census import MlflowCensus
-from cv_yolo.adapters.zenml_census import ZenmlCensus
-from cv_yolo.domain.addresses import TrackingAddress
-from cv_yolo.domain.audit import Action, Entry
-from cv_yolo.domain.census import AUDIT
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.audit import Action, Entry
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.domain.stack import TrackingAddress
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
 from cv_yolo.http import Answer
+from cv_yolo_stack.adapters.mlflow_snapshot import MlflowCensus
+from cv_yolo_stack.adapters.zenml import ZenmlCensus
+from cv_yolo_stack.domain.snapshot import AUDIT
 from tests.loopback import Asked, Reply, loopback
 
 ADDRESS = TrackingAddress(uri="http://mlflow.test")

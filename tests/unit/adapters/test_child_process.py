@@ -13,11 +13,11 @@ import pytest
 
 from cv_yolo.adapters import child_process
 from cv_yolo.adapters.child_process import ChildProcess
-from cv_yolo.domain.evaluation import PredictionSettings
-from cv_yolo.domain.training import EpochMetrics, TrainingRequest
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
+from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest
 from cv_yolo.errors import CvYoloError, EvaluationFailedError, StoppedError, TrainingFailedError, WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import PredictionRequest
+from cv_yolo.ports.models import PredictionRequest
 from tests.builders import a_manifest, a_spec
 
 REPOSITORY = Path(__file__).resolve().parents[3]

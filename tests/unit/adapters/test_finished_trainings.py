@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.finished_trainings import FinishedTrainingsFolder
-from cv_yolo.domain.training import FinishedTraining, TrainedModel
+from cv_yolo.adapters.files.weights import FinishedTrainingsFolder
+from cv_yolo.domain.training.specs import FinishedTraining, TrainedModel
 from tests.builders import a_trained_model
 
 FINGERPRINT = "a" * 64

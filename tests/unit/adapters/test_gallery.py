@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cv_yolo.adapters.gallery import HEADER_PX, MARGIN_PX, THUMBNAIL_PX, TILE_PX, PillowGallery
-from cv_yolo.domain.annotations import Detections, GroundTruth
+from cv_yolo.adapters.pillow import HEADER_PX, MARGIN_PX, THUMBNAIL_PX, TILE_PX, PillowGallery
+from cv_yolo.domain.data.annotations import Detections, GroundTruth
 
 Pixels = npt.NDArray[np.int64]
 BOX = np.array([[40.0, 40.0, 120.0, 130.0]])

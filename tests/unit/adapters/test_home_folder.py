@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.home_folder import keep_private, weak_places
-from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.adapters.files.home import keep_private, weak_places
+from cv_yolo.container import Container
 from cv_yolo.errors import ConfigError
 from cv_yolo.settings import Settings
 from tests.other_user import NUMBER, as_other_user, needs_root, reachable_folder, reached_by_other_user
@@ -231,7 +231,7 @@ def test_the_wiring_closes_the_home_before_it_names_it_to_the_libraries(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = open_home(tmp_path)
-    Bootstrap(Settings(root=tmp_path))
+    Container(Settings(root=tmp_path))
     assert mode_of(home) == 0o700
     told = capsys.readouterr()
     assert told.err.count("was open to other users") == 1
@@ -242,10 +242,10 @@ def test_the_default_home_is_closed_too_where_dvc_keeps_its_cache_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CV_YOLO_HOME", str(tmp_path / "elsewhere"))
-    Bootstrap(Settings(root=tmp_path))
+    Container(Settings(root=tmp_path))
     assert not (tmp_path / ".cv-yolo").exists()
     (tmp_path / ".dvc").mkdir()
-    Bootstrap(Settings(root=tmp_path))
+    Container(Settings(root=tmp_path))
     assert [mode_of(tmp_path / name) for name in (".cv-yolo", "elsewhere")] == [0o700, 0o700]
 
 
@@ -275,7 +275,7 @@ def test_a_second_local_user_who_stands_in_an_open_folder_is_shut_out_by_the_nex
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "stands\n"
-        Bootstrap(Settings(root=shared))
+        Container(Settings(root=shared))
         tried, _ = other.communicate("now\n")
     assert tried == "shut out\n"
     assert reached_by_other_user(home) == []

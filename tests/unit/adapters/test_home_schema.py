@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from cv_yolo.adapters.finished_trainings import FinishedTrainingsFolder
-from cv_yolo.adapters.home_schema import FILE, HOME_SCHEMA, MIGRATIONS, migrate, schema_of
-from cv_yolo.domain.training import FinishedTraining, TrainedModel
+from cv_yolo.adapters.files.home import FILE, HOME_SCHEMA, MIGRATIONS, migrate, schema_of
+from cv_yolo.adapters.files.weights import FinishedTrainingsFolder
+from cv_yolo.domain.training.specs import FinishedTraining, TrainedModel
 from cv_yolo.errors import ConfigError
 from tests.builders import a_trained_model
 

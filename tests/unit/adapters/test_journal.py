@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.journal import Journal
-from cv_yolo.domain.progress import Event, EventKind
+from cv_yolo.adapters.files.journal import Journal
+from cv_yolo.domain.training.progress import Event, EventKind
 from tests.disks import files_up_to
 
 

@@ -19,8 +19,8 @@ from cv_yolo.adapters.machine import (
     evaluator_version,
     origin_tags,
 )
-from cv_yolo.domain.evaluation import EVALUATION_VERSION
-from cv_yolo.domain.training import TRAINING_VERSION
+from cv_yolo.domain.evaluation.evaluation import EVALUATION_VERSION
+from cv_yolo.domain.training.specs import TRAINING_VERSION
 
 
 @pytest.fixture

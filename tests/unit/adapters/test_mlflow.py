@@ -15,14 +15,14 @@ import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from cv_yolo.adapters.mlflow_errors import translated as _translated
-from cv_yolo.adapters.mlflow_registry import MlflowRegistry
-from cv_yolo.adapters.mlflow_tracker import MlflowTracker
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.training import EpochMetrics
-from cv_yolo.domain.versions import Stage
+from cv_yolo.adapters.mlflow.conventions import translated as _translated
+from cv_yolo.adapters.mlflow.registry import MlflowRegistry
+from cv_yolo.adapters.mlflow.tracker import MlflowTracker
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.domain.training.specs import EpochMetrics
 from cv_yolo.errors import AccessRefusedError, CvYoloError, NotFoundError, RunFailedError, ServiceUnavailableError
-from cv_yolo.ports import NewRun
+from cv_yolo.ports.records import NewRun
 from tests.builders import a_new_version
 
 RUN = NewRun(name="e3_s320", params={"epochs": "3"}, tags={})
@@ -255,7 +255,7 @@ def test_other_runs_parameters_are_not_mixed_up_by_process_wide_state(tracker: M
 
 
 def test_more_runs_than_fit_on_a_page_are_all_listed(tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cv_yolo.adapters.mlflow_tracker.PAGE", 2)
+    monkeypatch.setattr("cv_yolo.adapters.mlflow.tracker.PAGE", 2)
     started = {tracker.start(RUN) for _ in range(5)}
     assert {run.run_id for run in tracker.runs()} == started
 

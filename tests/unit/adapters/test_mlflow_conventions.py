@@ -9,13 +9,13 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from cv_yolo.adapters import mlflow_conventions as conventions
-from cv_yolo.adapters.mlflow_registry import MlflowRegistry
-from cv_yolo.adapters.mlflow_tracker import MlflowTracker
-from cv_yolo.domain.runs import DatasetInput, RunStatus
-from cv_yolo.domain.training import EpochMetrics
+from cv_yolo.adapters.mlflow import conventions
+from cv_yolo.adapters.mlflow.registry import MlflowRegistry
+from cv_yolo.adapters.mlflow.tracker import MlflowTracker
+from cv_yolo.domain.training.runs import DatasetInput, RunStatus
+from cv_yolo.domain.training.specs import EpochMetrics
 from cv_yolo.errors import NotFoundError, RunFailedError, ServiceUnavailableError
-from cv_yolo.ports import NewRun
+from cv_yolo.ports.records import NewRun
 from tests.builders import a_new_version
 
 VAL = DatasetInput(name="demo/val", digest="r" * 64, context="validation", source="data/demo", profile={"images": 8})

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from cv_yolo.adapters.onnx_guard import OnnxGuard
-from cv_yolo.domain.evaluation import PredictionSettings
+from cv_yolo.adapters.onnx import OnnxGuard
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
 from cv_yolo.errors import WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import InspectionRequest, Prediction, PredictionRequest
+from cv_yolo.ports.models import InspectionRequest, Prediction, PredictionRequest
 from tests.fakes import FakeInspector, FakePredictor
 
 
@@ -224,7 +224,7 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_as_a_model_or_refused(content: bytes) -> None:
-    from cv_yolo.adapters.onnx_guard import _describe
+    from cv_yolo.adapters.onnx import _describe
 
     try:
         _describe(content)

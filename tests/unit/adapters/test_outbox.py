@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.outbox import FolderOutbox
-from cv_yolo.domain.letters import Facts, Files, Letter
+from cv_yolo.adapters.files.outbox import FolderOutbox
+from cv_yolo.domain.training.tracking_events import Facts, Files, Letter
 from cv_yolo.errors import ServiceUnavailableError
 
 NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -181,8 +181,8 @@ KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from cv_yolo.adapters.outbox import FolderOutbox
-from cv_yolo.domain.letters import Facts
+from cv_yolo.adapters.files.outbox import FolderOutbox
+from cv_yolo.domain.training.tracking_events import Facts
 with FolderOutbox(Path(sys.argv[1])).opened(sys.argv[2]) as letters:
     letters.add(Facts(run_id=sys.argv[2], at=datetime(2025, 3, 4, 12, tzinfo=UTC), tags={"note": "a"}))
     os.kill(os.getpid(), signal.SIGKILL)

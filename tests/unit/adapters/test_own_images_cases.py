@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.yolo_folder import YoloFolder
-from cv_yolo.domain.dataset import Split
+from cv_yolo.adapters.yolo.folder import YoloFolder
+from cv_yolo.domain.data.manifest import Split
 from cv_yolo.errors import DatasetError
-from cv_yolo.ports import FoundDataset
+from cv_yolo.ports.datasets import FoundDataset
 from cv_yolo.workflows.prepare_dataset import CheckedDataset, DatasetSource, check_dataset
 from tests.fakes import FakeDatasetFolder, FakeDatasetStore
 

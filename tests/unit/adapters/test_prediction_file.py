@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cv_yolo.adapters.prediction_file import NpzPredictionFile
-from cv_yolo.domain.categories import Categories, counted_categories
-from cv_yolo.domain.evaluation import PredictionSettings
+from cv_yolo.adapters.files.predictions import NpzPredictionFile
+from cv_yolo.domain.data.categories import Categories, counted_categories
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
 from cv_yolo.errors import EvaluationFailedError, InputError
-from cv_yolo.ports import Prediction
+from cv_yolo.ports.models import Prediction
 from tests.builders import some_detections
 
 FILE = NpzPredictionFile()

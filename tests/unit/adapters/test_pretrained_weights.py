@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.pretrained_weights import SMALLEST_BYTES, PretrainedWeights
+from cv_yolo.adapters.files.weights import SMALLEST_BYTES, PretrainedWeights
 from cv_yolo.errors import ServiceUnavailableError, WeightsError
 
 CONTENT = b"weights " * (SMALLEST_BYTES // 8 + 1)

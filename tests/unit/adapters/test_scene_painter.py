@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cv_yolo.adapters.scene_painter import Scene, SceneStyle, draw_scene
+from cv_yolo.adapters.scenes.scene import Scene, draw_scene
+from cv_yolo.adapters.scenes.sprites import SceneStyle
 
 STYLES = list(SceneStyle)
 

@@ -6,12 +6,11 @@ from copy import deepcopy
 
 import pytest
 
-from cv_yolo.adapters.mlflow_server import MlflowServer
-from cv_yolo.adapters.sql_database import SqlDatabase
-from cv_yolo.adapters.zenml_server import ZenmlServer
-from cv_yolo.domain.addresses import DatabaseAddress, PipelineServerAddress, TrackingAddress
-from cv_yolo.domain.stack import Deed
+from cv_yolo.adapters.zenml.server import ZenmlServer
+from cv_yolo.domain.stack import DatabaseAddress, Deed, PipelineServerAddress, TrackingAddress
 from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo_stack.adapters.mlflow import MlflowServer
+from cv_yolo_stack.adapters.sql import SqlDatabase
 from tests.canned_servers import API_KEY, PASSWORD, USER, CannedMlflow, CannedZenml
 from tests.loopback import Asked, Reply, json_reply, loopback
 

@@ -3,8 +3,8 @@
 import math
 import time
 
-from cv_yolo.adapters import system_metrics
-from cv_yolo.adapters.system_metrics import SystemMeter
+from cv_yolo.adapters import machine as system_metrics
+from cv_yolo.adapters.machine import SystemMeter
 
 
 def test_cpu_memory_and_network_are_read_under_the_names_of_mlflow() -> None:

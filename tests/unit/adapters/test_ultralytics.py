@@ -10,25 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cv_yolo.adapters.onnx_guard import OnnxGuard
-from cv_yolo.adapters.prediction_file import NpzPredictionFile
-from cv_yolo.adapters.scene_painter import SceneStyle, draw_scene
-from cv_yolo.adapters.ultralytics import (
-    UltralyticsInspector,
-    UltralyticsPredictor,
-    UltralyticsTrainer,
-    predictor,
-    trainer,
-)
-from cv_yolo.adapters.yolo_folder import YoloFolder
-from cv_yolo.domain.dataset import DatasetManifest, Split
-from cv_yolo.domain.evaluation import PredictionSettings
-from cv_yolo.domain.geometry import Boxes
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.training import EpochMetrics, TrainingRequest
+from cv_yolo.adapters.files.predictions import NpzPredictionFile
+from cv_yolo.adapters.onnx import OnnxGuard
+from cv_yolo.adapters.scenes.scene import draw_scene
+from cv_yolo.adapters.scenes.sprites import SceneStyle
+from cv_yolo.adapters.ultralytics import predictor, trainer
+from cv_yolo.adapters.ultralytics.predictor import UltralyticsPredictor
+from cv_yolo.adapters.ultralytics.trainer import UltralyticsTrainer
+from cv_yolo.adapters.ultralytics.weights import UltralyticsInspector
+from cv_yolo.adapters.yolo.folder import YoloFolder
+from cv_yolo.domain.data.annotations import Boxes
+from cv_yolo.domain.data.manifest import DatasetManifest, Split
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest
 from cv_yolo.errors import EvaluationFailedError, TrainingFailedError, WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import PredictionRequest
+from cv_yolo.ports.models import PredictionRequest
 from cv_yolo.workflows.draw_dataset import draw_dataset
 from cv_yolo.workflows.evaluate import Detector, Examination, examine
 from tests.builders import a_spec
@@ -65,7 +63,7 @@ def content_of(root: Path) -> dict[str, str]:
 
 
 def test_the_spec_says_all_that_determines_the_training(drawn: tuple[Path, DatasetManifest], tmp_path: Path) -> None:
-    arguments = trainer._arguments(request_of(drawn, tmp_path / "work", seed=5, momentum=0.8))
+    arguments = trainer.arguments_of(request_of(drawn, tmp_path / "work", seed=5, momentum=0.8))
     assert arguments["seed"] == 5
     assert arguments["momentum"] == 0.8
     assert arguments["optimizer"] == "AdamW"
@@ -76,7 +74,7 @@ def test_the_spec_says_all_that_determines_the_training(drawn: tuple[Path, Datas
 
 
 def test_a_device_that_is_left_to_ultralytics_is_not_named(drawn: tuple[Path, DatasetManifest], tmp_path: Path) -> None:
-    assert trainer._arguments(request_of(drawn, tmp_path / "work", device="auto"))["device"] is None
+    assert trainer.arguments_of(request_of(drawn, tmp_path / "work", device="auto"))["device"] is None
 
 
 @dataclass

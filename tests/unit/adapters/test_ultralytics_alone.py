@@ -10,14 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cv_yolo.adapters.onnx_guard import OnnxGuard
-from cv_yolo.adapters.scene_painter import SceneStyle, draw_scene
-from cv_yolo.adapters.ultralytics import UltralyticsInspector, UltralyticsPredictor
-from cv_yolo.domain.annotations import Detections
-from cv_yolo.domain.evaluation import BATCH, PredictionSettings
+from cv_yolo.adapters.onnx import OnnxGuard
+from cv_yolo.adapters.scenes.scene import draw_scene
+from cv_yolo.adapters.scenes.sprites import SceneStyle
+from cv_yolo.adapters.ultralytics.predictor import UltralyticsPredictor
+from cv_yolo.adapters.ultralytics.weights import UltralyticsInspector
+from cv_yolo.domain.data.annotations import Detections
+from cv_yolo.domain.evaluation.evaluation import BATCH, PredictionSettings
 from cv_yolo.errors import EvaluationFailedError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import PredictionRequest
+from cv_yolo.ports.models import PredictionRequest
 from tests.unit.adapters.test_ultralytics import BOOTSTRAP, exported
 
 assert exported  # a fixture

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import yaml
 
-from cv_yolo.adapters.prediction_file import NpzPredictionFile
-from cv_yolo.adapters.scene_painter import SceneStyle, draw_scene
-from cv_yolo.adapters.ultralytics import UltralyticsInspector, UltralyticsPredictor
-from cv_yolo.adapters.ultralytics.weights import load_detector
-from cv_yolo.adapters.yolo_folder import YoloFolder
-from cv_yolo.domain.dataset import DatasetManifest, Split
-from cv_yolo.domain.evaluation import PredictionSettings
-from cv_yolo.domain.geometry import Boxes
-from cv_yolo.domain.intervals import Resampling
+from cv_yolo.adapters.files.predictions import NpzPredictionFile
+from cv_yolo.adapters.scenes.scene import draw_scene
+from cv_yolo.adapters.scenes.sprites import SceneStyle
+from cv_yolo.adapters.ultralytics.predictor import UltralyticsPredictor
+from cv_yolo.adapters.ultralytics.weights import UltralyticsInspector, load_detector
+from cv_yolo.adapters.yolo.folder import YoloFolder
+from cv_yolo.domain.data.annotations import Boxes
+from cv_yolo.domain.data.manifest import DatasetManifest, Split
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
+from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.errors import InputError
 from cv_yolo.files import sha256_of
 from cv_yolo.workflows.draw_dataset import draw_dataset

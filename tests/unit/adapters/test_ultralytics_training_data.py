@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cv_yolo.adapters.scene_painter import SceneStyle, draw_scene
-from cv_yolo.adapters.ultralytics import UltralyticsTrainer
+from cv_yolo.adapters.scenes.scene import draw_scene
+from cv_yolo.adapters.scenes.sprites import SceneStyle
 from cv_yolo.adapters.ultralytics.examples import examples_of, require_same, require_unchanged
-from cv_yolo.adapters.yolo_folder import YoloFolder
-from cv_yolo.domain.annotations import GroundTruth
-from cv_yolo.domain.dataset import DatasetManifest, Split
-from cv_yolo.domain.geometry import Boxes
-from cv_yolo.domain.training import TrainingRequest
+from cv_yolo.adapters.ultralytics.trainer import UltralyticsTrainer
+from cv_yolo.adapters.yolo.folder import YoloFolder
+from cv_yolo.domain.data.annotations import Boxes, GroundTruth
+from cv_yolo.domain.data.manifest import DatasetManifest, Split
+from cv_yolo.domain.training.specs import TrainingRequest
 from cv_yolo.errors import TrainingFailedError
 from cv_yolo.files import sha256_of
 from cv_yolo.workflows.draw_dataset import draw_dataset

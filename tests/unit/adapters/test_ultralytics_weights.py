@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cv_yolo.adapters.ultralytics import UltralyticsInspector, UltralyticsPredictor, UltralyticsTrainer
-from cv_yolo.adapters.ultralytics.weights import load_detector
-from cv_yolo.adapters.yolo_folder import YoloFolder
-from cv_yolo.domain.evaluation import PredictionSettings
-from cv_yolo.domain.training import TrainingRequest
+from cv_yolo.adapters.ultralytics.predictor import UltralyticsPredictor
+from cv_yolo.adapters.ultralytics.trainer import UltralyticsTrainer
+from cv_yolo.adapters.ultralytics.weights import UltralyticsInspector, load_detector
+from cv_yolo.adapters.yolo.folder import YoloFolder
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
+from cv_yolo.domain.training.specs import TrainingRequest
 from cv_yolo.errors import WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import InspectionRequest, PredictionRequest
+from cv_yolo.ports.models import InspectionRequest, PredictionRequest
 from tests import hostile_weights
 from tests.builders import a_manifest, a_spec
 

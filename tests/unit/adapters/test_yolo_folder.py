@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cv_yolo.adapters.yolo_folder import NO_LABEL
-from cv_yolo.domain.dataset import DatasetManifest, Split, revision_of
+from cv_yolo.adapters.yolo.labels import NO_LABEL
+from cv_yolo.domain.data.manifest import DatasetManifest, Split, revision_of
 from cv_yolo.errors import DatasetError
-from cv_yolo.ports import Picture
+from cv_yolo.ports.datasets import Picture
 from tests.yolo_data import FOLDER, a_small_data_set, put_data_yaml, put_image
 
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.adapters import zenml_audit_log
-from cv_yolo.adapters.zenml_audit_log import ZenmlAuditLog
-from cv_yolo.domain.audit import Action, Entry
-from cv_yolo.domain.chain import Finding, verify
-from cv_yolo.domain.versions import Stage
+from cv_yolo.adapters.zenml import audit_log as zenml_audit_log
+from cv_yolo.adapters.zenml.audit_log import ZenmlAuditLog
+from cv_yolo.domain.promotion.audit import Action, Entry, Finding, verify
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import AuditLogError, LogGrewError, ServiceUnavailableError
 from tests.builders import a_log
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cv_yolo.adapters import zenml_registry
-from cv_yolo.adapters.zenml_registry import ZenmlRegistry
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.versions import Stage
+from cv_yolo.adapters.zenml import registry as zenml_registry
+from cv_yolo.adapters.zenml.registry import ZenmlRegistry
+from cv_yolo.container import Container
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import ServiceUnavailableError
 from tests.builders import a_new_version
 
@@ -16,7 +16,7 @@ def register(registry: ZenmlRegistry, number: int) -> str:
     return registry.register(a_new_version(run_id=f"run-{number}"), version=str(number)).version
 
 
-def test_versions_that_others_made_are_left_alone(zenml_parts: Bootstrap) -> None:
+def test_versions_that_others_made_are_left_alone(zenml_parts: Container) -> None:
     registry = ZenmlRegistry(model="shared")
     ours = register(registry, 1)
     for name, description in (("theirs", "made by hand"), ("also", "[]"), ("bare", None)):

@@ -13,6 +13,6 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> object:
         def runs() -> None:
             raise error
 
-        monkeypatch.setattr("cv_yolo.cli.records.runs", runs)
+        monkeypatch.setattr("cv_yolo.cli.commands.runs.runs", runs)
 
     return fail_with

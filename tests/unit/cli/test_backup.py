@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.cli import backup as command
-from cv_yolo.cli.backup_progress import showing, size_text
 from cv_yolo.cli.main import run
-from cv_yolo.domain.census import Tally
-from cv_yolo.domain.inventory import inventory_of
-from cv_yolo.services.backup.drill import Drill
-from cv_yolo.services.backup.progress import Progress
+from cv_yolo_stack.backup.contents import Progress
+from cv_yolo_stack.backup.drill import Drill
+from cv_yolo_stack.cli import backup as command
+from cv_yolo_stack.cli.backup import showing, size_text
+from cv_yolo_stack.domain.backup_manifest import inventory_of
+from cv_yolo_stack.domain.snapshot import Tally
 from tests.unit.services.backup.records import a_project
 
 NOTHING = inventory_of([], made_at=datetime(2026, 11, 26, tzinfo=UTC), home="/", software={"zenml": "0.98.0"})

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cv_yolo.cli.doctor import SERVICES as NAMED
-from cv_yolo.cli.findings import print_findings
 from cv_yolo.cli.main import run
-from cv_yolo.domain.addresses import PipelineServerAddress
-from cv_yolo.domain.health import Finding
-from cv_yolo.services.credentials import keep_credentials, new_credentials
-from cv_yolo.services.stack_choice import DatabaseKind, Ports, StackChoice, StoreKind, keep_choice
-from cv_yolo.services.stack_folder import folder_of
+from cv_yolo.domain.stack import PipelineServerAddress
 from cv_yolo.settings import Settings, write_connection
-from cv_yolo.workflows.doctor.checkups import SERVICES
+from cv_yolo_stack.cli.doctor import SERVICES as NAMED
+from cv_yolo_stack.cli.doctor import print_findings
+from cv_yolo_stack.configuration.choice import DatabaseKind, Ports, StackChoice, StoreKind, keep_choice
+from cv_yolo_stack.configuration.credentials import keep_credentials, new_credentials
+from cv_yolo_stack.configuration.folder import folder_of
+from cv_yolo_stack.domain.health import Finding
+from cv_yolo_stack.workflows.doctor.checkups import SERVICES
 from tests.canned_servers import API_KEY, CannedZenml
 from tests.loopback import loopback
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.cli.main import run
-from cv_yolo.domain.promotion import Decision, Outcome
+from cv_yolo.container import Container
+from cv_yolo.domain.promotion.decision import Decision, Outcome
 from cv_yolo.errors import CvYoloError, RunFailedError, StoppedError
 from tests.builders import a_check, a_decision
 from tests.fakes import FakeInspector
@@ -107,12 +107,12 @@ Ending = Callable[..., list[Any]]
 
 
 @pytest.fixture
-def ending(config: Path, project: Path, zenml_parts: Bootstrap, monkeypatch: pytest.MonkeyPatch) -> Ending:
+def ending(config: Path, project: Path, zenml_parts: Container, monkeypatch: pytest.MonkeyPatch) -> Ending:
     """Let the pipeline end as told; returns the list of the plans it was given."""
     from cv_yolo.pipelines import launch
 
     (project / "yolo11n.pt").write_bytes(b"weights")
-    monkeypatch.setattr(Bootstrap, "children", FakeInspector())
+    monkeypatch.setattr(Container, "children", FakeInspector())
     (project / "configs" / "policy.yaml").write_text("gates: {staging: {}}", encoding="utf-8")
     planned: list[Any] = []
 

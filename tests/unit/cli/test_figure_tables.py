@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from cv_yolo.cli.figure_tables import print_comparison, print_evaluation
-from cv_yolo.domain.comparison import Comparison
-from cv_yolo.domain.evaluation import Evaluation
+from cv_yolo.cli.output.metric_tables import print_comparison, print_evaluation
+from cv_yolo.domain.evaluation.comparison import Comparison
+from cv_yolo.domain.evaluation.evaluation import Evaluation
 from tests.builders import FIGURES, a_comparison, a_curve, a_subject, an_estimate, an_evaluation
 
 Capture = pytest.CaptureFixture[str]

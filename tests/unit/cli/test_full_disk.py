@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.cli.main import run
+from cv_yolo.container import Container
 from cv_yolo.errors import ConfigError, RunFailedError, ServiceUnavailableError
-from cv_yolo.ports import NewRun
+from cv_yolo.ports.records import NewRun
 from cv_yolo.settings import Settings
 from tests.disks import fill, small_disk
 
@@ -22,7 +22,7 @@ RUN = NewRun(name="e3_s320", params={"epochs": "3", "image_size_px": "320"}, tag
 def full(project: Path) -> Iterator[Path]:
     """A project whose home is on a disk that became full after a run was recorded."""
     with small_disk(project / ".cv-yolo", HOME_BYTES) as home:
-        Bootstrap(Settings(root=project)).tracker().start(RUN)
+        Container(Settings(root=project)).tracker().start(RUN)
         filler = fill(home)
         yield home
         filler.unlink(missing_ok=True)

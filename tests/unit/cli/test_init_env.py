@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.cli.main import run
-from cv_yolo.domain.env_file import settings_of
+from cv_yolo_stack.domain.env_file import settings_of
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -11,8 +11,10 @@ import pytest
 
 from cv_yolo import __version__, errors
 from cv_yolo.cli import main as command
-from cv_yolo.cli.main import COMMANDS, SUMMARIES, run
+from cv_yolo.cli.main import commands, run
+from cv_yolo_stack.cli import COMMANDS
 
+SUMMARIES = {name: summary for name, (_, summary) in commands().items() if summary}
 HEAVY = ("torch", "zenml", "mlflow", "ultralytics", "dvc", "numpy", "PIL", "pydantic", "rich")
 
 
@@ -49,7 +51,7 @@ def test_the_check_of_the_models_has_help_with_examples(capsys: pytest.CaptureFi
 
 def test_the_summaries_are_those_of_the_commands() -> None:
     context = click.Context(command.cli)
-    for name in COMMANDS:
+    for name in commands():
         found = command.cli.get_command(context, name)
         assert found is not None
         assert found.hidden == (name not in SUMMARIES)
@@ -59,6 +61,12 @@ def test_the_commands_are_listed_in_the_order_of_the_help() -> None:
     listed = command.cli.list_commands(click.Context(command.cli))
     assert listed == list(SUMMARIES)
     assert "worker" not in listed
+
+
+def test_the_commands_that_operate_servers_come_from_a_package_of_their_own() -> None:
+    ours = {name for name, (module, _) in commands().items() if module.startswith("cv_yolo.")}
+    assert set(commands()) - ours == set(COMMANDS)
+    assert {"grid", "promote", "evaluate"} <= ours
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +98,7 @@ def test_asking_for_help_imports_nothing_heavy() -> None:
 
 
 def test_importing_every_commands_module_loads_none_of_the_services_libraries() -> None:
-    modules = ", ".join(f"cv_yolo.cli.{module}" for module in sorted(set(COMMANDS.values())))
+    modules = ", ".join(sorted({module for module, _ in commands().values()}))
     heavy = HEAVY[:5]
     script = f"import sys, {modules}; print(set({heavy}) & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.cli.outcome import headline, print_decision, require_promotion
-from cv_yolo.domain.promotion import Decision, Outcome
-from cv_yolo.domain.versions import Stage
+from cv_yolo.cli.output.decision import headline, print_decision, require_promotion
+from cv_yolo.domain.promotion.decision import Decision, Outcome
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import PolicyRefusedError
 from tests.builders import (
     a_champion,

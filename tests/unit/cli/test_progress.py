@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.journal import Journal
-from cv_yolo.cli.progress import BarDisplay, LineDisplay, following
-from cv_yolo.domain.progress import Event, EventKind
+from cv_yolo.adapters.files.journal import Journal
+from cv_yolo.cli.output.progress import BarDisplay, LineDisplay, following
+from cv_yolo.domain.training.progress import Event, EventKind
 
 PATIENCE_S = 20
 

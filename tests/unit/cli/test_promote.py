@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cv_yolo.domain.audit import Action
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.audit import Action
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.workflows.register import holder
 from tests.builders import a_new_version
 from tests.unit.cli.world import DATA, Said, World, said, world

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.cli.main import run
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.ports import NewRun
+from cv_yolo.container import Container
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.ports.records import NewRun
 from cv_yolo.settings import Settings
 
 PARAMS = {"epochs": "3", "image_size_px": "320"}
@@ -20,7 +20,7 @@ PARAMS = {"epochs": "3", "image_size_px": "320"}
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """A project with three runs; and the ids of its runs."""
     root = tmp_path_factory.mktemp("recorded")
-    parts = Bootstrap(Settings(root=root))
+    parts = Container(Settings(root=root))
     tracker = parts.tracker()
     ids = {}
     for name, score in (("e3_s320", 0.5), ("e5_s320", 0.61)):
@@ -98,7 +98,7 @@ def test_a_run_is_shown_by_its_name_with_all_that_is_known(
 
 
 def test_of_two_runs_of_one_name_the_newest_is_shown(ids: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    newest = Bootstrap().tracker().start(NewRun(name="e3_s320", params=PARAMS, tags={}))
+    newest = Container().tracker().start(NewRun(name="e3_s320", params=PARAMS, tags={}))
     assert json_of(capsys, "show", "e3_s320")["run_id"] == newest
 
 
@@ -127,7 +127,7 @@ def test_a_damaged_store_is_a_service_that_is_down(project: Path, capsys: pytest
 def test_a_run_that_records_no_training_is_counted_and_shown_without_a_table(
     ids: dict[str, str], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    foreign = Bootstrap(Settings(root=project)).tracker("another").start(NewRun(name="foreign", params={}, tags={}))
+    foreign = Container(Settings(root=project)).tracker("another").start(NewRun(name="foreign", params={}, tags={}))
     assert run(["runs", "--experiment", "another"]) == 0
     assert "1 more that record no training" in capsys.readouterr().err
     assert f"MLflow run {foreign}" in out_of(capsys, "show", "foreign", "--experiment", "another")

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.adapters.zenml_registry import ZenmlRegistry
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.cli.audit_tables import history_table
+from cv_yolo.adapters.zenml.registry import ZenmlRegistry
+from cv_yolo.cli.commands.models import history_table
 from cv_yolo.cli.main import run
-from cv_yolo.domain.audit import holders
-from cv_yolo.domain.versions import Stage
+from cv_yolo.container import Container
+from cv_yolo.domain.promotion.audit import holders
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.ports import NewRun
-from cv_yolo.services.pages import free_port
+from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.register import Register, commit, judge, registered
+from cv_yolo_stack.servers.pages import free_port
 from tests.builders import NOON, a_new_version, a_proposal, an_entry
 
 STAGING, PRODUCTION, ARCHIVED = Stage
@@ -55,7 +55,7 @@ class Records:
 
 @pytest.fixture
 def records(
-    zenml_parts: Bootstrap,
+    zenml_parts: Container,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
     capsys: pytest.CaptureFixture[str],
@@ -209,7 +209,7 @@ def test_a_registry_that_lags_behind_is_told_and_then_repaired(records: Records)
     assert records.call("models", "check").startswith("In order")
 
 
-def test_what_cannot_be_repaired_is_left_and_told(records: Records, zenml_parts: Bootstrap) -> None:
+def test_what_cannot_be_repaired_is_left_and_told(records: Records, zenml_parts: Container) -> None:
     client = zenml_parts.tracking_registry(records.register.model)._client
     client.delete_model_version(records.register.model, "2")
     found = records.json("models", "check", exit_code=1)

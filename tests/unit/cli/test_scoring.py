@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cv_yolo.domain.dataset import Split
+from cv_yolo.domain.data.manifest import Split
 from cv_yolo.files import sha256_of
 from tests.unit.cli.world import DATA, World, said, world
 

@@ -13,18 +13,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cv_yolo.cli import server_progress
 from cv_yolo.cli.main import run
-from cv_yolo.cli.server_progress import showing
-from cv_yolo.cli.server_tables import clock_text, figures_of, servers_table
-from cv_yolo.domain.liveness import Health
 from cv_yolo.files import private_folder
-from cv_yolo.services.local_stack import LocalStack, read_stack
-from cv_yolo.services.processes import mark
-from cv_yolo.services.stack_choice import DatabaseKind, Wish
-from cv_yolo.services.stack_plan import keep, planned
-from cv_yolo.services.stack_state import Board, ServiceState, StackState, Status
 from cv_yolo.settings import Settings
+from cv_yolo_stack.cli import server_output as server_progress
+from cv_yolo_stack.cli.server_output import clock_text, figures_of, servers_table, showing
+from cv_yolo_stack.configuration.choice import DatabaseKind, Wish
+from cv_yolo_stack.configuration.local_stack import LocalStack, read_stack
+from cv_yolo_stack.domain.liveness import Health
+from cv_yolo_stack.supervision.processes import mark
+from cv_yolo_stack.supervision.starting import keep, planned
+from cv_yolo_stack.supervision.state import Board, ServiceState, StackState, Status
 from tests.loopback import Reply, loopback
 from tests.unit.services.small import SLEEP, a_service
 
@@ -290,7 +289,7 @@ def test_a_log_is_followed_until_ctrl_c(
         with log.open("a", encoding="utf-8") as file:
             file.write(text)
 
-    monkeypatch.setattr("cv_yolo.services.log_file.time.sleep", write_then_interrupt)
+    monkeypatch.setattr("cv_yolo_stack.supervision.log_file.time.sleep", write_then_interrupt)
     assert run(["logs", "zenml", "--follow"]) == 130
     assert capsys.readouterr().out == "before\nafter •••\n"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.cli.main import run
-from cv_yolo.domain.addresses import PipelineServerAddress
+from cv_yolo.domain.stack import PipelineServerAddress
 from cv_yolo.errors import ConfigError
 from cv_yolo.settings import Settings, write_connection
 

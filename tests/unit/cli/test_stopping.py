@@ -36,8 +36,8 @@ deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
 child = subprocess.Popen([sys.executable, "-c", deaf])
 threading.Thread(target=threading.Event().wait).start()  # as one that waits for a server; no daemon
 with stopping(threading.Event()):
-    print(child.pid, flush=True)
     try:
+        print(child.pid, flush=True)
         threading.Event().wait()
     finally:
         threading.Event().wait()  # a clean-up that never ends

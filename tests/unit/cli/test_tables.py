@@ -5,9 +5,9 @@ import re
 import pytest
 from rich.console import Console
 
-from cv_yolo.cli.tables import console, rows_table, run_details, runs_table, versions_table
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.versions import Stage
+from cv_yolo.cli.output.tables import console, rows_table, run_details, runs_table, versions_table
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.domain.training.runs import RunStatus
 from tests.builders import a_failed_row, a_row, a_run, a_version
 
 Capture = pytest.CaptureFixture[str]

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.cli.main import run
-from cv_yolo.ports import NewRun
-from cv_yolo.services import pages
-from cv_yolo.services.pages import Page
+from cv_yolo.ports.records import NewRun
 from cv_yolo.settings import Settings
+from cv_yolo_stack.container import StackContainer
+from cv_yolo_stack.servers import pages
+from cv_yolo_stack.servers.pages import Page
 
 PATIENCE_S = 120
 RUN = NewRun(name="e3_s320", params={"epochs": "3", "image_size_px": "320"}, tags={})
@@ -31,7 +31,7 @@ UI = (sys.executable, "-m", "cv_yolo", "ui", "--no-browser")
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("ui")
-    Bootstrap(Settings(root=root)).tracker().start(RUN)
+    StackContainer(Settings(root=root)).tracker().start(RUN)
     return root
 
 
@@ -80,7 +80,7 @@ server.serve_forever(0.05)
 
 
 @pytest.fixture
-def small_pages(zenml_parts: Bootstrap, project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def small_pages(zenml_parts: StackContainer, project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Small servers where MLflow's and ZenML's would be, in a project with records; ZenML's may end by itself."""
     from cv_yolo.pipelines import runtime  # imports ZenML, under its one home
 
@@ -132,7 +132,7 @@ def test_where_the_experiment_was_deleted_mlflow_opens_on_its_first_page_and_the
     small_pages: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     tracking = MlflowClient(tracking_uri=Settings().tracking_uri)
-    Bootstrap().tracker().connect()
+    StackContainer().tracker().connect()
     tracking.delete_experiment("1")
     small_pages("2")
     assert run(["ui", "--no-browser", "--mlflow-port", "0", "--zenml-port", "0"]) == 3

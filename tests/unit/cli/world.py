@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.adapters.yolo_folder import YoloFolder
-from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.adapters.yolo.folder import YoloFolder
 from cv_yolo.cli.main import run
-from cv_yolo.domain.annotations import Detections
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.training import TrainedModel
+from cv_yolo.container import Container
+from cv_yolo.domain.data.annotations import Detections
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.training.specs import TrainedModel
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import InspectionRequest, NewRun, WeightsInfo
+from cv_yolo.ports.models import InspectionRequest, WeightsInfo
+from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.draw_dataset import draw_dataset
 from cv_yolo.workflows.evaluate import Examination, detector_of, evaluate
 from cv_yolo.workflows.prepare_dataset import prepare_dataset
@@ -68,7 +69,7 @@ class Worker(FakePredictor):
         return self.inspector.inspect(request)
 
 
-class FakeParts(Bootstrap):
+class FakeParts(Container):
     """The parts of a project, with fakes for every service."""
 
     def __init__(self) -> None:
@@ -166,7 +167,7 @@ class World:
 def world(project: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """The project that the command line sees."""
     made = World(project)
-    monkeypatch.setattr("cv_yolo.cli.bench.Bootstrap", lambda: made.parts)
+    monkeypatch.setattr("cv_yolo.cli.scoring_session.Container", lambda: made.parts)
     return made
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from cv_yolo import __version__
-from cv_yolo.domain.env_file import PLACEHOLDER, filled, settings_of
+from cv_yolo_stack.domain.env_file import PLACEHOLDER, filled, settings_of
 from tests.compose_file import ROOT, MissingVariableError, Service, interpolated, services
 
 FILE = ROOT / "compose.yaml"

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import settings
 
-from cv_yolo.domain.evaluation import score
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.matching import IOU_THRESHOLDS, find_overlaps, match
-from cv_yolo.domain.metrics import rank_matches
-from cv_yolo.domain.split_boxes import MAX_DETECTIONS, gather
+from cv_yolo.domain.evaluation.evaluation import score
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.evaluation.matching import IOU_THRESHOLDS, find_overlaps, match
+from cv_yolo.domain.evaluation.metrics import rank_matches
+from cv_yolo.domain.evaluation.split_boxes import MAX_DETECTIONS, gather
 from tests.builders import a_subject, a_truth, some_detections
 
 LAWS = settings(max_examples=40, deadline=None, database=None)

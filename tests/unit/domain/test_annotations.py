@@ -5,14 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.annotations import (
-    Box,
-    Detections,
-    GroundTruth,
-    LabelText,
-    format_label_text,
-    parse_label_text,
-)
+from cv_yolo.domain.data.annotations import Box, Detections, GroundTruth, LabelText, format_label_text, parse_label_text
 from cv_yolo.errors import DatasetError
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.audit import (
+from cv_yolo.domain.promotion.audit import (
     Action,
     chained,
     earlier_holder,
@@ -18,11 +18,11 @@ from cv_yolo.domain.audit import (
     holders,
     judgements_on,
     last_moved_stage,
+    read_entry,
     settled_by,
     stages,
 )
-from cv_yolo.domain.versions import HELD_BY_ONE, Stage
-from cv_yolo.domain.written_entry import read_entry
+from cv_yolo.domain.promotion.versions import HELD_BY_ONE, Stage
 from tests.builders import NOON, a_log, a_proposal, an_entry
 
 LAWS = settings(deadline=None, database=None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cv_yolo.domain.categories import Categories, counted_categories, stated_categories
+from cv_yolo.domain.data.categories import Categories, counted_categories, stated_categories
 from cv_yolo.errors import InputError
 
 CLASSES = ("person", "dog")

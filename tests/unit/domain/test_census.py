@@ -2,7 +2,7 @@
 
 import pytest
 
-from cv_yolo.domain.census import AUDIT, Tally, compare, entry_name, hash_of, model_of_entry, settled, tally
+from cv_yolo_stack.domain.snapshot import AUDIT, Tally, compare, entry_name, hash_of, model_of_entry, settled, tally
 
 BEFORE = {"runs": {"a": "1", "b": "2", "c": "3"}, AUDIT: {"det v 1": "x"}}
 AFTER = {"runs": {"a": "1", "b": "9", "d": "4"}, AUDIT: {"det v 1": "x", "other 1": "y"}}

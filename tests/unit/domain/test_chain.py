@@ -7,9 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.audit import Action, Entry
-from cv_yolo.domain.chain import head, verify
-from cv_yolo.domain.versions import HELD_BY_ONE, Stage
+from cv_yolo.domain.promotion.audit import Action, Entry, head, verify
+from cv_yolo.domain.promotion.versions import HELD_BY_ONE, Stage
 from tests.builders import NOON, a_log, an_entry
 
 LAWS = settings(deadline=None, database=None)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cv_yolo.domain.judgement import judge
-from cv_yolo.domain.promotion import Outcome
+from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.domain.promotion.judgement import judge
 from tests.builders import a_curve, a_subject
 from tests.unit.domain.test_judgement import a_case, a_model, outcomes, the_check
 

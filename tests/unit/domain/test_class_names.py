@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_yolo.domain.class_names import (
+from cv_yolo.domain.data.class_names import (
     LONGEST_TAG,
     NOWHERE,
     as_json,

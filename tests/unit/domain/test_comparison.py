@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.comparison import Change, change_of, compare, difference_of
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.intervals import Estimate, Interval, Method, Resampling
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.comparison import Change, change_of, compare, difference_of
+from cv_yolo.domain.evaluation.intervals import Estimate, Interval, Method, Resampling
 from cv_yolo.errors import EvaluationFailedError
 from tests.builders import a_comparison, a_truth, an_estimate, some_detections
 from tests.unit.domain.splits import LAWS, SUBJECT, a_random_split, scored

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.annotations import Detections, GroundTruth
-from cv_yolo.domain.confusion import confusion_measure
+from cv_yolo.domain.data.annotations import Detections, GroundTruth
+from cv_yolo.domain.evaluation.confusion import confusion_measure
 from tests.random_boxes import CLASSES, random_pictures, repeated, table_of
 
 LAWS = settings(max_examples=60, deadline=None, database=None)

@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from cv_yolo.domain.env_file import PLACEHOLDER, faults, filled, settings_of
+from cv_yolo_stack.domain.env_file import PLACEHOLDER, faults, filled, settings_of
 
 EXAMPLE = """# Who
 USER=admin

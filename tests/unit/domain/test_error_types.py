@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.annotations import Detections, GroundTruth
-from cv_yolo.domain.error_types import NO_TRUTH, ErrorType, classify_errors, error_measure
-from cv_yolo.domain.matching import IOU_THRESHOLDS, find_overlaps, match
-from cv_yolo.domain.operating_point import right_and_listed
+from cv_yolo.domain.data.annotations import Detections, GroundTruth
+from cv_yolo.domain.evaluation.error_types import NO_TRUTH, ErrorType, classify_errors, error_measure
+from cv_yolo.domain.evaluation.matching import IOU_THRESHOLDS, find_overlaps, match
+from cv_yolo.domain.evaluation.operating_point import right_and_listed
 from tests.random_boxes import random_pictures, repeated, table_of
 
 LAWS = settings(max_examples=60, deadline=None, database=None)

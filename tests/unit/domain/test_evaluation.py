@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.evaluation import PredictionSettings
-from cv_yolo.domain.intervals import Measure, Resampling, bootstrap
-from cv_yolo.domain.metrics import precision_at_recall
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
+from cv_yolo.domain.evaluation.intervals import Measure, Resampling, bootstrap
+from cv_yolo.domain.evaluation.metrics import precision_at_recall
 from cv_yolo.errors import EvaluationFailedError
 from tests.builders import a_truth, some_detections
 from tests.unit.domain.splits import SUBJECT, a_random_split, ranking_of, scored

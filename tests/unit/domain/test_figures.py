@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cv_yolo.domain.figures import all_figures, main_measure, match_all_sizes, only_images
+from cv_yolo.domain.evaluation.all_metrics import all_figures, main_measure, match_all_sizes, only_images
 from tests.builders import a_truth, some_detections
 from tests.unit.domain.splits import CLASSES, LAWS, a_random_split, table_of
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cv_yolo.domain.findings import DatasetFinding, FindingKind, Findings, gathered
+from cv_yolo.domain.data.findings import DatasetFinding, FindingKind, Findings, gathered
 from cv_yolo.errors import DatasetError
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cv_yolo.domain.gaps import Gap, GapKind, gaps
+from cv_yolo.domain.evaluation.gaps import Gap, GapKind, gaps
 from tests.builders import a_curve, a_subject, an_estimate, an_evaluation
 
 NEVER, UNUSED, UNMEASURED = GapKind

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cv_yolo.domain import geometry
-from cv_yolo.domain.geometry import area_px, xywhn_to_xyxy, xyxy_to_xywhn
+from cv_yolo.domain.data import annotations as geometry
+from cv_yolo.domain.data.annotations import area_px, xywhn_to_xyxy, xyxy_to_xywhn
 
 LAWS = settings(max_examples=60, deadline=None, database=None)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cv_yolo.domain.health import (
+from cv_yolo_stack.domain.health import (
     Finding,
     Outcome,
     duration_in_words,

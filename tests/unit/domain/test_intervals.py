@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from cv_yolo.domain.expansion import expanded
-from cv_yolo.domain.intervals import (
+from cv_yolo.domain.evaluation.intervals import (
     CELLS_AT_ONCE,
     JACKKNIFE_GROUPS,
     Bootstrapped,
@@ -22,6 +21,7 @@ from cv_yolo.domain.intervals import (
     bootstrap,
     chance_of_at_least,
     estimates,
+    expanded,
     holm,
     images_to_settle,
     interval_of,

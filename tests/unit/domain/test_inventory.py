@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.inventory import Inventory, Kept, inventory_of, read_inventory, unlike
 from cv_yolo.errors import InputError
+from cv_yolo_stack.domain.backup_manifest import Inventory, Kept, inventory_of, read_inventory, unlike
 
 NOW = datetime(2026, 11, 26, 1, 2, 3, tzinfo=UTC)
 HASH = "ab" * 32

@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cv_yolo.domain.evaluation import Scored
-from cv_yolo.domain.expansion import expanded
-from cv_yolo.domain.intervals import Bootstrapped, Resampling, estimates
-from cv_yolo.domain.judgement import Case, estimate_text, judge
-from cv_yolo.domain.policy import Rule
-from cv_yolo.domain.promotion import Outcome, Verdict
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.evaluation.evaluation import Scored
+from cv_yolo.domain.evaluation.intervals import Bootstrapped, Resampling, estimates, expanded
+from cv_yolo.domain.promotion.decision import Outcome, Verdict
+from cv_yolo.domain.promotion.judgement import Case, estimate_text, judge
+from cv_yolo.domain.promotion.policy import Rule
+from cv_yolo.domain.promotion.versions import Stage
 from tests.builders import (
     a_champion,
     a_decision,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_yolo.domain.lease import (
+from cv_yolo.domain.training.lease import (
     BEAT_EVERY,
     HEARTBEAT_TAG,
     LEASE,
@@ -18,7 +18,7 @@ from cv_yolo.domain.lease import (
     reason_of,
     was_called_lost,
 )
-from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.training.runs import RunStatus
 from tests.builders import a_run
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cv_yolo.domain.likeness import difference_hash, similar_pairs
+from cv_yolo.domain.data.findings import difference_hash, similar_pairs
 
 
 def a_picture(seed):
@@ -28,7 +28,7 @@ def test_unrelated_pictures_are_not_alike():
 
 
 def test_all_pairs_are_found_in_blocks(monkeypatch):
-    monkeypatch.setattr("cv_yolo.domain.likeness.BLOCK", 3)
+    monkeypatch.setattr("cv_yolo.domain.data.findings.BLOCK", 3)
     hashes = [a_hash(a_picture(seed)) for seed in range(8)]
     assert sorted(similar_pairs(hashes, hashes[::-1])) == [(place, 7 - place) for place in range(8)]
 

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from cv_yolo.domain.liveness import Health, Signs, judge
+from cv_yolo_stack.domain.liveness import Health, Signs, judge
 
 ALL = [
     Signs(used=used, refused=refused, answered=answered, works=works, suspended=suspended, needs_missing=missing)

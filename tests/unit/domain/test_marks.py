@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_yolo.domain.error_types import ErrorType
-from cv_yolo.domain.marks import in_use, mark_images
+from cv_yolo.domain.evaluation.annotated_images import in_use, mark_images
+from cv_yolo.domain.evaluation.error_types import ErrorType
 from tests.builders import a_truth, some_detections
 from tests.unit.domain.splits import LAWS, a_random_split, table_of
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_yolo.domain import matching
-from cv_yolo.domain.geometry import iou
-from cv_yolo.domain.matching import IOU_THRESHOLDS, find_overlaps, match
-from cv_yolo.domain.split_boxes import gather
+from cv_yolo.domain.data.annotations import iou
+from cv_yolo.domain.evaluation import matching
+from cv_yolo.domain.evaluation.matching import IOU_THRESHOLDS, find_overlaps, match
+from cv_yolo.domain.evaluation.split_boxes import gather
 from tests.builders import a_truth, some_detections
 from tests.unit.domain.splits import LAWS, a_random_split, matching_of, table_of
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cv_yolo.domain.matching import IOU_THRESHOLDS
-from cv_yolo.domain.metrics import (
+from cv_yolo.domain.evaluation.matching import IOU_THRESHOLDS
+from cv_yolo.domain.evaluation.metrics import (
     RECALL_POINTS,
     average_precision,
     count_table,

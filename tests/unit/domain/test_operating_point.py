@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_yolo.domain.operating_point import best_confidence_threshold, in_use_measure, right_and_listed
+from cv_yolo.domain.evaluation.operating_point import best_confidence_threshold, in_use_measure, right_and_listed
 from tests.builders import a_truth, some_detections
 from tests.unit.domain.splits import CLASSES, LAWS, a_random_split, matching_of, table_of
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cv_yolo.domain.policy import Gate, Rule
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.policy import Gate, Rule
+from cv_yolo.domain.promotion.versions import Stage
 from tests.builders import a_gate, a_policy
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.intervals import (
+from cv_yolo.domain.evaluation.intervals import (
     MOST_RESAMPLES,
     Bootstrapped,
     Resampling,
@@ -17,8 +17,8 @@ from cv_yolo.domain.intervals import (
     least_resamples,
     least_resamples_of_an_interval,
 )
-from cv_yolo.domain.policy_fit import judged_on, misfits, shortages
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.policy import judged_on, misfits, shortages
+from cv_yolo.domain.promotion.versions import Stage
 from tests.builders import a_gate, a_policy, a_truth
 
 BOX = (10.0, 10.0, 60.0, 90.0)

@@ -1,6 +1,6 @@
 """What happens during a grid, as events."""
 
-from cv_yolo.domain.progress import Event, EventKind
+from cv_yolo.domain.training.progress import Event, EventKind
 
 
 def test_an_event_of_the_grid_itself_names_no_run_and_no_epoch():

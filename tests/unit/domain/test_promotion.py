@@ -2,9 +2,9 @@
 
 import pytest
 
-from cv_yolo.domain.promotion import Outcome, Verdict
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.decision import Outcome, Verdict
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.domain.training.runs import RunStatus
 from tests.builders import a_champion, a_check, a_decision, a_failed_row, a_policy, a_row
 
 PASSED, FAILED, UNDECIDED, WAIVED = Outcome.PASSED, Outcome.FAILED, Outcome.UNDECIDED, Outcome.WAIVED

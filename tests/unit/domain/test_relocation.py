@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from cv_yolo.domain.relocation import relocation
+from cv_yolo_stack.domain.backup_manifest import relocation
 
 FORMER, NOW = "/home/anna/.cv-yolo", "/srv/det records/.cv-yolo"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cv_yolo.domain.runs import RunStatus, row_of
+from cv_yolo.domain.training.runs import RunStatus, row_of
 from tests.builders import SCORES, a_manifest, a_row, a_run
 
 

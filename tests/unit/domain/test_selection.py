@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cv_yolo.domain.intervals import Bootstrapped, Method
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.selection import rank, select
+from cv_yolo.domain.evaluation.intervals import Bootstrapped, Method
+from cv_yolo.domain.promotion.selection import rank, select
+from cv_yolo.domain.training.runs import RunStatus
 from tests.builders import a_row
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_yolo.domain.split_boxes import gather, ranks, runs, without_classes
+from cv_yolo.domain.evaluation.split_boxes import gather, ranks, runs, without_classes
 from tests.builders import a_truth, some_detections
 from tests.unit.domain.splits import LAWS, a_random_split, table_of
 

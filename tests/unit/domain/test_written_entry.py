@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.audit import Action
-from cv_yolo.domain.versions import Stage
-from cv_yolo.domain.written_entry import read_entry
+from cv_yolo.domain.promotion.audit import Action, read_entry
+from cv_yolo.domain.promotion.versions import Stage
 from tests.builders import an_entry
 
 LAWS = settings(deadline=None, database=None)

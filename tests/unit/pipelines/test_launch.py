@@ -9,17 +9,16 @@ from functools import partial
 import pytest
 from zenml.enums import ExecutionStatus
 
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.lease import heartbeat, last_seen, reason_of
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.training import EpochMetrics
+from cv_yolo.container import Container
+from cv_yolo.domain.training.lease import heartbeat, last_seen, reason_of
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.domain.training.specs import EpochMetrics
 from cv_yolo.errors import ServiceUnavailableError, StoppedError
 from cv_yolo.pipelines import launch, runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import Cells
-from cv_yolo.ports import NewRun
-from cv_yolo.workflows.close_abandoned import DRIVER_TAG
-from cv_yolo.workflows.heartbeat import beating
+from cv_yolo.ports.records import NewRun
+from cv_yolo.workflows.run_lease import DRIVER_TAG, beating
 from cv_yolo.workflows.time_limit import StopSignal
 from tests.builders import a_policy, a_spec
 from tests.e2e.project import wait_for
@@ -28,7 +27,7 @@ GONE = "2147483000 0"  # no process has that number
 
 
 @pytest.fixture
-def parts(zenml_parts: Bootstrap, monkeypatch: pytest.MonkeyPatch) -> Bootstrap:
+def parts(zenml_parts: Container, monkeypatch: pytest.MonkeyPatch) -> Container:
     monkeypatch.setattr(runtime, "_PARTS", [zenml_parts])
     return zenml_parts
 
@@ -45,16 +44,16 @@ def plan(request: pytest.FixtureRequest) -> ExperimentPlan:
     )
 
 
-def gone_mark(parts: Bootstrap) -> str:
+def gone_mark(parts: Container) -> str:
     return f"{parts.driver_mark().split(' ')[0]} {GONE}"
 
 
-def a_started_run(parts: Bootstrap, plan: ExperimentPlan, **tags: str) -> str:
+def a_started_run(parts: Container, plan: ExperimentPlan, **tags: str) -> str:
     return parts.tracker(plan.experiment).start(NewRun(name="e3_s320", params={}, tags=tags))
 
 
 def test_what_a_killed_process_kept_is_delivered_before_its_run_is_closed(
-    parts: Bootstrap, plan: ExperimentPlan
+    parts: Container, plan: ExperimentPlan
 ) -> None:
     marks = {DRIVER_TAG: gone_mark(parts), runtime.PIPELINE_RUN_TAG: "grid-of-a-killed-process"}
     ended, cut_off = a_started_run(parts, plan, **marks), a_started_run(parts, plan, **marks)
@@ -74,7 +73,7 @@ def test_what_a_killed_process_kept_is_delivered_before_its_run_is_closed(
 
 
 def test_pipeline_runs_are_ended_whose_process_is_gone_and_others_are_left_alone(
-    parts: Bootstrap, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+    parts: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[tuple[str, str]] = []
     monkeypatch.setattr(runtime, "end", lambda name, status: ended.append((name, status.value)))
@@ -88,7 +87,7 @@ def test_pipeline_runs_are_ended_whose_process_is_gone_and_others_are_left_alone
     assert {name for name, file in files.items() if file.exists()} == {"alive", "elsewhere"}
 
 
-def test_a_training_whose_model_could_not_be_kept_leaves_a_failed_run(parts: Bootstrap, plan: ExperimentPlan) -> None:
+def test_a_training_whose_model_could_not_be_kept_leaves_a_failed_run(parts: Container, plan: ExperimentPlan) -> None:
     run_id = a_started_run(parts, plan, **{runtime.PIPELINE_RUN_TAG: "grid-1"})
     other = a_started_run(parts, plan, **{runtime.PIPELINE_RUN_TAG: "grid-2"})
     reason = "ServiceUnavailableError: the artifact store does not keep or give s3://zenml-artifacts/x"
@@ -99,7 +98,7 @@ def test_a_training_whose_model_could_not_be_kept_leaves_a_failed_run(parts: Boo
     assert parts.tracker(plan.experiment).get(other).status is RunStatus.RUNNING
 
 
-def test_a_run_that_was_started_twice_is_not_left_running(parts: Bootstrap, plan: ExperimentPlan) -> None:
+def test_a_run_that_was_started_twice_is_not_left_running(parts: Container, plan: ExperimentPlan) -> None:
     tags = {runtime.PIPELINE_RUN_TAG: "grid-1"}
     lost, evaluated = a_started_run(parts, plan, **tags), a_started_run(parts, plan, **tags)
     tracker = parts.tracker(plan.experiment)
@@ -109,7 +108,7 @@ def test_a_run_that_was_started_twice_is_not_left_running(parts: Bootstrap, plan
     assert "answer was lost" in str(tracker.get(lost).reason)
 
 
-def test_a_failed_run_keeps_the_reason_it_was_ended_with(parts: Bootstrap, plan: ExperimentPlan) -> None:
+def test_a_failed_run_keeps_the_reason_it_was_ended_with(parts: Container, plan: ExperimentPlan) -> None:
     run_id = a_started_run(parts, plan, **{runtime.PIPELINE_RUN_TAG: "grid-1"})
     parts.tracker(plan.experiment).finish(run_id, RunStatus.FAILED, "out of memory")
     cells = Cells(plan=plan, manifest=None, run_name="grid-1", failures={"e3_s320": "StepFailed"})
@@ -120,7 +119,7 @@ def test_a_failed_run_keeps_the_reason_it_was_ended_with(parts: Bootstrap, plan:
 class Stopped:
     """A pipeline that has started a run when it is stopped, by an error of that kind."""
 
-    def __init__(self, parts: Bootstrap, plan: ExperimentPlan, error: BaseException) -> None:
+    def __init__(self, parts: Container, plan: ExperimentPlan, error: BaseException) -> None:
         self.parts, self.plan, self.error, self.run_id = parts, plan, error, ""
 
     def with_options(self, **_: str) -> "Stopped":
@@ -137,7 +136,7 @@ class Stopped:
     "error", [KeyboardInterrupt(), StoppedError("stopped"), ServiceUnavailableError("ZenML: the work was stopped")]
 )
 def test_a_stop_ends_the_open_runs_and_what_zenml_does_not_take_is_done_by_the_next_command(
-    parts: Bootstrap,
+    parts: Container,
     plan: ExperimentPlan,
     monkeypatch: pytest.MonkeyPatch,
     error: BaseException,
@@ -170,7 +169,7 @@ def test_a_stop_ends_the_open_runs_and_what_zenml_does_not_take_is_done_by_the_n
 
 
 def test_a_run_of_another_machine_whose_driver_is_lost_is_closed_with_its_pipeline_run(
-    parts: Bootstrap, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+    parts: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[tuple[str, str]] = []
     monkeypatch.setattr(runtime, "end", lambda name, status: ended.append((name, status.value)))
@@ -186,7 +185,7 @@ def test_a_run_of_another_machine_whose_driver_is_lost_is_closed_with_its_pipeli
 
 
 def test_while_the_pipeline_runs_its_driver_is_seen(
-    parts: Bootstrap, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+    parts: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Waiting(Stopped):
         def __call__(self, **_: object) -> None:
@@ -202,7 +201,7 @@ def test_while_the_pipeline_runs_its_driver_is_seen(
 
 @pytest.mark.parametrize("zenml", ["answers", "is down", "hangs"])
 def test_a_run_that_is_given_up_is_recorded_as_failed_as_far_as_servers_answer(
-    parts: Bootstrap, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch, zenml: str
+    parts: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch, zenml: str
 ) -> None:
     ended, back = [], threading.Event()
 
@@ -229,7 +228,7 @@ def test_a_run_that_is_given_up_is_recorded_as_failed_as_far_as_servers_answer(
 
 
 def test_a_run_whose_store_stays_silent_is_left_with_the_error_after_what_can_be_recorded(
-    parts: Bootstrap, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+    parts: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
     error = ServiceUnavailableError("the object store does not answer")

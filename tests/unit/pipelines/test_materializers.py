@@ -8,11 +8,11 @@ from zenml.materializers.cloudpickle_materializer import CloudpickleMaterializer
 from zenml.materializers.materializer_registry import materializer_registry
 from zenml.types import HTMLString
 
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.dataset import DatasetManifest
-from cv_yolo.domain.evaluation import Evaluation
-from cv_yolo.domain.promotion import Decision
-from cv_yolo.domain.training import TrainedModel
+from cv_yolo.container import Container
+from cv_yolo.domain.data.manifest import DatasetManifest
+from cv_yolo.domain.evaluation.evaluation import Evaluation
+from cv_yolo.domain.promotion.decision import Decision
+from cv_yolo.domain.training.specs import TrainedModel
 from cv_yolo.errors import ServiceUnavailableError, StoppedError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.pipelines import runtime
@@ -21,7 +21,7 @@ from tests.builders import a_trained_model
 
 
 @pytest.fixture
-def parts(zenml_parts: Bootstrap, monkeypatch: pytest.MonkeyPatch) -> Bootstrap:
+def parts(zenml_parts: Container, monkeypatch: pytest.MonkeyPatch) -> Container:
     monkeypatch.setattr(runtime, "_PARTS", [zenml_parts])
     return zenml_parts
 
@@ -42,7 +42,7 @@ def a_materializer(store: Path) -> TrainedModelMaterializer:
 
 
 def test_a_model_comes_back_with_its_weights_in_the_projects_home(
-    parts: Bootstrap, model: TrainedModel, store: Path
+    parts: Container, model: TrainedModel, store: Path
 ) -> None:
     store.mkdir(parents=True)
     a_materializer(store).save(model)
@@ -52,7 +52,7 @@ def test_a_model_comes_back_with_its_weights_in_the_projects_home(
     assert (loaded.run_id, loaded.spec) == (model.run_id, model.spec)
 
 
-def test_a_store_that_comes_back_in_time_gets_the_model(parts: Bootstrap, model: TrainedModel, store: Path) -> None:
+def test_a_store_that_comes_back_in_time_gets_the_model(parts: Container, model: TrainedModel, store: Path) -> None:
     told: list[str] = []
 
     def back(text: str) -> None:
@@ -67,7 +67,7 @@ def test_a_store_that_comes_back_in_time_gets_the_model(parts: Bootstrap, model:
 
 
 def test_a_store_that_stays_away_is_an_unavailable_service_and_the_same_command_goes_on(
-    parts: Bootstrap, model: TrainedModel, store: Path
+    parts: Container, model: TrainedModel, store: Path
 ) -> None:
     parts.patience_s, parts.report = 0.6, lambda text: None
     with pytest.raises(ServiceUnavailableError, match=r"waited 0\.6 s") as raised:
@@ -76,21 +76,21 @@ def test_a_store_that_stays_away_is_an_unavailable_service_and_the_same_command_
 
 
 def test_waiting_for_a_store_ends_when_the_person_stops_the_work(
-    parts: Bootstrap, model: TrainedModel, store: Path
+    parts: Container, model: TrainedModel, store: Path
 ) -> None:
     parts.patience_s, parts.report = 30, lambda text: parts.stop.set()
     with pytest.raises(StoppedError):
         a_materializer(store).save(model)
 
 
-def test_a_half_written_model_is_written_again(parts: Bootstrap, model: TrainedModel, store: Path) -> None:
+def test_a_half_written_model_is_written_again(parts: Container, model: TrainedModel, store: Path) -> None:
     store.mkdir(parents=True)
     (store / "weights.pt").write_bytes(b"half")
     a_materializer(store).save(model)
     assert (store / "weights.pt").read_bytes() == model.weights.read_bytes()
 
 
-def test_weights_that_are_gone_are_not_waited_for(parts: Bootstrap, model: TrainedModel, store: Path) -> None:
+def test_weights_that_are_gone_are_not_waited_for(parts: Container, model: TrainedModel, store: Path) -> None:
     parts.patience_s, parts.report = 30, pytest.fail
     model.weights.unlink()
     with pytest.raises(WeightsError, match="not there"):
@@ -98,7 +98,7 @@ def test_weights_that_are_gone_are_not_waited_for(parts: Bootstrap, model: Train
 
 
 def test_weights_that_were_exchanged_in_the_store_are_not_loaded(
-    parts: Bootstrap, model: TrainedModel, store: Path
+    parts: Container, model: TrainedModel, store: Path
 ) -> None:
     parts.patience_s, parts.report = 30, pytest.fail
     store.mkdir(parents=True)

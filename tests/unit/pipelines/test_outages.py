@@ -16,8 +16,8 @@ from s3fs import S3FileSystem
 from urllib3 import Retry
 from zenml.exceptions import AuthorizationException, CredentialsNotValid
 
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.progress import EventKind
+from cv_yolo.container import Container
+from cv_yolo.domain.training.progress import EventKind
 from cv_yolo.errors import AccessRefusedError, ServiceUnavailableError
 from cv_yolo.pipelines import outages, runtime
 from cv_yolo.pipelines.outages import (
@@ -155,7 +155,7 @@ def test_one_that_stays_without_it_is_given_up(server: LateServer, session: requ
     ],
 )
 def test_what_zenmls_client_raises_is_told_in_our_words(
-    zenml_parts: Bootstrap, error: Exception, kind: type[ServiceUnavailableError], told: str
+    zenml_parts: Container, error: Exception, kind: type[ServiceUnavailableError], told: str
 ) -> None:
     with pytest.raises(kind, match=told) as raised, answering():
         raise error
@@ -178,7 +178,7 @@ def test_step_logs_that_are_lost_are_told_once_without_a_traceback(capsys: pytes
 
 
 def test_the_embedded_store_is_a_folder_that_needs_no_trial(
-    zenml_parts: Bootstrap, monkeypatch: pytest.MonkeyPatch
+    zenml_parts: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime, "_PARTS", [zenml_parts])
     require_store()
@@ -252,7 +252,7 @@ def test_a_key_that_the_artifact_store_refuses_is_no_outage() -> None:
         raise PermissionError("Forbidden")
 
 
-def test_a_server_that_does_not_answer_is_told_in_our_words(zenml_parts: Bootstrap) -> None:
+def test_a_server_that_does_not_answer_is_told_in_our_words(zenml_parts: Container) -> None:
     with pytest.raises(ServiceUnavailableError, match="does not answer: ConnectionError") as raised, answering():
         raise requests.ConnectionError("Max retries exceeded with url: /api/v1/runs")
     assert "the same command goes on" in str(raised.value.hint)
@@ -266,12 +266,12 @@ def test_other_errors_stay_what_they_are() -> None:
 
 
 def test_from_then_on_the_journal_is_told_and_services_are_waited_for(
-    zenml_parts: Bootstrap, monkeypatch: pytest.MonkeyPatch
+    zenml_parts: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CV_YOLO_PATIENCE_S", "12")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("AWS_RETRY_MODE", "legacy")
-    parts = Bootstrap(Settings(root=zenml_parts.settings.root))
+    parts = Container(Settings(root=zenml_parts.settings.root))
     monkeypatch.setattr(runtime, "_PARTS", [parts])
     assert parts.patience.total_s == 0, "a short command says at once what is wrong"
     attend("grid-1")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.config import ExperimentConfig
-from cv_yolo.domain.versions import Stage
+from cv_yolo.container import Container
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import ConfigError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.pipelines.plan import ExperimentPlan, make_plan
@@ -37,7 +37,7 @@ def plan_of(
         "policy": "policy.yaml",
         "grid": {"epochs": [5, 3], "image_size_px": [416, 320]},
     }
-    config, parts = ExperimentConfig.model_validate(values | changes), Bootstrap(Settings(root=root))
+    config, parts = ExperimentConfig.model_validate(values | changes), Container(Settings(root=root))
     vars(parts)["children"] = inspector or FakeInspector()
     return make_plan(config, parts, accept_inconclusive=accept_inconclusive, trusted=trusted)
 
@@ -110,7 +110,7 @@ def test_a_wrong_policy_is_refused_before_anything_starts(root: Path) -> None:
 
 
 def test_the_plan_is_of_the_code_that_trains_and_of_the_code_that_evaluates(root: Path) -> None:
-    plan, parts = plan_of(root), Bootstrap(Settings(root=root))
+    plan, parts = plan_of(root), Container(Settings(root=root))
     assert plan.evaluator_version == parts.evaluator_version()
     assert {spec.code_version for spec in plan.specs} == {parts.code_version()}
 

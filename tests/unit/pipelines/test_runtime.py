@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from cv_yolo.bootstrap import Bootstrap
+from cv_yolo.container import Container
 
 SCRIPT = """
 import logging
@@ -13,7 +13,7 @@ print("asked")
 """
 
 
-def test_what_zenml_has_to_say_is_not_mixed_with_what_was_asked(zenml_parts: Bootstrap) -> None:
+def test_what_zenml_has_to_say_is_not_mixed_with_what_was_asked(zenml_parts: Container) -> None:
     environment = zenml_parts.children._environment
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "asked\n"
@@ -49,7 +49,7 @@ print(exported, [thread.name for thread in threading.enumerate() if "Otel" in th
 """
 
 
-def test_what_zenml_logs_of_its_steps_is_kept_before_the_interpreter_ends(zenml_parts: Bootstrap) -> None:
+def test_what_zenml_logs_of_its_steps_is_kept_before_the_interpreter_ends(zenml_parts: Container) -> None:
     environment = zenml_parts.children._environment
     done = subprocess.run([sys.executable, "-c", BUFFERED], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == f"{['step 0', 'closed', 'stopped', 'step 1', 'closed', 'stopped']} []\n"

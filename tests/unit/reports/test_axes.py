@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_yolo.reports.axes import axis_over
+from cv_yolo.reports.charts.axes import axis_over
 
 
 def test_values_lie_where_they_belong():

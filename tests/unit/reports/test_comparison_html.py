@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cv_yolo.domain.dataset import Split
-from cv_yolo.reports.comparison_html import comparison_html, evaluation_html
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.reports.pages.comparison import comparison_html, evaluation_html
 from tests.builders import (
     a_comparison,
     a_comparison_report,

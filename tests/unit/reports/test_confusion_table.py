@@ -2,8 +2,8 @@
 
 import pytest
 
-from cv_yolo.reports.confusion_table import confusion
-from cv_yolo.reports.scores import Scores
+from cv_yolo.reports.tables.metric_rows import Scores
+from cv_yolo.reports.tables.metrics import confusion
 from tests.builders import a_subject, an_estimate, an_evaluation
 from tests.unit.reports.pages import Page
 

@@ -4,8 +4,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from cv_yolo.reports.curves import compared_charts, loss_charts, precision_recall_charts, score_chart
-from cv_yolo.reports.scores import of_comparison, of_evaluation
+from cv_yolo.reports.charts.curves import compared_charts, loss_charts, precision_recall_charts, score_chart
+from cv_yolo.reports.tables.metric_rows import of_comparison, of_evaluation
 from tests.builders import a_comparison_report, a_curve, a_run, a_run_report, an_evaluation, an_evaluation_report
 
 

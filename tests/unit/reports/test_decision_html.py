@@ -6,12 +6,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from cv_yolo.domain.intervals import Estimate
-from cv_yolo.domain.promotion import Outcome
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.reports.decision_html import decision_html
-from cv_yolo.reports.next_step import next_steps
-from cv_yolo.reports.wording import certainty_sentences, verdict_sentence
+from cv_yolo.domain.evaluation.intervals import Estimate
+from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.reports.pages.decision import decision_html
+from cv_yolo.reports.text.sentences import certainty_sentences, next_steps, verdict_sentence
 from tests.builders import (
     a_champion,
     a_check,

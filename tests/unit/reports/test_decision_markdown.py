@@ -2,9 +2,9 @@
 
 import pytest
 
-from cv_yolo.domain.promotion import Outcome
-from cv_yolo.reports.decision_markdown import decision_markdown
-from cv_yolo.reports.wording import certainty_sentences, verdict_sentence
+from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.reports.text.decision import decision_markdown
+from cv_yolo.reports.text.sentences import certainty_sentences, verdict_sentence
 from tests.builders import (
     a_champion,
     a_check,

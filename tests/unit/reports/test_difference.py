@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.intervals import Estimate, Interval, Method
-from cv_yolo.reports.difference import difference_finding, method_sentence, score_sentence, threshold_sentences
-from cv_yolo.reports.scores import Scores
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.intervals import Estimate, Interval, Method
+from cv_yolo.reports.tables.metric_rows import Scores
+from cv_yolo.reports.text.comparison import difference_finding, method_sentence, score_sentence, threshold_sentences
 from tests.builders import a_subject, an_estimate, an_evaluation
 
 TEST = an_evaluation(subject=a_subject(split=Split.TEST), images=200)

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.policy import Rule
-from cv_yolo.reports.facts import (
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.promotion.policy import Rule
+from cv_yolo.reports.tables.metric_rows import of_comparison, of_evaluation
+from cv_yolo.reports.text.provenance import (
     data_facts,
     evaluation_facts,
     other_data,
@@ -14,7 +15,6 @@ from cv_yolo.reports.facts import (
     provenance_facts,
     run_facts,
 )
-from cv_yolo.reports.scores import of_comparison, of_evaluation
 from tests.builders import (
     a_champion,
     a_comparison_report,

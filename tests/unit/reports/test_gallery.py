@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from cv_yolo.domain.comparison import ImageChange
-from cv_yolo.domain.error_types import ErrorType
-from cv_yolo.domain.marks import TruthMark
-from cv_yolo.reports.gallery import changed_images, gallery_html, gallery_style, worst_images
+from cv_yolo.domain.evaluation.annotated_images import TruthMark
+from cv_yolo.domain.evaluation.comparison import ImageChange
+from cv_yolo.domain.evaluation.error_types import ErrorType
+from cv_yolo.reports.pages.image_gallery import changed_images, gallery_html, gallery_style, worst_images
 from tests.builders import a_comparison, a_scored, a_wrong_detection, some_marks, some_thumbnails
 from tests.unit.reports.pages import Page, asks_for_nothing
 

@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from cv_yolo.domain.promotion import Outcome
-from cv_yolo.reports.comparison_html import comparison_html, evaluation_html
-from cv_yolo.reports.decision_html import decision_html
-from cv_yolo.reports.decision_markdown import decision_markdown
-from cv_yolo.reports.gap_text import beside_title, gap_sentences, gap_title, gaps_json, missing_names
-from cv_yolo.reports.next_step import next_steps
-from cv_yolo.reports.summary import summary_html
-from cv_yolo.reports.wording import verdict_sentence, verdict_title
+from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.reports.pages.comparison import comparison_html, evaluation_html
+from cv_yolo.reports.pages.decision import decision_html
+from cv_yolo.reports.pages.summary import summary_html
+from cv_yolo.reports.text.decision import decision_markdown
+from cv_yolo.reports.text.gaps import beside_title, gap_sentences, gap_title, gaps_json, missing_names
+from cv_yolo.reports.text.sentences import next_steps, verdict_sentence, verdict_title
 from tests.builders import (
     a_check,
     a_comparison,

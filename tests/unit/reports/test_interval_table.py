@@ -1,7 +1,7 @@
 """Rows of figures as a table."""
 
-from cv_yolo.reports.interval_table import Heads, interval_table, plain_table
-from cv_yolo.reports.scores import FigureRow, of_comparison, of_evaluation
+from cv_yolo.reports.tables.metric_rows import FigureRow, of_comparison, of_evaluation
+from cv_yolo.reports.tables.metrics import Heads, interval_table, plain_table
 from tests.builders import a_comparison_report, an_estimate, an_evaluation_report
 from tests.unit.reports.pages import Page
 

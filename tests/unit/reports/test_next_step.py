@@ -2,8 +2,8 @@
 
 import pytest
 
-from cv_yolo.domain.promotion import Outcome
-from cv_yolo.reports.next_step import next_steps
+from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.reports.text.sentences import next_steps
 from tests.builders import (
     a_champion,
     a_check,

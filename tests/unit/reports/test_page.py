@@ -1,6 +1,6 @@
 """The frame of every page."""
 
-from cv_yolo.reports.page import Part, folded, page, paragraph, parts_html, section
+from cv_yolo.reports.pages.page import Part, folded, page, paragraph, parts_html, section
 from tests.unit.reports.pages import Page, asks_for_nothing
 
 

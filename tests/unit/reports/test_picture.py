@@ -4,9 +4,9 @@ import base64
 
 import pytest
 
-from cv_yolo.domain.error_types import ErrorType
-from cv_yolo.domain.marks import TruthMark
-from cv_yolo.reports.picture import LEGEND, Picture, errors_of, legend, rights_of, summary, told
+from cv_yolo.domain.evaluation.annotated_images import TruthMark
+from cv_yolo.domain.evaluation.error_types import ErrorType
+from cv_yolo.reports.pages.image import LEGEND, Picture, errors_of, legend, rights_of, summary, told
 from tests.builders import a_wrong_detection, some_marks, some_thumbnails
 from tests.unit.reports.pages import Page
 

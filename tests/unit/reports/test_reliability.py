@@ -2,8 +2,8 @@
 
 from xml.etree import ElementTree as ET
 
-from cv_yolo.reports.reliability import diagram, reliability
-from cv_yolo.reports.scores import Scores, of_comparison
+from cv_yolo.reports.charts.curves import diagram, reliability
+from cv_yolo.reports.tables.metric_rows import Scores, of_comparison
 from tests.builders import a_comparison_report, an_estimate, an_evaluation
 from tests.unit.reports.pages import Page
 

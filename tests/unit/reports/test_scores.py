@@ -2,8 +2,8 @@
 
 import pytest
 
-from cv_yolo.domain.dataset import Split
-from cv_yolo.reports.scores import (
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.reports.tables.metric_rows import (
     Scores,
     class_rows,
     coco_rows,

@@ -4,8 +4,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from cv_yolo.reports.axes import axis_over
-from cv_yolo.reports.strips import Lane, scale, strip, swatch
+from cv_yolo.reports.charts.axes import axis_over
+from cv_yolo.reports.charts.forest_plot import Lane, scale, strip, swatch
 from tests.builders import an_estimate
 
 AXIS = axis_over([0.0, 1.0], rounded=True)

@@ -1,7 +1,7 @@
 """An experiment as a page."""
 
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.reports.summary import summary_html
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.reports.pages.summary import summary_html
 from tests.builders import a_manifest, a_run, a_run_report
 from tests.unit.reports.pages import Page, asks_for_nothing
 

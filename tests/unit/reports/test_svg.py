@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_yolo.reports.svg import COLOURS, DASHES, MARKERS, PLOT_HEIGHT, TOP, Labels, Series, line_chart, shortened
+from cv_yolo.reports.charts.line_chart import (
+    COLOURS,
+    DASHES,
+    MARKERS,
+    PLOT_HEIGHT,
+    TOP,
+    Labels,
+    Series,
+    line_chart,
+    shortened,
+)
 
 FLOATS = st.floats(-1e6, 1e6, allow_nan=False)
 NAMES = st.text(max_size=40)

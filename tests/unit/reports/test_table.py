@@ -2,8 +2,8 @@
 
 import pytest
 
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.reports.table import decision_table, run_table
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.reports.tables.runs import decision_table, run_table
 from tests.builders import (
     a_decision,
     a_decision_report,

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from cv_yolo.reports.text import (
+from cv_yolo.reports.text.formatting import (
     ABSENT,
     count_text,
     counted_text,

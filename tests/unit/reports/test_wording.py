@@ -2,8 +2,8 @@
 
 import pytest
 
-from cv_yolo.domain.promotion import Outcome
-from cv_yolo.reports.wording import (
+from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.reports.text.sentences import (
     budget_warning,
     certainty_sentences,
     selection_sentence,

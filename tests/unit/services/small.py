@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.services.service import Service, clean_environment
-from cv_yolo.services.stack_folder import StackFolder
+from cv_yolo_stack.configuration.folder import StackFolder
+from cv_yolo_stack.servers.service import Service, clean_environment
 
 SERVE = """
 import http.server, sys
@@ -76,7 +76,7 @@ def there(door: Path) -> Callable[[], None]:
 
 def supervise_two(folder: str, second: str) -> None:
     """What stands for `cv-yolo supervise`: a first server, and a second one that needs it."""
-    from cv_yolo.services.supervisor import supervise
+    from cv_yolo_stack.supervision.supervisor import supervise
 
     guarded = f"import pathlib, sys, time; time.sleep(600 if pathlib.Path({folder!r}, 'door').exists() else 0)"
     code, use = {

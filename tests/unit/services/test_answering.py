@@ -7,8 +7,8 @@ from threading import Event, Thread
 
 import pytest
 
-from cv_yolo.services.answering import silent
-from cv_yolo.services.stack_state import ServiceState, Status
+from cv_yolo_stack.supervision.health_watch import silent
+from cv_yolo_stack.supervision.state import ServiceState, Status
 from tests.loopback import Reply, loopback
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.errors import ConfigError
-from cv_yolo.services.credentials import NAMES, keep_credentials, new_credentials, read_credentials
+from cv_yolo_stack.configuration.credentials import NAMES, keep_credentials, new_credentials, read_credentials
 
 
 def secrets_of(credentials: object) -> list[str]:

@@ -10,12 +10,12 @@ from typing import Any
 import psutil
 import pytest
 
-from cv_yolo.services import keeper as module
-from cv_yolo.services.keeper import Keeper
-from cv_yolo.services.pages import free_port
-from cv_yolo.services.processes import is_alive, mark
-from cv_yolo.services.service import Service
-from cv_yolo.services.stack_state import Board, ServiceState, Status
+from cv_yolo_stack.servers.pages import free_port
+from cv_yolo_stack.servers.service import Service
+from cv_yolo_stack.supervision import service_runner as module
+from cv_yolo_stack.supervision.processes import is_alive, mark
+from cv_yolo_stack.supervision.service_runner import Keeper
+from cv_yolo_stack.supervision.state import Board, ServiceState, Status
 from tests.unit.services.small import (
     CRASH,
     DEAF,

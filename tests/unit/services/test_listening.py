@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.services.listening import holder, require_free
-from cv_yolo.services.pages import free_port
+from cv_yolo_stack.servers.pages import free_port
+from cv_yolo_stack.supervision.listening import holder, require_free
 from tests.unit.services.small import a_service
 
 HOST = "127.0.0.1"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.errors import NotFoundError
-from cv_yolo.services import log_file
-from cv_yolo.services.log_file import follow_log, last_lines, limit, log_of
-from cv_yolo.services.stack_folder import StackFolder
+from cv_yolo_stack.configuration.folder import StackFolder
+from cv_yolo_stack.supervision import log_file
+from cv_yolo_stack.supervision.log_file import follow_log, last_lines, limit, log_of
 
 
 def test_the_last_lines_are_given_as_many_as_there_are(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.services import pages
-from cv_yolo.services.pages import HOST, Page, free_port, mlflow_page, serving, zenml_page
 from cv_yolo.settings import Settings
+from cv_yolo_stack.servers import pages
+from cv_yolo_stack.servers.pages import HOST, Page, free_port, mlflow_page, serving, zenml_page
 
 SERVER = """
 import http.server, sys

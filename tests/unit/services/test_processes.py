@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cv_yolo.services.processes import end, group, is_alive, mark, memory_bytes, process_of, processes_of
+from cv_yolo_stack.supervision.processes import end, group, is_alive, mark, memory_bytes, process_of, processes_of
 from tests.unit.services.small import DEAF, WITH_WORKER
 
 

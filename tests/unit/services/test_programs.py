@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.errors import NotFoundError
-from cv_yolo.services import programs
-from cv_yolo.services.programs import find, find_mariadb, find_minio, find_rclone, required
+from cv_yolo_stack.configuration import programs
+from cv_yolo_stack.configuration.programs import find, find_mariadb, find_minio, find_rclone, required
 
 
 @pytest.fixture

@@ -5,26 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.bootstrap import Bootstrap
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
-from cv_yolo.services import database as database_module
-from cv_yolo.services import object_store as store_module
-from cv_yolo.services.credentials import NAMES, new_credentials
-from cv_yolo.services.database import database
-from cv_yolo.services.local_stack import LocalStack
-from cv_yolo.services.servers import servers_of
-from cv_yolo.services.service import Service, clean_environment
-from cv_yolo.services.stack_choice import DatabaseKind, StackChoice, StoreKind
-from cv_yolo.services.stack_folder import StackFolder
 from cv_yolo.settings import Settings
+from cv_yolo_stack.configuration.choice import DatabaseKind, StackChoice, StoreKind
+from cv_yolo_stack.configuration.credentials import NAMES, new_credentials
+from cv_yolo_stack.configuration.folder import StackFolder
+from cv_yolo_stack.configuration.local_stack import LocalStack
+from cv_yolo_stack.container import StackContainer
+from cv_yolo_stack.servers import database as database_module
+from cv_yolo_stack.servers import object_store as store_module
+from cv_yolo_stack.servers.database import database
+from cv_yolo_stack.servers.service import Service, clean_environment
+from cv_yolo_stack.supervision.starting import servers_of
 
 RCLONE, MINIO, ELSEWHERE = StoreKind.RCLONE, StoreKind.MINIO, StoreKind.EXTERNAL
 SQLITE, MARIADB = DatabaseKind.SQLITE, DatabaseKind.MARIADB
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Bootstrap:
-    return Bootstrap(Settings(root=tmp_path))
+def parts(tmp_path: Path) -> StackContainer:
+    return StackContainer(Settings(root=tmp_path))
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def named(services: tuple[Service, ...]) -> dict[str, Service]:
 @pytest.mark.parametrize("store", [RCLONE, MINIO])
 @pytest.mark.parametrize("records", [SQLITE, MARIADB])
 def test_no_argument_holds_a_secret_and_none_is_shown(
-    tmp_path: Path, parts: Bootstrap, store: StoreKind, records: DatabaseKind
+    tmp_path: Path, parts: StackContainer, store: StoreKind, records: DatabaseKind
 ) -> None:
     stack = a_stack(tmp_path, StackChoice(store=store, database=records))
     for service in servers_of(stack, parts):
@@ -53,7 +53,7 @@ def test_no_argument_holds_a_secret_and_none_is_shown(
             assert name in NAMES or secret not in repr(service), (service.name, name)
 
 
-def test_who_needs_whom_is_told_in_the_order_of_starting(tmp_path: Path, parts: Bootstrap) -> None:
+def test_who_needs_whom_is_told_in_the_order_of_starting(tmp_path: Path, parts: StackContainer) -> None:
     services = servers_of(a_stack(tmp_path, StackChoice(store=RCLONE, database=MARIADB)), parts)
     assert [service.name for service in services] == ["store", "database", "zenml", "mlflow"]
     assert [service.needs for service in services] == [(), (), ("database",), ("store", "database")]
@@ -62,14 +62,14 @@ def test_who_needs_whom_is_told_in_the_order_of_starting(tmp_path: Path, parts: 
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_all_listen_where_they_are_told_to(tmp_path: Path, parts: Bootstrap, host: str) -> None:
+def test_all_listen_where_they_are_told_to(tmp_path: Path, parts: StackContainer, host: str) -> None:
     for store in (RCLONE, MINIO):
         for service in servers_of(a_stack(tmp_path, StackChoice(store=store, database=MARIADB, host=host)), parts):
             assert host in " ".join(service.command).replace("=", " ").replace(":", " ").split(), service.name
             assert service.url.split("://")[1].startswith("127.0.0.1:")
 
 
-def test_mlflow_has_logins_with_a_cache_one_worker_and_no_job_runner(tmp_path: Path, parts: Bootstrap) -> None:
+def test_mlflow_has_logins_with_a_cache_one_worker_and_no_job_runner(tmp_path: Path, parts: StackContainer) -> None:
     stack = a_stack(tmp_path, StackChoice(store=RCLONE, database=MARIADB))
     mlflow = named(servers_of(stack, parts))["mlflow"]
     words = " ".join(mlflow.command)
@@ -83,7 +83,7 @@ def test_mlflow_has_logins_with_a_cache_one_worker_and_no_job_runner(tmp_path: P
     assert mlflow.environment["MLFLOW_BACKEND_STORE_URI"].startswith("mysql+pymysql://cv_yolo:")
 
 
-def test_a_server_for_the_network_answers_to_this_machines_own_names(tmp_path: Path, parts: Bootstrap) -> None:
+def test_a_server_for_the_network_answers_to_this_machines_own_names(tmp_path: Path, parts: StackContainer) -> None:
     stack = a_stack(tmp_path, StackChoice(store=RCLONE, database=SQLITE, host="0.0.0.0"))
     words = named(servers_of(stack, parts))["mlflow"].command
     names = words[words.index("--allowed-hosts") + 1].split(",")
@@ -91,7 +91,7 @@ def test_a_server_for_the_network_answers_to_this_machines_own_names(tmp_path: P
     assert len(names) == len(set(names)) > 2
 
 
-def test_zenml_is_activated_and_keeps_its_secrets_encrypted_with_our_key(tmp_path: Path, parts: Bootstrap) -> None:
+def test_zenml_is_activated_and_keeps_its_secrets_encrypted_with_our_key(tmp_path: Path, parts: StackContainer) -> None:
     stack = a_stack(tmp_path, StackChoice(store=RCLONE, database=SQLITE))
     environment = named(servers_of(stack, parts))["zenml"].environment
     assert environment["ZENML_SERVER_AUTO_ACTIVATE"] == "1"
@@ -100,7 +100,7 @@ def test_zenml_is_activated_and_keeps_its_secrets_encrypted_with_our_key(tmp_pat
 
 
 def test_a_password_with_any_letters_reaches_both_servers_in_their_database_urls(
-    tmp_path: Path, parts: Bootstrap
+    tmp_path: Path, parts: StackContainer
 ) -> None:
     stack = a_stack(tmp_path, StackChoice(store=RCLONE, database=MARIADB))
     odd = replace(stack, credentials=replace(stack.credentials, database_user="a@b", database_password="p/w:%?"))
@@ -109,27 +109,31 @@ def test_a_password_with_any_letters_reaches_both_servers_in_their_database_urls
     assert "//a%40b:p%2Fw%3A%25%3F@127.0.0.1:3307/mlflow" in services["mlflow"].environment["MLFLOW_BACKEND_STORE_URI"]
 
 
-def test_amazons_own_store_has_no_endpoint(tmp_path: Path, parts: Bootstrap) -> None:
+def test_amazons_own_store_has_no_endpoint(tmp_path: Path, parts: StackContainer) -> None:
     services = named(servers_of(a_stack(tmp_path, StackChoice(store=ELSEWHERE, database=SQLITE)), parts))
     assert services["store"].url == "Amazon S3"
     assert services["store"].command == ()
     assert "MLFLOW_S3_ENDPOINT_URL" not in services["mlflow"].environment
 
 
-def test_a_named_minio_is_taken_before_one_that_is_found(tmp_path: Path, parts: Bootstrap) -> None:
+def test_a_named_minio_is_taken_before_one_that_is_found(tmp_path: Path, parts: StackContainer) -> None:
     choice = StackChoice(store=MINIO, database=SQLITE)
     assert servers_of(a_stack(tmp_path, choice), parts)[0].command[0] == "/opt/minio"
     named_one = replace(choice, minio="/home/me/minio")
     assert servers_of(a_stack(tmp_path, named_one), parts)[0].command[0] == "/home/me/minio"
 
 
-def test_programs_that_are_gone_are_told(tmp_path: Path, parts: Bootstrap, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_that_are_gone_are_told(
+    tmp_path: Path, parts: StackContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(database_module, "find_mariadb", lambda: None)
     with pytest.raises(NotFoundError, match="mariadbd is not installed"):
         servers_of(a_stack(tmp_path, StackChoice(store=RCLONE, database=MARIADB)), parts)
 
 
-def test_a_databases_temporary_tables_are_where_no_other_server_removes_them(tmp_path: Path, parts: Bootstrap) -> None:
+def test_a_databases_temporary_tables_are_where_no_other_server_removes_them(
+    tmp_path: Path, parts: StackContainer
+) -> None:
     stack = a_stack(tmp_path, StackChoice(store=RCLONE, database=MARIADB))
     service = database(stack, parts)
     assert service is not None
@@ -139,7 +143,7 @@ def test_a_databases_temporary_tables_are_where_no_other_server_removes_them(tmp
 
 
 def test_a_database_that_cannot_be_made_leaves_nothing_half_made(
-    tmp_path: Path, parts: Bootstrap, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, parts: StackContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "find", lambda _: Path("/bin/false"))
     stack = a_stack(tmp_path, StackChoice(store=RCLONE, database=MARIADB))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cv_yolo.errors import ConfigError, InputError
-from cv_yolo.services.stack_choice import (
+from cv_yolo_stack.configuration.choice import (
     DatabaseKind,
     Ports,
     StackChoice,

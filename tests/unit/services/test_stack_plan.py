@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.errors import ConfigError, InputError
-from cv_yolo.services.local_stack import read_addresses, read_database, read_stack
-from cv_yolo.services.stack_choice import DatabaseKind, StoreKind, Wish
-from cv_yolo.services.stack_plan import keep, planned
 from cv_yolo.settings import Settings
+from cv_yolo_stack.configuration.choice import DatabaseKind, StoreKind, Wish
+from cv_yolo_stack.configuration.local_stack import read_addresses, read_database, read_stack
+from cv_yolo_stack.supervision.starting import keep, planned
 
 SMALL = Wish(database=DatabaseKind.SQLITE)
 ELSEWHERE = Wish(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.services import stack_state
-from cv_yolo.services.stack_state import Board, Status, log_line, read_state
+from cv_yolo_stack.supervision import state as stack_state
+from cv_yolo_stack.supervision.state import Board, Status, log_line, read_state
 from tests.unit.services.small import a_service
 
 

@@ -10,12 +10,12 @@ import pytest
 from filelock import FileLock
 
 from cv_yolo.cli.main import run
-from cv_yolo.services import control, starting
-from cv_yolo.services.local_stack import read_stack
-from cv_yolo.services.processes import processes_of
-from cv_yolo.services.stack_folder import folder_of
-from cv_yolo.services.stack_state import read_state
 from cv_yolo.settings import Settings
+from cv_yolo_stack.configuration.folder import folder_of
+from cv_yolo_stack.configuration.local_stack import read_stack
+from cv_yolo_stack.supervision import control, starting
+from cv_yolo_stack.supervision.processes import processes_of
+from cv_yolo_stack.supervision.state import read_state
 from tests.unit.services.small import a_service
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
-from cv_yolo.services import control as module
-from cv_yolo.services.control import Control
-from cv_yolo.services.log_file import LIMIT_BYTES
-from cv_yolo.services.processes import is_alive, processes_of
-from cv_yolo.services.stack_folder import StackFolder
-from cv_yolo.services.stack_state import StackState, Status
+from cv_yolo_stack.configuration.folder import StackFolder
+from cv_yolo_stack.supervision import control as module
+from cv_yolo_stack.supervision.control import Control
+from cv_yolo_stack.supervision.log_file import LIMIT_BYTES
+from cv_yolo_stack.supervision.processes import is_alive, processes_of
+from cv_yolo_stack.supervision.state import StackState, Status
 from tests.unit.services.small import SLEEP
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.domain.liveness import Health
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.services import keeper as keeping
-from cv_yolo.services import watch as module
-from cv_yolo.services.pages import free_port
-from cv_yolo.services.service import Service
-from cv_yolo.services.stack_state import Status
-from cv_yolo.services.watch import Watch
+from cv_yolo_stack.domain.liveness import Health
+from cv_yolo_stack.servers.pages import free_port
+from cv_yolo_stack.servers.service import Service
+from cv_yolo_stack.supervision import health_watch as module
+from cv_yolo_stack.supervision import service_runner as keeping
+from cv_yolo_stack.supervision.health_watch import Watch
+from cv_yolo_stack.supervision.state import Status
 from tests.loopback import Reply, loopback
 from tests.unit.services.small import SERVE, SLEEP, a_service, answers_at
 from tests.unit.services.test_keeper import Kept

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.intervals import Resampling
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.errors import ConfigError
-from cv_yolo.ports import FoundDataset
+from cv_yolo.ports.datasets import FoundDataset
 from cv_yolo.workflows.check_policy import require_fit
 from tests.builders import a_gate, a_manifest, a_policy, a_truth, some_images
 from tests.fakes import FakeDatasetFolder

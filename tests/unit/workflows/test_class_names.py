@@ -2,8 +2,8 @@
 
 import pytest
 
-from cv_yolo.domain.class_names import CLASSES_NAME, as_json, as_tags
-from cv_yolo.ports import NewRun
+from cv_yolo.domain.data.class_names import CLASSES_NAME, as_json, as_tags
+from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.class_names import recorded
 from tests.fakes import FakeExperimentTracker
 

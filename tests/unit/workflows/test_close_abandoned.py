@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cv_yolo.domain.lease import LEASE, TOLERANCE, heartbeat, reason_of
-from cv_yolo.domain.letters import Ending
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.ports import NewRun
-from cv_yolo.workflows.close_abandoned import DRIVER_TAG, REASON, as_they_stand, close_abandoned
+from cv_yolo.domain.training.lease import LEASE, TOLERANCE, heartbeat, reason_of
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.domain.training.tracking_events import Ending
+from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.deliver import DeliveringTracker, Line
-from cv_yolo.workflows.patience import Patience
+from cv_yolo.workflows.retry import Patience
+from cv_yolo.workflows.run_lease import DRIVER_TAG, REASON, as_they_stand, close_abandoned
 from tests.fakes import FakeExperimentTracker, FakeOutbox
 
 

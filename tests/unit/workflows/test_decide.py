@@ -5,15 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from cv_yolo.domain.audit import Action
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.promotion import Outcome, Verdict
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.promotion.audit import Action
+from cv_yolo.domain.promotion.decision import Outcome, Verdict
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.domain.training.runs import RunStatus
 from cv_yolo.errors import ConfigError, InputError, NotFoundError, PromotionConflictError, WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import FoundDataset, NewRun
+from cv_yolo.ports.datasets import FoundDataset
+from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.decide import Court, carry_out, compare, decide_among, decide_on
 from cv_yolo.workflows.detectors import Sources, find_detector
 from cv_yolo.workflows.evaluate import Examination, detector_of, evaluate

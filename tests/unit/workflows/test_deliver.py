@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.lease import last_seen, reason_of
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.training import EpochMetrics
+from cv_yolo.domain.training.lease import last_seen, reason_of
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.domain.training.specs import EpochMetrics
 from cv_yolo.errors import NotFoundError, RunFailedError, ServiceUnavailableError, StoppedError
-from cv_yolo.ports import NewRun
+from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.deliver import FIRST_PAUSE_S, LONGEST_PAUSE_S, DeliveringTracker, Line
-from cv_yolo.workflows.patience import Patience
+from cv_yolo.workflows.retry import Patience
 from tests.fakes import FakeExperimentTracker, FakeOutbox
 
 RUN = NewRun(name="e3_s320", params={"epochs": "3"}, tags={"dataset_revision": "r1"})

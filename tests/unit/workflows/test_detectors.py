@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.domain.evaluation import PredictionSettings
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.evaluation.evaluation import PredictionSettings
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.domain.training.runs import RunStatus
 from cv_yolo.errors import NotFoundError, WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import NewRun
+from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.detectors import NEWEST, Sources, classes_of, find_detector, find_run, run_of
 from cv_yolo.workflows.register import commit, registered
 from tests.builders import NOON, a_new_version, a_proposal, a_run

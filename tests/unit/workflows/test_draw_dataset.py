@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cv_yolo.domain.dataset import Split
+from cv_yolo.domain.data.manifest import Split
 from cv_yolo.errors import DatasetError
 from cv_yolo.workflows.draw_dataset import draw_dataset
 from tests.fakes import FakeDatasetFolder, FakePainter

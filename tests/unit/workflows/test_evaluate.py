@@ -6,11 +6,11 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from cv_yolo.domain.categories import Categories, counted_categories
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.evaluation import BATCH, PredictionSettings
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.runs import RunStatus
+from cv_yolo.domain.data.categories import Categories, counted_categories
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.evaluation import BATCH, PredictionSettings
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.training.runs import RunStatus
 from cv_yolo.errors import (
     DatasetError,
     EvaluationFailedError,
@@ -20,7 +20,9 @@ from cv_yolo.errors import (
     WeightsError,
 )
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import FoundDataset, NewRun, Prediction
+from cv_yolo.ports.datasets import FoundDataset
+from cv_yolo.ports.models import Prediction
+from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.evaluate import (
     SAMPLES,
     SAMPLES_NAME,

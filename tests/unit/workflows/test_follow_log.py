@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.audit import Action, holders, stages
-from cv_yolo.domain.versions import HELD_BY_ONE, Stage
+from cv_yolo.domain.promotion.audit import Action, holders, stages
+from cv_yolo.domain.promotion.versions import HELD_BY_ONE, Stage
 from cv_yolo.errors import AuditLogError
 from cv_yolo.workflows.follow_log import Side, repairs
 from tests.builders import a_log, a_new_version

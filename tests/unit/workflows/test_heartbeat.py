@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cv_yolo.workflows.heartbeat import beating
+from cv_yolo.workflows.run_lease import beating
 
 
 def test_it_beats_until_the_block_ends():

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import InputError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import NewRun
+from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.detectors import Sources
 from cv_yolo.workflows.model_classes import require_model_of
 from cv_yolo.workflows.register import commit

@@ -3,7 +3,7 @@
 import pytest
 
 from cv_yolo.errors import AccessRefusedError, DiskFullError, ServiceUnavailableError, StoppedError, WeightsError
-from cv_yolo.workflows.patience import GOES_ON, LONGEST_PAUSE_S, Outage, Patience, resumable
+from cv_yolo.workflows.retry import GOES_ON, LONGEST_PAUSE_S, Outage, Patience, resumable
 
 
 class Clock:

@@ -5,17 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.findings import DatasetFinding, FindingKind
+from cv_yolo.domain.data.findings import DatasetFinding, FindingKind
+from cv_yolo.domain.data.manifest import Split
 from cv_yolo.errors import DatasetError, ServiceUnavailableError
-from cv_yolo.ports import FoundDataset
-from cv_yolo.workflows.prepare_dataset import (
-    DatasetSource,
-    check_dataset,
-    prepare_dataset,
-    pull_dataset,
-    push_dataset,
-)
+from cv_yolo.ports.datasets import FoundDataset
+from cv_yolo.workflows.prepare_dataset import DatasetSource, check_dataset, prepare_dataset, pull_dataset, push_dataset
 from tests.builders import a_manifest, an_image
 from tests.fakes import FakeDatasetFolder, FakeDatasetStore
 

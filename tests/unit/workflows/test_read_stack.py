@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.domain.addresses import ObjectStoreAddress, PipelineServerAddress, TrackingAddress
-from cv_yolo.domain.stack import Component, Kind, Secret
+from cv_yolo.domain.stack import Component, Kind, ObjectStoreAddress, PipelineServerAddress, Secret, TrackingAddress
 from cv_yolo.errors import ConfigError, NotFoundError
 from cv_yolo.workflows.read_stack import read_addresses
 from tests.fake_servers import FakeStackRegistry

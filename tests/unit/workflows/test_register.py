@@ -5,9 +5,8 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from cv_yolo.domain.audit import Action
-from cv_yolo.domain.chain import Finding, head
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.audit import Action, Finding, head
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import (
     AuditLogError,
     InputError,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from cv_yolo.domain.addresses import BUCKETS, PipelineServerAddress, TrackingAddress
 from cv_yolo.domain.stack import (
     ARTIFACT_STORE,
+    BUCKETS,
     OBJECTS_SECRET,
     SERVICE_ACCOUNT,
     STACK,
@@ -15,11 +15,13 @@ from cv_yolo.domain.stack import (
     Change,
     Deed,
     Kind,
+    PipelineServerAddress,
     Secret,
+    TrackingAddress,
 )
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.workflows.read_stack import read_addresses
-from cv_yolo.workflows.register_stack import Registration, register_stack
+from cv_yolo_stack.workflows.register_stack import Registration, register_stack
 from tests.fake_servers import ADMIN, OBJECTS, TRACKING, FakeServers, some_addresses
 
 

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.evaluation import score
-from cv_yolo.domain.intervals import Resampling
-from cv_yolo.domain.marks import mark_images
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.training import EpochMetrics
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.annotated_images import mark_images
+from cv_yolo.domain.evaluation.evaluation import score
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.domain.training.specs import EpochMetrics
 from cv_yolo.errors import CvYoloError, NotFoundError
-from cv_yolo.ports import NewRun
+from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.decide import Court, Ruling
 from cv_yolo.workflows.detectors import Sources
 from cv_yolo.workflows.evaluate import SAMPLES_NAME, Examination

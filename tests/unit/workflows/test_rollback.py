@@ -2,11 +2,11 @@
 
 import pytest
 
-from cv_yolo.domain.audit import Action, holders
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.audit import Action, holders
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import InputError, NotFoundError
+from cv_yolo.workflows.demote import rollback
 from cv_yolo.workflows.register import commit, registered
-from cv_yolo.workflows.rollback import rollback
 from tests.builders import NOON, a_new_version, a_proposal
 from tests.fakes import a_fake_register
 

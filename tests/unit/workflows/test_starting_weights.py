@@ -6,7 +6,7 @@ import pytest
 
 from cv_yolo.errors import WeightsError
 from cv_yolo.files import sha256_of
-from cv_yolo.workflows.starting_weights import require_readable
+from cv_yolo.workflows.detectors import require_readable
 from tests.fakes import FakeInspector
 
 

@@ -5,9 +5,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.runs import RunStatus
-from cv_yolo.domain.training import FORMER_CODE_VERSIONS
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.domain.training.specs import FORMER_CODE_VERSIONS
 from cv_yolo.errors import RunFailedError, ServiceUnavailableError, StoppedError, TrainingFailedError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.workflows.class_names import recorded

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.audit import Action, Entry
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.audit import Action, Entry
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import LogGrewError, PromotionConflictError
+from cv_yolo.workflows.demote import rollback
 from cv_yolo.workflows.register import Register, check, commit, examine, judge, registered
-from cv_yolo.workflows.rollback import rollback
 from tests.builders import NOON, a_new_version, a_proposal
 from tests.fakes import a_fake_register
 

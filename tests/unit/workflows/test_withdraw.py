@@ -2,12 +2,11 @@
 
 import pytest
 
-from cv_yolo.domain.audit import Action, holders
-from cv_yolo.domain.versions import Stage
+from cv_yolo.domain.promotion.audit import Action, holders
+from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import InputError, NotFoundError, PromotionConflictError, ServiceUnavailableError
+from cv_yolo.workflows.demote import held_now, rollback, withdraw
 from cv_yolo.workflows.register import check, commit, examine, holder, registered
-from cv_yolo.workflows.rollback import rollback
-from cv_yolo.workflows.withdraw import held_now, withdraw
 from tests.builders import NOON, a_new_version, a_proposal
 from tests.fakes import a_fake_register
 

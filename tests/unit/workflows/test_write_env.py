@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.domain.env_file import settings_of
 from cv_yolo.errors import ConfigError, NotFoundError
-from cv_yolo.workflows.write_env import add_missing, check_env, write_env
+from cv_yolo_stack.domain.env_file import settings_of
+from cv_yolo_stack.workflows.write_env import add_missing, check_env, write_env
 
 EXAMPLE = "USER=admin\nPASSWORD=change-me\n"
 

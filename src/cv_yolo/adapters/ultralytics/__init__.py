@@ -3,9 +3,3 @@
 What Ultralytics does by itself is switched off here: its MLflow run, its downloads and installations, its folders, its
 search for labels, its caches beside the images, and its way to load weights, which runs what a file names.
 """
-
-from cv_yolo.adapters.ultralytics.inspector import UltralyticsInspector
-from cv_yolo.adapters.ultralytics.predictor import UltralyticsPredictor
-from cv_yolo.adapters.ultralytics.trainer import UltralyticsTrainer
-
-__all__ = ["UltralyticsInspector", "UltralyticsPredictor", "UltralyticsTrainer"]

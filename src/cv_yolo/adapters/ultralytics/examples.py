@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cv_yolo.domain.dataset import Split
-from cv_yolo.domain.geometry import xyxy_to_xywhn
-from cv_yolo.domain.training import TrainingRequest
+from cv_yolo.domain.data.annotations import xyxy_to_xywhn
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.training.specs import TrainingRequest
 from cv_yolo.errors import TrainingFailedError
-from cv_yolo.ports import DatasetFolder
+from cv_yolo.ports.datasets import DatasetFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,11 +9,11 @@ import numpy as np
 
 from cv_yolo.adapters.ultralytics.library import prepare, set_threads
 from cv_yolo.adapters.ultralytics.weights import TASK, classes_of, keep_loaders_out, load_detector
-from cv_yolo.domain.annotations import Detections
-from cv_yolo.domain.evaluation import SQUARE
+from cv_yolo.domain.data.annotations import Detections
+from cv_yolo.domain.evaluation.evaluation import SQUARE
 from cv_yolo.errors import EvaluationFailedError, WeightsError
 from cv_yolo.files import read_weights
-from cv_yolo.ports import Prediction, PredictionRequest
+from cv_yolo.ports.models import Prediction, PredictionRequest
 
 
 class UltralyticsPredictor:

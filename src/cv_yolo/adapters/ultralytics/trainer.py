@@ -7,10 +7,11 @@ from typing import Any, Final
 from cv_yolo.adapters.ultralytics.examples import examples_of, require_unchanged
 from cv_yolo.adapters.ultralytics.library import set_threads
 from cv_yolo.adapters.ultralytics.weights import load_detector
-from cv_yolo.domain.training import EpochMetrics, TrainingRequest, TrainingResult
+from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.errors import TrainingFailedError
 from cv_yolo.files import sha256_of
-from cv_yolo.ports import DatasetFolder, OnEpoch
+from cv_yolo.ports.datasets import DatasetFolder
+from cv_yolo.ports.models import OnEpoch
 
 METRIC_NAMES: Final = {
     "metrics/precision(B)": "val/precision",

@@ -8,7 +8,7 @@ from ultralytics.data.utils import check_file_speeds
 from ultralytics.models.yolo.detect import DetectionTrainer
 
 from cv_yolo.adapters.ultralytics.examples import Example, Examples, require_same
-from cv_yolo.domain.dataset import Split
+from cv_yolo.domain.data.manifest import Split
 from cv_yolo.errors import TrainingFailedError
 
 NO_CACHE = Path("/nonexistent")

@@ -10,6 +10,7 @@ from cv_yolo.adapters.ultralytics.checkpoint import Checkpoint, plain, read_chec
 from cv_yolo.adapters.ultralytics.library import prepare
 from cv_yolo.errors import WeightsError
 from cv_yolo.files import read_weights
+from cv_yolo.ports.models import InspectionRequest, WeightsInfo
 
 TASK: Final = "detect"
 LAYER: Final = re.compile(r"(nn\.)?[A-Za-z]\w*")
@@ -105,3 +106,16 @@ def classes_of(model: Any) -> tuple[str, ...]:
     names = plain(model.names)
     by_id = names if isinstance(names, dict) else dict(enumerate(names))
     return tuple(str(by_id[class_id]) for class_id in sorted(by_id))
+
+
+class UltralyticsInspector:
+    """Reads the class names of PyTorch weights (`.pt`), without running them unless they are trusted."""
+
+    def inspect(self, request: InspectionRequest) -> WeightsInfo:
+        """The class names by id; raises `WeightsError`."""
+        path, sha256 = request.weights, request.weights_sha256
+        if path.suffix != ".pt":
+            raise WeightsError(f"{path}: not a .pt file", hint="weights are .pt or .onnx files")
+        if request.trusted:
+            return WeightsInfo(classes=classes_of(load_detector(path, sha256, trusted=True)))
+        return WeightsInfo(classes=tuple(read_checkpoint(read_weights(path, sha256), path).classes.values()))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.probes.database import stored_in_file
-from cv_yolo.adapters.probes.machine import LocalProbe
 from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo_stack.adapters.machine import LocalProbe
+from cv_yolo_stack.adapters.sql import stored_in_file
 
 
 def a_probe(home: Path, **stores: Path) -> LocalProbe:
@@ -39,7 +39,7 @@ def test_a_home_that_cannot_be_written_is_told() -> None:
 
 
 def test_packages_are_looked_for_and_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cv_yolo.adapters.probes.machine.PACKAGES", ("json", "no_such_package"))
+    monkeypatch.setattr("cv_yolo_stack.adapters.machine.PACKAGES", ("json", "no_such_package"))
     assert a_probe(tmp_path).missing_packages() == ("no_such_package",)
 
 

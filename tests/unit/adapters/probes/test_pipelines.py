@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.adapters.probes.packages import installed
-from cv_yolo.adapters.probes.pipelines import ZenmlProbe, _other_key
-from cv_yolo.adapters.zenml_server import ZenmlServer
-from cv_yolo.domain.addresses import PipelineServerAddress
-from cv_yolo.domain.health import Finding
+from cv_yolo.adapters.zenml.server import ZenmlServer
+from cv_yolo.domain.stack import PipelineServerAddress
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.workflows.doctor.examine import examine
-from cv_yolo.workflows.doctor.pipelines import pipeline_checkup
+from cv_yolo_stack.adapters.clients import installed
+from cv_yolo_stack.adapters.zenml import ZenmlProbe, _other_key
+from cv_yolo_stack.domain.health import Finding
+from cv_yolo_stack.workflows.doctor.examine import examine
+from cv_yolo_stack.workflows.doctor.pipelines import pipeline_checkup
 from tests.canned_servers import API_KEY, PASSWORD, USER, CannedZenml
 from tests.loopback import Reply, json_reply, loopback
 

@@ -7,8 +7,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from cv_yolo.adapters.probes.presigned import presigned
-from cv_yolo.domain.addresses import ObjectStoreAddress
+from cv_yolo.domain.stack import ObjectStoreAddress
+from cv_yolo_stack.adapters.s3 import presigned
 
 ADDRESS = ObjectStoreAddress(
     endpoint_url="http://127.0.0.1:9000", access_key="access", secret_key="hidden", region="eu-west-3"

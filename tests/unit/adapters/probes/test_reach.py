@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from cv_yolo.adapters.probes.reach import reach, sense
 from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo_stack.adapters.clients import reach, sense
 
 
 def test_who_listens_is_reached() -> None:

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.adapters.mlflow_server import MlflowServer
-from cv_yolo.adapters.probes.packages import installed
-from cv_yolo.adapters.probes.tracking import MlflowProbe
-from cv_yolo.domain.addresses import TrackingAddress
-from cv_yolo.domain.health import Finding
+from cv_yolo.domain.stack import TrackingAddress
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.workflows.doctor.examine import examine
-from cv_yolo.workflows.doctor.tracking import tracking_checkup
+from cv_yolo_stack.adapters.clients import installed
+from cv_yolo_stack.adapters.mlflow import MlflowProbe, MlflowServer
+from cv_yolo_stack.domain.health import Finding
+from cv_yolo_stack.workflows.doctor.examine import examine
+from cv_yolo_stack.workflows.doctor.tracking import tracking_checkup
 from tests.canned_servers import PASSWORD, USER, CannedMlflow
 from tests.loopback import Asked, Reply, json_reply, loopback
 

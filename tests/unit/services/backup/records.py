@@ -4,9 +4,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.services.backup.progress import Progress
 from cv_yolo.settings import Settings
+from cv_yolo_stack.backup.contents import Progress
+from cv_yolo_stack.container import StackContainer
 
 RUN = "0123456789abcdef0123456789abcdef"
 ZENML = "zenml/local_stores/default_zen_store/zenml.db"
@@ -28,9 +28,9 @@ def ask_sql(path: Path, question: str) -> list[tuple[object, ...]]:
         return connection.execute(question).fetchall()
 
 
-def a_project(root: Path) -> Bootstrap:
+def a_project(root: Path) -> StackContainer:
     """One run with an artifact, one ZenML artifact, an audit log, weights and a decision."""
-    parts = Bootstrap(Settings(root=root))
+    parts = StackContainer(Settings(root=root))
     home = parts.home
     artifact = home / "mlflow" / "artifacts" / "demo" / RUN / "artifacts" / "best.pt"
     for path, text in {

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
-from cv_yolo.ports import StoredObject
-from cv_yolo.services.credentials import keep_credentials, new_credentials
-from cv_yolo.services.local_stack import LocalStack
-from cv_yolo.services.stack_choice import DatabaseKind, StackChoice, StoreKind, keep_choice
-from cv_yolo.services.stack_folder import StackFolder
+from cv_yolo.ports.servers import StoredObject
+from cv_yolo_stack.configuration.choice import DatabaseKind, StackChoice, StoreKind, keep_choice
+from cv_yolo_stack.configuration.credentials import keep_credentials, new_credentials
+from cv_yolo_stack.configuration.folder import StackFolder
+from cv_yolo_stack.configuration.local_stack import LocalStack
 
 
 def a_stack(folder: Path, **choice: Any) -> LocalStack:
@@ -57,5 +57,5 @@ class MemoryStore:
             self.kept[bucket][key] = file.read_bytes()
 
     def parts(self) -> Any:
-        """What `Bootstrap` gives of a store."""
+        """What `StackContainer` gives of a store."""
         return SimpleNamespace(object_store=lambda _: self, object_copies=lambda _: self)

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.inventory import Inventory, inventory_of
 from cv_yolo.errors import CvYoloError, InputError, NotFoundError, ServiceUnavailableError
-from cv_yolo.services.backup.contents import Contents, verified, writing
-from cv_yolo.services.backup.progress import Progress
+from cv_yolo_stack.backup.contents import Contents, Progress, verified, writing
+from cv_yolo_stack.domain.backup_manifest import Inventory, inventory_of
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 FILES = {"home/a": b"abc", "home/b": b"", "home/c": b"abc", "objects/mlflow/x": bytes(range(256)) * 8}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.services.backup.holdings import holdings, target_of
 from cv_yolo.settings import Settings
+from cv_yolo_stack.backup.sources import holdings, target_of
 
 KEPT = (
     "home/mlflow/mlflow.db",

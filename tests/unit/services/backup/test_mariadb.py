@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.domain.addresses import DatabaseAddress
+from cv_yolo.domain.stack import DatabaseAddress
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
-from cv_yolo.services.backup import mariadb
-from cv_yolo.services.backup.mariadb import dump, load
+from cv_yolo_stack.backup import mariadb
+from cv_yolo_stack.backup.mariadb import dump, load
 
 PASSWORD = 'with "quotes" and \\ and #'
 ADDRESS = DatabaseAddress(host="127.0.0.1", port=3307, database="zenml", user="cv_yolo", password=PASSWORD)

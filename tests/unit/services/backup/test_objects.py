@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.domain.addresses import BUCKETS
+from cv_yolo.domain.stack import BUCKETS
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.services.backup.contents import Contents
-from cv_yolo.services.backup.objects import keep_objects, list_objects, put_objects
-from cv_yolo.services.backup.progress import Progress
-from cv_yolo.services.stack_choice import StoreKind
+from cv_yolo_stack.backup.contents import Contents, Progress
+from cv_yolo_stack.backup.objects import keep_objects, list_objects, put_objects
+from cv_yolo_stack.configuration.choice import StoreKind
 from tests.unit.services.backup.records import quiet
 from tests.unit.services.backup.stacks import MemoryStore, a_stack
 

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.audit_file import AuditFile
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.addresses import ObjectStoreAddress, TrackingAddress
-from cv_yolo.domain.audit import Action, Proposal, chained
-from cv_yolo.domain.inventory import Inventory, inventory_of
-from cv_yolo.domain.versions import Stage
+from cv_yolo.adapters.files.audit_log import AuditFile
+from cv_yolo.domain.promotion.audit import Action, Proposal, chained
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.domain.stack import ObjectStoreAddress, TrackingAddress
 from cv_yolo.errors import RunFailedError
-from cv_yolo.services.backup.contents import Contents
-from cv_yolo.services.backup.objects import keep_objects
-from cv_yolo.services.backup.proof import audit_logs, embedded_artifacts, files, stored, verify_by_history
-from cv_yolo.services.backup.restore import restore
-from cv_yolo.services.backup.take import take_backup
-from cv_yolo.services.backup.witness import entries_in_files
 from cv_yolo.settings import Settings
+from cv_yolo_stack.backup.contents import Contents
+from cv_yolo_stack.backup.objects import keep_objects
+from cv_yolo_stack.backup.proof import audit_logs, embedded_artifacts, files, stored, verify_by_history
+from cv_yolo_stack.backup.restore import restore
+from cv_yolo_stack.backup.snapshot_source import entries_in_files
+from cv_yolo_stack.backup.take import take_backup
+from cv_yolo_stack.container import StackContainer
+from cv_yolo_stack.domain.backup_manifest import Inventory, inventory_of
 from tests.loopback import Asked, Reply, loopback
 from tests.unit.services.backup.records import RUN, a_project, quiet
 from tests.unit.services.backup.stacks import MemoryStore, a_stack
@@ -28,11 +28,11 @@ MODEL = "my det"
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Bootstrap:
-    return Bootstrap(Settings(root=tmp_path / "project"))
+def parts(tmp_path: Path) -> StackContainer:
+    return StackContainer(Settings(root=tmp_path / "project"))
 
 
-def a_log(parts: Bootstrap) -> None:
+def a_log(parts: StackContainer) -> None:
     log = AuditFile(parts.settings.audit / "my%20det.jsonl")
     for number in (1, 2):
         proposal = Proposal(stage=Stage.STAGING, version=str(number), run_id=f"run{number}")
@@ -40,7 +40,7 @@ def a_log(parts: Bootstrap) -> None:
         log.append(chained(proposal, log.entries(), action=Action.PROMOTED, model=MODEL, actor="anna", at=at))
 
 
-def test_an_audit_log_verifies_where_it_ends_with_the_entry_that_is_expected(parts: Bootstrap) -> None:
+def test_an_audit_log_verifies_where_it_ends_with_the_entry_that_is_expected(parts: StackContainer) -> None:
     a_log(parts)
     entries = entries_in_files(parts, parts.settings)
     assert list(entries) == ["my det 1", "my det 2"]
@@ -77,11 +77,11 @@ def test_artifacts_of_embedded_runs_are_asked_of_their_server(restored: tuple[In
         return Reply(body=b"weights") if f"run_uuid={RUN}&path=best.pt" in asked.path else Reply(status=404)
 
     with loopback(answer) as url:
-        (found,) = embedded_artifacts(Bootstrap(restored[1]), restored[0], TrackingAddress(uri=url), quiet)
+        (found,) = embedded_artifacts(StackContainer(restored[1]), restored[0], TrackingAddress(uri=url), quiet)
     assert (found.expected, found.agrees) == (1, True)
 
 
-def test_objects_come_through_mlflow_or_s3_and_what_does_not_is_missing(parts: Bootstrap, tmp_path: Path) -> None:
+def test_objects_come_through_mlflow_or_s3_and_what_does_not_is_missing(parts: StackContainer, tmp_path: Path) -> None:
     of_run = f"1/{'a' * 32}/artifacts/best.pt"
     store = MemoryStore(kept={"mlflow": {of_run: b"weights", "other": b"x"}, "dvc": {"lost": b"y"}})
     contents = Contents(tmp_path / "backup")
@@ -99,7 +99,7 @@ def test_objects_come_through_mlflow_or_s3_and_what_does_not_is_missing(parts: B
     assert (others.expected, others.missing) == (2, ("objects/dvc/lost",))
 
 
-def test_a_verification_that_came_to_no_answer_is_no_broken_log(parts: Bootstrap) -> None:
+def test_a_verification_that_came_to_no_answer_is_no_broken_log(parts: StackContainer) -> None:
     parts.settings.root.mkdir(exist_ok=True)
     parts.settings.connection_file.parent.mkdir(parents=True, exist_ok=True)
     parts.settings.connection_file.write_text("no JSON", encoding="utf-8")
@@ -108,7 +108,7 @@ def test_a_verification_that_came_to_no_answer_is_no_broken_log(parts: Bootstrap
 
 
 def test_an_answer_of_a_verification_that_failed_afterwards_does_not_count(
-    parts: Bootstrap, monkeypatch: pytest.MonkeyPatch
+    parts: StackContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = subprocess.CompletedProcess([], -9, stdout='{"findings": [], "head": null}', stderr="killed")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: told)

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.inventory import inventory_of
 from cv_yolo.errors import InputError, NotFoundError, ServiceUnavailableError
-from cv_yolo.services.backup import restore as restoring
-from cv_yolo.services.backup import room, take
-from cv_yolo.services.backup.contents import Contents, verified
-from cv_yolo.services.backup.progress import Progress
-from cv_yolo.services.backup.restore import restore
-from cv_yolo.services.backup.take import read_census, take_backup
 from cv_yolo.settings import Settings
+from cv_yolo_stack.backup import contents as room
+from cv_yolo_stack.backup import restore as restoring
+from cv_yolo_stack.backup import take
+from cv_yolo_stack.backup.contents import Contents, Progress, verified
+from cv_yolo_stack.backup.restore import restore
+from cv_yolo_stack.backup.take import read_census, take_backup
+from cv_yolo_stack.container import StackContainer
+from cv_yolo_stack.domain.backup_manifest import inventory_of
 from tests.unit.services.backup.records import RUN, ZENML, a_project, ask_sql, quiet, run_sql
 
 TABLES = (
@@ -33,12 +33,12 @@ ONE_PIPELINE_RUN = ("CREATE TABLE pipeline_run (a)", "INSERT INTO pipeline_run V
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Bootstrap:
+def parts(tmp_path: Path) -> StackContainer:
     return a_project(tmp_path / "project")
 
 
 @pytest.fixture
-def backup(parts: Bootstrap, tmp_path: Path) -> Path:
+def backup(parts: StackContainer, tmp_path: Path) -> Path:
     take_backup(parts, None, tmp_path / "backup", take_census=None, report=quiet)
     return tmp_path / "backup"
 
@@ -56,7 +56,7 @@ def files_of(settings: Settings) -> dict[str, bytes]:
     }
 
 
-def test_it_comes_back_in_the_same_place_as_it_was(parts: Bootstrap, backup: Path) -> None:
+def test_it_comes_back_in_the_same_place_as_it_was(parts: StackContainer, backup: Path) -> None:
     before, databases = files_of(parts.settings), ask_sql(parts.home / "mlflow/mlflow.db", "SELECT * FROM runs")
     shutil.rmtree(parts.settings.root)
     restored = restore(parts, parts.settings, backup, report=quiet)
@@ -68,7 +68,7 @@ def test_it_comes_back_in_the_same_place_as_it_was(parts: Bootstrap, backup: Pat
 
 
 def test_in_another_place_the_records_name_their_files_there(
-    parts: Bootstrap, backup: Path, elsewhere: Settings
+    parts: StackContainer, backup: Path, elsewhere: Settings
 ) -> None:
     restore(parts, elsewhere, backup, report=quiet)
     (uri,) = ask_sql(elsewhere.mlflow_database, "SELECT artifact_uri FROM runs")[0]
@@ -96,7 +96,7 @@ def test_in_another_place_the_records_name_their_files_there(
     ],
 )
 def test_what_is_there_is_named_and_not_overwritten(
-    parts: Bootstrap, backup: Path, elsewhere: Settings, there: Callable[[Settings], None], told: str
+    parts: StackContainer, backup: Path, elsewhere: Settings, there: Callable[[Settings], None], told: str
 ) -> None:
     there(elsewhere)
     before = files_of(elsewhere)
@@ -105,7 +105,9 @@ def test_what_is_there_is_named_and_not_overwritten(
     assert files_of(elsewhere) == before
 
 
-def test_a_home_of_an_earlier_schema_comes_back_migrated(parts: Bootstrap, elsewhere: Settings, tmp_path: Path) -> None:
+def test_a_home_of_an_earlier_schema_comes_back_migrated(
+    parts: StackContainer, elsewhere: Settings, tmp_path: Path
+) -> None:
     (parts.home / "schema.json").unlink()
     write(parts.settings.trained / "one.json", '{"run_id": "1"}')
     take_backup(parts, None, tmp_path / "backup", take_census=None, report=quiet)
@@ -115,7 +117,7 @@ def test_a_home_of_an_earlier_schema_comes_back_migrated(parts: Bootstrap, elsew
 
 
 def test_a_home_of_a_newer_schema_is_refused_before_anything_is_touched(
-    parts: Bootstrap, elsewhere: Settings, tmp_path: Path
+    parts: StackContainer, elsewhere: Settings, tmp_path: Path
 ) -> None:
     write(parts.home / "schema.json", '{"schema": 99}')
     take_backup(parts, None, tmp_path / "backup", take_census=None, report=quiet)
@@ -130,7 +132,7 @@ def write(path: Path, text: str) -> None:
 
 
 def test_empty_records_and_files_that_are_no_records_make_way_or_stay(
-    parts: Bootstrap, backup: Path, elsewhere: Settings
+    parts: StackContainer, backup: Path, elsewhere: Settings
 ) -> None:
     run_sql(elsewhere.mlflow_database, *A_PROBE)
     write(elsewhere.mlflow_database.with_name("mlflow.db-wal"), "of the former database")
@@ -141,7 +143,7 @@ def test_empty_records_and_files_that_are_no_records_make_way_or_stay(
     assert (elsewhere.weights / "other.pt").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_second_time_it_is_refused(parts: Bootstrap, backup: Path, elsewhere: Settings) -> None:
+def test_a_second_time_it_is_refused(parts: StackContainer, backup: Path, elsewhere: Settings) -> None:
     restore(parts, elsewhere, backup, report=quiet)
     with pytest.raises(InputError, match="is not empty"):
         restore(parts, elsewhere, backup, report=quiet)
@@ -149,7 +151,7 @@ def test_a_second_time_it_is_refused(parts: Bootstrap, backup: Path, elsewhere: 
 
 @pytest.mark.parametrize("at", ["copy the files", "move everything into place"])
 def test_an_interrupted_restore_is_begun_again_or_ended_by_the_same_command(
-    parts: Bootstrap, backup: Path, elsewhere: Settings, at: str
+    parts: StackContainer, backup: Path, elsewhere: Settings, at: str
 ) -> None:
     def interrupt(progress: Progress) -> None:
         if progress.what == at:
@@ -164,7 +166,7 @@ def test_an_interrupted_restore_is_begun_again_or_ended_by_the_same_command(
 
 
 def test_a_restore_that_was_killed_while_it_moved_goes_on_moving(
-    parts: Bootstrap, backup: Path, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch
+    parts: StackContainer, backup: Path, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moves: list[str] = []
     real = shutil.move
@@ -183,20 +185,20 @@ def test_a_restore_that_was_killed_while_it_moved_goes_on_moving(
 
 
 def test_another_backup_does_not_end_an_interrupted_restore(
-    parts: Bootstrap, backup: Path, elsewhere: Settings, tmp_path: Path
+    parts: StackContainer, backup: Path, elsewhere: Settings, tmp_path: Path
 ) -> None:
     write(elsewhere.home / "restoring" / "ready", "of another")
     with pytest.raises(InputError, match="another backup was interrupted"):
         restore(parts, elsewhere, backup, report=quiet)
 
 
-def test_two_restores_at_once_are_kept_apart(parts: Bootstrap, backup: Path, elsewhere: Settings) -> None:
+def test_two_restores_at_once_are_kept_apart(parts: StackContainer, backup: Path, elsewhere: Settings) -> None:
     elsewhere.home.mkdir(parents=True)
     with FileLock(elsewhere.home / "restoring.lock"), pytest.raises(ServiceUnavailableError, match="another restore"):
         restore(parts, elsewhere, backup, report=quiet)
 
 
-def test_records_of_other_versions_are_not_restored(parts: Bootstrap, elsewhere: Settings, tmp_path: Path) -> None:
+def test_records_of_other_versions_are_not_restored(parts: StackContainer, elsewhere: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "old"
     Contents(folder).begin()
     old = {"zenml": "0.66.0", "mlflow": "2.1.0"}
@@ -206,7 +208,7 @@ def test_records_of_other_versions_are_not_restored(parts: Bootstrap, elsewhere:
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
-    parts: Bootstrap, backup: Path, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    parts: StackContainer, backup: Path, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(room.shutil, "disk_usage", lambda _: usage)
@@ -218,7 +220,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
     assert files_of(elsewhere) == {}
 
 
-def test_a_backup_goes_into_a_new_folder(parts: Bootstrap, backup: Path, tmp_path: Path) -> None:
+def test_a_backup_goes_into_a_new_folder(parts: StackContainer, backup: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not an empty folder"):
         take_backup(parts, None, backup, take_census=None, report=quiet)
     (tmp_path / "file").write_text("x", encoding="utf-8")
@@ -229,7 +231,7 @@ def test_a_backup_goes_into_a_new_folder(parts: Bootstrap, backup: Path, tmp_pat
     verified(tmp_path / "empty", quiet)
 
 
-def test_a_backup_that_was_interrupted_is_none_and_is_not_continued(parts: Bootstrap, tmp_path: Path) -> None:
+def test_a_backup_that_was_interrupted_is_none_and_is_not_continued(parts: StackContainer, tmp_path: Path) -> None:
     def interrupt(progress: Progress) -> None:
         if progress.what == "copy the files":
             raise KeyboardInterrupt
@@ -244,7 +246,7 @@ def test_a_backup_that_was_interrupted_is_none_and_is_not_continued(parts: Boots
 
 
 def test_a_promotion_that_does_not_end_is_waited_for_and_then_named(
-    parts: Bootstrap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: StackContainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(take, "PROMOTION_WITHIN_S", 0.1)
     with FileLock(parts.settings.audit / "det.lock"), pytest.raises(ServiceUnavailableError, match="a promotion"):
@@ -254,15 +256,15 @@ def test_a_promotion_that_does_not_end_is_waited_for_and_then_named(
 def test_a_project_without_records_has_nothing_to_keep(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path)
     with pytest.raises(NotFoundError, match="nothing is recorded") as raised:
-        take_backup(Bootstrap(settings), None, tmp_path / "new", take_census=None, report=quiet)
+        take_backup(StackContainer(settings), None, tmp_path / "new", take_census=None, report=quiet)
     assert "records" in str(raised.value.hint)
     write(settings.connection_file, json.dumps({"url": "http://zenml.test", "api_key": "key"}))
     with pytest.raises(NotFoundError) as raised:
-        take_backup(Bootstrap(Settings(root=tmp_path)), None, tmp_path / "new", take_census=None, report=quiet)
+        take_backup(StackContainer(Settings(root=tmp_path)), None, tmp_path / "new", take_census=None, report=quiet)
     assert "http://zenml.test" in str(raised.value.hint)
 
 
-def test_what_the_servers_told_before_and_after_is_kept_with_it(parts: Bootstrap, tmp_path: Path) -> None:
+def test_what_the_servers_told_before_and_after_is_kept_with_it(parts: StackContainer, tmp_path: Path) -> None:
     told = iter([{"runs": {"a": "1", "b": "1"}}, {"runs": {"a": "1", "b": "2"}}])
     folder = tmp_path / "new"
     inventory = take_backup(parts, None, folder, take_census=lambda: next(told), report=quiet)

@@ -10,11 +10,11 @@ import psutil
 import pytest
 
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.services.backup.running import running
-from cv_yolo.services.backup.scratch import Scratch, scratch_project
-from cv_yolo.services.pages import free_port
-from cv_yolo.services.processes import mark, processes_of
-from cv_yolo.services.stack_folder import StackFolder
+from cv_yolo_stack.backup.drill import Scratch, scratch_project
+from cv_yolo_stack.backup.running import running
+from cv_yolo_stack.configuration.folder import StackFolder
+from cv_yolo_stack.servers.pages import free_port
+from cv_yolo_stack.supervision.processes import mark, processes_of
 from tests.unit.services.small import CRASH, SERVE, a_service, answers_at
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
@@ -88,8 +88,8 @@ def test_servers_end_with_a_process_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from cv_yolo.services.backup.running import running\n"
-        "from cv_yolo.services.stack_folder import StackFolder\n"
+        "from cv_yolo_stack.backup.running import running\n"
+        "from cv_yolo_stack.configuration.folder import StackFolder\n"
         "from tests.unit.services.small import a_service\n"
         "with running([a_service()], StackFolder(root=Path(sys.argv[1]))):\n"
         "    print('up', file=sys.stderr, flush=True)\n"

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from cv_yolo.bootstrap import Bootstrap
-from cv_yolo.domain.inventory import Inventory, inventory_of
 from cv_yolo.errors import InputError, NotFoundError, ServiceUnavailableError
-from cv_yolo.services.backup import servers
-from cv_yolo.services.backup.contents import Contents
-from cv_yolo.services.backup.embedded import adapt_connection
-from cv_yolo.services.backup.servers import kept_stack, require_able
-from cv_yolo.services.backup.take import take_backup
-from cv_yolo.services.backup.vacancy import require_vacant
-from cv_yolo.services.programs import find_mariadb
-from cv_yolo.services.stack_choice import DatabaseKind, StoreKind
-from cv_yolo.services.stack_folder import StackFolder
 from cv_yolo.settings import Settings
+from cv_yolo_stack.backup import stack as servers
+from cv_yolo_stack.backup.contents import Contents
+from cv_yolo_stack.backup.preconditions import require_vacant
+from cv_yolo_stack.backup.records import adapt_connection
+from cv_yolo_stack.backup.stack import kept_stack, require_able
+from cv_yolo_stack.backup.take import take_backup
+from cv_yolo_stack.configuration.choice import DatabaseKind, StoreKind
+from cv_yolo_stack.configuration.folder import StackFolder
+from cv_yolo_stack.configuration.programs import find_mariadb
+from cv_yolo_stack.container import StackContainer
+from cv_yolo_stack.domain.backup_manifest import Inventory, inventory_of
 from tests.unit.services.backup.records import quiet, run_sql
 from tests.unit.services.backup.stacks import MemoryStore, a_stack
 
@@ -110,9 +110,11 @@ def test_a_dump_is_loaded_by_the_same_kind_of_server_and_no_older_one(
 @pytest.mark.skipif(find_mariadb() is None, reason="mariadbd is not installed")
 def test_the_version_of_the_server_on_this_machine_is_asked_of_it(tmp_path: Path) -> None:
     stack = a_stack(tmp_path, database=DatabaseKind.MARIADB)
-    require_able(Bootstrap(Settings(root=tmp_path)), stack, NOTHING)
+    require_able(StackContainer(Settings(root=tmp_path)), stack, NOTHING)
     with pytest.raises(InputError, match=r"kept by 99\.1-MariaDB, and here is \d+\.\d+"):
-        require_able(Bootstrap(Settings(root=tmp_path)), stack, replace(NOTHING, software={"database": "99.1-MariaDB"}))
+        require_able(
+            StackContainer(Settings(root=tmp_path)), stack, replace(NOTHING, software={"database": "99.1-MariaDB"})
+        )
 
 
 def test_what_is_not_installed_is_named_before_anything_is_touched(tmp_path: Path) -> None:
@@ -121,21 +123,21 @@ def test_what_is_not_installed_is_named_before_anything_is_touched(tmp_path: Pat
     if shutil.which("minio"):
         pytest.skip("MinIO is installed")
     with pytest.raises(NotFoundError, match="minio is not installed"):
-        require_able(Bootstrap(Settings(root=tmp_path / "home")), stack, NOTHING)
+        require_able(StackContainer(Settings(root=tmp_path / "home")), stack, NOTHING)
 
 
 def test_servers_that_are_down_cannot_be_backed_up(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path / "project")
     stack = a_stack(settings.services)
     with pytest.raises(ServiceUnavailableError, match="the servers are not up") as raised:
-        take_backup(Bootstrap(settings), stack, tmp_path / "new", take_census=None, report=quiet)
+        take_backup(StackContainer(settings), stack, tmp_path / "new", take_census=None, report=quiet)
     assert "cv-yolo up" in str(raised.value.hint)
 
 
 def test_a_stack_with_records_is_not_empty(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path / "project")
     stack = a_stack(settings.services)
-    require_vacant(Bootstrap(settings), settings, NOTHING)
+    require_vacant(StackContainer(settings), settings, NOTHING)
     for path in (stack.folder.data("store") / "mlflow" / "x", stack.folder.data("store") / ".minio.sys" / "own"):
         path.parent.mkdir(parents=True)
         path.write_text("x", encoding="utf-8")
@@ -150,7 +152,7 @@ def test_a_stack_with_records_is_not_empty(tmp_path: Path) -> None:
         "INSERT INTO artifact_version VALUES (1)",
     )
     with pytest.raises(InputError, match="1 objects in the store, 1 MLflow model versions, 1 ZenML artifacts"):
-        require_vacant(Bootstrap(settings), settings, NOTHING)
+        require_vacant(StackContainer(settings), settings, NOTHING)
 
 
 def test_a_connection_to_the_stacks_own_server_follows_it(tmp_path: Path) -> None:

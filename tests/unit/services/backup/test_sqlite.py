@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.services.backup.sqlite import copy_sqlite, count, is_sqlite, rewrite
+from cv_yolo_stack.backup.sqlite import copy_sqlite, count, is_sqlite, rewrite
 
 COPIES = 4
 

@@ -8,9 +8,9 @@ from threading import Barrier, Event
 
 import pytest
 
-from cv_yolo.domain.health import Finding, Outcome
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.workflows.doctor.examine import Check, Checkup, examine
+from cv_yolo_stack.domain.health import Finding, Outcome
+from cv_yolo_stack.workflows.doctor.examine import Check, Checkup, examine
 
 
 def works() -> Outcome:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.domain.addresses import (
+from cv_yolo.domain.stack import (
     DatabaseAddress,
     ObjectStoreAddress,
     PipelineServerAddress,
@@ -13,9 +13,8 @@ from cv_yolo.domain.addresses import (
     TrackingAddress,
 )
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo.workflows.doctor.checkups import SERVICES, checkups
-from cv_yolo.workflows.doctor.examine import examine
-from cv_yolo.workflows.doctor.servers import LocalServers, Servers, find_servers
+from cv_yolo_stack.workflows.doctor.checkups import SERVICES, LocalServers, Servers, checkups, find_servers
+from cv_yolo_stack.workflows.doctor.examine import examine
 from tests.probes import FakeProbes
 
 CONNECTION = PipelineServerAddress(url="http://127.0.0.1:8080", api_key="key")

@@ -1,0 +1,145 @@
+"""An image file as training will read it: which format it really is, whether it decodes, how large it is upright."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from cv_yolo.adapters.yolo.entries import bytes_of
+from cv_yolo.domain.data.findings import GRID, Bits, difference_hash
+from cv_yolo.errors import DatasetError
+
+SMALLEST_SIDE_PX: Final = 10  # Ultralytics leaves out what is smaller
+ORIENTATION: Final = 274  # EXIF's number for how a picture was held
+UPRIGHT: Final = 1
+RESTORE: Final = "restore the file, or remove it together with its label"
+CONVERT: Final = "convert it to JPEG or PNG of 8 bits, or remove it together with its label"
+READABLE: Final = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+)
+FOREIGN: Final = (
+    (b"GIF8", "a GIF"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"8BPS", "a Photoshop file"),
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"version https://git-lfs", "a pointer of Git LFS, whose picture was not fetched (`git lfs pull`)"),
+    (b"<", "a page of text (HTML, SVG or XML)"),
+)
+BRANDS: Final = {
+    **dict.fromkeys((b"avif", b"avis"), "an AVIF picture"),
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), "a HEIC picture"),
+}
+# What OpenCV is known to read like Pillow; all else is decoded by OpenCV too.
+PLAIN: Final = {
+    *(("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "L"), ("BMP", "RGB")),
+    *(("WEBP", "RGB"), ("WEBP", "RGBA")),
+}
+FLOATS_AND_WHOLE: Final = {"F", "I"}
+COMPARABLE: Final = {"RGB", "RGBA", "L", "P", "CMYK"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPicture:
+    """What was read of an image file; `likeness` is None for a picture that shows nothing.
+
+    `decoded_as_in_training` is False where only OpenCV could say, and it is not installed.
+    """
+
+    sha256: str
+    width_px: int
+    height_px: int
+    frames: int
+    is_deep: bool
+    decoded_as_in_training: bool
+    likeness: Bits | None
+
+
+def read_picture(path: Path) -> ReadPicture:
+    """Read and decode an image once; raises `DatasetError` that names the file where training could not use it."""
+    data = bytes_of(path)
+    _require_readable_format(path, data)
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            frames, mode, turned = getattr(opened, "n_frames", 1), opened.mode, _orientation(opened) != UPRIGHT
+            opened.load()
+            ImageOps.exif_transpose(opened, in_place=True)
+            width_px, height_px = opened.size
+            grey = _grey(opened) if mode in COMPARABLE else None
+            plain = (opened.format, mode) in PLAIN and not turned and frames == 1
+    except Exception as error:  # Pillow's readers raise many kinds for damaged bytes
+        raise _does_not_decode(path, str(error), RESTORE) from error
+    if min(width_px, height_px) < SMALLEST_SIDE_PX:
+        raise DatasetError(
+            f"{path}: {width_px} x {height_px} px: training leaves out what is under {SMALLEST_SIDE_PX} px",
+            hint="remove the image together with its label",
+        )
+    if mode in FLOATS_AND_WHOLE:
+        raise DatasetError(f"{path}: 32 bits for each value: training cannot read that", hint=CONVERT)
+    return ReadPicture(
+        sha256=hashlib.sha256(data).hexdigest(),
+        width_px=width_px,
+        height_px=height_px,
+        frames=frames,
+        is_deep=mode.startswith("I;16"),
+        decoded_as_in_training=plain or _is_decoded_by_opencv(path, data, (width_px, height_px)),
+        likeness=None if grey is None else difference_hash(grey),
+    )
+
+
+def _require_readable_format(path: Path, data: bytes) -> None:
+    """The content decides, not the suffix; a format that training skips in silence is named."""
+    if data.startswith(tuple(start for start, _ in READABLE)) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+        return
+    if not data:
+        raise _does_not_decode(path, "the file is empty", RESTORE)
+    what = next((name for start, name in FOREIGN if data.startswith(start)), None)
+    if data[4:8] == b"ftyp":
+        what = BRANDS.get(data[8:12], "a film, or a picture in a film's container")
+    if what is None:
+        raise _does_not_decode(path, "neither JPEG, PNG, BMP, WebP nor TIFF", RESTORE)
+    raise _does_not_decode(path, f"it is {what}, not a picture that training reads", CONVERT)
+
+
+def _orientation(opened: Image.Image) -> int:
+    return int(opened.getexif().get(ORIENTATION, UPRIGHT))
+
+
+def _grey(opened: Image.Image) -> npt.NDArray[np.uint8]:
+    return np.asarray(opened.convert("L").resize(GRID, Image.Resampling.BOX))
+
+
+def _is_decoded_by_opencv(path: Path, data: bytes, size: tuple[int, int]) -> bool:
+    """Decode with the library that training reads images with; False where it is not installed."""
+    try:
+        import cv2
+    except ImportError:
+        return False
+    decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    if decoded is None:
+        raise _does_not_decode(path, "OpenCV, with which training reads images, cannot read this kind", CONVERT)
+    found = (decoded.shape[1], decoded.shape[0])
+    if found != size:
+        raise DatasetError(
+            f"{path}: {size[0]} x {size[1]} px by its orientation tag, {found[0]} x {found[1]} px for training",
+            hint="save the image upright, without the tag, and check its label",
+        )
+    return True
+
+
+def _does_not_decode(path: Path, why: str, hint: str) -> DatasetError:
+    return DatasetError(f"{path}: does not decode: {' '.join(why.split())}", hint=hint)

@@ -1,0 +1,149 @@
+"""`cv-yolo evaluate` and `compare`: what a detector scores, and what lies between two."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from cv_yolo.cli.commands.runs import registered_model_option
+from cv_yolo.cli.options import numbers
+from cv_yolo.cli.output.metric_tables import print_comparison, print_evaluation
+from cv_yolo.cli.output.tables import console
+from cv_yolo.cli.scoring_session import Choices, bench
+from cv_yolo.container import EXPERIMENT
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.training.specs import STRIDE_PX
+from cv_yolo.reports.text.gaps import gaps_json
+
+EVALUATE_EPILOGUE: Final = """
+\b
+Examples:
+  cv-yolo evaluate staging --split test
+  cv-yolo evaluate e5_s320 --split val --html reports/e5.html
+  cv-yolo evaluate runs/best.onnx --image-size 640 --data data/mine --json
+  cv-yolo evaluate results.json --data data/mine --categories instances_val.json
+  cv-yolo evaluate results.json --data data/mine --first-class 1
+
+MODEL is a stage, a version, `newest`, a run (its name or the beginning of its id), a .pt or .onnx file, or a COCO
+results file. Classes are compared by name; those that the data set does not name are left out.
+"""
+COMPARE_EPILOGUE: Final = """
+\b
+Examples:
+  cv-yolo compare staging e5_s416
+  cv-yolo compare 3 4 --split test --html reports/3-4.html
+  cv-yolo compare production new.onnx --data data/mine --json
+
+The difference is SECOND minus FIRST, paired by image. Looking does not count as a decision on the test images.
+"""
+
+
+def _image_size(_context: click.Context, _option: click.Parameter, pixels: int | None) -> int | None:
+    if pixels is not None and (pixels < STRIDE_PX or pixels % STRIDE_PX):
+        raise click.BadParameter(f"{pixels}: not a multiple of {STRIDE_PX}")
+    return pixels
+
+
+def _scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = (
+        click.option("--data", help="Folder of the data set; by default the one the model was trained on."),
+        click.option("--split", type=click.Choice(list(map(str, Split))), default=str(Split.TEST), show_default=True),
+        click.option(
+            "--image-size", type=int, callback=_image_size, help="Pixels, for a weights file; 640 unless told."
+        ),
+        click.option("--confidence", type=click.FloatRange(0, 1), help="In use; by default the one chosen on val."),
+        click.option(
+            "--categories",
+            "--annotations",
+            "categories",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="What the ids in a results file stand for: COCO annotations, or a JSON list of id and name.",
+        ),
+        click.option(
+            "--first-class",
+            type=click.IntRange(0),
+            help="The ids in a results file are the data set's classes in order, counted from here.",
+        ),
+        click.option(
+            "--max-detections",
+            callback=numbers,
+            metavar="N[,N…]",
+            default="1,10,100",
+            show_default=True,
+            help="Per image and class: for average recall; AP takes the largest.",
+        ),
+        click.option(
+            "--trust",
+            is_flag=True,
+            help="Allow a .pt file that can run a program when it is loaded; recorded with the figures.",
+        ),
+        click.option("--resamples", type=click.IntRange(100, 10_000), default=2000, show_default=True),
+        click.option("--experiment", default=EXPERIMENT, show_default=True, help="MLflow's experiment."),
+        registered_model_option,
+        click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
+        click.option(
+            "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page that works offline."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _choices(given: dict[str, Any]) -> Choices:
+    if min(given["max_detections"]) < 1:
+        raise click.BadParameter("--max-detections: at least 1")
+    if given["categories"] is not None and given["first_class"] is not None:
+        raise click.BadParameter("--first-class and --categories both say what the ids stand for: give one of them")
+    return Choices(
+        split=Split(given["split"]),
+        data=given["data"],
+        image_size_px=given["image_size"],
+        confidence_threshold=given["confidence"],
+        first_class=given["first_class"],
+        categories=given["categories"],
+        exact_classes=False,
+        resampling=Resampling(resamples=given["resamples"]),
+        detection_limits=tuple(sorted(set(given["max_detections"]))),
+        experiment=given["experiment"],
+        trusted=given["trust"],
+        model=given["model"],
+    )
+
+
+@click.command(epilog=EVALUATE_EPILOGUE)
+@click.argument("name", metavar="MODEL")
+@_scoring_options
+def evaluate(name: str, **given: Any) -> None:
+    """Score MODEL on a split, with an interval for every figure."""
+    with bench(_choices(given), [name]) as here:
+        scored = here.score(name)
+    if given["html"]:
+        here.write_evaluation(given["html"], name, scored)
+    if given["as_json"]:
+        evaluation = scored.evaluation
+        click.echo(json.dumps(gaps_json(evaluation) | {"id": evaluation.id} | asdict(evaluation), indent=1))
+    else:
+        print_evaluation(console(), scored.evaluation, name=name)
+
+
+@click.command(epilog=COMPARE_EPILOGUE)
+@click.argument("first")
+@click.argument("second")
+@_scoring_options
+def compare(first: str, second: str, **given: Any) -> None:
+    """Score FIRST and SECOND on the same images, and tell what lies between them."""
+    with bench(_choices(given), [first, second]) as here:
+        found = here.compare(first, second)
+    if given["html"]:
+        here.write_comparison(given["html"], (first, second), found)
+    if given["as_json"]:
+        missing = {name: gaps_json(each) for name, each in (("first", found.first), ("second", found.second))}
+        said = {"missing": missing, "figure_changes": found.figure_changes}
+        click.echo(json.dumps(said | asdict(found), indent=1))
+    else:
+        print_comparison(console(), found, names=(first, second))

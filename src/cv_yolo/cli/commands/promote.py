@@ -1,0 +1,113 @@
+"""`cv-yolo promote`: judge a version by the policy on the test images, and put it into a stage if it passes."""
+
+import json
+import secrets
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from cv_yolo.cli.commands.runs import registered_model_name
+from cv_yolo.cli.output.decision import accept_option, print_decision, require_promotion
+from cv_yolo.cli.scoring_session import Bench, Choices, bench, tell
+from cv_yolo.config import load_policy
+from cv_yolo.container import EXPERIMENT
+from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.promotion.decision import Decision
+from cv_yolo.domain.promotion.policy import PromotionPolicy
+from cv_yolo.domain.promotion.versions import HELD_BY_ONE, Stage
+from cv_yolo.reports.text.gaps import gaps_json
+from cv_yolo.workflows.check_policy import require_fit
+from cv_yolo.workflows.decide import Court, carry_out, decide_on
+from cv_yolo.workflows.detectors import NEWEST, find_detector
+from cv_yolo.workflows.report import Origin, RunEvidence, decision_path, report_decision, write_decision
+
+EPILOGUE: Final = """
+\b
+Examples:
+  cv-yolo promote                                the newest version to staging, if the policy says so
+  cv-yolo promote 4 --to production
+  cv-yolo promote e5_s320 --policy configs/policy.tiny.yaml
+  cv-yolo promote --to production --accept-inconclusive "release 2.1 needs the night scenes; agreed with QA"
+
+Exit codes: 0 promoted, or there already · 4 rejected or inconclusive · 2 your input · 3 a service is down
+"""
+
+
+@click.command(epilog=EPILOGUE)
+@click.argument("version", required=False)
+@click.option(
+    "--to", "stage", type=click.Choice(list(map(str, HELD_BY_ONE))), default=str(Stage.STAGING), show_default=True
+)
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    default=Path("configs/policy.yaml"),
+    show_default=True,
+    help="The rule.",
+)
+@click.option(
+    "--registered-model",
+    metavar="NAME",
+    callback=registered_model_name,
+    help="Whose versions are meant; by default the policy's `model`.",
+)
+@click.option("--data", help="Folder of the data set; by default the one the version was trained on.")
+@accept_option
+@click.option("--experiment", default=EXPERIMENT, show_default=True, help="MLflow's experiment.")
+@click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
+def promote(version: str | None, **given: Any) -> int:
+    """Judge VERSION by the policy on the test images, and put it into a stage if it passes.
+
+    VERSION is a version, or a run that becomes one. By default the newest version is judged, for production the one in
+    staging.
+    """
+    rule, stage = load_policy(given["policy"]), Stage(given["stage"])
+    rule = replace(rule, model=given["registered_model"] or rule.model)
+    choices = Choices(data=given["data"], resampling=rule.resampling, experiment=given["experiment"], model=rule.model)
+    tell("Reading the records …")
+    name = version or (NEWEST if stage is Stage.STAGING else str(Stage.STAGING))
+    with bench(choices, [name]) as here:
+        root, folder = here.examination.dataset_root, here.examination.folder
+        require_fit(rule, here.manifest, root=root, folder=folder, report=tell)
+        decision, page = _decide(here, name, stage, rule, accepted=given["accept_inconclusive"])
+    if given["as_json"]:
+        told = {"verdict": decision.verdict, "promoted": decision.promotes, "provisional": decision.provisional}
+        told |= gaps_json(decision.evaluation)
+        click.echo(json.dumps(told | {"decision": asdict(decision), "written": str(page)}, indent=1, default=str))
+    else:
+        print_decision(decision, page, here.parts.settings.root)
+    require_promotion(decision, page)
+    return 0
+
+
+def _decide(
+    here: Bench, name: str, stage: Stage, policy: PromotionPolicy, *, accepted: str | None
+) -> tuple[Decision, Path]:
+    """Decide, carry out, write down; returns the decision and its page."""
+    parts, detector = here.parts, find_detector(name, here.sources)
+    court = Court(
+        policy=policy,
+        stage=stage,
+        manifest=here.manifest,
+        examination=here.examination,
+        sources=here.sources,
+        id=secrets.token_hex(4),
+        now=datetime.now(UTC),
+        accepted=accepted,
+    )
+    tell(f"{detector.name}: judging it on {len(here.manifest.split(Split.TEST))} test images …")
+    ruling = decide_on(detector, court)
+    version = carry_out(ruling, detector, court, actor=parts.actor())
+    report = report_decision(
+        ruling,
+        version,
+        court,
+        gallery=parts.gallery,
+        origin=Origin(tags=parts.origin_tags()),
+        evidence=RunEvidence(run_ids=[row.run_id for row in ruling.decision.rows], evaluations={}, failures={}),
+    )
+    write_decision(report, parts.settings.decisions, here.examination.tracker)
+    return ruling.decision, decision_path(ruling.decision, parts.settings.decisions)

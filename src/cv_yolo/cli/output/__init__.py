@@ -1,0 +1,1 @@
+"""What commands print: tables, progress, decisions; no command and no rule."""

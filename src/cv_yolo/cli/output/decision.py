@@ -1,0 +1,97 @@
+"""How a decision is told in a terminal, and what it means for the exit code."""
+
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from cv_yolo.cli.output.tables import console, print_gaps, rows_table
+from cv_yolo.domain.promotion.decision import Decision, Outcome, Verdict
+from cv_yolo.errors import PolicyRefusedError
+from cv_yolo.reports.text.gaps import gap_title
+
+MARKS: Final = {
+    Outcome.PASSED: "[green]✓[/]",
+    Outcome.FAILED: "[red]✗[/]",
+    Outcome.UNDECIDED: "[yellow]?[/]",
+    Outcome.WAIVED: "[yellow]~[/]",
+}
+
+
+def given_reason(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """A reason that a person gave, if any; one that says nothing is refused."""
+    if text is not None and not text.strip():
+        raise click.BadParameter("say why: the reason is kept on record")
+    return text
+
+
+accept_option = click.option(
+    "--accept-inconclusive",
+    metavar="REASON",
+    callback=given_reason,
+    help="Let an inconclusive decision pass; kept on record.",
+)
+
+
+def print_decision(decision: Decision, written: Path | None, root: Path) -> None:
+    """The last lines of a grid or a promotion: the table, the decision, what to do next."""
+    out = console()
+    out.print()
+    print_gaps(out, decision.evaluation)
+    selection = decision.selection
+    close = selection.within_noise if selection is not None and len(selection.within_noise) > 1 else ()
+    out.print(rows_table(decision.rows, chosen=decision.chosen, within_noise=close))
+    if close:
+        out.print(f"[dim]≈ cannot be told from the best by {decision.policy.selection_metric} on val[/]")
+    for row in decision.failed_rows:
+        out.print(f"[red]{escape(row.name)} {row.status}:[/] {escape(row.reason or 'no reason recorded')}")
+    out.print()
+    all_well = decision.promotes and not gap_title(decision.evaluation)
+    out.print(f"[bold {'green' if all_well else 'yellow'}]{escape(headline(decision))}[/]")
+    for check in decision.checks:
+        out.print(f"  {MARKS[check.outcome]} {escape(check.sentence)}")
+    _print_next(out, decision)
+    if written is not None:
+        page = written.relative_to(root) if written.is_relative_to(root) else written
+        out.print(f"The decision:     {page} (and .md)")
+    out.print("All runs:         cv-yolo runs          One run:  cv-yolo show RUN")
+    out.print("Versions:         cv-yolo models        Pages of MLflow and ZenML:  cv-yolo ui")
+
+
+def headline(decision: Decision) -> str:
+    """What was decided, in one line, with what the candidate never finds."""
+    row = decision.chosen_row
+    name, where = "no run" if row is None else row.name, f"{decision.stage} of {decision.policy.model}"
+    if decision.promotes and decision.changes_nothing:
+        outcome = f"{name} is in {where} already"
+    elif decision.promotes:
+        outcome = f"{name} → {where}{' (provisional)' if decision.provisional else ''}"
+    else:
+        outcome = f"{name} not promoted to {where}"
+    missing = gap_title(decision.evaluation)
+    return f"Decision {decision.id}: {decision.verdict}: {outcome}{f'; {missing}' if missing else ''}"
+
+
+def require_promotion(decision: Decision, written: Path | None) -> None:
+    """Raise `PolicyRefusedError` where the version did not get its stage."""
+    if decision.promotes:
+        return
+    refusing = [check for check in decision.checks if check.outcome in {Outcome.FAILED, Outcome.UNDECIDED}]
+    why = "inconclusive" if decision.verdict is Verdict.INCONCLUSIVE else "not promoted"
+    more = f" (and {len(refusing) - 1} more)" if len(refusing) > 1 else ""
+    raise PolicyRefusedError(f"{why}: {refusing[0].sentence}{more}", hint=f"the decision: {written}")
+
+
+def _print_next(out: Console, decision: Decision) -> None:
+    judgement, budget = decision.judgement, decision.policy.test_budget
+    if judgement is not None:
+        spent = f" [yellow](the policy allows {budget})[/]" if judgement.use > budget else ""
+        out.print(f"  Decision number {judgement.use} on these test images{spent}.")
+    if decision.verdict is Verdict.INCONCLUSIVE:
+        more = decision.more_images
+        if more is not None:
+            out.print(f"  About {more} more test images would settle it.")
+        out.print('  It can be let pass, on the record: --accept-inconclusive "the reason"')
+    out.print()

@@ -1,0 +1,150 @@
+"""Figures with their intervals, as tables that people read in a terminal."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cv_yolo.cli.output.tables import print_gaps
+from cv_yolo.domain.data.class_names import listed
+from cv_yolo.domain.evaluation.comparison import Change, Comparison, change_of
+from cv_yolo.domain.evaluation.error_types import ErrorType
+from cv_yolo.domain.evaluation.evaluation import Evaluation
+from cv_yolo.domain.evaluation.intervals import Estimate
+from cv_yolo.reports.text.formatting import ABSENT, metric_text
+
+PRECISION = ("map_50", "map_50_95", "map_75")
+IN_USE = ("precision", "recall", "f1")
+SIZES = ("small", "medium", "large")
+GROUP_FIGURES = {"class": ("ap_50", "ap_50_95", "precision", "recall"), "slice": ("map_50", "precision", "recall")}
+
+STYLES = {
+    Change.HIGHER: "green",
+    Change.LOWER: "red",
+    Change.WITHIN_NOISE: "dim",
+    Change.UNCHANGED: "dim",
+    Change.UNKNOWN: "yellow",
+}
+NAME_WIDTH = 16  # so that the columns of the tables stand below each other
+
+Cells = Callable[[str], tuple[str, ...]]
+
+
+def print_evaluation(out: Console, evaluation: Evaluation, *, name: str) -> None:
+    """All that one model scores."""
+
+    def cells(figure: str) -> tuple[str, ...]:
+        return _value_and_interval(evaluation.figures.get(figure))
+
+    print_gaps(out, evaluation)
+    out.print(f"[bold]{escape(name)}[/] on {_measured_on(evaluation)}\n")
+    _print_all(out, (evaluation,), (name, "interval"), cells)
+    out.print(_small_print(evaluation))
+
+
+def print_comparison(out: Console, comparison: Comparison, *, names: tuple[str, str]) -> None:
+    """What two models score on the same images, and what lies between them."""
+    first, second = comparison.first, comparison.second
+
+    def cells(figure: str) -> tuple[str, ...]:
+        difference = comparison.differences.get(figure)
+        return (
+            _value(first.figures.get(figure)),
+            _value(second.figures.get(figure)),
+            *_value_and_interval(difference, signed=True),
+            _change(difference),
+        )
+
+    for name, evaluation in zip(names, (first, second), strict=True):
+        print_gaps(out, evaluation, name=name)
+    out.print(f"[bold]{escape(names[0])}[/] against [bold]{escape(names[1])}[/] on {_measured_on(first)}\n")
+    _print_all(out, (first, second), (*names, "difference", "interval", ""), cells)
+    out.print(f"{len(comparison.broken)} images spoilt, {len(comparison.fixed)} mended by {escape(names[1])}.")
+    out.print(_small_print(first))
+
+
+def _print_all(out: Console, evaluations: Sequence[Evaluation], columns: tuple[str, ...], cells: Cells) -> None:
+    """The tables, with every figure that any of the models has."""
+    evaluation = evaluations[-1]
+    figures = dict.fromkeys(name for each in evaluations for name in each.figures)
+    classes = [curve.name for curve in evaluation.curves]
+    _print_table(out, "", columns, {_main_text(name): cells(name) for name in _main(figures)})
+    sizes = {f"{size} boxes": f"map_{size}" for size in SIZES}
+    known = {text: cells(name) for text, name in sizes.items() if name in figures}
+    _print_table(out, "mAP50-95 by the size of the box", columns, known)
+    for kind, groups in (("class", classes), ("slice", list(evaluation.slices))):
+        if len(groups) > 1 or (kind == "slice" and groups):
+            _print_table(out, f"By {kind}", columns, dict(_group_rows(kind, groups, cells)))
+    errors = {str(kind): cells(f"error/{kind}/cost") for kind in ErrorType}
+    _print_table(out, "What each type of error costs, in mAP50", columns, errors)
+
+
+def _main(figures: Collection[str]) -> Iterable[str]:
+    """What is told first; of the average recalls the one that takes the most detections."""
+    recalls = sorted(
+        (name for name in figures if name.startswith("ar_") and name[3:].isdigit()), key=lambda name: int(name[3:])
+    )
+    return (name for name in (*PRECISION, *recalls[-1:], *IN_USE) if name in figures)
+
+
+def _main_text(figure: str) -> str:
+    return metric_text(figure).replace("ar_", "AR")
+
+
+def _group_rows(kind: str, groups: Iterable[str], cells: Cells) -> Iterable[tuple[str, tuple[str, ...]]]:
+    for group in groups:
+        for figure in GROUP_FIGURES[kind]:
+            yield f"{group}: {metric_text(figure)}", cells(f"{kind}/{group}/{figure}")
+
+
+def _print_table(out: Console, title: str, columns: tuple[str, ...], rows: Mapping[str, tuple[str, ...]]) -> None:
+    if title:
+        out.print(f"\n[bold]{title}[/]")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", min_width=NAME_WIDTH)
+    for column in columns:
+        table.add_column(escape(column), justify="right", no_wrap=True)
+    for name, cells in rows.items():
+        table.add_row(escape(name), *cells)
+    out.print(table)
+
+
+def _value(estimate: Estimate | None) -> str:
+    return ABSENT if estimate is None else f"{estimate.value:.3f}"
+
+
+def _value_and_interval(estimate: Estimate | None, *, signed: bool = False) -> tuple[str, str]:
+    if estimate is None:
+        return ABSENT, ABSENT
+    sign = "+" if signed else ""
+    interval = estimate.interval
+    ends = ABSENT if interval is None else f"{interval.low:{sign}.3f} … {interval.high:{sign}.3f}"
+    return f"{estimate.value:{sign}.3f}", ends
+
+
+def _change(difference: Estimate | None) -> str:
+    """Whether a difference is more than noise; unknown where no interval says so."""
+    change = change_of(difference)
+    return f"[{STYLES[change]}]{change}[/]"
+
+
+def _measured_on(evaluation: Evaluation) -> str:
+    subject = evaluation.subject
+    return (
+        f"{evaluation.images} {subject.split} images, {evaluation.truths} boxes "
+        f"(split revision {subject.split_revision[:12]})"
+    )
+
+
+def _small_print(evaluation: Evaluation) -> str:
+    made = evaluation.resampling
+    threshold, latency_ms = evaluation.confidence_threshold, evaluation.subject.latency_ms
+    latency = "" if latency_ms is None else f" Latency: {latency_ms:.1f} ms an image."
+    used = "" if threshold is None else f" In use: confidence at least {threshold:.3f}."
+    ignored = evaluation.subject.ignored_classes
+    left_out = f" Left out, since the data set does not name it: {escape(listed(ignored))}." if ignored else ""
+    return (
+        f"\n[dim]Intervals: {made.confidence:.0%}, bootstrap over images, {made.resamples} resamples, seed {made.seed}."
+        f"{used}{latency}{left_out}[/]"
+    )

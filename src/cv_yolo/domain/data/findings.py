@@ -1,0 +1,148 @@
+"""What is odd about a data set and no reason to refuse it: counted, with examples, for people and for machines."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cv_yolo.errors import DatasetError
+
+MOST_EXAMPLES: Final = 3
+MOST_REFUSALS: Final = 10
+MOST_HINTS: Final = 3
+
+
+class FindingKind(StrEnum):
+    """What was found, in the order in which it is shown."""
+
+    UNLABELED_IMAGES = "images_without_label_file"
+    ORPHANED_LABELS = "labels_without_image"
+    CLIPPED_BOXES = "clipped_boxes"
+    SMALL_BOXES = "small_boxes"
+    REPEATED_BOXES = "repeated_boxes"
+    SIMILAR_IMAGES = "similar_images"
+    REPEATED_IMAGES = "repeated_images"
+    SEVERAL_PICTURES = "files_with_several_pictures"
+    DEEP_IMAGES = "images_of_16_bits"
+    NOT_DECODED = "images_not_decoded_as_in_training"
+    LINKED_FOLDERS = "linked_folders"
+    IGNORED_FILES = "ignored_files"
+    IGNORED_KEYS = "ignored_keys"
+
+
+_SENTENCES: Final = {
+    FindingKind.UNLABELED_IMAGES: "{count} without a label file: taken as images without objects",
+    FindingKind.ORPHANED_LABELS: "{count} without an image: not used",
+    FindingKind.CLIPPED_BOXES: "{count} over the edge of the image: clipped to it",
+    FindingKind.SMALL_BOXES: "{count} less than 1 px wide or high: left out of training and evaluation",
+    FindingKind.REPEATED_BOXES: "{count} repeated in the same label file: counted once",
+    FindingKind.SIMILAR_IMAGES: "{count} of almost the same picture in two splits: "
+    "what was seen in training makes the scores of val and test too good",
+    FindingKind.REPEATED_IMAGES: "{count} with exactly the content of another one of the split",
+    FindingKind.SEVERAL_PICTURES: "{count} with several pictures or pages: only the first one is used",
+    FindingKind.DEEP_IMAGES: "{count} with 16 bits a channel: training uses the upper 8",
+    FindingKind.NOT_DECODED: "{count} not decoded as training does: OpenCV is missing (extra `ultralytics`)",
+    FindingKind.LINKED_FOLDERS: "{count} behind a link: read, but DVC does not record what is in it",
+    FindingKind.IGNORED_FILES: "{count} ignored among the images: {subject}",
+    FindingKind.IGNORED_KEYS: "{count} of data.yaml ignored: {subject}",
+}
+_NOUNS: Final = {
+    FindingKind.ORPHANED_LABELS: "label file",
+    FindingKind.CLIPPED_BOXES: "box",
+    FindingKind.SMALL_BOXES: "box",
+    FindingKind.REPEATED_BOXES: "box",
+    FindingKind.SIMILAR_IMAGES: "pair",
+    FindingKind.SEVERAL_PICTURES: "file",
+    FindingKind.LINKED_FOLDERS: "folder",
+    FindingKind.IGNORED_FILES: "file",
+    FindingKind.IGNORED_KEYS: "key",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetFinding:
+    """One kind of oddity: how often, the first places, and `subject`, what kind of file or key it is about."""
+
+    kind: FindingKind
+    count: int
+    examples: tuple[str, ...] = ()
+    subject: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """One line for a person: `2 boxes over the edge of the image: clipped to it (labels/val/7.txt:3, …)`."""
+        noun = _NOUNS.get(self.kind, "image")
+        many = f"{noun}es" if noun.endswith("x") else f"{noun}s"
+        count = f"{self.count} {noun if self.count == 1 else many}"
+        said = _SENTENCES[self.kind].format(count=count, subject=self.subject)
+        if not self.examples:
+            return said
+        return f"{said} ({', '.join(self.examples)}{', …' if self.count > len(self.examples) else ''})"
+
+
+class Findings:
+    """Gathers findings one place at a time."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[FindingKind, str], list[str]] = defaultdict(list)
+
+    def add(self, kind: FindingKind, place: str, *, subject: str = "") -> None:
+        """Count one more; the first places, by name, become the examples."""
+        self._places[kind, subject].append(place)
+
+    def all(self) -> tuple[DatasetFinding, ...]:
+        """All that was found: by kind, then the most frequent subject first."""
+        order = list(FindingKind)
+        found = [
+            DatasetFinding(
+                kind=kind, count=len(places), examples=tuple(sorted(places)[:MOST_EXAMPLES]), subject=subject
+            )
+            for (kind, subject), places in self._places.items()
+        ]
+        return tuple(sorted(found, key=lambda each: (order.index(each.kind), -each.count, each.subject)))
+
+
+def gathered(refusals: Sequence[DatasetError]) -> DatasetError:
+    """All refusals as one error: the first by name with their reasons, how many more, and what to do about them."""
+    ordered = sorted(refusals, key=lambda refusal: refusal.message)
+    if len(ordered) == 1:
+        return ordered[0]
+    shown = [f"  {refusal.message}" for refusal in ordered[:MOST_REFUSALS]]
+    if len(ordered) > MOST_REFUSALS:
+        shown.append(f"  … and {len(ordered) - MOST_REFUSALS} more")
+    hints = dict.fromkeys(refusal.hint for refusal in ordered if refusal.hint)
+    return DatasetError(
+        "\n".join([f"the data set has {len(ordered)} problems:", *shown]),
+        hint="; ".join(list(hints)[:MOST_HINTS]) or None,
+    )
+
+
+GRID: Final = (17, 16)  # columns, rows: a cell more in each row than there are differences
+MOST_DIFFERENT_BITS: Final = 20  # of 256; drawn scenes and photographs that are not related differ in 60 and more
+LEAST_CONTRAST: Final = 8  # grey levels; a picture of one colour is like any other
+BLOCK: Final = 2048
+
+Bits = npt.NDArray[np.float32]
+
+
+def difference_hash(grey: npt.NDArray[np.uint8]) -> Bits | None:
+    """The hash, (256,) of -1 and 1, of a picture scaled to (16, 17) grey cells; None where it shows nothing."""
+    if int(grey.max()) - int(grey.min()) < LEAST_CONTRAST:
+        return None
+    return np.where(grey[:, 1:] > grey[:, :-1], np.float32(1), np.float32(-1)).ravel()
+
+
+def similar_pairs(first: Sequence[Bits], second: Sequence[Bits]) -> Iterator[tuple[int, int]]:
+    """The places of all pairs, one of each side, whose pictures look the same."""
+    if not first or not second:
+        return
+    one, two = np.stack(first), np.stack(second)
+    bits = one.shape[1]
+    for start in range(0, len(one), BLOCK):
+        for begin in range(0, len(two), BLOCK):
+            alike = one[start : start + BLOCK] @ two[begin : begin + BLOCK].T >= bits - 2 * MOST_DIFFERENT_BITS
+            yield from ((start + int(row), begin + int(column)) for row, column in np.argwhere(alike))

@@ -1,0 +1,152 @@
+"""What was decided about a version, and why: every check with what was required, what was measured, and how sure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from cv_yolo.domain.evaluation.evaluation import Evaluation
+from cv_yolo.domain.evaluation.intervals import Estimate
+from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy
+from cv_yolo.domain.promotion.selection import Selection
+from cv_yolo.domain.promotion.versions import Stage
+from cv_yolo.domain.training.runs import RunRow, RunStatus
+
+
+class Verdict(StrEnum):
+    """What becomes of the candidate."""
+
+    PROMOTE = "promote"
+    REJECT = "reject"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Outcome(StrEnum):
+    """How a check ended; a waived one could not be settled, and the policy lets it pass provisionally."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+    WAIVED = "waived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One condition of a decision: what was required, what was measured, how it ended, and one plain sentence.
+
+    `more_images` is how many further test images would settle an undecided one, where that can be told.
+    """
+
+    name: str
+    required: str
+    measured: str
+    outcome: Outcome
+    sentence: str
+    estimate: Estimate | None = None
+    limit: float | None = None
+    more_images: int | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the condition holds, and was not merely let pass."""
+        return self.outcome is Outcome.PASSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Champion:
+    """The version that holds the stage now, the run that made it, and whether it got there provisionally."""
+
+    version: str
+    run_id: str
+    name: str
+    provisional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the test images said about the candidate, and about the champion on the same images.
+
+    `differences` are candidate minus champion, paired by image. `use` counts the decisions on these test images, this
+    one included.
+    """
+
+    candidate: Evaluation
+    champion: Evaluation | None
+    differences: dict[str, Estimate]
+    use: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was compared, what was chosen, what the test images said, and what follows.
+
+    `chosen` is None where no run could be chosen at all; `judgement` where the test images were not asked. `accepted`
+    is the reason for which a person let an inconclusive decision pass.
+    """
+
+    id: str
+    made_at: datetime
+    stage: Stage
+    policy: PromotionPolicy
+    rows: tuple[RunRow, ...]
+    selection: Selection | None
+    chosen: str | None
+    champion: Champion | None
+    checks: tuple[Check, ...]
+    judgement: Judgement | None = None
+    accepted: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.checks:
+            raise ValueError("a decision without checks would promote anything")
+        if self.chosen is not None and self.chosen not in {row.run_id for row in self.rows}:
+            raise ValueError(f"the chosen run {self.chosen} was not compared")
+
+    @property
+    def verdict(self) -> Verdict:
+        """Reject where a check failed, inconclusive where one is undecided, promote where all hold or are waived."""
+        outcomes = {check.outcome for check in self.checks}
+        if Outcome.FAILED in outcomes:
+            return Verdict.REJECT
+        return Verdict.INCONCLUSIVE if Outcome.UNDECIDED in outcomes else Verdict.PROMOTE
+
+    @property
+    def promotes(self) -> bool:
+        """Whether the candidate gets the stage: by the verdict, or since a person accepted an inconclusive one."""
+        return self.verdict is Verdict.PROMOTE or (self.verdict is Verdict.INCONCLUSIVE and self.accepted is not None)
+
+    @property
+    def provisional(self) -> bool:
+        """Whether the stage is given on weaker evidence than the whole gate asks for."""
+        return self.promotes and any(check.outcome in {Outcome.WAIVED, Outcome.UNDECIDED} for check in self.checks)
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the candidate holds the stage already."""
+        return self.champion is not None and self.champion.run_id == self.chosen
+
+    @property
+    def more_images(self) -> int | None:
+        """How many further test images would settle what is undecided; None where that cannot be told."""
+        open_ = [check.more_images for check in self.checks if check.outcome is Outcome.UNDECIDED]
+        known = [number for number in open_ if number is not None]
+        return max(known) if known and len(known) == len(open_) else None
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """What the candidate scored on the test images; None where they were not asked."""
+        return None if self.judgement is None else self.judgement.candidate
+
+    @property
+    def gate(self) -> Gate:
+        """The gate that was applied."""
+        return self.policy.gates[self.stage]
+
+    @property
+    def chosen_row(self) -> RunRow | None:
+        """The chosen run's line of the table."""
+        return next((row for row in self.rows if row.run_id == self.chosen), None)
+
+    @property
+    def failed_rows(self) -> tuple[RunRow, ...]:
+        """The runs that ended without proof."""
+        return tuple(row for row in self.rows if row.status is not RunStatus.FINISHED)

@@ -1,0 +1,1 @@
+"""Trainings: specs, what determines a result, runs, events, progress, lease; not how a detector is scored."""

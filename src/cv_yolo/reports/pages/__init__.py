@@ -1,0 +1,1 @@
+"""Self-contained HTML pages and their sections; charts come from `charts`, rows from `tables`."""

@@ -1,0 +1,81 @@
+"""A comparison of two models, and the evaluation of one, as pages: the verdict first, the images last."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cv_yolo.reports.charts.icons import icon
+from cv_yolo.reports.pages.evaluation import measured_parts
+from cv_yolo.reports.pages.image_gallery import Gallery, changed_images, gallery_style, worst_images
+from cv_yolo.reports.pages.page import Part, page, paragraph, parts_html, warnings
+from cv_yolo.reports.pages.sections import facts_list
+from cv_yolo.reports.tables.metric_rows import Scores, of_comparison, of_evaluation
+from cv_yolo.reports.text.comparison import difference_finding, method_sentence, score_sentence, threshold_sentences
+from cv_yolo.reports.text.formatting import escaped, time_text
+from cv_yolo.reports.text.gaps import beside_title, gap_sentences, gap_title
+from cv_yolo.reports.text.provenance import Fact, evaluation_facts
+from cv_yolo.reports.view_models import ComparisonReport, EvaluationReport
+
+MAIN: Final = "map_50"
+SIGNS: Final = {"better": ("good", "passed"), "worse": ("bad", "failed"), "": ("open", "level")}
+
+
+def comparison_html(report: ComparisonReport) -> str:
+    """What lies between two models, as one file that needs nothing else."""
+    scores = of_comparison(report)
+    finding = difference_finding(scores, report.metric)
+    kind, sign = SIGNS[finding.told_apart]
+    method = method_sentence(scores.subject, finding.estimate, paired=True)
+    names = (report.first_name, report.second_name)
+    missing = tuple(
+        f"{name}: {sentence}"
+        for name, evaluation in zip(names, scores.evaluations, strict=True)
+        for sentence in (beside_title if evaluation is scores.subject else gap_sentences)(evaluation)
+    )
+    heading = _with_gaps(finding.sentence, gap_title(scores.subject), of=f"{names[1]}: ")
+    banner = _Banner(kicker="Comparison", heading=heading, small=method, kind=kind, sign=sign, missing=missing)
+    gallery = changed_images(names, report.comparison, report.thumbnails)
+    return _page(f"{names[1]} against {names[0]}", banner, scores, gallery, made_at=report.made_at)
+
+
+def evaluation_html(report: EvaluationReport) -> str:
+    """What one model scores, as one file that needs nothing else."""
+    scores = of_evaluation(report)
+    evaluation = scores.subject
+    method = method_sentence(evaluation, evaluation.figures.get(MAIN), paired=False)
+    heading = _with_gaps(score_sentence(scores, MAIN), gap_title(evaluation))
+    banner = _Banner(kicker="Evaluation", heading=heading, small=method, missing=beside_title(evaluation))
+    gallery = worst_images(report.name, evaluation.subject.classes, report.marks, report.thumbnails)
+    return _page(f"{report.name} evaluated", banner, scores, gallery, made_at=report.made_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Banner:
+    """What stands at the top of a page."""
+
+    kicker: str
+    heading: str
+    small: str
+    kind: str = "plain"
+    sign: str | None = None
+    missing: tuple[str, ...] = ()
+
+    def html(self, scores: Scores, moment: str) -> str:
+        sign = "" if self.sign is None else icon(self.sign)
+        small = " ".join((self.small, *threshold_sentences(scores)))
+        return (
+            f'<header class="banner {self.kind}">\n{paragraph(f"{self.kicker} · {moment}", kind="kicker")}\n'
+            f"<h1>{sign}<span>{escaped(self.heading)}</span></h1>\n{warnings(self.missing)}"
+            f"{paragraph(small, kind='fine')}\n</header>"
+        )
+
+
+def _with_gaps(sentence: str, missing: str, *, of: str = "") -> str:
+    return f"{sentence}; {of}{missing}" if missing else sentence
+
+
+def _page(title: str, banner: _Banner, scores: Scores, gallery: Gallery, *, made_at: datetime) -> str:
+    moment = time_text(made_at)
+    facts = facts_list([Fact(label="Made at", value=moment), *evaluation_facts(scores)])
+    parts = (*measured_parts(scores, gallery), Part(id="provenance", heading="Provenance", contents=(facts,)))
+    return page(title, f"{banner.html(scores, moment)}\n{parts_html(parts)}", style=gallery_style(gallery))

@@ -1,0 +1,199 @@
+"""One image as one model sees it: the JPEG with truth and detections drawn over it, and the same in words.
+
+Nothing is told by colour alone: annotated boxes are dashed, missed ones thick and dashed, right detections thin, wrong
+ones thick and struck out; each error has a number that leads to its words.
+"""
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cv_yolo.domain.data.annotations import iou
+from cv_yolo.domain.evaluation.annotated_images import Corners, DetectionMark, ImageMarks, TruthMark
+from cv_yolo.domain.evaluation.error_types import ErrorType
+from cv_yolo.ports.datasets import Thumbnail
+from cv_yolo.reports.text.formatting import count_text, escaped
+
+MOST_TOLD: Final = 8  # errors of an image that are told in words
+HIGHEST: Final = 0.09  # part of the height above which a number stands inside its box
+NEAR: Final = 0.06  # parts of the picture, below which two numbers would hide each other
+NUMBER_REM: Final = 1.75
+LEGEND: Final = {
+    "found": "annotated, found",
+    "missed": "annotated, missed",
+    "right": "detected, right",
+    "wrong": "detected, wrong",
+    "crowd": "crowd: not asked for",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorMark:
+    """One error of an image: a missed box, or a wrong detection with its confidence; `kind` as in `ErrorType`.
+
+    `really` is the annotated class of what was taken for another class.
+    """
+
+    xyxy: Corners
+    class_id: int
+    kind: str
+    confidence: float | None = None
+    really: int | None = None
+
+    @property
+    def class_ids(self) -> tuple[int, ...]:
+        """The classes that it concerns."""
+        return (self.class_id,) if self.really is None else (self.class_id, self.really)
+
+    @property
+    def sign(self) -> str:
+        """What stands before its number."""
+        return "○" if self.confidence is None else "✕"
+
+    def words(self, classes: Sequence[str]) -> str:
+        """`person 0.82: background`, `person 0.60: classification (annotated: dog)`, `dog: missed`."""
+        sure = "" if self.confidence is None else f" {self.confidence:.2f}"
+        really = "" if self.really is None else f" (annotated: {classes[self.really]})"
+        return f"{classes[self.class_id]}{sure}: {self.kind}{really}"
+
+
+def errors_of(marks: ImageMarks) -> tuple[ErrorMark, ...]:
+    """The errors of an image: missed boxes first, then wrong detections, the surest first."""
+    missed = [
+        ErrorMark(xyxy=mark.xyxy, class_id=mark.class_id, kind="missed")
+        for mark in marks.truths
+        if not mark.found and not mark.crowd
+    ]
+    wrong = [
+        ErrorMark(
+            xyxy=mark.xyxy,
+            class_id=mark.class_id,
+            kind=mark.error,
+            confidence=mark.confidence,
+            really=_really(mark, marks.truths),
+        )
+        for mark in sorted(marks.detections, key=lambda mark: -mark.confidence)
+        if mark.error is not None
+    ]
+    return (*missed, *wrong)
+
+
+def rights_of(marks: ImageMarks) -> tuple[DetectionMark, ...]:
+    """The detections that are right, the surest first."""
+    return tuple(sorted((mark for mark in marks.detections if mark.error is None), key=lambda mark: -mark.confidence))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An image's small copy, which is embedded under an id in the first picture of it, and used again by the others."""
+
+    thumbnail: Thumbnail
+    id: str
+
+    def embedded(self) -> str:
+        """The JPEG itself."""
+        data = base64.b64encode(self.thumbnail.jpeg).decode("ascii")
+        return f'<image id="{self.id}" {self._size} preserveAspectRatio="none" href="data:image/jpeg;base64,{data}"/>'
+
+    def again(self) -> str:
+        """The JPEG that is embedded elsewhere."""
+        return f'<use href="#{self.id}"/>'
+
+    def drawn(self, marks: ImageMarks, *, image: str, words: str) -> str:
+        """The image with its boxes; `words` for those who cannot see it."""
+        layers = "".join(_layer(kind, boxes) for kind, boxes in _boxes(marks).items() if boxes)
+        errors = errors_of(marks)[:MOST_TOLD]
+        numbers = "".join(self._number(place, error, errors[:place]) for place, error in enumerate(errors))
+        width, height = self.thumbnail.width_px, self.thumbnail.height_px
+        return (
+            f'<div class="picture"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{escaped(words)}">'
+            f"{image}{layers}</svg>{numbers}</div>"
+        )
+
+    @property
+    def _size(self) -> str:
+        return f'width="{self.thumbnail.width_px}" height="{self.thumbnail.height_px}"'
+
+    def _number(self, place: int, error: ErrorMark, earlier: Sequence[ErrorMark]) -> str:
+        """The error's number at the corner of its box, beside the numbers that are there already."""
+        left, top = self._corner(error)
+        close = [self._corner(each) for each in earlier]
+        beside = sum(abs(left - x) < NEAR and abs(top - y) < NEAR for x, y in close)
+        kind = "missed" if error.confidence is None else "wrong"
+        return (
+            f'<span class="number {kind}{" inside" if top < HIGHEST else ""}" aria-hidden="true" '
+            f'style="left:min({100 * left:.1f}% + {NUMBER_REM * beside:g}rem,100% - 2rem);top:{100 * top:.1f}%">'
+            f"{error.sign}{place + 1}</span>"
+        )
+
+    def _corner(self, error: ErrorMark) -> tuple[float, float]:
+        """Where a box begins, as parts of the width and the height."""
+        left, top = error.xyxy[:2]
+        return max(0.0, left / self.thumbnail.width_px), max(0.0, top / self.thumbnail.height_px)
+
+
+def told(marks: ImageMarks, classes: Sequence[str]) -> str:
+    """What is in a picture, in words: the errors by number, and what is right."""
+    errors, rights = errors_of(marks), rights_of(marks)
+    items = [
+        f'<li><span class="sign">{error.sign}{place}</span> {escaped(error.words(classes))}</li>'
+        for place, error in enumerate(errors[:MOST_TOLD], start=1)
+    ]
+    if len(errors) > MOST_TOLD:
+        items.append(f"<li>and {count_text(len(errors) - MOST_TOLD, 'more error')}</li>")
+    items.append(f'<li class="muted">{_rights(rights, classes)}</li>')
+    return f'<ul class="told">{"".join(items)}</ul>'
+
+
+def summary(marks: ImageMarks) -> str:
+    """`3 right, 1 wrong, 2 missed`."""
+    return f"{len(rights_of(marks))} right, {marks.false_positives} wrong, {marks.misses} missed"
+
+
+def legend(kinds: Iterable[str]) -> str:
+    """How these kinds of boxes are drawn."""
+    samples = "".join(
+        f'<li><svg width="26" height="18" viewBox="0 0 26 18" aria-hidden="true">{_layer(kind, [(2, 2, 24, 16)])}</svg>'
+        f"{LEGEND[kind]}</li>"
+        for kind in kinds
+    )
+    return f'<ul class="legend boxes">{samples}</ul>'
+
+
+def _really(mark: DetectionMark, truths: Sequence[TruthMark]) -> int | None:
+    """The class of the annotated box that a detection of another class lies on."""
+    others = [truth for truth in truths if truth.class_id != mark.class_id and not truth.crowd]
+    if mark.error is not ErrorType.CLASSIFICATION or not others:
+        return None
+    overlaps = iou(np.array(mark.xyxy), np.array([truth.xyxy for truth in others]))
+    return others[int(np.argmax(overlaps))].class_id
+
+
+def _rights(rights: Sequence[DetectionMark], classes: Sequence[str]) -> str:
+    if not rights:
+        return "nothing right"
+    shown = ", ".join(f"{classes[mark.class_id]} {mark.confidence:.2f}" for mark in rights[:MOST_TOLD])
+    rest = f" and {len(rights) - MOST_TOLD} more" if len(rights) > MOST_TOLD else ""
+    return escaped(f"✓ {shown}{rest}")
+
+
+def _boxes(marks: ImageMarks) -> dict[str, list[Corners]]:
+    """The boxes of an image by the way they are drawn, in the order in which they are drawn."""
+    boxes: dict[str, list[Corners]] = {kind: [] for kind in LEGEND}
+    for truth in marks.truths:
+        boxes["crowd" if truth.crowd else "found" if truth.found else "missed"].append(truth.xyxy)
+    for found in marks.detections:
+        boxes["right" if found.error is None else "wrong"].append(found.xyxy)
+    return boxes
+
+
+def _layer(kind: str, boxes: Iterable[Corners]) -> str:
+    """All boxes of one kind as one path, twice: a dark line under the bright one, legible on any picture."""
+    outline = "".join(
+        f"M{x1:g} {y1:g}H{x2:g}V{y2:g}H{x1:g}z" + (f"L{x2:g} {y2:g}" if kind == "wrong" else "")
+        for x1, y1, x2, y2 in boxes
+    )
+    return f'<path class="box under {kind}" d="{outline}"/><path class="box {kind}" d="{outline}"/>'

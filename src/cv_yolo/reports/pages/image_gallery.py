@@ -1,0 +1,190 @@
+"""The images behind the figures: what a model makes of them, worst first, with filters that need no script."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from cv_yolo.domain.evaluation.annotated_images import ImageMarks
+from cv_yolo.domain.evaluation.comparison import Comparison, ImageChange
+from cv_yolo.domain.evaluation.error_types import ErrorType
+from cv_yolo.ports.datasets import Thumbnail
+from cv_yolo.reports.charts.forest_plot import swatch
+from cv_yolo.reports.pages.image import LEGEND, Picture, errors_of, legend, summary, told
+from cv_yolo.reports.pages.page import paragraph
+from cv_yolo.reports.text.formatting import count_text, escaped
+from cv_yolo.reports.view_models import MOST_IMAGES
+
+MOST_CHOICES: Final = 12  # more classes are folded away
+ANY: Final = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One image with what each model makes of it, and the sentence that says why it is shown."""
+
+    image: str
+    sentence: str
+    marks: tuple[ImageMarks, ...]
+
+    @property
+    def errors(self) -> frozenset[tuple[int, str]]:
+        """Which class has which type of error in it, by either model."""
+        return frozenset(
+            (class_id, error.kind) for each in self.marks for error in errors_of(each) for class_id in error.class_ids
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseList:
+    """Some images under one heading; `total` counts also those that are not shown."""
+
+    heading: str
+    cases: tuple[Case, ...]
+    total: int
+    none: str
+    order: str = "worst first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """Lists of images with the names of the models and of the classes, and the small copies of the images."""
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    lists: tuple[CaseList, ...]
+    thumbnails: Mapping[str, Thumbnail]
+
+    @property
+    def errors(self) -> frozenset[tuple[int, str]]:
+        """Which class has which type of error in any of the images."""
+        return frozenset().union(*(case.errors for each in self.lists for case in each.cases))
+
+
+def changed_images(names: tuple[str, str], comparison: Comparison, thumbnails: Mapping[str, Thumbnail]) -> Gallery:
+    """What the second model spoils against the first, and what it mends."""
+    second = names[1]
+    return Gallery(
+        names=names,
+        classes=comparison.first.subject.classes,
+        lists=(
+            _changes(f"Broken by {second}", comparison.broken, "No image got worse."),
+            replace(
+                _changes(f"Fixed by {second}", comparison.fixed, "No image got better."), order="most mended first"
+            ),
+        ),
+        thumbnails=thumbnails,
+    )
+
+
+def worst_images(
+    name: str, classes: tuple[str, ...], marks: Sequence[ImageMarks], thumbnails: Mapping[str, Thumbnail]
+) -> Gallery:
+    """The images in which a model makes the most errors; `marks` come worst first."""
+    wrong = [each for each in marks if each.errors]
+    cases = tuple(
+        Case(image=each.image, sentence=count_text(each.errors, "error"), marks=(each,)) for each in wrong[:MOST_IMAGES]
+    )
+    worst = CaseList(heading="Images with errors", cases=cases, total=len(wrong), none=f"{name} makes no error in use.")
+    return Gallery(names=(name,), classes=classes, lists=(worst,), thumbnails=thumbnails)
+
+
+def gallery_html(gallery: Gallery) -> str:
+    """The filters, the legend and the lists."""
+    if not gallery.errors:
+        return "\n".join(paragraph(each.none) for each in gallery.lists)
+    lists = "\n".join(_list(each, gallery, place) for place, each in enumerate(gallery.lists))
+    return f'<div class="gallery">\n{_filters(gallery)}\n{legend(_kinds(gallery))}\n{lists}\n</div>'
+
+
+def gallery_style(gallery: Gallery) -> str:
+    """The rules by which the filters hide what was not asked for."""
+    errors, rules = sorted(gallery.errors), []
+    for class_id in sorted({class_id for class_id, _ in errors}):
+        chosen = f".gallery:has(#class-{class_id}:checked)"
+        rules.append(f"{chosen}:has(#error-{ANY}:checked) .case:not(.k{class_id})")
+        rules += [f"{chosen}:has(#error-{kind}:checked) .case:not(.k{class_id}-{kind})" for kind in ErrorType]
+    rules += [
+        f".gallery:has(#class-{ANY}:checked):has(#error-{kind}:checked) .case:not(.e-{kind})" for kind in ErrorType
+    ]
+    return ",\n".join(rules) + " { display: none }" if errors else ""
+
+
+def _changes(heading: str, changes: Sequence[ImageChange], none: str) -> CaseList:
+    cases = tuple(
+        Case(image=change.image, sentence=_change_sentence(change), marks=(change.first, change.second))
+        for change in changes[:MOST_IMAGES]
+    )
+    return CaseList(heading=heading, cases=cases, total=len(changes), none=none)
+
+
+def _change_sentence(change: ImageChange) -> str:
+    return f"{change.broken} broken, {change.fixed} fixed"
+
+
+def _list(each: CaseList, gallery: Gallery, place: int) -> str:
+    if not each.cases:
+        return f"<h3>{escaped(each.heading)}</h3>\n{paragraph(each.none)}"
+    shown = len(each.cases)
+    count = f"{shown} of {each.total} images" if shown < each.total else count_text(shown, "image")
+    cases = "\n".join(_case(case, gallery, f"p{place}-{number}") for number, case in enumerate(each.cases))
+    return (
+        f'<h3>{escaped(each.heading)} <small class="muted">{count}, {each.order}</small></h3>\n'
+        f'<div class="cases">\n{cases}\n</div>\n'
+        f'<p class="tally" aria-live="polite"> of the {count_text(shown, "image")} shown here match.</p>'
+    )
+
+
+def _case(case: Case, gallery: Gallery, id: str) -> str:
+    tags = sorted(
+        {f"k{class_id}" for class_id, _ in case.errors}
+        | {f"e-{kind}" for _, kind in case.errors}
+        | {f"k{class_id}-{kind}" for class_id, kind in case.errors}
+    )
+    thumbnail = gallery.thumbnails.get(case.image)
+    picture = None if thumbnail is None else Picture(thumbnail=thumbnail, id=id)
+    panels = "\n".join(_panel(marks, gallery, picture, place) for place, marks in enumerate(case.marks))
+    return (
+        f'<figure class="case {" ".join(tags)}">\n<figcaption><strong>{escaped(case.image)}</strong> '
+        f'<span class="muted">{escaped(case.sentence)}</span></figcaption>\n<div class="panels">\n{panels}\n</div>\n'
+        "</figure>"
+    )
+
+
+def _panel(marks: ImageMarks, gallery: Gallery, picture: Picture | None, place: int) -> str:
+    name = gallery.names[place]
+    kind = "first" if place == 0 and len(gallery.names) > 1 else "second"
+    drawn = '<p class="muted">The image is not kept here.</p>'
+    if picture is not None:
+        image = picture.again() if place else picture.embedded()
+        drawn = picture.drawn(marks, image=image, words=f"{marks.image} as {name} sees it: {summary(marks)}")
+    return (
+        f'<div class="panel"><p class="who">{swatch(kind)}{escaped(name)} <span>{summary(marks)}</span></p>\n'
+        f"{drawn}\n{told(marks, gallery.classes)}</div>"
+    )
+
+
+def _kinds(gallery: Gallery) -> tuple[str, ...]:
+    """The ways in which boxes are drawn: crowds only where there are any."""
+    marks = (each for shown in gallery.lists for case in shown.cases for each in case.marks)
+    crowds = any(truth.crowd for each in marks for truth in each.truths)
+    return tuple(kind for kind in LEGEND if kind != "crowd" or crowds)
+
+
+def _filters(gallery: Gallery) -> str:
+    classes = sorted({class_id for class_id, _ in gallery.errors})
+    kinds = [kind for kind in ErrorType if any(kind == found for _, found in gallery.errors)]
+    by_class = _choice("class", "Class", [(str(each), gallery.classes[each]) for each in classes])
+    if len(classes) > MOST_CHOICES:
+        by_class = f"<details><summary>Filter by class ({len(classes)})</summary>{by_class}</details>"
+    by_error = _choice("error", "Error", [(kind, kind) for kind in kinds])
+    size = _choice("size", "Size", [("large", "large")], first="small")
+    return f'<div class="filters">{by_class}{by_error}{size}</div>'
+
+
+def _choice(name: str, legend_text: str, options: Iterable[tuple[str, str]], *, first: str = "all") -> str:
+    buttons = "".join(
+        f'<label><input type="radio" name="{name}" id="{name}-{value}" value="{value}"'
+        f"{' checked' if value == ANY else ''}>{escaped(text)}</label>"
+        for value, text in [(ANY, first), *options]
+    )
+    return f"<fieldset><legend>{escaped(legend_text)}</legend>{buttons}</fieldset>"

@@ -1,0 +1,155 @@
+"""Values as short texts, the same in every report and on the command line."""
+
+import html
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from cv_yolo.domain.evaluation.intervals import Estimate, Interval
+
+ABSENT: Final = "–"
+MINUS: Final = "−"
+MINUTE_S, HOUR_S = 60, 3600
+METRICS: Final = {
+    "map_50": "mAP50",
+    "map_50_95": "mAP50-95",
+    "map_75": "mAP75",
+    "map_small": "mAP50-95 of small boxes",
+    "map_medium": "mAP50-95 of medium boxes",
+    "map_large": "mAP50-95 of large boxes",
+    "ar_1": "AR1",
+    "ar_10": "AR10",
+    "ar_100": "AR100",
+    "ar_small": "AR100 of small boxes",
+    "ar_medium": "AR100 of medium boxes",
+    "ar_large": "AR100 of large boxes",
+    "ap_50": "AP50",
+    "ap_50_95": "AP50-95",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "d_ece": "D-ECE",
+    "confidence_threshold": "confidence",
+}
+GROUPS: Final = {"class": "of {}", "slice": "where {}", "size": "of {} boxes", "error": "of {} errors"}
+FIGURE: Final = "|".join(sorted(METRICS, key=len, reverse=True))
+NAMED: Final = re.compile(rf"\b(?:(?:{'|'.join(GROUPS)})/.+?/)?(?:{FIGURE})\b")
+HYPHEN: Final = re.compile(r"(?<![\w-])-(?=\d)")
+TEENS: Final = range(11, 14)
+
+
+def score_text(value: float | None) -> str:
+    """A score with three decimals; a dash where it could not be computed."""
+    return ABSENT if value is None else _number(value, signed=False)
+
+
+def interval_text(interval: Interval, *, signed: bool = False) -> str:
+    """`[0.550, 0.671]`, or `[−0.011, +0.076]` for a difference."""
+    return f"[{_number(interval.low, signed=signed)}, {_number(interval.high, signed=signed)}]"
+
+
+def estimate_text(estimate: Estimate | None, *, signed: bool = False) -> str:
+    """`0.612 [0.550, 0.671]`; the interval is left out where there is none."""
+    if estimate is None:
+        return ABSENT
+    ends = "" if estimate.interval is None else f" {interval_text(estimate.interval, signed=signed)}"
+    return f"{_number(estimate.value, signed=signed)}{ends}"
+
+
+def difference_text(estimate: Estimate | None) -> str:
+    """`+0.043 [+0.011, +0.076]`."""
+    return estimate_text(estimate, signed=True)
+
+
+def counted_text(estimate: Estimate | None, *, signed: bool = False) -> str:
+    """`12 [8, 17]`: a number of things; 0 where there is none, `−3 [−7, 0]` for a difference."""
+    if estimate is None:
+        return "0"
+    interval = estimate.interval
+    ends = () if interval is None else (interval.low, interval.high)
+    value, *rest = (_whole(number, signed=signed) for number in (estimate.value, *ends))
+    return f"{value} [{', '.join(rest)}]" if rest else value
+
+
+def duration_text(seconds: float | None) -> str:
+    """`41 s`, `3 min 05 s`, `1 h 02 min`; a dash where it is not known."""
+    if seconds is None:
+        return ABSENT
+    whole = round(seconds)
+    if whole < 1:
+        return "< 1 s"
+    if whole < MINUTE_S:
+        return f"{whole} s"
+    if whole < HOUR_S:
+        return f"{whole // MINUTE_S} min {whole % MINUTE_S:02d} s"
+    minutes = round(seconds / MINUTE_S)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def latency_text(milliseconds: float | None) -> str:
+    """`12.3 ms`; a dash where it was not measured."""
+    return ABSENT if milliseconds is None else f"{milliseconds:.3g} ms"
+
+
+def time_text(moment: datetime) -> str:
+    """A moment in UTC, to the second."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def count_text(count: int, noun: str, plural: str | None = None) -> str:
+    """`1 image`, `12 images`, `2 boxes`."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def ordinal_text(number: int) -> str:
+    """`1st`, `2nd`, `11th`, `23rd`."""
+    ending = "th" if number % 100 in TEENS else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def percent_text(part: float) -> str:
+    """`95 %`, `99.5 %`."""
+    return f"{100 * part:.3g} %"
+
+
+def list_text(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def images_and_boxes_text(images: int, boxes: int) -> str:
+    """`12 images, 25 boxes`."""
+    return f"{count_text(images, 'image')}, {count_text(boxes, 'box', 'boxes')}"
+
+
+def metric_text(name: str) -> str:
+    """A figure's name as people write it, `AP50 of person` for `class/person/ap_50`; an unknown one as it is."""
+    kind, _, rest = name.partition("/")
+    if kind not in GROUPS or "/" not in rest:
+        return METRICS.get(name, name)
+    group, _, figure = rest.rpartition("/")
+    return f"{METRICS.get(figure, figure)} {GROUPS[kind].format(group)}"
+
+
+def plain_text(sentence: str) -> str:
+    """A sentence with the metrics' names as people write them, and a minus where a number is negative."""
+    return HYPHEN.sub(MINUS, NAMED.sub(lambda found: metric_text(found[0]), sentence))
+
+
+def escaped(text: str) -> str:
+    """Any text made safe inside HTML and SVG, in elements and in attributes; control characters become spaces."""
+    return html.escape("".join(character if character.isprintable() else " " for character in text), quote=True)
+
+
+def _whole(value: float, *, signed: bool) -> str:
+    rounded = round(value)
+    sign = MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
+    return f"{sign}{abs(rounded)}"
+
+
+def _number(value: float, *, signed: bool) -> str:
+    """Three decimals; what rounds to 0 has no sign."""
+    rounded = round(value, 3) or 0.0
+    sign = MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
+    return f"{sign}{abs(rounded):.3f}"

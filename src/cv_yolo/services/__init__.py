@@ -1,1 +1,0 @@
-"""Start, check and stop local services."""

@@ -1,0 +1,149 @@
+"""MySQL and MariaDB, where we need them ourselves: to make databases and users, and to ask whether they are usable."""
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cv_yolo.domain.stack import DatabaseAddress
+from cv_yolo.errors import ServiceUnavailableError
+from cv_yolo_stack.adapters.clients import DatabaseClient, reach
+
+SERVER_ERRORS: Final = range(1000, 2000)  # what the server says; 2000 and up is the client's own trouble
+
+
+class SqlDatabase:
+    """One database of a server; `address` names who logs in."""
+
+    def __init__(self, address: DatabaseAddress, *, patience_s: int = 5) -> None:
+        self._address, self._patience_s = address, patience_s
+
+    def use(self) -> None:
+        """Log in and make, fill and drop a temporary table."""
+        with self.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY TABLE cv_yolo_probe (value INT)")
+            cursor.execute("INSERT INTO cv_yolo_probe VALUES (1)")
+            cursor.execute("DROP TEMPORARY TABLE cv_yolo_probe")
+
+    def version(self) -> str:
+        """What the server calls itself."""
+        with self.cursor() as cursor:
+            cursor.execute("SELECT VERSION()")
+            return str(cursor.fetchone()[0])
+
+    def clock(self) -> datetime:
+        """What the server's clock says."""
+        with self.cursor() as cursor:
+            cursor.execute("SELECT UTC_TIMESTAMP(3)")
+            told: datetime = cursor.fetchone()[0]
+        return told.replace(tzinfo=UTC)
+
+    def answer_to(self, password: str) -> int:
+        """What the server says to our user with that password: MySQL's number of the refusal, 0 where it lets us in."""
+        try:
+            with SqlDatabase(replace(self._address, password=password), patience_s=self._patience_s).cursor():
+                return 0
+        except ServiceUnavailableError as error:
+            cause = error.__cause__
+            code = cause.args[0] if cause is not None and cause.args else None
+            if isinstance(code, int) and code in SERVER_ERRORS:
+                return code
+            raise
+
+    @contextmanager
+    def cursor(self) -> Iterator[Any]:
+        """A cursor of a connection of its own, committed at the end."""
+        import pymysql
+
+        address = self._address
+        try:
+            connection = pymysql.connect(
+                host=address.host,
+                port=address.port,
+                user=address.user,
+                password=address.password,
+                database=address.database or None,
+                connect_timeout=self._patience_s,
+                read_timeout=self._patience_s * 6,
+            )
+        except (pymysql.MySQLError, OSError) as error:
+            raise self._unavailable(error) from error
+        try:
+            with connection, connection.cursor() as cursor:
+                yield cursor
+                connection.commit()
+        except pymysql.MySQLError as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> ServiceUnavailableError:
+        reason = error.args[-1] if error.args else error
+        return ServiceUnavailableError(
+            f"database {self._address.database} at {self._address.host}:{self._address.port}: {reason}",
+            hint="is it up, and are user and password right? `cv-yolo status` tells",
+        )
+
+
+class SqlProbe:
+    """Tries one database."""
+
+    def __init__(self, address: DatabaseAddress, database: DatabaseClient, *, patience_s: float) -> None:
+        self._address, self._database, self._patience_s = address, database, patience_s
+
+    @property
+    def address(self) -> str:
+        """Where the server answers."""
+        return f"mysql://{self._address.host}:{self._address.port}/{self._address.database}"
+
+    def greet(self) -> None:
+        """Reach the server."""
+        reach(self.address, patience_s=self._patience_s)
+
+    def clock(self) -> datetime:
+        """What the server's clock says."""
+        return self._database.clock()
+
+    def ask_as_nobody(self) -> Mapping[str, int]:
+        """Log in without a password."""
+        return {"no password": self._database.answer_to("")}
+
+    def ask_as_impostor(self) -> Mapping[str, int]:
+        """Log in with a wrong password."""
+        return {"wrong password": self._database.answer_to(secrets.token_urlsafe(18))}
+
+    def log_in(self) -> str:
+        """Log in and use a table of our own."""
+        self._database.use()
+        return self._address.user
+
+    def version(self) -> str:
+        """What the server calls itself."""
+        return self._database.version()
+
+    def stored_secret(self, secret_id: str) -> bytes:
+        """What ZenML keeps of a secret's values in this database."""
+        with self._database.cursor() as cursor:
+            cursor.execute("SELECT `values` FROM secret WHERE id = %s", (secret_id,))
+            return _bytes(cursor.fetchone())
+
+
+def stored_in_file(path: Path) -> Callable[[str], bytes]:
+    """What ZenML keeps of a secret's values in an SQLite file, by its id."""
+
+    def stored(secret_id: str) -> bytes:
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                found = connection.execute('SELECT "values" FROM secret WHERE id = ?', (secret_id,)).fetchone()
+        except sqlite3.Error as error:
+            raise ServiceUnavailableError(f"{path}: {error}") from error
+        return _bytes(found)
+
+    return stored
+
+
+def _bytes(row: Any) -> bytes:
+    value = row[0] if row else b""
+    return value if isinstance(value, bytes) else str(value or "").encode()

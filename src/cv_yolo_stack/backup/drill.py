@@ -1,0 +1,205 @@
+"""Prove a backup: restore it into a scratch project, start its servers, and ask them for all that was there.
+
+Nothing of the project itself is touched, and nothing is left of the scratch project, however the drill ends.
+"""
+
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from filelock import FileLock, Timeout
+
+from cv_yolo.domain.stack import Deed, StackAddresses
+from cv_yolo.errors import InputError, ServiceUnavailableError
+from cv_yolo.settings import Settings, write_connection
+from cv_yolo.workflows.read_stack import read_addresses
+from cv_yolo_stack.backup.contents import INVENTORY, Contents, Progress, Report
+from cv_yolo_stack.backup.proof import audit_logs, embedded_artifacts, files, stored, verify_by_history
+from cv_yolo_stack.backup.restore import restore
+from cv_yolo_stack.backup.running import PORTS, running
+from cv_yolo_stack.backup.snapshot_source import witness_of_records, witness_of_servers
+from cv_yolo_stack.backup.take import read_census, take_backup
+from cv_yolo_stack.configuration.folder import StackFolder, folder_of
+from cv_yolo_stack.configuration.local_stack import LocalStack, read_stack
+from cv_yolo_stack.domain.backup_manifest import Inventory
+from cv_yolo_stack.domain.snapshot import AUDIT, Census, Tally, compare
+from cv_yolo_stack.servers.pages import free_port
+from cv_yolo_stack.supervision.processes import end, processes_of
+from cv_yolo_stack.supervision.starting import servers_of
+from cv_yolo_stack.workflows.register_stack import register_stack
+
+if TYPE_CHECKING:
+    from cv_yolo_stack.container import StackContainer
+
+GRACE_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scratch:
+    """The folders of one drill."""
+
+    folder: Path
+
+    @property
+    def backup(self) -> Path:
+        """A backup that nobody asked to keep."""
+        return self.folder / "backup"
+
+    @property
+    def pages(self) -> StackFolder:
+        """Servers on the project's own embedded records."""
+        return StackFolder(root=self.folder / "pages")
+
+    @property
+    def settings(self) -> Settings:
+        """The scratch project; the environment, which names the real one, has no say."""
+        root = self.folder / "project"
+        values: dict[str, Any] = {"root": root, "CV_YOLO_HOME": root / ".cv-yolo"}
+        return Settings(**values, server_url=None, server_api_key=None)
+
+
+@contextmanager
+def scratch_project(home: Path) -> Iterator[Scratch]:
+    """A scratch project that is gone when the block ends, however it ends; one at a time."""
+    scratch = Scratch(folder=home / "drill")
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(home / "drill.lock", blocking=False)
+        lock.acquire()
+    except Timeout as error:
+        raise ServiceUnavailableError(f"{home}: another drill is at work here", hint="wait for its end") from error
+    try:
+        _clear(scratch)
+        scratch.folder.mkdir(mode=0o700)
+        yield scratch
+    finally:
+        with _undisturbed():
+            _clear(scratch)
+            lock.release()
+
+
+def _clear(scratch: Scratch) -> None:
+    for folder in (folder_of(scratch.settings), scratch.pages):
+        end(processes_of(folder.root), grace_s=GRACE_S)
+    if scratch.folder.exists():
+        shutil.rmtree(scratch.folder)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C or termination signal must not end the cleaning up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+START: Final = Progress(what="start the scratch servers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """What a drill found, a tally for each kind of thing; `kept` is the backup's folder, where one was named."""
+
+    inventory: Inventory
+    tallies: tuple[Tally, ...]
+    kept: Path | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything came back as it was, and anything was there at all."""
+        return all(each.agrees for each in self.tallies) and any(each.expected for each in self.tallies)
+
+
+def backup(parts: "StackContainer", folder: Path, *, report: Report) -> Inventory:
+    """Keep everything of this project; servers that are up tell what they hold, for a drill at any time later."""
+    stack = read_stack(parts.settings)
+    take = witness_of_servers(parts, _addresses(stack)).take if stack else None
+    return take_backup(parts, stack, folder, take_census=take, report=report)
+
+
+def drill(parts: "StackContainer", folder: Path | None, *, report: Report) -> Drill:
+    """Prove the backup in `folder`, or a new one, which is kept there if a folder is given."""
+    with scratch_project(parts.home) as scratch:
+        where = folder or scratch.backup
+        if not (where / INVENTORY).is_file():
+            _take(parts, where, scratch, report)
+        restored = restore(
+            parts, scratch.settings, where, ports={name: free_port(0) for name in PORTS}, own=True, report=report
+        )
+        census = read_census(Contents(where), restored.inventory)
+        if census is None:
+            raise InputError(
+                f"{where}: the servers were not asked what they hold when this backup was made",
+                hint="`cv-yolo backup --drill DIR` makes one that can be proved at any time",
+            )
+        prove = _prove_servers if restored.stack is not None else _prove_records
+        tallies = prove(parts, restored.inventory, census, scratch, report)
+    return Drill(inventory=restored.inventory, tallies=tallies, kept=folder)
+
+
+def _take(parts: "StackContainer", where: Path, scratch: Scratch, report: Report) -> None:
+    if read_stack(parts.settings) is not None:
+        backup(parts, where, report=report)
+        return
+    report(Progress(what="start servers on the embedded records"))
+    with witness_of_records(parts, parts.settings, scratch.pages) as witness:
+        take_backup(parts, None, where, take_census=witness.take, report=report)
+
+
+def _prove_servers(
+    parts: "StackContainer", inventory: Inventory, census: Census, scratch: Scratch, report: Report
+) -> tuple[Tally, ...]:
+    settings = scratch.settings
+    stack = read_stack(settings)
+    assert stack is not None, "it was restored a moment ago"
+    report(START)
+    with running(servers_of(stack, parts), stack.folder):
+        found = _registered(parts, stack, settings)
+        told = witness_of_servers(parts, _addresses(stack)).take()
+        logs = audit_logs(census.models, told[AUDIT], verify=partial(verify_by_history, settings))
+        kept = stored(parts, inventory, tracking=found.tracking, objects=found.objects, report=report)
+    return (*compare(census, told), logs, *kept, files(inventory, settings))
+
+
+def _prove_records(
+    parts: "StackContainer", inventory: Inventory, census: Census, scratch: Scratch, report: Report
+) -> tuple[Tally, ...]:
+    settings = scratch.settings
+    settings.connection_file.unlink(missing_ok=True)  # the records that were restored are to tell, and no server
+    report(START)
+    with witness_of_records(parts, settings, StackFolder(root=settings.services)) as witness:
+        told = witness.take()
+        kept = embedded_artifacts(parts, inventory, witness.tracking, report)
+    logs = audit_logs(census.models, told[AUDIT], verify=partial(verify_by_history, settings))
+    return (*compare(census, told), logs, *kept, files(inventory, settings))
+
+
+def _registered(parts: "StackContainer", stack: LocalStack, settings: Settings) -> StackAddresses:
+    """The scratch stack as a client finds it on its server, once the server was told of its new addresses."""
+    doors = replace(parts.doors(), datasets=_NoDatasets())
+    done = register_stack(_addresses(stack), doors, connection=None, report=lambda _: None)
+    write_connection(settings, done.connection)
+    return read_addresses(done.connection, parts.stack_registry(done.connection))
+
+
+class _NoDatasets:
+    """The project's own DVC remote stays as it is."""
+
+    def set_remote(self, objects: Any, bucket: str) -> Deed:  # noqa: ARG002 - the port's signature
+        return Deed.UNCHANGED
+
+
+def _addresses(stack: LocalStack) -> StackAddresses:
+    return StackAddresses(pipelines=stack.pipelines, tracking=stack.tracking, objects=stack.objects)

@@ -1,0 +1,145 @@
+"""Whether a project is empty, so that a backup can be restored into it; what is there is never overwritten."""
+
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from cv_yolo.errors import InputError
+from cv_yolo.files import sha256_of
+from cv_yolo.settings import Settings
+from cv_yolo_stack.backup.running import out_of_the_way, running
+from cv_yolo_stack.backup.snapshot_source import ZENML_RECORDS
+from cv_yolo_stack.backup.sources import target_of
+from cv_yolo_stack.backup.sqlite import COMPANIONS, count
+from cv_yolo_stack.configuration.choice import DatabaseKind
+from cv_yolo_stack.configuration.local_stack import MLFLOW_DATABASE, ZENML_DATABASE, LocalStack, read_stack
+from cv_yolo_stack.domain.backup_manifest import PROJECT, Inventory
+from cv_yolo_stack.servers.database import NAME as DATABASE
+from cv_yolo_stack.servers.database import database
+from cv_yolo_stack.servers.object_store import NAME as STORE
+from cv_yolo_stack.supervision.control import Control
+
+if TYPE_CHECKING:
+    from cv_yolo_stack.container import StackContainer
+
+TRACKING: Final = {  # what counts as a record; a server's own first rows do not, nor do the deleted runs of our probes
+    "runs": (
+        "SELECT COUNT(*) FROM runs WHERE lifecycle_stage = 'active' OR experiment_id NOT IN"
+        " (SELECT experiment_id FROM experiments WHERE name LIKE 'cv_yolo_probe%')"
+    ),
+    "model_versions": "SELECT COUNT(*) FROM model_versions",
+}
+PIPELINES: Final = {
+    "pipeline_run": "SELECT COUNT(*) FROM pipeline_run",
+    "artifact_version": "SELECT COUNT(*) FROM artifact_version",
+    "model_version": "SELECT COUNT(*) FROM model_version",
+}
+BY_DATABASE: Final = {MLFLOW_DATABASE: TRACKING, ZENML_DATABASE: PIPELINES}
+WORDS: Final = {
+    "runs": "MLflow runs",
+    "model_versions": "MLflow model versions",
+    "pipeline_run": "ZenML pipeline runs",
+    "artifact_version": "ZenML artifacts",
+    "model_version": "ZenML model versions",
+}
+STORE_OWN: Final = ".minio.sys"
+
+
+def require_vacant(parts: "StackContainer", settings: Settings, inventory: Inventory) -> None:
+    """Raise `InputError` where the project holds anything that the backup would replace, and say what."""
+    stack = read_stack(settings)
+    if stack is not None and _control(stack).running() is not None:
+        raise InputError("the servers of this project are up", hint="`cv-yolo down`, then the same command again")
+    found = [*_embedded(settings), *_decisions(settings, inventory)]
+    found += _of_stack(parts, stack) if stack is not None else _without_stack(settings)
+    if found:
+        raise InputError(
+            f"{settings.home} is not empty: {', '.join(found)}",
+            hint="a backup is restored into an empty project: another folder, or another home with CV_YOLO_HOME=…",
+        )
+
+
+def make_way(settings: Settings) -> None:
+    """Remove the records of a project that was found to be empty, so that others can take their place."""
+    for record in (settings.mlflow_database, settings.home / ZENML_RECORDS):
+        for path in (record, *(record.with_name(record.name + suffix) for suffix in COMPANIONS)):
+            path.unlink(missing_ok=True)
+    if settings.services.exists():
+        shutil.rmtree(settings.services)
+        settings.connection_file.unlink(missing_ok=True)
+
+
+def _control(stack: LocalStack) -> Control:
+    return Control(stack.folder, hide=stack.credentials.without_secrets, report=lambda _: None)
+
+
+def _embedded(settings: Settings) -> Iterator[str]:
+    yield from _counted(count(settings.mlflow_database, TRACKING))
+    yield from _counted(count(settings.home / ZENML_RECORDS, PIPELINES))
+    for path in sorted(settings.audit.glob("*.jsonl")):
+        if path.stat().st_size:
+            yield f"the audit log {path.name}"
+    waiting = list(settings.outbox.glob("**/*.jsonl"))
+    if waiting:
+        yield f"letters of {len(waiting)} runs in the outbox"
+
+
+def _decisions(settings: Settings, inventory: Inventory) -> Iterator[str]:
+    for each in inventory.area(PROJECT):
+        target = target_of(each.place, root=settings.root, home=settings.home)
+        if target.is_file() and sha256_of(target) != each.sha256:
+            yield f"another {each.path}"
+
+
+def _without_stack(settings: Settings) -> Iterator[str]:
+    """What is there although `up` never ran here, or its choice or its keys are lost."""
+    data = settings.services / "data"
+    if data.is_dir() and any(data.iterdir()):
+        yield f"the servers' data in {data}, without their keys"
+    if settings.connection_file.exists():
+        yield "the connection to a server (`cv-yolo connect --embedded` ends it)"
+
+
+def _of_stack(parts: "StackContainer", stack: LocalStack) -> Iterator[str]:
+    data = stack.folder.data(STORE)
+    objects = sum(
+        path.is_file() and STORE_OWN not in path.relative_to(data).parts[:1]
+        for path in (data.rglob("*") if data.is_dir() else ())
+    )
+    yield from _counted({"objects in the store": objects})
+    if stack.choice.database is DatabaseKind.SQLITE:
+        yield from _counted(count(stack.folder.data("mlflow") / "mlflow.db", TRACKING))
+        yield from _counted(count(stack.folder.data("zenml") / "zenml.db", PIPELINES))
+    elif stack.choice.database is DatabaseKind.EXTERNAL or stack.folder.data(DATABASE).is_dir():
+        yield from _counted(_count_in_server(parts, stack))
+
+
+def _count_in_server(parts: "StackContainer", stack: LocalStack) -> dict[str, int]:
+    """Start the database alone to look into it."""
+    apart = out_of_the_way(stack)
+    service = database(apart, parts)
+    assert service is not None, "asked of a stack with a database server only"
+    with running([service], apart.folder):
+        return count_in_server(parts, apart)
+
+
+def count_in_server(parts: "StackContainer", stack: LocalStack) -> dict[str, int]:
+    """How many records there are in the databases of a server that is up."""
+    found = {}
+    address = stack.database("")
+    assert address is not None, "asked of a stack with a database server only"
+    with parts.sql_database(address).cursor() as cursor:
+        for name, questions in BY_DATABASE.items():
+            cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (name,))
+            tables = {row[0] for row in cursor.fetchall()}
+            for table in tables & set(questions):
+                cursor.execute(f"USE `{name}`")
+                cursor.execute(questions[table])
+                found[table] = int(cursor.fetchone()[0])
+    return found
+
+
+def _counted(numbers: dict[str, int]) -> Iterator[str]:
+    for what, number in numbers.items():
+        if number:
+            yield f"{number} {WORDS.get(what, what)}"

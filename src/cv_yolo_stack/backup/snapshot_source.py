@@ -1,0 +1,92 @@
+"""Who tells what is there: the servers themselves, asked as a client asks them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cv_yolo.domain.stack import PipelineServerAddress, StackAddresses, TrackingAddress
+from cv_yolo.errors import NotFoundError, ServiceUnavailableError
+from cv_yolo.http import ask
+from cv_yolo.settings import Settings
+from cv_yolo_stack.backup.running import running
+from cv_yolo_stack.configuration.folder import StackFolder
+from cv_yolo_stack.domain.backup_manifest import relocation
+from cv_yolo_stack.domain.snapshot import AUDIT, entry_name
+from cv_yolo_stack.servers.pages import Page, free_port, mlflow_page, zenml_page
+from cv_yolo_stack.servers.service import Service
+
+if TYPE_CHECKING:
+    from cv_yolo_stack.container import StackContainer
+
+TakeCensus = Callable[[], dict[str, dict[str, str]]]
+HOME: Final = "/home-of-the-project"
+ZENML_RECORDS: Final = "zenml/local_stores/default_zen_store/zenml.db"
+OTHERS_KEYS: Final = {"ZENML_STORE_API_KEY"}  # of a server that this machine is connected to
+NOBODY: Final = "default"  # whom ZenML takes everybody for where nobody has to log in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """Servers that tell: all they hold, and MLflow's files."""
+
+    take: TakeCensus
+    tracking: TrackingAddress
+
+
+def witness_of_servers(parts: "StackContainer", addresses: StackAddresses) -> Witness:
+    """The servers of a stack."""
+    tracking, pipelines = parts.tracking_census(addresses.tracking), parts.pipeline_census(addresses.pipelines)
+    return Witness(take=lambda: {**tracking.take(), **pipelines.take()}, tracking=addresses.tracking)
+
+
+@contextmanager
+def witness_of_records(parts: "StackContainer", settings: Settings, folder: StackFolder) -> Iterator[Witness]:
+    """The embedded records of a project, told by servers of their own inside the block."""
+    if not settings.mlflow_database.is_file():
+        raise NotFoundError("nothing is recorded yet", hint="`cv-yolo grid --config configs/demo.yaml`")
+    steady = relocation(str(settings.home), HOME)
+    pages = [mlflow_page(settings, free_port(0))]
+    if (settings.home / ZENML_RECORDS).is_file():
+        pages.append(zenml_page(settings, free_port(0)))
+    tracking_address = TrackingAddress(uri=pages[0].url)
+    takers: list[TakeCensus] = [parts.tracking_census(tracking_address, steady=steady).take]
+    for page in pages[1:]:
+        address = PipelineServerAddress(url=page.url, user=NOBODY)
+        takers.append(parts.pipeline_census(address, steady=steady).take)
+    takers.append(lambda: {AUDIT: entries_in_files(parts, settings)})
+    with running([_service(page) for page in pages], folder):
+        yield Witness(take=lambda: _merged(takers), tracking=tracking_address)
+
+
+def entries_in_files(parts: "StackContainer", settings: Settings) -> dict[str, str]:
+    """The hash of each entry of the audit logs that are files."""
+    return {
+        entry_name(entry.model, entry.number): entry.sha256
+        for path in sorted(settings.audit.glob("*.jsonl"))
+        for entry in parts.audit_file(path).entries()
+    }
+
+
+def _merged(takers: list[TakeCensus]) -> dict[str, dict[str, str]]:
+    told: dict[str, dict[str, str]] = {}
+    for take in takers:
+        told |= take()
+    return told
+
+
+def _service(page: Page) -> Service:
+    def use() -> None:
+        answer = ask("GET", f"{page.url}/health", name=page.name)
+        if not answer.ok:
+            raise ServiceUnavailableError(f"{page.name} answers {answer.status}")
+
+    return Service(
+        name=page.name.lower(),
+        title=page.name,
+        url=page.url,
+        use=use,
+        command=page.command,
+        environment={name: value for name, value in page.environment.items() if name not in OTHERS_KEYS},
+        ports={page.name.lower(): page.port},
+    )

@@ -1,0 +1,229 @@
+"""`cv-yolo backup` and `restore`: keep everything of a project in a folder, bring it back, prove that it comes back."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cv_yolo_stack.cli.servers import PORTS, as_json_option, port_options
+
+if TYPE_CHECKING:
+    from cv_yolo_stack.backup.contents import Progress, Report
+    from cv_yolo_stack.backup.drill import Drill
+    from cv_yolo_stack.backup.restore import Restored
+    from cv_yolo_stack.domain.backup_manifest import Inventory
+    from cv_yolo_stack.domain.snapshot import Tally
+
+DIFFERS: Final = 1
+NAMED: Final = 3
+WARNING: Final = "It holds passwords and keys: keep it as you keep those. Without it, what ZenML keeps secret is lost."
+
+BACKUP_EPILOGUE: Final = """
+\b
+Examples:
+  cv-yolo backup /mnt/backups/2026-11-26          everything, into a new folder
+  cv-yolo backup --drill                          prove that a backup made now comes back, and keep none
+  cv-yolo backup --drill /mnt/backups/2026-11-26  make it there, or take the one that is there, and prove it
+
+\b
+Exit codes: 0 done · 1 a drill found something missing or other · 2 the folder or the backup cannot be used
+            3 the servers are not up, or the disk is full
+"""
+
+RESTORE_EPILOGUE: Final = """
+\b
+Examples:
+  cv-yolo restore /mnt/backups/2026-11-26
+  cv-yolo restore /mnt/backups/2026-11-26 --up
+  cv-yolo restore /mnt/backups/2026-11-26 --zenml-port 8081 --mlflow-port 5001
+
+\b
+The project has to be empty: another folder, or another home (CV_YOLO_HOME). A restore that was interrupted is
+begun again, or ended, by the same command.
+"""
+
+
+@click.command(epilog=BACKUP_EPILOGUE)
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--drill", "is_drill", is_flag=True, help="Restore it into a scratch stack, and compare what that tells.")
+@as_json_option
+def backup(folder: Path | None, is_drill: bool, as_json: bool) -> int:
+    """Keep all records, files and keys of this project in DIR, a new folder, while everything goes on.
+
+    Databases are copied as of one moment, then all objects and files, each content once and by its SHA-256.
+    """
+    if folder is None and not is_drill:
+        raise click.UsageError("give a folder, or --drill")
+    from cv_yolo_stack.backup.drill import backup as keep
+    from cv_yolo_stack.backup.drill import drill
+    from cv_yolo_stack.container import StackContainer
+
+    began, where = time.monotonic(), folder.absolute() if folder else None
+    with showing() as report:
+        if is_drill:
+            return tell_drill(drill(StackContainer(), where, report=report), began, as_json=as_json)
+        assert where is not None, "asked for above"
+        parts = StackContainer()
+        inventory = keep(parts, where, report=report)
+    _tell_backup(inventory, where, began, as_json=as_json)
+    server = parts.settings.connection
+    if server is not None and not inventory.has_servers:
+        click.echo(f"What is recorded at {server.url} is not in it: `cv-yolo backup` there keeps that.", err=True)
+    return 0
+
+
+@click.command(epilog=RESTORE_EPILOGUE)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--up", "start", is_flag=True, help="Start the servers afterwards.")
+@port_options
+@as_json_option
+@click.pass_context
+def restore(context: click.Context, /, folder: Path, start: bool, as_json: bool, **ports: int | None) -> None:
+    """Bring the backup in DIR back into this project, which has to be empty.
+
+    The whole backup is verified before anything is touched. No server is left running.
+    """
+    from cv_yolo_stack.backup.restore import restore as bring_back
+    from cv_yolo_stack.cli.servers import up
+    from cv_yolo_stack.container import StackContainer
+
+    parts = StackContainer()
+    wanted = {name: port for name in PORTS if (port := ports[f"{name}_port"]) is not None}
+    with showing() as report:
+        restored = bring_back(parts, parts.settings, folder.absolute(), ports=wanted, report=report)
+    _tell_restored(restored, parts.home, as_json=as_json)
+    if start and restored.stack is not None:
+        context.invoke(up, as_json=False)
+
+
+def tell_drill(drill: "Drill", began: float, *, as_json: bool) -> int:
+    """Say what a drill found; its exit code."""
+    took_s = round(time.monotonic() - began, 1)
+    if as_json:
+        kinds = [asdict(each) | {"same": each.same} for each in drill.tallies]
+        told = _figures(drill.inventory) | {"folder": str(drill.kept) if drill.kept else None, "took_s": took_s}
+        click.echo(json.dumps({"passed": drill.passed, "kinds": kinds} | told, indent=1))
+    else:
+        from cv_yolo.cli.output.tables import console
+
+        console().print(_table(drill.tallies))
+        for each in drill.tallies:
+            _name(each)
+        verdict = "all came back as it was" if drill.passed else "NOT everything came back as it was"
+        click.echo(f"{verdict}: {_words(drill.inventory)}; the drill took {took_s:.0f} s")
+    return 0 if drill.passed else DIFFERS
+
+
+def _tell_backup(inventory: "Inventory", folder: Path, began: float, *, as_json: bool) -> None:
+    told = _figures(inventory) | {"folder": str(folder), "took_s": round(time.monotonic() - began, 1)}
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
+        return
+    click.echo(f"{folder}: {_words(inventory)}")
+    click.echo(f"sha256 of the inventory: {inventory.sha256}")
+    click.echo(WARNING, err=True)
+
+
+def _tell_restored(restored: "Restored", home: Path, *, as_json: bool) -> None:
+    follow = ["cv-yolo up"] if restored.stack else []
+    follow += ["cv-yolo stack register"] if restored.moved else []
+    if as_json:
+        click.echo(json.dumps(_figures(restored.inventory) | {"home": str(home), "next": follow}, indent=1))
+        return
+    click.echo(f"{home}: {_words(restored.inventory)}, of {restored.inventory.made_at:%Y-%m-%d %H:%M} UTC")
+    if follow:
+        why = "; the second tells ZenML the new addresses" if restored.moved else ""
+        click.echo(f"Next: `{'` and `'.join(follow)}`{why}.", err=True)
+
+
+def _figures(inventory: "Inventory") -> dict[str, Any]:
+    return {
+        "made_at": inventory.made_at.isoformat(),
+        "sha256": inventory.sha256,
+        "software": dict(inventory.software),
+        "objects": sum(1 for _ in inventory.area("objects")),
+        "files": sum(1 for _ in inventory.area("home")) + sum(1 for _ in inventory.area("project")),
+        "size_bytes": inventory.size_bytes,
+    }
+
+
+def _words(inventory: "Inventory") -> str:
+
+    figures = _figures(inventory)
+    return f"{figures['objects']} objects and {figures['files']} files, {size_text(inventory.size_bytes)}"
+
+
+def _table(tallies: "Sequence[Tally]") -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for column in ("in the backup", "came back", "missing", "other", "unknown", "in motion"):
+        table.add_column(column, justify="right")
+    for each in tallies:
+        numbers = (len(each.missing), len(each.different), len(each.unknown), each.moving)
+        cells = [str(number) if number else "·" for number in numbers]
+        sign = "[green]✓[/]" if each.agrees else "[red]✗[/]"
+        table.add_row(f"{sign} {each.kind}", str(each.expected), str(each.same), *cells)
+    return table
+
+
+def _name(tally: "Tally") -> None:
+    for word, names in (("missing", tally.missing), ("other", tally.different), ("unknown", tally.unknown)):
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            click.echo(f"{tally.kind}, {word}: {', '.join(names[:NAMED])}{more}")
+
+
+EVERY_S: Final = {True: 0.1, False: 10.0}  # in a terminal, and elsewhere
+CLEAR: Final = "\r\x1b[K"
+
+
+@contextmanager
+def showing() -> Iterator["Report"]:
+    """Show on stderr what is reported inside the block."""
+    shown = _Shown(terminal=sys.stderr.isatty())
+    try:
+        yield shown.show
+    finally:
+        shown.close()
+
+
+def size_text(size_bytes: int) -> str:
+    """`1.2 GB`, `45 MB`, `3 kB`."""
+    for unit, name in ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")):
+        if size_bytes >= unit:
+            return f"{size_bytes / unit:.3g} {name}"
+    return f"{size_bytes} B"
+
+
+class _Shown:
+    def __init__(self, *, terminal: bool) -> None:
+        self._terminal, self._what, self._next = terminal, "", 0.0
+
+    def show(self, progress: "Progress") -> None:
+        now = time.monotonic()
+        if progress.what == self._what and now < self._next:
+            return
+        self._what, self._next = progress.what, now + EVERY_S[self._terminal]
+        if self._terminal:
+            click.echo(f"{CLEAR}{_step_words(progress)} …", nl=False, err=True)
+        else:
+            click.echo(f"{datetime.now():%H:%M:%S} {_step_words(progress)}", err=True)
+
+    def close(self) -> None:
+        if self._terminal and self._what:
+            click.echo(CLEAR, nl=False, err=True)
+
+
+def _step_words(progress: "Progress") -> str:
+    counted = f": {progress.done} of {progress.total}" if progress.total else ""
+    sizes = f", {size_text(progress.done_bytes)} of {size_text(progress.total_bytes)}" if progress.total_bytes else ""
+    return f"{progress.what}{counted}{sizes}"

@@ -1,0 +1,68 @@
+"""`cv-yolo ui`: the pages that MLflow and ZenML bring along."""
+
+import time
+import webbrowser
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from cv_yolo.errors import NotFoundError, ServiceUnavailableError
+
+if TYPE_CHECKING:
+    from cv_yolo_stack.container import StackContainer
+
+
+@click.command(epilog="\b\nExamples:\n  cv-yolo ui\n  cv-yolo ui --no-browser --mlflow-port 5001")
+@click.option("--mlflow-port", default=5000, show_default=True, help="Another one is taken where it is in use.")
+@click.option("--zenml-port", default=8237, show_default=True, help="Another one is taken where it is in use.")
+@click.option("--browser/--no-browser", default=True, show_default=True, help="Open the pages in the browser.")
+def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
+    """Open MLflow's and ZenML's own pages on this project's records, until Ctrl-C; or those of the server."""
+    from cv_yolo_stack.container import StackContainer
+    from cv_yolo_stack.servers import pages
+
+    parts = StackContainer()
+    settings = parts.settings
+    if settings.connection is not None:
+        servers = parts.stack_addresses
+        for name, url in (("MLflow", _trainings(parts, servers.tracking.uri)), ("ZenML", servers.pipelines.url)):
+            _tell(name, url, browser=browser)
+        return
+    if not settings.mlflow_database.is_file():
+        raise NotFoundError("nothing recorded yet", hint="`cv-yolo grid --config configs/demo.yaml` records four runs")
+    click.echo("Reading the records …", err=True)
+    from cv_yolo.pipelines import runtime
+
+    runtime.skip_survey()
+    wanted = (
+        pages.mlflow_page(settings, pages.free_port(mlflow_port)),
+        pages.zenml_page(settings, pages.free_port(zenml_port)),
+    )
+    with ExitStack() as stack:
+        started = []
+        for page in wanted:
+            click.echo(f"{page.name} is starting …", err=True)
+            started.append((page, stack.enter_context(pages.serving(page))))
+            _tell(page.name, _trainings(parts, page.url) if page.name == "MLflow" else page.url, browser=browser)
+        click.echo("Ctrl-C ends both.", err=True)
+        while True:
+            time.sleep(pages.POLL_S)
+            for page, server in started:
+                if server.poll() is not None:
+                    raise ServiceUnavailableError(f"{page.name} ended by itself", hint=f"see {page.log}")
+
+
+def _trainings(parts: "StackContainer", url: str) -> str:
+    """MLflow's page of the trainings; its first page where the experiment was deleted, which can be restored there."""
+    try:
+        return parts.runs_page(url)
+    except NotFoundError as error:
+        click.echo(f"{error.message}: {error.hint}", err=True)
+        return url
+
+
+def _tell(name: str, url: str, *, browser: bool) -> None:
+    click.echo(f"{name}: {url}")
+    if browser:
+        webbrowser.open(url)

@@ -1,0 +1,149 @@
+"""The one place where the ports of operating servers meet adapters: the detector's container, and more clients."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cv_yolo_stack.adapters.clients import DatabaseClient, ObjectClient, PipelineClient, TrackingClient
+from cv_yolo_stack.adapters.dvc import DvcProbe
+from cv_yolo_stack.adapters.machine import LocalProbe
+from cv_yolo_stack.adapters.s3 import S3Probe
+from cv_yolo_stack.adapters.sql import SqlProbe, stored_in_file
+from cv_yolo_stack.adapters.zenml import ZenmlProbe
+from cv_yolo_stack.domain.snapshot import as_told
+from cv_yolo_stack.ports.probes import Probes
+from cv_yolo_stack.workflows.register_stack import Doors
+
+if TYPE_CHECKING:
+    from cv_yolo_stack.adapters.mlflow import MlflowServer
+    from cv_yolo_stack.adapters.mlflow_snapshot import MlflowCensus
+    from cv_yolo_stack.adapters.s3 import S3Copies
+    from cv_yolo_stack.adapters.sql import SqlDatabase
+    from cv_yolo_stack.adapters.zenml import ZenmlCensus
+from cv_yolo.container import Container
+from cv_yolo.domain.stack import DatabaseAddress, ObjectStoreAddress, PipelineServerAddress, TrackingAddress
+from cv_yolo.ports.servers import StackRegistry
+from cv_yolo.settings import Settings
+from cv_yolo_stack.adapters.mlflow import MlflowProbe
+
+ZENML_RECORDS = "zenml/local_stores/default_zen_store/zenml.db"
+CENSUS_PATIENCE_S = 120.0  # for one answer: hundreds of runs, from a server that may be busy
+COMMAND_PATIENCE = 6  # a DVC command starts an interpreter, and asks more than once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerProbes:
+    """Each of the first five makes a client that waits for an answer no longer than `patience_s`."""
+
+    store: Callable[[ObjectStoreAddress], ObjectClient]
+    tracker: Callable[[TrackingAddress], TrackingClient]
+    pipeline: Callable[[PipelineServerAddress], PipelineClient]
+    sql: Callable[[DatabaseAddress], DatabaseClient]
+    registry: Callable[[PipelineServerAddress], StackRegistry]
+    settings: Settings
+    environment: Mapping[str, str]
+    patience_s: float
+
+    def objects(self, address: ObjectStoreAddress) -> S3Probe:
+        """Who tries the object store."""
+        return S3Probe(address, self.store(address), patience_s=self.patience_s)
+
+    def tracking(self, address: TrackingAddress) -> MlflowProbe:
+        """Who tries MLflow."""
+        return MlflowProbe(address, self.tracker, patience_s=self.patience_s)
+
+    def pipelines(self, address: PipelineServerAddress) -> ZenmlProbe:
+        """Who tries ZenML."""
+        return ZenmlProbe(address, self.pipeline, patience_s=self.patience_s)
+
+    def database(self, address: DatabaseAddress) -> SqlProbe:
+        """Who tries the database."""
+        return SqlProbe(address, self.sql(address), patience_s=self.patience_s)
+
+    def datasets(self) -> DvcProbe:
+        """Who tries DVC."""
+        return DvcProbe(
+            root=self.settings.root,
+            environment=self.environment,
+            patience_s=self.patience_s * COMMAND_PATIENCE,
+            connected=self.settings.connection is not None,
+        )
+
+    def machine(self) -> LocalProbe:
+        """Who looks at this machine."""
+        home = self.settings.home
+        records = {"MLflow's records": self.settings.mlflow_database, "ZenML's records": home / ZENML_RECORDS}
+        return LocalProbe(home=home, stores=records, patience_s=self.patience_s)
+
+    def stored_in_file(self, path: Path) -> Callable[[str], bytes]:
+        """Who looks into ZenML's SQLite file."""
+        return stored_in_file(path)
+
+
+class StackContainer(Container):
+    """The parts of one process that operates servers."""
+
+    def doors(self) -> Doors:
+        """How the servers of a stack are reached."""
+        return Doors(
+            pipelines=self.pipeline_server,
+            registry=self.stack_registry,
+            tracking=self.tracking_server,
+            objects=self.object_store,
+            datasets=self.dvc,
+        )
+
+    def tracking_server(self, address: TrackingAddress) -> "MlflowServer":
+        """MLflow's server at an address."""
+        from cv_yolo_stack.adapters.mlflow import MlflowServer
+
+        return MlflowServer(address, patience_s=self.patience_for_an_answer_s)
+
+    def sql_database(self, address: DatabaseAddress) -> "SqlDatabase":
+        """A database at an address."""
+        from cv_yolo_stack.adapters.sql import SqlDatabase
+
+        return SqlDatabase(address)
+
+    def object_copies(self, address: ObjectStoreAddress) -> "S3Copies":
+        """Objects of any size, in and out of the store at an address."""
+        from cv_yolo_stack.adapters.s3 import S3Copies
+
+        return S3Copies(self.object_store(address))
+
+    def tracking_census(self, address: TrackingAddress, *, steady: Callable[[str], str] = as_told) -> "MlflowCensus":
+        """All that MLflow's server at an address tells; `steady` takes out what differs from place to place."""
+        from cv_yolo_stack.adapters.mlflow import MlflowServer
+        from cv_yolo_stack.adapters.mlflow_snapshot import MlflowCensus
+
+        return MlflowCensus(MlflowServer(address, patience_s=CENSUS_PATIENCE_S), address, steady=steady)
+
+    def pipeline_census(
+        self, address: PipelineServerAddress, *, steady: Callable[[str], str] = as_told
+    ) -> "ZenmlCensus":
+        """All that ZenML's server at an address tells; `steady` takes out what differs from place to place."""
+        from cv_yolo.adapters.zenml.server import ZenmlServer
+        from cv_yolo_stack.adapters.zenml import ZenmlCensus
+
+        return ZenmlCensus(ZenmlServer(address, patience_s=CENSUS_PATIENCE_S), steady=steady)
+
+    def probes(self, *, patience_s: float) -> Probes:
+        """Who tries what on servers and on this machine, waiting so long for an answer."""
+        from cv_yolo.adapters.s3 import S3Store
+        from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
+        from cv_yolo_stack.adapters.mlflow import MlflowServer
+        from cv_yolo_stack.adapters.sql import SqlDatabase
+
+        return ServerProbes(
+            store=partial(S3Store, patience_s=patience_s, attempts=1),
+            tracker=partial(MlflowServer, patience_s=patience_s),
+            pipeline=partial(ZenmlServer, patience_s=patience_s),
+            sql=partial(SqlDatabase, patience_s=max(1, round(patience_s))),
+            registry=lambda server: ZenmlStack(ZenmlServer(server, patience_s=patience_s)),
+            settings=self.settings,
+            environment=os.environ,
+            patience_s=patience_s,
+        )

@@ -1,0 +1,1 @@
+"""What operating servers needs of the world, in our words; `adapters` bring it."""

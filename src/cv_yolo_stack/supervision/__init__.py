@@ -1,0 +1,1 @@
+"""Starting servers as processes, watching them, restarting and stopping them; not what each server is."""

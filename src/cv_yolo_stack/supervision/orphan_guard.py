@@ -1,0 +1,24 @@
+"""Ends what is left of a local stack when its supervisor dies, however it dies; started with `python -m`.
+
+The supervisor holds the other end of our input. Its death, even by `kill -9`, ends the input, and then whatever
+carries the stack's mark is ended too. Small on purpose: it lives as long as the servers do.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from cv_yolo_stack.supervision.processes import MARK, end, processes_of
+
+GRACE_S: Final = 5.0
+
+
+def main() -> None:
+    """Wait for the end of our input, then end the stack."""
+    sys.stdin.buffer.read()
+    end(processes_of(Path(os.environ[MARK])), grace_s=GRACE_S)
+
+
+if __name__ == "__main__":
+    main()

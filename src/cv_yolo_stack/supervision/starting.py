@@ -1,0 +1,144 @@
+"""What `cv-yolo up` does: choose, keep, start, and wait; or find what runs already."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from filelock import FileLock, Timeout
+
+from cv_yolo.errors import ConfigError, InputError, ServiceUnavailableError
+from cv_yolo.settings import Settings
+from cv_yolo_stack.configuration.choice import LOOPBACK, DatabaseKind, StoreKind, Wish, choose, keep_choice, read_choice
+from cv_yolo_stack.configuration.credentials import Credentials, keep_credentials, new_credentials, read_credentials
+from cv_yolo_stack.configuration.folder import StackFolder, folder_of
+from cv_yolo_stack.configuration.local_stack import LocalStack
+from cv_yolo_stack.configuration.programs import find_mariadb
+from cv_yolo_stack.servers.database import database
+from cv_yolo_stack.servers.mlflow import mlflow_server
+from cv_yolo_stack.servers.object_store import object_store
+from cv_yolo_stack.servers.service import Service
+from cv_yolo_stack.servers.zenml import zenml_server
+from cv_yolo_stack.supervision.control import Control, Report
+from cv_yolo_stack.supervision.listening import require_free
+from cv_yolo_stack.supervision.state import StackState
+
+if TYPE_CHECKING:
+    from cv_yolo_stack.container import StackContainer
+
+OTHER_UP_WITHIN_S: Final = 300.0
+READY_WITHIN_S: Final = 300.0
+Tell = Callable[[str], None]
+
+
+def bring_up(parts: "StackContainer", wish: Wish, *, report: Report, tell: Tell) -> tuple[LocalStack, StackState]:
+    """Have all servers usable. Raises `InputError` for a wish that cannot be had, `ServiceUnavailableError` else."""
+    folder = folder_of(parts.settings)
+    folder.make()
+    with _alone(folder, tell):
+        stack = planned(parts.settings, wish)
+        control = Control(folder, hide=stack.credentials.without_secrets, report=report)
+        state = control.running()
+        if state is not None:
+            return stack, _find(control, state, stack, tell)
+        services = servers_of(stack, parts)
+        control.clear()
+        require_free(services, stack.choice.host)
+        if keep(stack):
+            keys = stack.credentials
+            tell(f"First start. ZenML's administrator, shown only now: {keys.zenml_user} / {keys.zenml_password}")
+            tell(f"All passwords and keys are in {folder.credentials}")
+        if stack.choice.host not in {"localhost", LOOPBACK}:
+            tell(
+                f"The servers listen on {stack.choice.host}, unencrypted: put them behind TLS, or in a private network."
+            )
+        home = {"CV_YOLO_ROOT": str(parts.settings.root), "CV_YOLO_HOME": str(parts.home)}
+        return stack, control.start(home, within_s=READY_WITHIN_S)
+
+
+def _find(control: Control, state: StackState, stack: LocalStack, tell: Tell) -> StackState:
+    """Leave what runs as it is; only what was given up is tried again."""
+    if stack.choice != read_choice(stack.folder.choice):
+        raise InputError("the servers are up, on another host or other ports", hint="`cv-yolo down` first")
+    if state.ready:
+        tell("The servers are up already.")
+        return state
+    for service in state.failed:
+        tell(f"{service.title} had been given up; it starts anew.")
+        control.ask_anew(service.name)
+    return control.wait_until_ready(within_s=READY_WITHIN_S)
+
+
+@contextmanager
+def _alone(folder: StackFolder, tell: Tell) -> Iterator[None]:
+    """One `cv-yolo up` at a time in a folder."""
+    lock = FileLock(folder.lock)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        tell("Another `cv-yolo up` is at work here; waiting for it …")
+        try:
+            lock.acquire(timeout=OTHER_UP_WITHIN_S)
+        except Timeout as error:
+            raise ServiceUnavailableError(
+                f"another `cv-yolo up` has been at work for {OTHER_UP_WITHIN_S:g} s", hint="`cv-yolo status` tells more"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def servers_of(stack: LocalStack, parts: "StackContainer") -> tuple[Service, ...]:
+    """Store and database first; ZenML needs the database, MLflow both."""
+    store, records = object_store(stack, parts), database(stack, parts)
+    kept_by = (records.name,) if records else ()
+    zenml = zenml_server(stack, parts, needs=kept_by)
+    mlflow = mlflow_server(stack, parts, needs=(store.name, *kept_by))
+    return (store, *((records,) if records else ()), zenml, mlflow)
+
+
+STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+DATABASE_KEYS = ("CV_YOLO_DATABASE_USER", "CV_YOLO_DATABASE_PASSWORD")
+
+
+def planned(settings: Settings, wish: Wish) -> LocalStack:
+    """The stack that is wished for; nothing is written yet. Raises `InputError` where it cannot be had."""
+    if sys.platform == "win32":
+        raise InputError("`cv-yolo up` needs Linux or macOS", hint="use WSL, or the servers of compose.yaml")
+    folder = folder_of(settings)
+    for path in (folder.choice, folder.credentials):
+        if folder.has_data and not path.exists():
+            raise ConfigError(f"{path} is gone, but the servers' data are there", hint="put it back from a backup")
+    kept = read_credentials(folder.credentials)
+    choice = choose(wish, read_choice(folder.choice), mariadb=find_mariadb() is not None)
+    credentials = kept or new_credentials()
+    first = kept is None
+    if choice.store is StoreKind.EXTERNAL and (first or wish.store):
+        key, secret = _given(STORE_KEYS, "the store")
+        credentials = replace(credentials, store_access_key=key, store_secret_key=secret)
+    if choice.database is DatabaseKind.EXTERNAL and (first or wish.database):
+        user, password = _given(DATABASE_KEYS, "the database")
+        credentials = replace(credentials, database_user=user, database_password=password)
+    return LocalStack(folder=folder, choice=choice, credentials=credentials)
+
+
+def keep(stack: LocalStack) -> bool:
+    """Write down what is new in the stack; whether it is its first start."""
+    folder = stack.folder
+    folder.make()
+    kept: Credentials | None = read_credentials(folder.credentials)
+    if kept != stack.credentials:
+        keep_credentials(folder.credentials, stack.credentials)
+    keep_choice(folder.choice, stack.choice)
+    return kept is None
+
+
+def _given(names: tuple[str, str], what: str) -> tuple[str, str]:
+    """Login and secret for a service of somebody else's, from the environment: arguments could be read by everybody."""
+    values = tuple(os.environ.get(name, "") for name in names)
+    if not all(values):
+        raise InputError(f"no credentials for {what}", hint=f"set {' and '.join(names)} for this one command")
+    return values[0], values[1]

@@ -1,0 +1,108 @@
+"""The object store: all that our commands, ZenML, MLflow and DVC rely on, and nothing that one server has alone."""
+
+from collections.abc import Callable
+from typing import Final
+
+from cv_yolo_stack.domain.health import REFUSALS, Outcome, judge_refusal
+from cv_yolo_stack.ports.probes import ObjectStoreProbe
+from cv_yolo_stack.workflows.doctor.examine import Check, Checkup
+from cv_yolo_stack.workflows.doctor.server import impostor_refused, let_in, nobody_refused, quick, reachable, same_time
+
+OBJECTS: Final = "store"
+REFUSALS_TOO: Final = REFUSALS | {400}  # rclone's, for no signature and for one that has expired
+OTHER_STORE: Final = "use a store that does: `cv-yolo up --store rclone` or `--store minio`, or ask who runs this one"
+REGISTER: Final = "`cv-yolo stack register`"
+
+
+def object_store_checkup(probe: ObjectStoreProbe) -> Checkup:
+    """All that is tried on an S3 server."""
+    return Checkup(service=OBJECTS, checks=(*_doors(probe), *_deeds(probe), *_rules(probe)))
+
+
+def _doors(probe: ObjectStoreProbe) -> tuple[Check, ...]:
+    return (
+        reachable(probe, service=OBJECTS),
+        same_time(probe),
+        Check(
+            name="version",
+            expected="any S3 server",
+            remedy=OTHER_STORE,
+            attempt=lambda: Outcome(passed=True, found=probe.version()),
+        ),
+        nobody_refused(probe, refusals=REFUSALS_TOO, remedy="take the public policy off the bucket: strangers read it"),
+        impostor_refused(probe, remedy="start the store with credentials: it takes any signature for a good one"),
+        let_in(
+            probe,
+            remedy=f"{REGISTER} writes access key and secret anew, where the server's own are kept; if the clock is "
+            "off, set that first",
+        ),
+        Check(
+            name="buckets",
+            expected="all that we need",
+            remedy=f"{REGISTER} makes them",
+            attempt=lambda: _buckets(probe),
+            vital=True,
+        ),
+        quick(probe, remedy="a store nearer by, or a faster disk under it: every artifact of a run waits for this"),
+    )
+
+
+def _deeds(probe: ObjectStoreProbe) -> tuple[Check, ...]:
+    return (
+        _does("put, get, list, delete", probe.exchange),
+        _does("multipart upload", probe.multipart),
+        _does("presigned put", probe.presigned_put),
+        _does("presigned get", probe.presigned_get),
+    )
+
+
+def _rules(probe: ObjectStoreProbe) -> tuple[Check, ...]:
+    return (
+        Check(
+            name="expired address",
+            expected="refused",
+            remedy=f"{OTHER_STORE}; here an address that leaked once is good for ever",
+            attempt=lambda: _expired(probe.ask_with_expired_address()),
+        ),
+        Check(
+            name="checksums",
+            expected="those that the SDK sends of itself are accepted",
+            remedy="set AWS_REQUEST_CHECKSUM_CALCULATION=when_required on every client, or " + OTHER_STORE,
+            attempt=lambda: Outcome(passed=True, found=probe.checksums()),
+        ),
+        Check(
+            name="conditional put",
+            expected="told, not demanded",
+            remedy=OTHER_STORE,
+            attempt=lambda: Outcome(passed=None, found="kept" if probe.keeps_conditions() else "ignored"),
+        ),
+        Check(
+            name="cleaned up",
+            expected="nothing left in the scratch folder",
+            remedy="delete what lies under `.cv-yolo-probe/` in the bucket",
+            attempt=lambda: _left(probe.clean_up()),
+        ),
+    )
+
+
+def _does(name: str, deed: Callable[[], None]) -> Check:
+    def attempt() -> Outcome:
+        deed()
+        return Outcome(passed=True, found="works")
+
+    return Check(name=name, expected="works", remedy=OTHER_STORE, attempt=attempt)
+
+
+def _buckets(probe: ObjectStoreProbe) -> Outcome:
+    missing = probe.missing_buckets()
+    if missing:
+        return Outcome(passed=False, found=f"no {', '.join(missing)}")
+    return Outcome(passed=True, found="there")
+
+
+def _expired(status: int) -> Outcome:
+    return judge_refusal({"presigned get": status}, refusals=REFUSALS_TOO)
+
+
+def _left(count: int) -> Outcome:
+    return Outcome(passed=True, found="nothing was left" if count == 0 else f"{count} left over, removed")

@@ -1,0 +1,91 @@
+"""ZenML's server: active, protected, of our client's version, with our stack, and with encrypted secrets."""
+
+from collections.abc import Callable
+from typing import Final
+
+from cv_yolo.domain.stack import ARTIFACT_STORE, TRACKER
+from cv_yolo_stack.domain.health import Outcome, judge_version
+from cv_yolo_stack.ports.probes import PipelineProbe
+from cv_yolo_stack.workflows.doctor.examine import Check, Checkup
+from cv_yolo_stack.workflows.doctor.server import impostor_refused, let_in, nobody_refused, quick, reachable, same_time
+
+PIPELINES: Final = "zenml"
+REPLACE: Final = "do not use this server: it lets everybody in; `cv-yolo up` starts one that does not"
+
+
+def pipeline_checkup(probe: PipelineProbe, *, stack: str, stored: Callable[[str], bytes] | None) -> Checkup:
+    """All that is tried on ZenML; `stored` looks into its database, where that is ours to look into."""
+    return Checkup(
+        service=PIPELINES,
+        checks=(
+            reachable(probe, service=PIPELINES),
+            same_time(probe),
+            *_state(probe, client=probe.client_version()),
+            nobody_refused(probe, remedy=REPLACE),
+            impostor_refused(probe, remedy=REPLACE),
+            let_in(probe, remedy="`cv-yolo connect URL` with a new key, which `cv-yolo stack register` makes"),
+            quick(probe, remedy="give the server a faster database, or a place nearer by: every step waits for this"),
+            *_contents(probe, stack=stack, stored=stored),
+        ),
+    )
+
+
+def _state(probe: PipelineProbe, *, client: str) -> tuple[Check, ...]:
+    return (
+        Check(
+            name="version",
+            expected=f"that of the client here, {client}",
+            remedy=f"`pip install zenml==VERSION` with the server's version here, or give the server {client}",
+            attempt=lambda: judge_version(probe.version(), client, exactly=True),
+        ),
+        Check(
+            name="activated",
+            expected="an administrator was made",
+            remedy="set ZENML_SERVER_AUTO_ACTIVATE=1 and ZENML_DEFAULT_USER_PASSWORD for it, as `cv-yolo up` does",
+            attempt=lambda: _active(probe),
+            vital=True,
+        ),
+    )
+
+
+def _contents(probe: PipelineProbe, *, stack: str, stored: Callable[[str], bytes] | None) -> tuple[Check, ...]:
+    return (
+        Check(
+            name="secrets",
+            expected="cannot be read in its database",
+            remedy="set ZENML_SECRETS_STORE_ENCRYPTION_KEY (`openssl rand -hex 32`), keep it, make the secrets anew",
+            attempt=lambda: _secrets(probe, stored),
+        ),
+        Check(
+            name="stack",
+            expected=f"{stack} of {TRACKER} and {ARTIFACT_STORE}",
+            remedy="`cv-yolo stack register` makes it",
+            attempt=lambda: _stack(probe, stack),
+        ),
+    )
+
+
+def _active(probe: PipelineProbe) -> Outcome:
+    active = probe.is_active()
+    return Outcome(passed=active, found="yes" if active else "not yet: nobody can log in")
+
+
+def _secrets(probe: PipelineProbe, stored: Callable[[str], bytes] | None) -> Outcome:
+    kind = probe.secrets_store()
+    if kind != "sql":
+        return Outcome(passed=True, found=f"kept by {kind}, not in its database")
+    if stored is None:
+        return Outcome(passed=None, found="not tried: its database is not ours to look into")
+    if probe.secret_is_readable(stored):
+        return Outcome(passed=False, found="plain base64: who has a dump has every secret")
+    return Outcome(passed=True, found="encrypted")
+
+
+def _stack(probe: PipelineProbe, stack: str) -> Outcome:
+    names = probe.components(stack)
+    if names is None:
+        return Outcome(passed=False, found=f"no stack {stack}")
+    missing = [name for name in (TRACKER, ARTIFACT_STORE) if name not in names]
+    if missing:
+        return Outcome(passed=False, found=f"{stack} has no {' and no '.join(missing)}")
+    return Outcome(passed=True, found=f"{stack}: {', '.join(names)}")

@@ -1,0 +1,141 @@
+"""What every server must do: answer, tell the right time, refuse strangers and impostors, let us in, be quick."""
+
+import time
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from typing import Final
+
+from cv_yolo_stack.domain.health import (
+    CLOCK_LIMIT_S,
+    REFUSALS,
+    ROUND_TRIP_LIMIT_MS,
+    SIGNATURE_LIMIT_MIN,
+    Outcome,
+    judge_clock,
+    judge_refusal,
+    judge_round_trip,
+)
+from cv_yolo_stack.ports.probes import DatabaseProbe, ServerProbe
+from cv_yolo_stack.workflows.doctor.examine import Check, Checkup
+
+ROUND_TRIPS: Final = 3
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def reachable(probe: ServerProbe, *, service: str) -> Check:
+    """Whether the server answers at all; without that, nothing else can be tried."""
+
+    def attempt() -> Outcome:
+        probe.greet()
+        return Outcome(passed=True, found=probe.address)
+
+    return Check(
+        name="reachable",
+        expected=f"an answer from {probe.address}",
+        remedy=f"`cv-yolo up` starts it here, `cv-yolo logs {service}` tells why it ended; elsewhere check address, "
+        "network and firewall",
+        attempt=attempt,
+        vital=True,
+    )
+
+
+def same_time(probe: ServerProbe, *, now: Callable[[], datetime] = _now) -> Check:
+    """Whether its clock is ours."""
+
+    def attempt() -> Outcome:
+        told = probe.clock()
+        return judge_clock(None if told is None else (told - now()).total_seconds())
+
+    return Check(
+        name="clock",
+        expected=f"within {CLOCK_LIMIT_S} s of ours: from {SIGNATURE_LIMIT_MIN} min on S3 refuses every signature",
+        remedy="`timedatectl set-ntp true` on the machine whose clock is off (`timedatectl` tells)",
+        attempt=attempt,
+    )
+
+
+def nobody_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[int] = REFUSALS) -> Check:
+    """Whether nothing is told to who has no credentials."""
+    return Check(
+        name="no credentials",
+        expected="refused",
+        remedy=remedy,
+        attempt=lambda: judge_refusal(probe.ask_as_nobody(), refusals=refusals),
+    )
+
+
+def impostor_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[int] = REFUSALS) -> Check:
+    """Whether nothing is told to who has the wrong secret."""
+    return Check(
+        name="wrong credentials",
+        expected="refused",
+        remedy=remedy,
+        attempt=lambda: judge_refusal(probe.ask_as_impostor(), refusals=refusals),
+    )
+
+
+def let_in(probe: ServerProbe, *, remedy: str) -> Check:
+    """Whether our credentials are accepted; without that, what only we may do cannot be tried."""
+    return Check(
+        name="our credentials",
+        expected="accepted",
+        remedy=remedy,
+        attempt=lambda: Outcome(passed=True, found=f"accepted, as {probe.log_in()}"),
+        vital=True,
+    )
+
+
+def quick(probe: ServerProbe, *, remedy: str, clock: Callable[[], float] = time.perf_counter) -> Check:
+    """Whether a small request of ours comes back soon; the best of some, so that a busy moment does not count."""
+
+    def attempt() -> Outcome:
+        return judge_round_trip(min(took_ms(probe.log_in, clock) for _ in range(ROUND_TRIPS)))
+
+    return Check(
+        name="round trip",
+        expected=f"at most {ROUND_TRIP_LIMIT_MS} ms",
+        remedy=remedy,
+        attempt=attempt,
+    )
+
+
+def took_ms(deed: Callable[[], object], clock: Callable[[], float]) -> float:
+    """How long the deed took."""
+    began = clock()
+    deed()
+    return (clock() - began) * 1000
+
+
+DATABASE: Final = "database"
+KNOWN: Final = ("10.6", "10.11", "11.4", "11.8", "8.0", "8.4")
+ACCESS_DENIED: Final = frozenset({1044, 1045, 1130, 1698})  # MySQL's numbers
+PASSWORDS: Final = "give every user a password: `ALTER USER … IDENTIFIED BY …`"
+
+
+def database_checkup(probe: DatabaseProbe) -> Checkup:
+    """All that is tried on MariaDB or MySQL."""
+    return Checkup(
+        service=DATABASE,
+        checks=(
+            reachable(probe, service=DATABASE),
+            nobody_refused(probe, remedy=PASSWORDS, refusals=ACCESS_DENIED),
+            impostor_refused(probe, remedy=PASSWORDS, refusals=ACCESS_DENIED),
+            let_in(probe, remedy="`cv-yolo restart database` sets user and password anew"),
+            same_time(probe),
+            Check(
+                name="version",
+                expected=f"one we know: {', '.join(KNOWN)}",
+                remedy="use a version we know",
+                attempt=lambda: _version(probe.version()),
+            ),
+            quick(probe, remedy="a database nearer to ZenML and MLflow, or a faster disk under it"),
+        ),
+    )
+
+
+def _version(found: str) -> Outcome:
+    known = any(found.startswith(f"{each}.") for each in KNOWN)
+    return Outcome(passed=True if known else None, found=found if known else f"{found}, with which nobody tried this")
