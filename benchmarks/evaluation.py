@@ -223,12 +223,12 @@ def _row(images: int) -> Row:
     rounds = [{name: _in_its_own_process(name, images) for name in PARTS} for _ in range(ROUNDS.get(images, 1))]
     seconds = {name: min(each[name].seconds for each in rounds) for name in PARTS}
     resampling_s = min(each["ours"].resampling_s for each in rounds)
-    parts = rounds[0]
-    figures = np.array([parts[name].twelve for name in PARTS])
+    container = rounds[0]
+    figures = np.array([container[name].twelve for name in PARTS])
     return Row(
         images=images,
-        boxes=parts["ours"].boxes,
-        detections=parts["ours"].detections,
+        boxes=container["ours"].boxes,
+        detections=container["ours"].detections,
         pycocotools_s=seconds["pycocotools"],
         faster_coco_eval_s=seconds["faster_coco_eval"],
         ours_s=seconds["ours"],

@@ -24,7 +24,7 @@ from cv_yolo.domain.evaluation.metrics import average_precision, rank_matches
 from cv_yolo.domain.evaluation.operating_point import in_use_measure
 from cv_yolo.domain.evaluation.split_boxes import MAX_DETECTIONS, SplitBoxes
 from cv_yolo.domain.promotion.decision import Champion, Decision, Verdict
-from cv_yolo.domain.promotion.judgement import Case, judge
+from cv_yolo.domain.promotion.judgement import GateInput, judge
 from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy, Rule
 from cv_yolo.domain.promotion.versions import Stage
 
@@ -112,10 +112,13 @@ SCENARIOS: Final = {
 
 def true_figures(scenario: Scenario, *, images: int, seed: int) -> Truth:
     """The figures of the models on so many simulated images, in parts; the parts' spread tells the error."""
-    parts = [_true_part(scenario, np.random.default_rng([seed, part])) for part in range(images // IMAGES_AT_ONCE)]
+    container = [_true_part(scenario, np.random.default_rng([seed, part])) for part in range(images // IMAGES_AT_ONCE)]
     return Truth(
-        value={name: float(np.mean([part[name] for part in parts])) for name in parts[0]},
-        error={name: float(np.std([part[name] for part in parts], ddof=1) / len(parts) ** 0.5) for name in parts[0]},
+        value={name: float(np.mean([part[name] for part in container])) for name in container[0]},
+        error={
+            name: float(np.std([part[name] for part in container], ddof=1) / len(container) ** 0.5)
+            for name in container[0]
+        },
     )
 
 
@@ -160,7 +163,7 @@ def verdict(champion: Scored, candidate: Scored, gate: Gate) -> Verdict:
     policy = PromotionPolicy(
         model="simulated", selection_metric=METRIC, gates={Stage.STAGING: gate}, resampling=resampling
     )
-    case = Case(stage=Stage.STAGING, policy=policy, candidate=candidate, champion=CHAMPION, incumbent=champion)
+    case = GateInput(stage=Stage.STAGING, policy=policy, candidate=candidate, champion=CHAMPION, incumbent=champion)
     checks, judgement = judge(case, use=1)
     return Decision(
         id="simulated",

@@ -32,7 +32,7 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.register_processes import load_libraries
-from benchmarks.register_study import Study, Tally, a_study
+from benchmarks.register_study import KindComparison, Study, a_study
 from cv_yolo.container import Container
 from cv_yolo.settings import Settings
 
@@ -73,7 +73,7 @@ def main() -> int:
     return 1 if any(tally.wrong for tally in tallies) else 0
 
 
-def run(plan: Plan) -> tuple[dict[str, float], list[Tally]]:
+def run(plan: Plan) -> tuple[dict[str, float], list[KindComparison]]:
     """Costs in seconds, and what happened in the three studies."""
     with tempfile.TemporaryDirectory(prefix="register_faults_", ignore_cleanup_errors=True) as root:
         settings, rng = Settings(root=Path(root)), random.Random(SEED)
@@ -108,7 +108,7 @@ def _costs(study: Study, count: int) -> dict[str, float]:
     return {"bare": median(bare for bare, _ in pairs), "alone": median(alone for _, alone in pairs)}
 
 
-def _figures(costs: dict[str, float], tallies: Sequence[Tally], plan: Plan) -> dict[str, Any]:
+def _figures(costs: dict[str, float], tallies: Sequence[KindComparison], plan: Plan) -> dict[str, Any]:
     raced, told = median(tallies[1].won_seconds), median(tallies[1].told_seconds)
     repairs = [seconds for tally in tallies for seconds in tally.repair_seconds]
     return {

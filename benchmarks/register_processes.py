@@ -147,13 +147,13 @@ class Worker:
 
 def serve(settings: Settings, model: str, orders: IO[str], answers: IO[str]) -> None:
     """Do what each line orders, and answer it by a line, until there are no more."""
-    parts = Container(settings)
-    register = parts.register(model)
+    container = Container(settings)
+    register = container.register(model)
     register.log.entries(), register.tracking.versions(), register.pipeline.versions()
     _say(answers, {"ready": True})
     for line in orders:
         order = json.loads(line)
-        _say(answers, _made(parts, register, **order) if order["do"] == "make" else _obey(register, order))
+        _say(answers, _made(container, register, **order) if order["do"] == "make" else _obey(register, order))
 
 
 def _say(answers: IO[str], what: Message) -> None:
@@ -161,8 +161,8 @@ def _say(answers: IO[str], what: Message) -> None:
     answers.flush()
 
 
-def _made(parts: Container, register: Register, *, do: str, versions: int) -> Message:  # noqa: ARG001 - the order
-    tracker = parts.tracker("register")
+def _made(container: Container, register: Register, *, do: str, versions: int) -> Message:  # noqa: ARG001 - the order
+    tracker = container.tracker("register")
     for number in range(versions):
         run_id = tracker.start(NewRun(name=f"run {number}", params={}, tags={}))
         registered(NewVersion(run_id=run_id, weights=Path("best.pt"), weights_sha256="a" * 64), register)

@@ -21,7 +21,7 @@ STAGES: Final = (Stage.STAGING.value, Stage.PRODUCTION.value)
 
 
 @dataclass(kw_only=True)
-class Tally:
+class KindComparison:
     """What happened in a study, and what must not have."""
 
     study: str
@@ -62,7 +62,7 @@ class Study:
     """One register, its inspector, and the workers that are about to promote there."""
 
     def __init__(self, name: str, settings: Settings, processes: int, rng: random.Random) -> None:
-        self.tally, self._rng, self._processes = Tally(study=name), rng, processes
+        self.tally, self._rng, self._processes = KindComparison(study=name), rng, processes
         self._settings, self._model = settings, name
         self._inspector = Worker(self._settings, self._model).ready()
         self._inspector.order(do="make", versions=processes + 4)

@@ -79,8 +79,8 @@ def draw_scenes(world: World, images: int, rng: np.random.Generator) -> Scenes:
 
 def detect(model: Model, world: World, scenes: Scenes, rng: np.random.Generator) -> SplitBoxes:
     """What the model finds in the scenes, beside what is there."""
-    parts = (_found(model, world, scenes, rng), _imagined(model, world, scenes, rng))
-    image, boxes, class_id, confidence = (np.concatenate(column) for column in zip(*parts, strict=True))
+    container = (_found(model, world, scenes, rng), _imagined(model, world, scenes, rng))
+    image, boxes, class_id, confidence = (np.concatenate(column) for column in zip(*container, strict=True))
     order = np.argsort(image, kind="stable")
     detected = _by_image(image[order], scenes.images, boxes[order], class_id[order], confidence[order])
     annotated = _by_image(scenes.image, scenes.images, scenes.boxes_xyxy, scenes.class_id)

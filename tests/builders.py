@@ -9,7 +9,7 @@ import numpy as np
 
 from cv_yolo.domain.data.annotations import Detections, GroundTruth
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
-from cv_yolo.domain.evaluation.annotated_images import DetectionMark, ImageMarks, TruthMark
+from cv_yolo.domain.evaluation.annotated_images import AnnotatedDetection, AnnotatedImage, AnnotatedTruth
 from cv_yolo.domain.evaluation.comparison import Comparison, compare
 from cv_yolo.domain.evaluation.error_types import ErrorType
 from cv_yolo.domain.evaluation.evaluation import (
@@ -384,23 +384,23 @@ def a_decision_report(**changes: Any) -> DecisionReport:
     return DecisionReport(**(values | changes))
 
 
-def some_marks(**changes: Any) -> ImageMarks:
+def an_annotated_image(**changes: Any) -> AnnotatedImage:
     """An image with a box that is found, one that is missed, and a detection of nothing."""
     values: dict[str, Any] = {
         "image": "images/test/0.jpg",
         "truths": (
-            TruthMark(xyxy=(10.0, 20.0, 60.0, 90.0), class_id=0, found=True),
-            TruthMark(xyxy=(100.0, 20.0, 180.0, 140.0), class_id=0, found=False),
+            AnnotatedTruth(xyxy=(10.0, 20.0, 60.0, 90.0), class_id=0, found=True),
+            AnnotatedTruth(xyxy=(100.0, 20.0, 180.0, 140.0), class_id=0, found=False),
         ),
         "detections": (
-            DetectionMark(xyxy=(11.0, 21.0, 61.0, 91.0), class_id=0, confidence=0.9, error=None),
+            AnnotatedDetection(xyxy=(11.0, 21.0, 61.0, 91.0), class_id=0, confidence=0.9, error=None),
             a_wrong_detection(),
         ),
     }
-    return ImageMarks(**(values | changes))
+    return AnnotatedImage(**(values | changes))
 
 
-def a_wrong_detection(**changes: Any) -> DetectionMark:
+def a_wrong_detection(**changes: Any) -> AnnotatedDetection:
     """A detection of nothing, with confidence 0.6."""
     values: dict[str, Any] = {
         "xyxy": (200.0, 100.0, 240.0, 150.0),
@@ -408,7 +408,7 @@ def a_wrong_detection(**changes: Any) -> DetectionMark:
         "confidence": 0.6,
         "error": ErrorType.BACKGROUND,
     }
-    return DetectionMark(**(values | changes))
+    return AnnotatedDetection(**(values | changes))
 
 
 def some_thumbnails(*images: str) -> dict[str, Thumbnail]:
@@ -436,7 +436,7 @@ def an_evaluation_report(**changes: Any) -> EvaluationReport:
     values: dict[str, Any] = {
         "name": "B",
         "evaluation": an_evaluation(subject=a_subject(split=Split.TEST)),
-        "marks": (some_marks(),),
+        "annotated": (an_annotated_image(),),
         "thumbnails": some_thumbnails(),
         "made_at": NOON,
     }

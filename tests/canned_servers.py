@@ -84,39 +84,39 @@ class CannedMlflow:
         asks = self._run if "/mlflow/runs/" in path else self._experiment
         return asks(path.rpartition("/")[2], sent, asked.path) or json_reply({})
 
-    def _experiment(self, deed: str, sent: dict[str, Any], _: str) -> Reply | None:
-        if deed == "get-by-name":
+    def _experiment(self, action: str, sent: dict[str, Any], _: str) -> Reply | None:
+        if action == "get-by-name":
             return json_reply({"experiment": self.experiment}) if self.experiment else Reply(status=404)
-        if deed == "get":
+        if action == "get":
             return json_reply({"experiment": self.experiment})
-        if deed == "create":
+        if action == "create":
             self.experiment = sent | {"experiment_id": "7", "lifecycle_stage": "active"}
             return json_reply({"experiment_id": "7"})
-        if deed == "search":
+        if action == "search":
             found = [{"experiment_id": "4", "name": self.deleted}] if sent.get("view_type") and self.deleted else []
             return json_reply({"experiments": found})
-        if deed == "restore":
+        if action == "restore":
             self.experiment["lifecycle_stage"] = "active"
-        if deed == "set-experiment-tag":
+        if action == "set-experiment-tag":
             self.experiment.setdefault("tags", []).append({"key": sent["key"], "value": sent["value"]})
         return None
 
-    def _run(self, deed: str, sent: dict[str, Any], path: str) -> Reply | None:
+    def _run(self, action: str, sent: dict[str, Any], path: str) -> Reply | None:
         run = self.runs.get(sent.get("run_id", ""), {})
-        if deed == "search":
+        if action == "search":
             return json_reply({"runs": [{"info": {"run_id": each}} for each in self.runs]})
-        if deed == "create":
+        if action == "create":
             self.runs["abc"] = {"status": "RUNNING", "metrics": {}, "tags": {}}
             return json_reply({"run": {"info": {"run_id": "abc"}}})
-        if deed == "get":
+        if action == "get":
             return json_reply({"run": {"data": self._data(parse_qs(urlsplit(path).query)["run_id"][0])}})
-        if deed == "update":
+        if action == "update":
             run["status"] = sent["status"]
-        if deed == "log-batch":
+        if action == "log-batch":
             spoilt = {"value": -1} if self.spoils_metrics else {}
             run["metrics"] |= {each["key"]: each | spoilt for each in sent["metrics"]}
             run["tags"] |= {each["key"]: each["value"] for each in sent["tags"] if not self.loses_tags}
-        if deed == "delete-tag" and run["tags"].pop(sent["key"], None) is None:
+        if action == "delete-tag" and run["tags"].pop(sent["key"], None) is None:
             return Reply(status=404)
         return None
 
@@ -162,8 +162,8 @@ class CannedZenml:
             wanted = parse_qs(urlsplit(asked.path).query).get("name", ["mlflow_stack"])[0]
             return json_reply({"items": [{"id": wanted}] if wanted in self.stacks else []})
         if path.startswith("/stacks/"):
-            parts = {kind: [{"name": name}] for kind, name in self.stacks[path.removeprefix("/stacks/")].items()}
-            return json_reply({"metadata": {"components": parts}})
+            container = {kind: [{"name": name}] for kind, name in self.stacks[path.removeprefix("/stacks/")].items()}
+            return json_reply({"metadata": {"components": container}})
         return json_reply({"name": USER})
 
     def _login(self, form: dict[str, str]) -> Reply:

@@ -116,8 +116,8 @@ def _interpolated_text(text: str, variables: Mapping[str, str]) -> str:
 def _to_the_brace(text: str) -> tuple[str, str]:
     """What stands before the brace that closes, and what after it; braces within are whole."""
     depth = 1
-    for place, letter in enumerate(text):
-        depth += {"{": 1, "}": -1}.get(letter, 0)
+    for place, event in enumerate(text):
+        depth += {"{": 1, "}": -1}.get(event, 0)
         if depth == 0:
             return text[:place], text[place + 1 :]
     raise ValueError(f"no closing brace: {text}")

@@ -86,7 +86,7 @@ def zenml_home(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture
-def zenml_parts(zenml_home: Path) -> Container:
+def zenml_container(zenml_home: Path) -> Container:
     """Our parts, on the one home of ZenML; its source root is set, since xdist's workers have no main module."""
     from zenml.utils.source_utils import set_custom_source_root
 

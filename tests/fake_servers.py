@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from cv_yolo.domain.stack import (
     BUCKETS,
     ORCHESTRATOR,
+    ChangeKind,
     Component,
-    Deed,
     Kind,
     ObjectStoreAddress,
     PipelineServerAddress,
@@ -16,7 +16,7 @@ from cv_yolo.domain.stack import (
 )
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
 from cv_yolo.ports.servers import PipelineServer, StackRegistry, StoredObject, TrackingServer
-from cv_yolo_stack.workflows.register_stack import Doors
+from cv_yolo_stack.workflows.register_stack import Clients
 
 ADMIN = PipelineServerAddress(url="http://zenml.test", user="admin", password="admin-password")
 OBJECTS = ObjectStoreAddress(endpoint_url="http://s3.test", access_key="access", secret_key="hidden")
@@ -39,13 +39,13 @@ class FakeStackRegistry:
     def secret(self, name: str) -> Secret | None:
         return self.secrets.get(name)
 
-    def set_secret(self, secret: Secret) -> Deed:
+    def set_secret(self, secret: Secret) -> ChangeKind:
         return _set(self.secrets, secret.name, secret)
 
     def component(self, kind: Kind, name: str) -> Component | None:
         return self.components.get((kind, name))
 
-    def set_component(self, component: Component) -> Deed:
+    def set_component(self, component: Component) -> ChangeKind:
         known = self.component(component.kind, component.name)
         kept = {} if known is None else known.configuration
         wanted = replace(component, configuration=kept | component.configuration)
@@ -54,14 +54,14 @@ class FakeStackRegistry:
     def stack(self, name: str) -> dict[Kind, str] | None:
         return self.stacks.get(name)
 
-    def set_stack(self, name: str, components: dict[Kind, str]) -> Deed:
+    def set_stack(self, name: str, components: dict[Kind, str]) -> ChangeKind:
         return _set(self.stacks, name, components)
 
 
-def _set(kept: dict, name: object, wanted: object) -> Deed:
+def _set(kept: dict, name: object, wanted: object) -> ChangeKind:
     known = kept.get(name)
     kept[name] = wanted
-    return Deed.UNCHANGED if known == wanted else Deed.MADE if known is None else Deed.CHANGED
+    return ChangeKind.UNCHANGED if known == wanted else ChangeKind.MADE if known is None else ChangeKind.CHANGED
 
 
 @dataclass(slots=True)
@@ -79,8 +79,8 @@ class FakeServers:
     with_dvc: bool = True
     down: set[str] = field(default_factory=set)
 
-    def doors(self) -> Doors:
-        return Doors(
+    def clients(self) -> Clients:
+        return Clients(
             pipelines=lambda address: _Pipelines(self, address),
             registry=self.registry_at,
             tracking=lambda address: _Tracking(self, address),
@@ -92,12 +92,12 @@ class FakeServers:
         _Pipelines(self, address).use()
         return self.registry
 
-    def set_remote(self, objects: ObjectStoreAddress, bucket: str) -> Deed | None:
+    def set_remote(self, objects: ObjectStoreAddress, bucket: str) -> ChangeKind | None:
         if not self.with_dvc:
             return None
         known = bool(self.remotes) and self.remotes[-1] == (objects, bucket)
         self.remotes.append((objects, bucket))
-        return Deed.UNCHANGED if known else Deed.MADE
+        return ChangeKind.UNCHANGED if known else ChangeKind.MADE
 
     def require(self, name: str, *, admitted: bool) -> None:
         if name in self.down:
@@ -139,7 +139,7 @@ class _Tracking(TrackingServer):
     def administers(self) -> bool:
         return self.servers.with_users and self.address.user in self.servers.administrators
 
-    def set_user(self, name: str, password: str) -> Deed:
+    def set_user(self, name: str, password: str) -> ChangeKind:
         return _set(self.servers.users, name, password)
 
 

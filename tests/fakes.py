@@ -16,11 +16,19 @@ import numpy.typing as npt
 from cv_yolo.domain.data.annotations import Box, Boxes, Detections, GroundTruth, format_label_text, xyxy_to_xywhn
 from cv_yolo.domain.data.categories import Categories
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split, revision_of
-from cv_yolo.domain.promotion.audit import Entry, Finding
+from cv_yolo.domain.promotion.audit import AuditFinding, Entry
 from cv_yolo.domain.promotion.versions import ModelVersion, Stage
 from cv_yolo.domain.training.runs import DatasetInput, Run, RunStatus
 from cv_yolo.domain.training.specs import EpochMetrics, FinishedTraining, TrainingRequest, TrainingResult
-from cv_yolo.domain.training.tracking_events import Ending, Facts, Figures, Files, Letter, LoggedModel, TakesLetters
+from cv_yolo.domain.training.tracking_events import (
+    LoggedModel,
+    RunDetails,
+    RunEnding,
+    RunFiles,
+    StepMetrics,
+    TakesTrackingEvents,
+    TrackingEvent,
+)
 from cv_yolo.errors import (
     AuditLogError,
     DatasetError,
@@ -31,7 +39,7 @@ from cv_yolo.errors import (
     WeightsError,
 )
 from cv_yolo.files import sha256_of
-from cv_yolo.ports.datasets import FoundDataset, Picture, Thumbnail
+from cv_yolo.ports.datasets import FoundDataset, LabelledImage, Thumbnail
 from cv_yolo.ports.models import InspectionRequest, OnEpoch, Prediction, PredictionRequest, WeightsInfo
 from cv_yolo.ports.records import NewRun
 from cv_yolo.ports.registry import NewVersion
@@ -192,7 +200,7 @@ class _Tracked:
     artifacts: dict[str, bytes] = field(default_factory=dict)
 
 
-class FakeExperimentTracker(TakesLetters):
+class FakeExperimentTracker(TakesTrackingEvents):
     """Keeps runs in a dictionary; its clock goes on by one second with each run that starts or ends.
 
     As in MLflow, the reason of a run is a tag, figures of the same name, step, millisecond and value are one, the
@@ -211,26 +219,26 @@ class FakeExperimentTracker(TakesLetters):
         self._runs[run_id] = _Tracked(run=run, started_at=self._tick(), tags=dict(run.tags))
         return run_id
 
-    def deliver(self, letter: Letter) -> None:
-        tracked = self._find(letter.run_id)
-        match letter:
-            case Figures():
-                for name, value in letter.values.items():
-                    figure = (letter.step, int(letter.at.timestamp() * 1000), value)
+    def deliver(self, event: TrackingEvent) -> None:
+        tracked = self._find(event.run_id)
+        match event:
+            case StepMetrics():
+                for name, value in event.values.items():
+                    figure = (event.step, int(event.at.timestamp() * 1000), value)
                     tracked.metrics.setdefault(name, {}).setdefault(figure)
-                    tracked.figures_on |= {} if letter.data is None else {name: letter.data}
-            case Facts():
-                tracked.tags.update(letter.tags)
-            case Files():
-                folder = f"{letter.folder}/" if letter.folder else ""
-                tracked.artifacts |= {f"{folder}{file.name}": file.read_bytes() for file in letter.paths}
+                    tracked.figures_on |= {} if event.data is None else {name: event.data}
+            case RunDetails():
+                tracked.tags.update(event.tags)
+            case RunFiles():
+                folder = f"{event.folder}/" if event.folder else ""
+                tracked.artifacts |= {f"{folder}{file.name}": file.read_bytes() for file in event.paths}
             case LoggedModel():
-                tracked.models = tracked.models or [letter]
-            case Ending():
+                tracked.models = tracked.models or [event]
+            case RunEnding():
                 tracked.tags.pop(REASON_TAG, None)
-                tracked.tags |= {} if letter.reason is None else {REASON_TAG: letter.reason}
-                tracked.status = letter.status
-                tracked.ended_at = None if letter.status is RunStatus.RUNNING else self._tick()
+                tracked.tags |= {} if event.reason is None else {REASON_TAG: event.reason}
+                tracked.status = event.status
+                tracked.ended_at = None if event.status is RunStatus.RUNNING else self._tick()
 
     def get(self, run_id: str) -> Run:
         tracked = self._find(run_id)
@@ -304,38 +312,38 @@ class FakeOutbox:
     def __init__(self) -> None:
         self.folder = TemporaryDirectory()
         self.copies = count()
-        self.kept: dict[str, list[Letter]] = {}
-        self.refused: list[tuple[Letter, str]] = []
+        self.kept: dict[str, list[TrackingEvent]] = {}
+        self.refused: list[tuple[TrackingEvent, str]] = []
         self.open: set[str] = set()
 
     def runs(self) -> tuple[str, ...]:
         return tuple(sorted(self.kept))
 
     @contextmanager
-    def opened(self, run_id: str) -> Iterator["FakeLetters"]:
+    def opened(self, run_id: str) -> Iterator["FakeRunEvents"]:
         if run_id in self.open:
             raise AssertionError(f"the letters of {run_id} are open already")
         self.open.add(run_id)
         try:
-            yield FakeLetters(outbox=self, run_id=run_id)
+            yield FakeRunEvents(outbox=self, run_id=run_id)
         finally:
             self.open.remove(run_id)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FakeLetters:
+class FakeRunEvents:
     """The letters of one run."""
 
     outbox: FakeOutbox
     run_id: str
 
-    def waiting(self) -> tuple[Letter, ...]:
+    def waiting(self) -> tuple[TrackingEvent, ...]:
         return tuple(self.outbox.kept.get(self.run_id, ()))
 
-    def add(self, letter: Letter) -> None:
-        if isinstance(letter, Files):
-            letter = replace(letter, paths=tuple(self._copied(path) for path in letter.paths))
-        self.outbox.kept.setdefault(self.run_id, []).append(letter)
+    def add(self, event: TrackingEvent) -> None:
+        if isinstance(event, RunFiles):
+            event = replace(event, paths=tuple(self._copied(path) for path in event.paths))
+        self.outbox.kept.setdefault(self.run_id, []).append(event)
 
     def delivered(self) -> None:
         self.outbox.kept[self.run_id].pop(0)
@@ -425,7 +433,7 @@ class FakeAuditLog:
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.written = list(entries)
-        self.damaged: tuple[Finding, ...] = ()
+        self.damaged: tuple[AuditFinding, ...] = ()
         self.fails: BaseException | None = None
         self._held = 0
 
@@ -434,7 +442,7 @@ class FakeAuditLog:
             raise AuditLogError(self.damaged[0].sentence)
         return tuple(self.written)
 
-    def damage(self) -> tuple[Finding, ...]:
+    def damage(self) -> tuple[AuditFinding, ...]:
         return self.damaged
 
     def append(self, entry: Entry) -> None:
@@ -500,7 +508,7 @@ class FakeDatasetFolder:
         return tuple(truths.get(record.image, _no_objects(record.image)) for record in manifest.split(split))
 
     def write(
-        self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[Picture], origin: dict[str, str]
+        self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[LabelledImage], origin: dict[str, str]
     ) -> DatasetManifest:
         written = {f"images/{each.split}/{each.name}.jpg": each for each in pictures}
         records = tuple(_record(image, written[image]) for image in sorted(written))
@@ -516,7 +524,7 @@ class FakeDatasetFolder:
         return self._stored[root]
 
 
-def _record(image: str, picture: Picture) -> ImageRecord:
+def _record(image: str, picture: LabelledImage) -> ImageRecord:
     height_px, width_px = picture.pixels.shape[:2]
     rows = xyxy_to_xywhn(picture.boxes_xyxy, width_px=width_px, height_px=height_px).tolist()
     text = format_label_text(tuple(Box(class_id=0, xywhn=(row[0], row[1], row[2], row[3])) for row in rows))
@@ -532,7 +540,7 @@ def _record(image: str, picture: Picture) -> ImageRecord:
     )
 
 
-def _truth(image: str, picture: Picture) -> GroundTruth:
+def _truth(image: str, picture: LabelledImage) -> GroundTruth:
     class_ids = np.zeros(len(picture.boxes_xyxy), dtype=np.int64)
     return GroundTruth(image=image, boxes_xyxy=picture.boxes_xyxy, class_ids=class_ids)
 
@@ -600,7 +608,7 @@ class FakePainter:
         return pixels, np.array([[*low, *high]], dtype=np.float64)
 
 
-class FakeGallery:
+class FakeImageRenderer:
     """Writes the names of the images and the threshold where the sheet would be, and no picture at all."""
 
     def thumbnails(self, root: Path, images: Iterable[str]) -> dict[str, Thumbnail]:

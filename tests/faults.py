@@ -230,8 +230,8 @@ def other_stack(stack: RunningStack, name: str, *, store_url: str) -> Iterator[d
     changed = {"client_kwargs": options | {"endpoint_url": store_url}}
     store = replace(known, name=f"{name}_artifacts", configuration=known.configuration | changed)
     registry.set_component(store)
-    parts = {Kind.ORCHESTRATOR: ORCHESTRATOR, Kind.ARTIFACT_STORE: store.name, Kind.EXPERIMENT_TRACKER: TRACKER}
-    registry.set_stack(name, parts)
+    container = {Kind.ORCHESTRATOR: ORCHESTRATOR, Kind.ARTIFACT_STORE: store.name, Kind.EXPERIMENT_TRACKER: TRACKER}
+    registry.set_stack(name, container)
     yield {"CV_YOLO_STACK": name}
 
 

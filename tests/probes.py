@@ -142,7 +142,7 @@ class FakePipelineProbe(FakeServerProbe):
     active: bool = True
     store: str = "sql"
     readable: bool = False
-    parts: tuple[str, ...] | None = ("default", ARTIFACT_STORE, TRACKER)
+    container: tuple[str, ...] | None = ("default", ARTIFACT_STORE, TRACKER)
 
     def client_version(self) -> str:
         return self.client
@@ -161,7 +161,7 @@ class FakePipelineProbe(FakeServerProbe):
 
     def components(self, stack: str) -> tuple[str, ...] | None:
         self._try("components")
-        return self.parts
+        return self.container
 
 
 @dataclass(kw_only=True)

@@ -34,8 +34,8 @@ CHECKS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "coverage": (
         (*PYTHON, "coverage", "report", "--fail-under=90"),
-        (*PYTHON, "coverage", "report", "--fail-under=100", "--include=*/cv_yolo/domain/*,*/cv_yolo/workflows/*,"
-         "*/cv_yolo/reports/*,*/cv_yolo/errors.py,*/cv_yolo/files.py,*/cv_yolo/ports/*"),
+        (*PYTHON, "coverage", "report", "--fail-under=100", "--include=*/cv_yolo*/domain/*,*/cv_yolo*/workflows/*,"
+         "*/cv_yolo/reports/*,*/cv_yolo/errors.py,*/cv_yolo/files.py,*/cv_yolo*/ports/*"),
     ),
     "interpreters": ((sys.executable, "tools/interpreters.py"),),
     "e2e": (_pytest("e2e", "tests/e2e"),),

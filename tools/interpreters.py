@@ -17,7 +17,11 @@ from setup_environment import ROOT, SUPPORTED, python_in
 PROBE = "import ensurepip, sqlite3, ssl, sys, venv; print(sys.implementation.name, *sys.version_info[:2])"
 ROOM_BYTES = 10e9  # an environment takes 7 GB, less where uv can link what it has
 CORE = (
-    *(f"tests/unit/{part}" for part in ("domain", "workflows", "reports", "pipelines", "services")),
+    *(f"tests/unit/{part}" for part in ("domain", "workflows", "reports", "pipelines")),
+    *(
+        f"tests/unit/stack/{part}"
+        for part in ("domain", "workflows", "configuration", "servers", "supervision", "backup")
+    ),
     *("tests/golden", "-m", "not slow"),
 )
 

@@ -144,7 +144,7 @@ def _train(data: Path, workdir: Path, options: argparse.Namespace) -> Path:
     model.train(
         data=str(data), project=str(workdir / "runs"), name="bootstrap", epochs=options.epochs,
         imgsz=options.size, seed=options.seed, deterministic=True, device="cpu", workers=0, cache="ram",
-        pretrained=False, amp=False, plots=False, patience=options.epochs, verbose=False, **_HYPERPARAMETERS,
+        pretrained=False, amp=False, plots=False, retry=options.epochs, verbose=False, **_HYPERPARAMETERS,
     )  # fmt: skip
     return Path(model.trainer.best)
 

@@ -16,7 +16,7 @@ LAST_ROUND = 4
 Address = tuple[str, int]
 
 
-def doors(text: str) -> list[tuple[Address, Address]]:
+def clients(text: str) -> list[tuple[Address, Address]]:
     """From where to where, from `HOST:PORT=HOST:PORT`, separated by blanks."""
     return [(_address(way[0]), _address(way[1])) for way in (each.split("=", 1) for each in text.split())]
 
@@ -83,5 +83,5 @@ async def check(ways: list[tuple[Address, Address]]) -> int:
 
 
 if __name__ == "__main__":
-    wanted = doors(os.environ["DOORS"])
+    wanted = clients(os.environ["DOORS"])
     sys.exit(asyncio.run(check(wanted) if sys.argv[1:] == ["check"] else open_doors(wanted)))

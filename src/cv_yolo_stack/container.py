@@ -15,14 +15,14 @@ from cv_yolo_stack.adapters.sql import SqlProbe, stored_in_file
 from cv_yolo_stack.adapters.zenml import ZenmlProbe
 from cv_yolo_stack.domain.snapshot import as_told
 from cv_yolo_stack.ports.probes import Probes
-from cv_yolo_stack.workflows.register_stack import Doors
+from cv_yolo_stack.workflows.register_stack import Clients
 
 if TYPE_CHECKING:
     from cv_yolo_stack.adapters.mlflow import MlflowServer
-    from cv_yolo_stack.adapters.mlflow_snapshot import MlflowCensus
+    from cv_yolo_stack.adapters.mlflow_snapshot import MlflowSnapshot
     from cv_yolo_stack.adapters.s3 import S3Copies
     from cv_yolo_stack.adapters.sql import SqlDatabase
-    from cv_yolo_stack.adapters.zenml import ZenmlCensus
+    from cv_yolo_stack.adapters.zenml import ZenmlSnapshot
 from cv_yolo.container import Container
 from cv_yolo.domain.stack import DatabaseAddress, ObjectStoreAddress, PipelineServerAddress, TrackingAddress
 from cv_yolo.ports.servers import StackRegistry
@@ -30,7 +30,7 @@ from cv_yolo.settings import Settings
 from cv_yolo_stack.adapters.mlflow import MlflowProbe
 
 ZENML_RECORDS = "zenml/local_stores/default_zen_store/zenml.db"
-CENSUS_PATIENCE_S = 120.0  # for one answer: hundreds of runs, from a server that may be busy
+SNAPSHOT_PATIENCE_S = 120.0  # for one answer: hundreds of runs, from a server that may be busy
 COMMAND_PATIENCE = 6  # a DVC command starts an interpreter, and asks more than once
 
 
@@ -86,9 +86,9 @@ class ServerProbes:
 class StackContainer(Container):
     """The parts of one process that operates servers."""
 
-    def doors(self) -> Doors:
+    def clients(self) -> Clients:
         """How the servers of a stack are reached."""
-        return Doors(
+        return Clients(
             pipelines=self.pipeline_server,
             registry=self.stack_registry,
             tracking=self.tracking_server,
@@ -114,21 +114,23 @@ class StackContainer(Container):
 
         return S3Copies(self.object_store(address))
 
-    def tracking_census(self, address: TrackingAddress, *, steady: Callable[[str], str] = as_told) -> "MlflowCensus":
+    def tracking_snapshot(
+        self, address: TrackingAddress, *, steady: Callable[[str], str] = as_told
+    ) -> "MlflowSnapshot":
         """All that MLflow's server at an address tells; `steady` takes out what differs from place to place."""
         from cv_yolo_stack.adapters.mlflow import MlflowServer
-        from cv_yolo_stack.adapters.mlflow_snapshot import MlflowCensus
+        from cv_yolo_stack.adapters.mlflow_snapshot import MlflowSnapshot
 
-        return MlflowCensus(MlflowServer(address, patience_s=CENSUS_PATIENCE_S), address, steady=steady)
+        return MlflowSnapshot(MlflowServer(address, patience_s=SNAPSHOT_PATIENCE_S), address, steady=steady)
 
-    def pipeline_census(
+    def pipeline_snapshot(
         self, address: PipelineServerAddress, *, steady: Callable[[str], str] = as_told
-    ) -> "ZenmlCensus":
+    ) -> "ZenmlSnapshot":
         """All that ZenML's server at an address tells; `steady` takes out what differs from place to place."""
         from cv_yolo.adapters.zenml.server import ZenmlServer
-        from cv_yolo_stack.adapters.zenml import ZenmlCensus
+        from cv_yolo_stack.adapters.zenml import ZenmlSnapshot
 
-        return ZenmlCensus(ZenmlServer(address, patience_s=CENSUS_PATIENCE_S), steady=steady)
+        return ZenmlSnapshot(ZenmlServer(address, patience_s=SNAPSHOT_PATIENCE_S), steady=steady)
 
     def probes(self, *, patience_s: float) -> Probes:
         """Who tries what on servers and on this machine, waiting so long for an answer."""

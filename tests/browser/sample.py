@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
-from cv_yolo.domain.evaluation.annotated_images import mark_images
+from cv_yolo.domain.evaluation.annotated_images import annotate_images
 from cv_yolo.domain.evaluation.evaluation import Scored
 from cv_yolo.domain.promotion.decision import Champion, Check, Decision, Outcome
-from cv_yolo.domain.promotion.judgement import Case, judge
+from cv_yolo.domain.promotion.judgement import GateInput, judge
 from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy
 from cv_yolo.domain.promotion.selection import Selection, select
 from cv_yolo.domain.promotion.versions import ModelVersion, Stage
@@ -50,11 +50,11 @@ def sample_comparison() -> ComparisonReport:
 
 def sample_evaluation() -> EvaluationReport:
     found = scored(CANDIDATE)
-    marks = mark_images(found.matched.table, confidence_threshold=THRESHOLD)
+    annotated = annotate_images(found.matched.table, confidence_threshold=THRESHOLD)
     return EvaluationReport(
         name="e5_s416",
         evaluation=found.evaluation,
-        marks=tuple(sorted(marks, key=lambda each: -each.errors)),
+        annotated=tuple(sorted(annotated, key=lambda each: -each.errors)),
         thumbnails=thumbnails(),
         made_at=MADE_AT,
     )
@@ -73,7 +73,7 @@ def sample_decision(*, images: int = IMAGES, gate: Gate | None = None, use: int 
     )
     champion = Champion(version="2", run_id="4f0c1d", name="e3_s320")
     found = comparison(images)
-    case = Case(
+    case = GateInput(
         stage=Stage.STAGING,
         policy=policy,
         candidate=scored(CANDIDATE, images),
@@ -147,14 +147,14 @@ def _without_champion(report: DecisionReport) -> DecisionReport:
         min_images=80,
         gates={Stage.STAGING: Gate(provisional=True, floors={"map_50": 0.5})},
     )
-    case = Case(stage=Stage.STAGING, policy=policy, candidate=scored(CANDIDATE), champion=None, incumbent=None)
+    case = GateInput(stage=Stage.STAGING, policy=policy, candidate=scored(CANDIDATE), champion=None, incumbent=None)
     checks, judgement = judge(case, use=1)
-    marks = mark_images(case.candidate.matched.table, confidence_threshold=THRESHOLD)
+    annotated = annotate_images(case.candidate.matched.table, confidence_threshold=THRESHOLD)
     return replace(
         report,
         decision=replace(report.decision, policy=policy, checks=checks, judgement=judgement),
         version=replace(report.version, version="1"),
-        marks=tuple(sorted(marks, key=lambda each: -each.errors)),
+        annotated=tuple(sorted(annotated, key=lambda each: -each.errors)),
     )
 
 

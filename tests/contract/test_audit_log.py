@@ -24,7 +24,7 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> AuditLog:
     file = AuditFile(tmp_path / "audit" / "cv_yolo_tiny.jsonl")
     if request.param == "file":
         return file
-    request.getfixturevalue("zenml_parts")
+    request.getfixturevalue("zenml_container")
     return ZenmlAuditLog(model=f"log_{abs(hash(request.node.name)) % 10**9}", locked=file.locked)
 
 

@@ -9,7 +9,7 @@ import pytest
 from cv_yolo.adapters.yolo.folder import YoloFolder
 from cv_yolo.domain.data.manifest import Split, revision_of
 from cv_yolo.errors import DatasetError
-from cv_yolo.ports.datasets import DatasetFolder, Picture
+from cv_yolo.ports.datasets import DatasetFolder, LabelledImage
 from tests.fakes import FakeDatasetFolder
 
 ORIGIN = {"tool": "test"}
@@ -21,14 +21,14 @@ def folder(request: pytest.FixtureRequest) -> DatasetFolder:
     return made
 
 
-def picture(split: Split, name: str, *, seed: int, boxes: int = 1) -> Picture:
+def picture(split: Split, name: str, *, seed: int, boxes: int = 1) -> LabelledImage:
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, size=(48, 64, 3), dtype=np.uint8)
     corners = np.array([[8.0, 6.0, 40.0 + index, 36.0] for index in range(boxes)]).reshape(-1, 4)
-    return Picture(split=split, name=name, pixels=pixels, boxes_xyxy=corners)
+    return LabelledImage(split=split, name=name, pixels=pixels, boxes_xyxy=corners)
 
 
-def pictures() -> list[Picture]:
+def pictures() -> list[LabelledImage]:
     return [
         picture(Split.VAL, "b", seed=3),
         picture(Split.TRAIN, "a", seed=1, boxes=2),
@@ -97,7 +97,7 @@ def test_a_failure_while_writing_leaves_the_former_data(folder: DatasetFolder, t
     root = tmp_path / "drawn"
     before = folder.write(root, classes=("person",), pictures=pictures(), origin=ORIGIN)
 
-    def failing() -> Iterator[Picture]:
+    def failing() -> Iterator[LabelledImage]:
         yield picture(Split.TRAIN, "x", seed=8)
         raise OSError("disk full")
 

@@ -14,11 +14,11 @@ from cv_yolo.adapters.files.outbox import FolderOutbox
 from cv_yolo.adapters.mlflow.tracker import MlflowTracker
 from cv_yolo.domain.training.runs import DatasetInput, RunStatus
 from cv_yolo.domain.training.specs import EpochMetrics
-from cv_yolo.domain.training.tracking_events import Ending, Facts, Figures, Files, LoggedModel
+from cv_yolo.domain.training.tracking_events import LoggedModel, RunDetails, RunEnding, RunFiles, StepMetrics
 from cv_yolo.errors import NotFoundError
 from cv_yolo.ports.records import ExperimentTracker, NewRun, Recorder
-from cv_yolo.workflows.deliver import DeliveringTracker, Line
-from cv_yolo.workflows.retry import Patience
+from cv_yolo.workflows.deliver import DeliveringTracker, TrackerState
+from cv_yolo.workflows.retry import RetryPolicy
 from tests.fakes import FakeExperimentTracker, FakeOutbox
 
 NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -47,8 +47,8 @@ def tracker(request: pytest.FixtureRequest, store: Path, tmp_path: Path) -> Expe
     return DeliveringTracker(
         made,
         FakeOutbox() if kind == "fake" else FolderOutbox(tmp_path / "outbox"),
-        line=Line(),
-        patience=Patience(total_s=0, wait=lambda seconds: False),
+        line=TrackerState(),
+        retry=RetryPolicy(total_s=0, wait=lambda seconds: False),
         report=pytest.fail,
     )
 
@@ -238,11 +238,11 @@ def test_a_letter_that_is_delivered_again_changes_nothing(recorder: Recorder, tm
     (tmp_path / "best.pt").write_bytes(b"weights")
     data = DatasetInput(name="demo/val", digest="r" * 64, context="validation")
     run_id = recorder.start(new_run(inputs=(data,)))
-    letters = (
-        Figures(run_id=run_id, at=NOON, step=1, values={"val/map_50": 0.1, "train/box_loss": 2.0}),
-        Figures(run_id=run_id, at=NOON + timedelta(seconds=1), step=2, values={"val/map_50": 0.1}),
-        Facts(run_id=run_id, at=NOON, tags={"note": "first"}),
-        Files(run_id=run_id, at=NOON, paths=(tmp_path / "best.pt",), folder="weights"),
+    events = (
+        StepMetrics(run_id=run_id, at=NOON, step=1, values={"val/map_50": 0.1, "train/box_loss": 2.0}),
+        StepMetrics(run_id=run_id, at=NOON + timedelta(seconds=1), step=2, values={"val/map_50": 0.1}),
+        RunDetails(run_id=run_id, at=NOON, tags={"note": "first"}),
+        RunFiles(run_id=run_id, at=NOON, paths=(tmp_path / "best.pt",), folder="weights"),
         LoggedModel(
             run_id=run_id,
             at=NOON,
@@ -251,13 +251,13 @@ def test_a_letter_that_is_delivered_again_changes_nothing(recorder: Recorder, tm
             model_params={"epochs": "3"},
             model_tags={"weights_sha256": "a" * 64},
         ),
-        Figures(run_id=run_id, at=NOON, step=0, values={"final/map_50": 0.5}, data=data),
-        Ending(run_id=run_id, at=NOON + timedelta(hours=1), status=RunStatus.FAILED, reason="why"),
-        Ending(run_id=run_id, at=NOON + timedelta(hours=2), status=RunStatus.FINISHED, reason=None),
+        StepMetrics(run_id=run_id, at=NOON, step=0, values={"final/map_50": 0.5}, data=data),
+        RunEnding(run_id=run_id, at=NOON + timedelta(hours=1), status=RunStatus.FAILED, reason="why"),
+        RunEnding(run_id=run_id, at=NOON + timedelta(hours=2), status=RunStatus.FINISHED, reason=None),
     )
-    for letter in letters:
+    for event in events:
         for _ in range(3):
-            recorder.deliver(letter)
+            recorder.deliver(event)
     assert recorder.history(run_id, "val/map_50") == ((1, 0.1), (2, 0.1))
     assert recorder.history(run_id, "train/box_loss") == ((1, 2.0),)
     assert recorder.artifacts(run_id, "weights") == ("weights/best.pt",)
@@ -271,7 +271,7 @@ def test_of_two_figures_of_the_run_the_one_measured_later_counts_though_it_arriv
     run_id = recorder.start(new_run())
     for seconds, value in ((0, 0.9), (1, 0.2)):
         at = NOON + timedelta(seconds=seconds)
-        recorder.deliver(Figures(run_id=run_id, at=at, step=0, values={"final/map_50": value}))
+        recorder.deliver(StepMetrics(run_id=run_id, at=at, step=0, values={"final/map_50": value}))
     assert recorder.get(run_id).scores == {"map_50": 0.2}
 
 
@@ -279,7 +279,7 @@ def test_a_run_that_was_ended_goes_on_again(recorder: Recorder) -> None:
     """Its driver was called lost, and lives."""
     run_id = recorder.start(new_run())
     recorder.finish(run_id, RunStatus.FAILED, "lost")
-    recorder.deliver(Ending(run_id=run_id, at=NOON, status=RunStatus.RUNNING, reason=None))
+    recorder.deliver(RunEnding(run_id=run_id, at=NOON, status=RunStatus.RUNNING, reason=None))
     run = recorder.get(run_id)
     assert (run.status, run.reason, run.ended_at) == (RunStatus.RUNNING, None, None)
     recorder.finish(run_id, RunStatus.FINISHED)

@@ -7,7 +7,14 @@ import pytest
 
 from cv_yolo.adapters.files.outbox import FolderOutbox
 from cv_yolo.domain.training.runs import DatasetInput, RunStatus
-from cv_yolo.domain.training.tracking_events import Ending, Facts, Figures, Files, Letter, LoggedModel
+from cv_yolo.domain.training.tracking_events import (
+    LoggedModel,
+    RunDetails,
+    RunEnding,
+    RunFiles,
+    StepMetrics,
+    TrackingEvent,
+)
 from cv_yolo.ports.records import Outbox
 from tests.fakes import FakeOutbox
 
@@ -20,13 +27,13 @@ def outbox(request: pytest.FixtureRequest, tmp_path: Path) -> Outbox:
     return FakeOutbox() if request.param == "fake" else FolderOutbox(tmp_path / "outbox")
 
 
-def a_fact(note: str, run_id: str = RUN) -> Letter:
-    return Facts(run_id=run_id, at=NOON, tags={"note": note})
+def a_fact(note: str, run_id: str = RUN) -> TrackingEvent:
+    return RunDetails(run_id=run_id, at=NOON, tags={"note": note})
 
 
-def waiting(outbox: Outbox, run_id: str = RUN) -> tuple[Letter, ...]:
-    with outbox.opened(run_id) as letters:
-        return letters.waiting()
+def waiting(outbox: Outbox, run_id: str = RUN) -> tuple[TrackingEvent, ...]:
+    with outbox.opened(run_id) as events:
+        return events.waiting()
 
 
 def test_an_outbox_is_empty_at_first(outbox: Outbox) -> None:
@@ -36,8 +43,8 @@ def test_an_outbox_is_empty_at_first(outbox: Outbox) -> None:
 
 
 def test_letters_wait_in_order_and_come_back_as_they_were(outbox: Outbox) -> None:
-    letters = (
-        Figures(run_id=RUN, at=NOON, step=3, values={"val/map_50": 0.1 + 0.2, "loss": float("inf")}),
+    events = (
+        StepMetrics(run_id=RUN, at=NOON, step=3, values={"val/map_50": 0.1 + 0.2, "loss": float("inf")}),
         a_fact("straße\n☃"),
         LoggedModel(
             run_id=RUN,
@@ -47,41 +54,41 @@ def test_letters_wait_in_order_and_come_back_as_they_were(outbox: Outbox) -> Non
             model_params={"epochs": "3"},
             model_tags={"weights_sha256": "a"},
         ),
-        Figures(
+        StepMetrics(
             run_id=RUN,
             at=NOON,
             step=0,
             values={"final/map_50": 0.5},
             data=DatasetInput(name="demo/val", digest="r" * 64, context="validation", profile={"images": 8}),
         ),
-        Ending(run_id=RUN, at=NOON, status=RunStatus.FAILED, reason="TrainingFailedError: out of memory"),
-        Ending(run_id=RUN, at=NOON, status=RunStatus.FINISHED, reason=None),
+        RunEnding(run_id=RUN, at=NOON, status=RunStatus.FAILED, reason="TrainingFailedError: out of memory"),
+        RunEnding(run_id=RUN, at=NOON, status=RunStatus.FINISHED, reason=None),
     )
     with outbox.opened(RUN) as kept:
-        for letter in letters:
-            kept.add(letter)
-    assert waiting(outbox) == letters
+        for event in events:
+            kept.add(event)
+    assert waiting(outbox) == events
 
 
 def test_each_run_has_letters_of_its_own(outbox: Outbox) -> None:
     for run_id in (OTHER, RUN):
-        with outbox.opened(run_id) as letters:
-            letters.add(a_fact(run_id, run_id))
+        with outbox.opened(run_id) as events:
+            events.add(a_fact(run_id, run_id))
     assert outbox.runs() == (RUN, OTHER)
     assert waiting(outbox, OTHER) == (a_fact(OTHER, OTHER),)
 
 
 def test_the_first_is_delivered_first_and_after_the_last_nothing_is_left(outbox: Outbox) -> None:
-    with outbox.opened(RUN) as letters:
+    with outbox.opened(RUN) as events:
         for note in ("a", "b"):
-            letters.add(a_fact(note))
-        letters.delivered()
-        assert letters.waiting() == (a_fact("b"),)
-        letters.add(a_fact("c"))
-        letters.delivered()
-        assert letters.waiting() == (a_fact("c"),)
-        letters.delivered()
-        assert letters.waiting() == ()
+            events.add(a_fact(note))
+        events.delivered()
+        assert events.waiting() == (a_fact("b"),)
+        events.add(a_fact("c"))
+        events.delivered()
+        assert events.waiting() == (a_fact("c"),)
+        events.delivered()
+        assert events.waiting() == ()
     assert outbox.runs() == ()
 
 
@@ -90,24 +97,24 @@ def test_files_are_kept_as_they_were_and_until_they_are_delivered(outbox: Outbox
     for path, content in ((one, b"\x00first"), (two, b"")):
         path.parent.mkdir()
         path.write_bytes(content)
-    with outbox.opened(RUN) as letters:
-        letters.add(a_fact("before"))
-        letters.add(Files(run_id=RUN, at=NOON, paths=(one, two), folder="weights"))
+    with outbox.opened(RUN) as events:
+        events.add(a_fact("before"))
+        events.add(RunFiles(run_id=RUN, at=NOON, paths=(one, two), folder="weights"))
     one.write_bytes(b"changed")
     two.unlink()
-    with outbox.opened(RUN) as letters:
-        letters.delivered()
-        (kept,) = letters.waiting()
-        assert isinstance(kept, Files)
+    with outbox.opened(RUN) as events:
+        events.delivered()
+        (kept,) = events.waiting()
+        assert isinstance(kept, RunFiles)
         assert kept.folder == "weights"
         assert [(path.name, path.read_bytes()) for path in kept.paths] == [("best.pt", b"\x00first"), ("best.pt", b"")]
 
 
 def test_a_letter_that_can_never_be_delivered_is_set_aside_and_the_next_is_the_first(outbox: Outbox) -> None:
-    with outbox.opened(RUN) as letters:
+    with outbox.opened(RUN) as events:
         for note in ("a", "b"):
-            letters.add(a_fact(note))
-        letters.set_aside("RunFailedError: refused")
-        assert letters.waiting() == (a_fact("b"),)
-        letters.set_aside("RunFailedError: refused")
+            events.add(a_fact(note))
+        events.set_aside("RunFailedError: refused")
+        assert events.waiting() == (a_fact("b"),)
+        events.set_aside("RunFailedError: refused")
     assert (waiting(outbox), outbox.runs()) == ((), ())

@@ -26,9 +26,9 @@ FILLED = "filled"
 WEIGHTS_BYTES = 100_000
 
 
-def keep_run(parts: StackContainer, number: int, folder: Path) -> NewVersion:
+def keep_run(container: StackContainer, number: int, folder: Path) -> NewVersion:
     """A whole run, with weights of its own and a note that all runs share."""
-    tracker = parts.tracker()
+    tracker = container.tracker()
     weights, note = folder / "best.pt", folder / "notes – ä.txt"
     weights.write_bytes(os.urandom(WEIGHTS_BYTES + number))
     note.write_text("the same in every run", encoding="utf-8")
@@ -43,9 +43,9 @@ def keep_run(parts: StackContainer, number: int, folder: Path) -> NewVersion:
     return NewVersion(run_id=run_id, weights=weights, weights_sha256=sha256_of(weights), confidence_threshold=0.5)
 
 
-def promote(parts: StackContainer, new: NewVersion) -> None:
+def promote(container: StackContainer, new: NewVersion) -> None:
     """Register the run and put it into staging, with an entry in the audit log."""
-    register = parts.register()
+    register = container.register()
     version = registered(new, register)
     before = holder(Stage.STAGING, register)
     proposal = Proposal(
@@ -59,27 +59,27 @@ def promote(parts: StackContainer, new: NewVersion) -> None:
 
 def main() -> None:
     """Fill the project that the environment names."""
-    parts = StackContainer()
+    container = StackContainer()
     from zenml import save_artifact
     from zenml.client import Client
 
-    if parts.settings.connection is not None:
-        Client().activate_stack(parts.settings.stack)
+    if container.settings.connection is not None:
+        Client().activate_stack(container.settings.stack)
     runs = int(sys.argv[1])
     for number in range(runs):
-        keep(parts, number, promoted=number < VERSIONS)
+        keep(container, number, promoted=number < VERSIONS)
     save_artifact({"runs": runs}, name="plan")
     print(FILLED, flush=True)
     for number in count(runs) if sys.argv[2:] else ():
-        keep(parts, number, promoted=False)
+        keep(container, number, promoted=False)
 
 
-def keep(parts: StackContainer, number: int, *, promoted: bool) -> None:
+def keep(container: StackContainer, number: int, *, promoted: bool) -> None:
     """A run, and perhaps a version of it in staging."""
     with TemporaryDirectory() as folder:
-        new = keep_run(parts, number, Path(folder))
+        new = keep_run(container, number, Path(folder))
         if promoted:
-            promote(parts, new)
+            promote(container, new)
 
 
 if __name__ == "__main__":

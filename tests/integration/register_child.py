@@ -49,12 +49,12 @@ def act_and_die(act: Callable[[Register], None], register: Register, *, at: int,
     act(mortal(register, at=at, tell=tell))
 
 
-def race(parts: Container, model: str) -> list[int]:
+def race(container: Container, model: str) -> list[int]:
     """Two processes, ready and waiting, promote different versions at the same moment."""
     start = time.time() + 1.5
 
     def work(number: int) -> None:
-        register = parts.register(model)
+        register = container.register(model)
         register.tracking.versions(), register.pipeline.versions()
         time.sleep(max(0.0, start - time.time()))
         promote(register, number)
@@ -71,17 +71,17 @@ ACTS: Final[dict[str, Callable[[Register], None]]] = {
 
 def main(root: str, mode: str, *models: str) -> None:
     """Do what is asked for and print the outcome of each model as JSON."""
-    parts = Container(Settings(root=Path(root)))
+    container = Container(Settings(root=Path(root)))
     load_libraries()
     outcome: dict[str, Any] = {}
     for number, model in enumerate(models, 1):
         if mode == "race":
-            outcome[model] = race(parts, model)
+            outcome[model] = race(container, model)
             continue
         told = Path(root) / f"{model}.steps"
 
         def die(at: int = number, model: str = model, told: Path = told) -> None:
-            act_and_die(ACTS[mode], parts.register(model), at=at, told=told)
+            act_and_die(ACTS[mode], container.register(model), at=at, told=told)
 
         outcome[model] = ended(forked(die))
     print(json.dumps(outcome))

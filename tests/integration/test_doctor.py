@@ -23,7 +23,7 @@ from cv_yolo.settings import Settings
 from cv_yolo_stack.adapters.mlflow import MlflowServer
 from cv_yolo_stack.adapters.sql import SqlDatabase
 from cv_yolo_stack.container import StackContainer
-from cv_yolo_stack.domain.health import Finding
+from cv_yolo_stack.domain.health import CheckResult
 from cv_yolo_stack.servers.pages import free_port
 from cv_yolo_stack.workflows.doctor.examine import examine
 from cv_yolo_stack.workflows.doctor.pipelines import pipeline_checkup
@@ -40,23 +40,23 @@ def doctor(stack: RunningStack, *arguments: str, code: int, **more: str) -> dict
     return told
 
 
-def by_name(findings: tuple[Finding, ...]) -> dict[str, Finding]:
+def by_name(findings: tuple[CheckResult, ...]) -> dict[str, CheckResult]:
     return {each.name: each for each in findings}
 
 
-def tracking(stack: RunningStack, uri: str, *, takes_detours: bool = False) -> dict[str, Finding]:
+def tracking(stack: RunningStack, uri: str, *, takes_detours: bool = False) -> dict[str, CheckResult]:
     """What is found at that address, by a client of ours or by one that goes where the server sends it."""
     probe = StackContainer(stack.settings).probes(patience_s=10).tracking(replace(stack.addresses.tracking, uri=uri))
     os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD"] = "true" if takes_detours else "false"
     return by_name(examine([tracking_checkup(probe)]))
 
 
-def pipelines(stack: RunningStack, url: str) -> dict[str, Finding]:
+def pipelines(stack: RunningStack, url: str) -> dict[str, CheckResult]:
     probe = StackContainer(stack.settings).probes(patience_s=10).pipelines(replace(stack.addresses.pipelines, url=url))
     return by_name(examine([pipeline_checkup(probe, stack="mlflow_stack", stored=None)]))
 
 
-def failed(found: dict[str, Finding]) -> dict[str, str]:
+def failed(found: dict[str, CheckResult]) -> dict[str, str]:
     return {name: each.found for name, each in found.items() if each.passed is False}
 
 

@@ -13,7 +13,7 @@ from cv_yolo.domain.stack import DATASETS_BUCKET, ObjectStoreAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.settings import Settings
 from cv_yolo_stack.adapters.dvc import DvcProbe
-from cv_yolo_stack.domain.health import Finding
+from cv_yolo_stack.domain.health import CheckResult
 from cv_yolo_stack.workflows.doctor.examine import examine
 from cv_yolo_stack.workflows.doctor.local import datasets_checkup
 from tests.dvc_recipe import RECIPE
@@ -53,7 +53,7 @@ def probe_of(root: Path, *, patience_s: float = 60, connected: bool = False) -> 
     return DvcProbe(root=root, environment=environment, patience_s=patience_s, connected=connected)
 
 
-def findings(root: Path, *, connected: bool = False) -> dict[str, Finding]:
+def findings(root: Path, *, connected: bool = False) -> dict[str, CheckResult]:
     checkup = datasets_checkup(probe_of(root, connected=connected), connected=connected)
     return {each.name: each for each in examine([checkup], deadline_s=120)}
 

@@ -13,7 +13,7 @@ import pytest
 from cv_yolo.adapters.s3 import S3Store
 from cv_yolo.domain.stack import ARTIFACTS_BUCKET, BUCKETS, ObjectStoreAddress
 from cv_yolo_stack.adapters.s3 import S3Probe
-from cv_yolo_stack.domain.health import Finding
+from cv_yolo_stack.domain.health import CheckResult
 from cv_yolo_stack.workflows.doctor.examine import examine
 from cv_yolo_stack.workflows.doctor.objects import object_store_checkup
 from tests.loopback import Asked, Reply, in_front_of, loopback, twenty_minutes_ahead
@@ -31,7 +31,7 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield address
 
 
-def findings(address: ObjectStoreAddress, *, deadline_s: float = 30, patience_s: float = 3) -> dict[str, Finding]:
+def findings(address: ObjectStoreAddress, *, deadline_s: float = 30, patience_s: float = 3) -> dict[str, CheckResult]:
     probe = S3Probe(address, S3Store(address, patience_s=patience_s, attempts=1), patience_s=patience_s)
     return {each.name: each for each in examine([object_store_checkup(probe)], deadline_s=deadline_s)}
 

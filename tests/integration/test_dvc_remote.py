@@ -14,7 +14,7 @@ import pytest
 
 from cv_yolo.adapters.dvc.store import DvcStore
 from cv_yolo.adapters.s3 import S3Store
-from cv_yolo.domain.stack import Deed, ObjectStoreAddress
+from cv_yolo.domain.stack import ChangeKind, ObjectStoreAddress
 from cv_yolo.errors import DatasetError, ServiceUnavailableError
 from cv_yolo.settings import Settings
 
@@ -81,8 +81,8 @@ def project_settings(root: Path) -> dict[str, bytes]:
 
 def test_data_pushed_to_the_remote_come_back_from_it(root: Path, objects: ObjectStoreAddress) -> None:
     data, store = root / "data" / "mine", store_of(root)
-    assert store.set_remote(objects, BUCKET) is Deed.MADE
-    assert store.set_remote(objects, BUCKET) is Deed.UNCHANGED
+    assert store.set_remote(objects, BUCKET) is ChangeKind.MADE
+    assert store.set_remote(objects, BUCKET) is ChangeKind.UNCHANGED
     store.push(data)
     shutil.rmtree(root / ".dvc" / "cache")
     shutil.rmtree(data)
@@ -104,7 +104,7 @@ def test_the_keys_are_in_the_home_for_its_owner_alone_and_the_project_is_not_tou
 def test_another_address_replaces_the_former_one(root: Path, objects: ObjectStoreAddress) -> None:
     store = store_of(root)
     store.set_remote(objects, BUCKET)
-    assert store.set_remote(replace(objects, endpoint_url=None), BUCKET) is Deed.CHANGED
+    assert store.set_remote(replace(objects, endpoint_url=None), BUCKET) is ChangeKind.CHANGED
     assert "endpointurl" not in home_config(root).read_text(encoding="utf-8")
 
 

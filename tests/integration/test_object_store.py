@@ -26,8 +26,8 @@ class Stores:
 @pytest.fixture(scope="module", params=["fake", *PROGRAMS])
 def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     if request.param == "fake":
-        doors = FakeServers().doors()
-        yield Stores(ours=doors.objects(OBJECTS), refused=doors.objects(replace(OBJECTS, secret_key="wrong")))
+        clients = FakeServers().clients()
+        yield Stores(ours=clients.objects(OBJECTS), refused=clients.objects(replace(OBJECTS, secret_key="wrong")))
         return
     if program(request.param) is None:
         pytest.skip(f"no {request.param}: neither on the PATH nor named by {PROGRAMS[request.param]}")

@@ -25,9 +25,9 @@ ADOPTED, PROMOTED, WITHDRAWN = Action.ADOPTED, Action.PROMOTED, Action.WITHDRAWN
 KILLED = -9
 
 
-def a_register(parts: Container, model: str, *, versions: int) -> Register:
+def a_register(container: Container, model: str, *, versions: int) -> Register:
     """A model that is older than its log: so many versions, the first in staging, the last in production."""
-    register, tracker = parts.register(model), parts.tracker("register")
+    register, tracker = container.register(model), container.tracker("register")
     for _ in range(versions):
         registered(a_new_version(run_id=tracker.start(NewRun(name="e3_s320", params={}, tags={}))), register)
     for version, stage in (("1", STAGING), (str(versions), PRODUCTION)):
@@ -79,9 +79,9 @@ def require_mended(register: Register, steps: list[str]) -> None:
     assert examine(register.log, register.anchor) == ()
 
 
-def test_a_promotion_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_parts: Container) -> None:
-    root = zenml_parts.settings.root
-    registers = {f"killed_{at:02}": a_register(zenml_parts, f"killed_{at:02}", versions=3) for at in range(MOMENTS)}
+def test_a_promotion_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_container: Container) -> None:
+    root = zenml_container.settings.root
+    registers = {f"killed_{at:02}": a_register(zenml_container, f"killed_{at:02}", versions=3) for at in range(MOMENTS)}
     outcome, _ = in_other_processes(root, "kill", *registers)
     told = {model: (root / f"{model}.steps").read_text(encoding="utf-8").splitlines() for model in registers}
     whole = max(told.values(), key=len)
@@ -122,10 +122,10 @@ def take_out(register: Register) -> Entry:
     return withdraw(register, stage=STAGING, version="1", reason="recalled", actor="anna@desk", now=now)
 
 
-def test_a_withdrawal_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_parts: Container) -> None:
-    root = zenml_parts.settings.root
+def test_a_withdrawal_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_container: Container) -> None:
+    root = zenml_container.settings.root
     names = [f"withdrawn_{at:02}" for at in range(MOMENTS)]
-    registers = {name: a_register(zenml_parts, name, versions=3) for name in names}
+    registers = {name: a_register(zenml_container, name, versions=3) for name in names}
     outcome, _ = in_other_processes(root, "withdraw", *registers)
     steps = {model: (root / f"{model}.steps").read_text(encoding="utf-8").splitlines() for model in registers}
     whole = max(steps.values(), key=len)
@@ -139,17 +139,17 @@ def test_a_withdrawal_that_is_killed_at_any_moment_loses_nothing_and_is_mended(z
         require_withdrawn_or_not(register)
 
 
-def test_a_rollback_on_the_real_registries_takes_a_withdrawal_back(zenml_parts: Container) -> None:
-    register = a_register(zenml_parts, "brought_back", versions=3)
+def test_a_rollback_on_the_real_registries_takes_a_withdrawal_back(zenml_container: Container) -> None:
+    register = a_register(zenml_container, "brought_back", versions=3)
     take_out(register)
     entry = rollback(register, stage=None, to=None, reason=None, actor="anna@desk", now=datetime.now(UTC))
     assert (entry.version, entry.former) == ("1", None)
     assert stages(register) == [[STAGING, None, PRODUCTION]] * 2
 
 
-def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_parts: Container) -> None:
-    registers = {f"raced_{at}": a_register(zenml_parts, f"raced_{at}", versions=4) for at in range(3)}
-    outcome, told = in_other_processes(zenml_parts.settings.root, "race", *registers)
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_container: Container) -> None:
+    registers = {f"raced_{at}": a_register(zenml_container, f"raced_{at}", versions=4) for at in range(3)}
+    outcome, told = in_other_processes(zenml_container.settings.root, "race", *registers)
     for model, register in registers.items():
         assert sorted(outcome[model]) == [0, 4]
         winner = outcome[model].index(0)
@@ -161,8 +161,8 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_parts: C
         assert f"version {loser} was judged against version 1 in staging, but version {winner + 2} is there" in told
 
 
-def test_a_rollback_on_the_real_registries_takes_a_promotion_back(zenml_parts: Container) -> None:
-    register = a_register(zenml_parts, "rolled_back", versions=3)
+def test_a_rollback_on_the_real_registries_takes_a_promotion_back(zenml_container: Container) -> None:
+    register = a_register(zenml_container, "rolled_back", versions=3)
     promote_the_second(register)
     entry = rollback(register, stage=None, to=None, reason=None, actor="anna@desk", now=datetime.now(UTC))
     assert (entry.version, entry.former) == ("1", "2")

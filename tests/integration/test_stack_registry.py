@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
-from cv_yolo.domain.stack import Component, Deed, Kind, Secret
+from cv_yolo.domain.stack import ChangeKind, Component, Kind, Secret
 from cv_yolo.ports.servers import StackRegistry
 from tests.fake_servers import FakeStackRegistry
 from tests.servers import RunningStack
@@ -36,19 +36,19 @@ def test_what_nobody_made_is_not_there(registry: StackRegistry, name: str) -> No
 
 def test_a_secret_is_made_then_left_alone_then_changed(registry: StackRegistry, name: str) -> None:
     secret = Secret(name=name, values={"user": "anna", "password": "hers"})
-    assert registry.set_secret(secret) is Deed.MADE
-    assert registry.set_secret(secret) is Deed.UNCHANGED
+    assert registry.set_secret(secret) is ChangeKind.MADE
+    assert registry.set_secret(secret) is ChangeKind.UNCHANGED
     changed = Secret(name=name, values={"user": "ben"})
-    assert registry.set_secret(changed) is Deed.CHANGED
+    assert registry.set_secret(changed) is ChangeKind.CHANGED
     assert registry.secret(name) == changed
 
 
 def test_a_component_is_made_then_left_alone_then_changed(registry: StackRegistry, name: str) -> None:
     store = replace(STORE, name=name)
-    assert registry.set_component(store) is Deed.MADE
-    assert registry.set_component(store) is Deed.UNCHANGED
+    assert registry.set_component(store) is ChangeKind.MADE
+    assert registry.set_component(store) is ChangeKind.UNCHANGED
     more = replace(store, configuration={"client_kwargs": {"endpoint_url": "http://s3.test"}})
-    assert registry.set_component(more) is Deed.CHANGED
+    assert registry.set_component(more) is ChangeKind.CHANGED
     found = registry.component(Kind.ARTIFACT_STORE, name)
     assert found is not None
     assert found.configuration.items() >= (store.configuration | more.configuration).items()
@@ -58,7 +58,7 @@ def test_components_of_other_kinds_may_have_the_same_name(registry: StackRegistr
     registry.set_component(replace(STORE, name=name))
     tracker = {"tracking_uri": "http://mlflow.test", "tracking_username": "a", "tracking_password": "b"}
     made = Component(name=name, kind=Kind.EXPERIMENT_TRACKER, flavor="mlflow", configuration=tracker)
-    assert registry.set_component(made) is Deed.MADE
+    assert registry.set_component(made) is ChangeKind.MADE
     found = registry.component(Kind.ARTIFACT_STORE, name)
     assert found is not None
     assert found.flavor == "s3"
@@ -67,9 +67,9 @@ def test_components_of_other_kinds_may_have_the_same_name(registry: StackRegistr
 def test_a_stack_is_made_then_left_alone_then_changed(registry: StackRegistry, name: str) -> None:
     for each in (name, f"{name}_2"):
         registry.set_component(replace(STORE, name=each))
-    parts = {Kind.ORCHESTRATOR: "default", Kind.ARTIFACT_STORE: name}
-    assert registry.set_stack(name, parts) is Deed.MADE
-    assert registry.set_stack(name, parts) is Deed.UNCHANGED
-    other = parts | {Kind.ARTIFACT_STORE: f"{name}_2"}
-    assert registry.set_stack(name, other) is Deed.CHANGED
+    container = {Kind.ORCHESTRATOR: "default", Kind.ARTIFACT_STORE: name}
+    assert registry.set_stack(name, container) is ChangeKind.MADE
+    assert registry.set_stack(name, container) is ChangeKind.UNCHANGED
+    other = container | {Kind.ARTIFACT_STORE: f"{name}_2"}
+    assert registry.set_stack(name, other) is ChangeKind.CHANGED
     assert registry.stack(name) == other

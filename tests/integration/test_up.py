@@ -54,11 +54,11 @@ class Started:
         self.second = cv_yolo(root, "up", "--json")
         self.told, self.progress = self.first.communicate(timeout=PATIENCE_S)
         assert self.first.returncode == 0, self.progress
-        self.parts = StackContainer(Settings(root=root))
+        self.container = StackContainer(Settings(root=root))
 
     @property
     def stack(self) -> LocalStack:
-        found = read_stack(self.parts.settings)
+        found = read_stack(self.container.settings)
         assert found is not None
         return found
 
@@ -90,13 +90,13 @@ class Started:
 
     def use_all(self) -> None:
         stack = self.stack
-        self.parts.object_store(stack.objects).use(DATASETS_BUCKET)
-        self.parts.pipeline_server(stack.pipelines).use()
-        self.parts.tracking_server(stack.tracking).use()
+        self.container.object_store(stack.objects).use(DATASETS_BUCKET)
+        self.container.pipeline_server(stack.pipelines).use()
+        self.container.tracking_server(stack.tracking).use()
         for name in DATABASES:
             address = stack.database(name)
             if address:
-                self.parts.sql_database(address).use()
+                self.container.sql_database(address).use()
 
 
 def wait_for(condition: Callable[[], bool], what: str, *, within_s: float = PATIENCE_S) -> None:
@@ -162,18 +162,18 @@ def test_all_servers_listen_on_this_machine_only(up: Started) -> None:
 
 
 def test_a_wrong_password_is_refused_by_every_server(up: Started) -> None:
-    stack, parts = up.stack, up.parts
+    stack, container = up.stack, up.container
     wrong = "wrong-wrong-wrong"
     tried: list[Callable[[], object]] = [
-        lambda: parts.object_store(replace(stack.objects, secret_key=wrong)).buckets(),
-        lambda: parts.object_store(replace(stack.objects, access_key=wrong)).buckets(),
-        lambda: parts.pipeline_server(replace(stack.pipelines, password=wrong)).use(),
-        lambda: parts.tracking_server(replace(stack.tracking, password=wrong)).use(),
+        lambda: container.object_store(replace(stack.objects, secret_key=wrong)).buckets(),
+        lambda: container.object_store(replace(stack.objects, access_key=wrong)).buckets(),
+        lambda: container.pipeline_server(replace(stack.pipelines, password=wrong)).use(),
+        lambda: container.tracking_server(replace(stack.tracking, password=wrong)).use(),
     ]
     records = stack.database("zenml")
     if records:
         logins = [("root", ""), ("", ""), ("mysql", ""), (records.user, ""), (records.user, wrong)]
-        tried += [parts.sql_database(as_user(records, *each)).use for each in logins]
+        tried += [container.sql_database(as_user(records, *each)).use for each in logins]
     for use in tried:
         with pytest.raises(ServiceUnavailableError):
             use()
@@ -248,7 +248,7 @@ def test_temporary_tables_are_where_no_other_server_removes_them(up: Started) ->
     address = up.stack.database("zenml")
     if address is None:
         pytest.skip("no mariadbd: SQLite has no temporary tables of other servers beside it")
-    with up.parts.sql_database(address).cursor() as cursor:
+    with up.container.sql_database(address).cursor() as cursor:
         cursor.execute("SELECT @@tmpdir")
         (told,) = cursor.fetchone()
     assert Path(told).is_relative_to(up.stack.folder.root)
@@ -311,7 +311,7 @@ def test_a_store_and_a_database_of_somebody_else_are_used_as_they_are(up: Starte
         database_url="mysql://{}:{}".format(*ours.choice.database_place),
     )
     stack = LocalStack(folder=replace(ours.folder, root=tmp_path), choice=choice, credentials=ours.credentials)
-    services = [object_store(stack, up.parts), database(stack, up.parts)]
+    services = [object_store(stack, up.container), database(stack, up.container)]
     for service in filter(None, services):
         assert service.command == ()
         service.use()
@@ -319,7 +319,7 @@ def test_a_store_and_a_database_of_somebody_else_are_used_as_they_are(up: Starte
 
 def test_nothing_is_left_when_the_supervisor_is_killed_and_the_next_up_has_all_data(up: Started) -> None:
     stack = up.stack
-    up.parts.object_store(stack.objects).put(DATASETS_BUCKET, "kept", b"kept")
+    up.container.object_store(stack.objects).put(DATASETS_BUCKET, "kept", b"kept")
     servers = processes_of(stack.folder.root)
     os.kill(up.state.pid, signal.SIGKILL)
     wait_for(lambda: not any(map(is_alive, servers)), "the servers to end with their supervisor", within_s=15)
@@ -330,7 +330,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed_and_the_next_up_has_all_d
     assert time.monotonic() - began < PATIENCE_S
     assert stack.credentials.zenml_password not in again.stdout + again.stderr, "shown at the first start only"
     up.use_all()
-    assert up.parts.object_store(stack.objects).get(DATASETS_BUCKET, "kept") == b"kept"
+    assert up.container.object_store(stack.objects).get(DATASETS_BUCKET, "kept") == b"kept"
 
 
 def test_no_secret_is_in_a_log_nor_shown_from_one(up: Started) -> None:

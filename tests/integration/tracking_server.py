@@ -12,8 +12,8 @@ import requests
 
 from cv_yolo.adapters.files.outbox import FolderOutbox
 from cv_yolo.adapters.mlflow.tracker import MlflowTracker
-from cv_yolo.workflows.deliver import DeliveringTracker, Line
-from cv_yolo.workflows.retry import Patience
+from cv_yolo.workflows.deliver import DeliveringTracker, TrackerState
+from cv_yolo.workflows.retry import RetryPolicy
 from tests.e2e.project import wait_for
 
 
@@ -82,8 +82,8 @@ def a_tracker(
     return DeliveringTracker(
         MlflowTracker(uri=uri, experiment="delivery"),
         FolderOutbox(outbox),
-        line=Line(),
-        patience=Patience(total_s=patience_s, wait=wait),
+        line=TrackerState(),
+        retry=RetryPolicy(total_s=patience_s, wait=wait),
         report=report,
     )
 

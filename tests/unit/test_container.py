@@ -21,31 +21,31 @@ from tests.loopback import json_reply, loopback
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Container:
+def container(tmp_path: Path) -> Container:
     return Container(Settings(root=tmp_path))
 
 
-def test_parts_that_hold_state_are_made_once(parts: Container) -> None:
-    assert parts.children is parts.children
-    assert parts.dataset_folder is parts.dataset_folder
-    assert parts.dataset_store is parts.dataset_store
-    assert parts.pretrained_weights is parts.pretrained_weights
-    assert parts.gallery is parts.gallery
-    assert parts.prediction_file is parts.prediction_file
+def test_parts_that_hold_state_are_made_once(container: Container) -> None:
+    assert container.children is container.children
+    assert container.dataset_folder is container.dataset_folder
+    assert container.dataset_store is container.dataset_store
+    assert container.pretrained_weights is container.pretrained_weights
+    assert container.renderer is container.renderer
+    assert container.prediction_file is container.prediction_file
 
 
 def test_children_find_the_same_project_and_may_cache_their_bytecode(
-    parts: Container, monkeypatch: pytest.MonkeyPatch
+    container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("PYTHONPATH", "somewhere")
-    children = parts.children
+    children = container.children
     assert children._command == (sys.executable, "-m", "cv_yolo", "worker")
-    assert children._environment["CV_YOLO_ROOT"] == str(parts.settings.root)
-    assert children._environment["CV_YOLO_HOME"] == str(parts.home)
+    assert children._environment["CV_YOLO_ROOT"] == str(container.settings.root)
+    assert children._environment["CV_YOLO_HOME"] == str(container.home)
     assert children._environment["PYTHONPATH"].endswith(os.pathsep + "somewhere")
     assert "PYTHONDONTWRITEBYTECODE" not in children._environment
-    assert parts.settings.isolation().items() <= children._environment.items()
+    assert container.settings.isolation().items() <= children._environment.items()
 
 
 def test_waiting_threads_of_children_let_others_work_unless_the_user_wants_them_to_spin(
@@ -65,22 +65,22 @@ def test_children_are_told_no_server_and_no_key(tmp_path: Path, monkeypatch: pyt
     assert [name for name, value in environment.items() if value == "http://of-the-server.test"] == []
 
 
-def test_the_painter_paints_the_size_it_is_asked_for(parts: Container) -> None:
-    pixels, boxes = parts.paint(np.random.default_rng(0), size_px=96)
+def test_the_painter_paints_the_size_it_is_asked_for(container: Container) -> None:
+    pixels, boxes = container.paint(np.random.default_rng(0), size_px=96)
     assert pixels.shape == (96, 96, 3)
     assert boxes.shape[1] == 4
 
 
-def test_the_journal_of_a_pipeline_run_is_in_its_folder(parts: Container) -> None:
-    parts.journal("grid-1").write(Event(kind=EventKind.NOTE, text="hello"))
-    assert (parts.settings.runs / "grid-1" / "journal.jsonl").is_file()
+def test_the_journal_of_a_pipeline_run_is_in_its_folder(container: Container) -> None:
+    container.journal("grid-1").write(Event(kind=EventKind.NOTE, text="hello"))
+    assert (container.settings.runs / "grid-1" / "journal.jsonl").is_file()
 
 
-def test_the_log_of_a_model_is_a_file_of_its_own_whatever_the_model_is_called(parts: Container) -> None:
+def test_the_log_of_a_model_is_a_file_of_its_own_whatever_the_model_is_called(container: Container) -> None:
     for model, name in (("cv_yolo_tiny", "cv_yolo_tiny.jsonl"), ("../a b", "..%2Fa%20b.jsonl")):
-        parts.audit_log(model).append(an_entry())
-        assert (parts.settings.audit / name).is_file()
-        assert parts.audit_log(model).entries() == (an_entry(),)
+        container.audit_log(model).append(an_entry())
+        assert (container.settings.audit / name).is_file()
+        assert container.audit_log(model).entries() == (an_entry(),)
 
 
 def test_a_connected_machine_has_its_log_on_the_server_and_a_lock_of_its_own(
@@ -88,57 +88,59 @@ def test_a_connected_machine_has_its_log_on_the_server_and_a_lock_of_its_own(
 ) -> None:
     monkeypatch.setattr(Container, "limit_pipeline_client", lambda _: None)  # the server here is none of ZenML's
     with loopback(lambda _: json_reply({"version": "1"})) as url:
-        parts = Container(Settings(root=tmp_path, server_url=url, server_api_key=SecretStr("key")))
-        log = parts.audit_log("../a b")
+        container = Container(Settings(root=tmp_path, server_url=url, server_api_key=SecretStr("key")))
+        log = container.audit_log("../a b")
     assert isinstance(log, ZenmlAuditLog)
     with log.locked():
-        assert [path.name for path in parts.settings.audit.iterdir()] == ["..%2Fa%20b.lock"]
+        assert [path.name for path in container.settings.audit.iterdir()] == ["..%2Fa%20b.lock"]
 
 
-def test_the_register_of_a_model_is_anchored_in_the_tracking_registry(parts: Container) -> None:
-    register = parts.register("another")
+def test_the_register_of_a_model_is_anchored_in_the_tracking_registry(container: Container) -> None:
+    register = container.register("another")
     assert register.model == "another"
     assert register.anchor is register.tracking
     assert register.log.entries() == ()
 
 
-def test_origin_and_code_version_are_those_of_the_project(parts: Container) -> None:
-    assert parts.origin_tags()["git_commit"] == "unknown"
-    assert parts.code_version().startswith("training ")
-    assert parts.evaluator_version().startswith("evaluation ")
+def test_origin_and_code_version_are_those_of_the_project(container: Container) -> None:
+    assert container.origin_tags()["git_commit"] == "unknown"
+    assert container.code_version().startswith("training ")
+    assert container.evaluator_version().startswith("evaluation ")
 
 
-def test_who_is_at_work_has_a_name_and_a_machine(parts: Container) -> None:
-    user, _, machine = parts.actor().partition("@")
+def test_who_is_at_work_has_a_name_and_a_machine(container: Container) -> None:
+    user, _, machine = container.actor().partition("@")
     assert user
     assert machine == platform.node()
 
 
-def test_this_process_is_the_one_that_drives(parts: Container) -> None:
-    assert not parts.driver_is_gone(parts.origin_tags()[DRIVER_TAG])
+def test_this_process_is_the_one_that_drives(container: Container) -> None:
+    assert not container.driver_is_gone(container.origin_tags()[DRIVER_TAG])
 
 
-def test_an_examination_is_of_the_folder_and_the_experiment_asked_for(parts: Container, tmp_path: Path) -> None:
+def test_an_examination_is_of_the_folder_and_the_experiment_asked_for(container: Container, tmp_path: Path) -> None:
     resampling = Resampling(resamples=200)
-    made = parts.examination(tmp_path / "data", workdir=tmp_path / "work", resampling=resampling, experiment="another")
+    made = container.examination(
+        tmp_path / "data", workdir=tmp_path / "work", resampling=resampling, experiment="another"
+    )
     assert (made.dataset_root, made.workdir, made.resampling) == (tmp_path / "data", tmp_path / "work", resampling)
-    assert made.predictor is parts.children
-    assert made.predictions is parts.prediction_file
-    assert made.folder is parts.dataset_folder
+    assert made.predictor is container.children
+    assert made.predictions is container.prediction_file
+    assert made.folder is container.dataset_folder
     assert isinstance(made.tracker, DeliveringTracker)
     assert made.tracker._recorder._experiment == "another"
 
 
-def test_detectors_come_from_the_model_and_the_experiment_asked_for(parts: Container) -> None:
-    sources = parts.sources("a model", "another")
+def test_detectors_come_from_the_model_and_the_experiment_asked_for(container: Container) -> None:
+    sources = container.sources("a model", "another")
     assert (sources.register.model, sources.tracker._recorder._experiment) == ("a model", "another")
-    assert sources.weights == parts.settings.weights
+    assert sources.weights == container.settings.weights
 
 
-def test_a_data_set_is_told_about_as_it_is_brought(parts: Container, tmp_path: Path) -> None:
+def test_a_data_set_is_told_about_as_it_is_brought(container: Container, tmp_path: Path) -> None:
     told: list[str] = []
-    source = parts.dataset_source(tmp_path / "data", told.append)
+    source = container.dataset_source(tmp_path / "data", told.append)
     source.report("fetched")
     assert (source.root, told) == (tmp_path / "data", ["fetched"])
-    assert source.folder is parts.dataset_folder
-    assert source.store is parts.dataset_store
+    assert source.folder is container.dataset_folder
+    assert source.store is container.dataset_store

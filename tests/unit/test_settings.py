@@ -76,11 +76,11 @@ def test_our_parts_work_under_that_environment_and_forget_foreign_servers(
     for foreign in ("ZENML_STORE_URL", "MLFLOW_TRACKING_URI"):
         monkeypatch.setenv(foreign, "https://example.invalid")
     settings = Settings(root=tmp_path)
-    parts = Container(settings)
+    container = Container(settings)
     assert settings.isolation().items() <= os.environ.items()
     assert "ZENML_STORE_URL" not in os.environ
     assert "MLFLOW_TRACKING_URI" not in os.environ
-    assert parts.home == settings.home
+    assert container.home == settings.home
 
 
 @pytest.mark.slow

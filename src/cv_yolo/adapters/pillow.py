@@ -22,7 +22,7 @@ THUMBNAIL_PX: Final = 480
 THUMBNAIL_QUALITY: Final = 78
 
 
-class PillowGallery:
+class PillowRenderer:
     """Small copies of images, and sheets of them: left the annotated boxes, right what was detected."""
 
     def thumbnails(self, root: Path, images: Iterable[str]) -> dict[str, Thumbnail]:

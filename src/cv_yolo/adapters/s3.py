@@ -97,7 +97,7 @@ class S3Store:
         )
 
     @contextmanager
-    def translated(self, deed: str) -> Iterator[None]:
+    def translated(self, action: str) -> Iterator[None]:
         """What goes wrong in the client, in our words."""
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -106,19 +106,19 @@ class S3Store:
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in MISSING:
-                raise NotFoundError(f"{self}: {deed}: not there ({code})") from error
+                raise NotFoundError(f"{self}: {action}: not there ({code})") from error
             apart = _minutes_apart(error.response)
             if code == SKEWED or (code in REFUSED and apart > MINUTES_APART):  # not every store says why it refuses
-                message = f"{self}: {deed}: {code} ({apart:.0f} minutes apart)"
+                message = f"{self}: {action}: {code} ({apart:.0f} minutes apart)"
                 raise AccessRefusedError(message, hint=CLOCKS) from error
             if code in REFUSED:
-                raise AccessRefusedError(f"{self}: {deed}: {code}", hint=KEYS) from error
+                raise AccessRefusedError(f"{self}: {action}: {code}", hint=KEYS) from error
             raise ServiceUnavailableError(
-                f"{self}: {deed}: {code or error}", hint="`cv-yolo doctor` tells more"
+                f"{self}: {action}: {code or error}", hint="`cv-yolo doctor` tells more"
             ) from error
         except (BotoCoreError, OSError) as error:
             raise ServiceUnavailableError(
-                f"{self}: {deed}: {' '.join(str(error).split())}", hint="is it up? `cv-yolo status` shows it"
+                f"{self}: {action}: {' '.join(str(error).split())}", hint="is it up? `cv-yolo status` shows it"
             ) from error
 
     def __str__(self) -> str:

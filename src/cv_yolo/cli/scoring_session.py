@@ -15,7 +15,7 @@ from cv_yolo.domain.data.categories import Categories, stated_categories
 from cv_yolo.domain.data.class_names import listed, map_classes
 from cv_yolo.domain.data.manifest import DatasetManifest, Split
 from cv_yolo.domain.evaluation.all_metrics import DETECTION_LIMITS
-from cv_yolo.domain.evaluation.annotated_images import mark_images
+from cv_yolo.domain.evaluation.annotated_images import annotate_images
 from cv_yolo.domain.evaluation.comparison import Comparison, compare
 from cv_yolo.domain.evaluation.evaluation import Scored
 from cv_yolo.domain.evaluation.intervals import Resampling
@@ -52,10 +52,10 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class ScoringSession:
     """One data set, on which models of any kind are scored."""
 
-    parts: Container
+    container: Container
     choices: Choices
     sources: Sources
     manifest: DatasetManifest
@@ -128,13 +128,13 @@ class Bench:
     def write_evaluation(self, path: Path, name: str, scored: Scored) -> None:
         """Write the page of one model's evaluation."""
         threshold = scored.evaluation.confidence_threshold
-        marks = worst_first(mark_images(scored.matched.table, confidence_threshold=threshold))
-        shown = [each.image for each in marks[:MOST_IMAGES]]
+        annotated = worst_first(annotate_images(scored.matched.table, confidence_threshold=threshold))
+        shown = [each.image for each in annotated[:MOST_IMAGES]]
         report = EvaluationReport(
             name=name,
             evaluation=scored.evaluation,
-            marks=marks,
-            thumbnails=self.parts.gallery.thumbnails(self.examination.dataset_root, shown),
+            annotated=annotated,
+            thumbnails=self.container.renderer.thumbnails(self.examination.dataset_root, shown),
             made_at=datetime.now(UTC),
         )
         _write(path, evaluation_html(report))
@@ -146,29 +146,29 @@ class Bench:
             first_name=names[0],
             second_name=names[1],
             comparison=comparison,
-            thumbnails=self.parts.gallery.thumbnails(self.examination.dataset_root, shown),
+            thumbnails=self.container.renderer.thumbnails(self.examination.dataset_root, shown),
             made_at=datetime.now(UTC),
         )
         _write(path, comparison_html(report))
 
 
 @contextmanager
-def bench(choices: Choices, names: Sequence[str]) -> Iterator[Bench]:
+def session(choices: Choices, names: Sequence[str]) -> Iterator[ScoringSession]:
     """The bench for these models, on the data given or else those they were trained on; Ctrl-C ends the children."""
-    parts = Container()
-    with stopping(parts.stop):
-        sources = parts.sources(choices.model, choices.experiment)
-        root = parts.settings.root / (choices.data or _trained_on(names, sources))
+    container = Container()
+    with stopping(container.stop):
+        sources = container.sources(choices.model, choices.experiment)
+        root = container.settings.root / (choices.data or _trained_on(names, sources))
         started = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        yield Bench(
-            parts=parts,
+        yield ScoringSession(
+            container=container,
             choices=choices,
             sources=sources,
-            manifest=prepare_dataset(parts.dataset_source(root, tell)),
+            manifest=prepare_dataset(container.dataset_source(root, tell)),
             examination=replace(
-                parts.examination(
+                container.examination(
                     root,
-                    workdir=parts.settings.runs / f"evaluation-{started}",
+                    workdir=container.settings.runs / f"evaluation-{started}",
                     resampling=choices.resampling,
                     experiment=choices.experiment,
                 ),

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cv_yolo.container.records import EXPERIMENT, MODEL, RecordParts
+from cv_yolo.container.records import EXPERIMENT, MODEL, RecordClients
 from cv_yolo.domain.data.annotations import Boxes
 from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.domain.stack import DATASETS_BUCKET
-from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, Gallery
+from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, ImageRenderer
 from cv_yolo.ports.models import PredictionFile
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.detectors import Sources
@@ -57,7 +57,7 @@ def _is_secret(name: str) -> bool:
     return name in SECRETS or SECRET_WORDS.search(name) is not None
 
 
-class Container(RecordParts):
+class Container(RecordClients):
     """The parts of one process, wired by `settings`."""
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -246,8 +246,8 @@ class Container(RecordParts):
         return Journal(self.settings.runs / pipeline_run / "journal.jsonl")
 
     @cached_property
-    def gallery(self) -> Gallery:
+    def renderer(self) -> ImageRenderer:
         """Pictures for people."""
-        from cv_yolo.adapters.pillow import PillowGallery
+        from cv_yolo.adapters.pillow import PillowRenderer
 
-        return PillowGallery()
+        return PillowRenderer()

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from cv_yolo.container.servers import ServerParts
+from cv_yolo.container.servers import ServerClients
 from cv_yolo.domain.stack import StackAddresses
 from cv_yolo.errors import ConfigError, ServiceUnavailableError
 from cv_yolo.http import ask, is_answering
 from cv_yolo.ports.registry import AuditLog, ModelRegistry
 from cv_yolo.settings import Settings
-from cv_yolo.workflows.deliver import DeliveringTracker, Line
+from cv_yolo.workflows.deliver import DeliveringTracker, TrackerState
 from cv_yolo.workflows.read_stack import read_addresses
 from cv_yolo.workflows.register import Register
-from cv_yolo.workflows.retry import Outage, Patience
+from cv_yolo.workflows.retry import Outage, RetryPolicy
 from cv_yolo.workflows.time_limit import StopSignal, TimeLimit, within
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ LEAST_LIMIT_S = 5.0  # for servers that answer while another one has used up the
 Target = TypeVar("Target")
 
 
-class RecordParts(ServerParts):
+class RecordClients(ServerClients):
     """What records.
 
     `stop` is set when the person wants the work to end; children and loops watch it. `report` tells the person what
@@ -86,9 +86,9 @@ class RecordParts(ServerParts):
         return read_addresses(server, self.stack_registry(server), stack=self.settings.stack)
 
     @property
-    def patience(self) -> Patience:
+    def retry(self) -> RetryPolicy:
         """How a service that does not answer is waited for."""
-        return Patience(total_s=self.patience_s, wait=self.stop.wait, outage=self.outage)
+        return RetryPolicy(total_s=self.patience_s, wait=self.stop.wait, outage=self.outage)
 
     @property
     def time_limit(self) -> TimeLimit:
@@ -97,7 +97,7 @@ class RecordParts(ServerParts):
 
     def _answer_limit_s(self) -> float:
         longest_s = self.settings.answer_limit_s
-        return min(longest_s, max(self.patience.remaining_s, LEAST_LIMIT_S)) if self.patience_s else longest_s
+        return min(longest_s, max(self.retry.remaining_s, LEAST_LIMIT_S)) if self.patience_s else longest_s
 
     @cached_property
     def finished_trainings(self) -> "FinishedTrainingsFolder":
@@ -107,8 +107,8 @@ class RecordParts(ServerParts):
         return FinishedTrainingsFolder(records=self.settings.trained, weights=self.settings.weights)
 
     @cached_property
-    def _tracking_line(self) -> Line:
-        return Line()
+    def _tracking_line(self) -> TrackerState:
+        return TrackerState()
 
     def tracker(self, experiment: str = EXPERIMENT) -> DeliveringTracker:
         """The record of the runs of one experiment; what the tracker does not take waits in the outbox."""
@@ -119,7 +119,7 @@ class RecordParts(ServerParts):
             self._mlflow(experiment),
             FolderOutbox(self.settings.outbox / place),
             line=self._tracking_line,
-            patience=self.patience,
+            retry=self.retry,
             report=self.report,
         )
 
@@ -187,7 +187,7 @@ class RecordParts(ServerParts):
 
     def _pipeline_limit_s(self) -> float:
         """Its client asks again by itself, so that one call may take all the time there is."""
-        return max(self.patience.remaining_s, LEAST_LIMIT_S) if self.patience_s else self.settings.answer_limit_s
+        return max(self.retry.remaining_s, LEAST_LIMIT_S) if self.patience_s else self.settings.answer_limit_s
 
     def pipeline_registry(self, model: str = MODEL) -> ModelRegistry:
         """ZenML's registry of the model."""
@@ -203,7 +203,7 @@ class RecordParts(ServerParts):
         server = self.settings.connection
         if server is None:
             return file
-        self.patience.ask(self.pipeline_server(server).info, report=self.report, service=PIPELINES)
+        self.retry.ask(self.pipeline_server(server).info, report=self.report, service=PIPELINES)
         self.limit_pipeline_client()
         from cv_yolo.adapters.zenml.audit_log import ZenmlAuditLog
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cv_yolo.adapters.zenml.server import ZenmlServer
 
 
-class ServerParts:
+class ServerClients:
     """Adapters of servers; `settings` say which machine and project tries them."""
 
     def __init__(self, settings: Settings) -> None:

@@ -96,7 +96,7 @@ class Secret:
     values: dict[str, str] = field(repr=False)
 
 
-class Deed(StrEnum):
+class ChangeKind(StrEnum):
     """What was done to make something as it is wanted."""
 
     MADE = "made"
@@ -109,7 +109,7 @@ class Change:
     """What happened to one part of the stack; `note` says more where there is more to say."""
 
     subject: str
-    deed: Deed
+    kind: ChangeKind
     note: str = ""
 
 

@@ -19,10 +19,10 @@ from cv_yolo.domain.training.progress import Event, EventKind
 from cv_yolo.domain.training.specs import EpochMetrics, TrainedModel, TrainingRequest, TrainingSpec
 from cv_yolo.pipelines import runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
-from cv_yolo.ports.datasets import Gallery
+from cv_yolo.ports.datasets import ImageRenderer
 from cv_yolo.reports.pages.summary import summary_html
 from cv_yolo.workflows import model_classes as models
-from cv_yolo.workflows.decide import Court, carry_out, compare, decide_among
+from cv_yolo.workflows.decide import DecisionContext, carry_out, compare, decide_among
 from cv_yolo.workflows.evaluate import Examination, detector_of
 from cv_yolo.workflows.prepare_dataset import DatasetSource
 from cv_yolo.workflows.report import Origin, RunEvidence, report_decision, run_reports, write_decision
@@ -47,19 +47,19 @@ class Evidence:
 
 def dataset_source(dataset: str) -> DatasetSource:
     """The data set of that path, with who can bring it there; what happens to it is told in the journal."""
-    parts = runtime.parts()
-    return parts.dataset_source(parts.settings.root / dataset, parts.report)
+    container = runtime.container()
+    return container.dataset_source(container.settings.root / dataset, container.report)
 
 
 def require_model_of(manifest: DatasetManifest, registered_model: str) -> DatasetManifest:
     """The manifest, if the registered model is one of its classes: before anything is trained for it."""
-    models.require_model_of(manifest, runtime.parts().sources(registered_model))
+    models.require_model_of(manifest, runtime.container().sources(registered_model))
     return manifest
 
 
 def training_request(manifest: DatasetManifest, dataset: str, spec: TrainingSpec) -> TrainingRequest:
     """The training of one cell, in a work folder of its own."""
-    root = runtime.parts().settings.root
+    root = runtime.container().settings.root
     return TrainingRequest(
         spec=spec,
         manifest=manifest,
@@ -71,8 +71,8 @@ def training_request(manifest: DatasetManifest, dataset: str, spec: TrainingSpec
 
 def training(dataset: str, experiment: str, spec: TrainingSpec) -> Training:
     """What a training needs of the world; its epochs go to the journal too."""
-    parts, run = runtime.parts(), runtime.pipeline_run()
-    journal = parts.journal(run)
+    container, run = runtime.container(), runtime.pipeline_run()
+    journal = container.journal(run)
 
     def on_start() -> None:
         journal.write(Event(kind=EventKind.TRAINING, run=spec.name, epochs=spec.epochs))
@@ -83,96 +83,100 @@ def training(dataset: str, experiment: str, spec: TrainingSpec) -> Training:
         journal.write(Event(kind=EventKind.EPOCH, run=spec.name, epoch=epoch.epoch, epochs=spec.epochs, text=text))
 
     page = runtime.pipeline_run_page()
-    tags = parts.origin_tags() | {runtime.PIPELINE_RUN_TAG: run, DATASET_PATH_TAG: dataset} | heartbeat(parts.now())
+    tags = (
+        container.origin_tags()
+        | {runtime.PIPELINE_RUN_TAG: run, DATASET_PATH_TAG: dataset}
+        | heartbeat(container.now())
+    )
     tags |= {} if page is None else {PIPELINE_RUN_PAGE_TAG: page}
     return Training(
-        trainer=parts.children,
-        tracker=parts.tracker(experiment),
-        finished=parts.finished_trainings,
+        trainer=container.children,
+        tracker=container.tracker(experiment),
+        finished=container.finished_trainings,
         experiment=experiment,
         tags=tags,
-        user=parts.actor().partition("@")[0],
+        user=container.actor().partition("@")[0],
         source=f"cv-yolo {run.partition('-')[0]}",
-        system_metrics=parts.system_meter().read,
+        system_metrics=container.system_meter().read,
         on_start=on_start,
         on_epoch=on_epoch,
-        report=parts.report,
+        report=container.report,
     )
 
 
 def link(model: TrainedModel, experiment: str) -> TrainedModel:
     """Let ZenML's record of the step lead to the tracked run."""
-    page = runtime.parts().run_page(model.run_id, experiment)
+    page = runtime.container().run_page(model.run_id, experiment)
     log_metadata({"mlflow_run": model.run_id if page is None else Uri(page)})
     return model
 
 
 def examination(model: TrainedModel, dataset: str, experiment: str, resampling: Resampling) -> Examination:
     """What an evaluation needs of the world."""
-    parts, spec = runtime.parts(), model.spec
-    parts.journal(runtime.pipeline_run()).write(
+    container, spec = runtime.container(), model.spec
+    container.journal(runtime.pipeline_run()).write(
         Event(kind=EventKind.EVALUATING, run=spec.name, epoch=spec.epochs, epochs=spec.epochs)
     )
-    return parts.examination(
-        parts.settings.root / dataset,
+    return container.examination(
+        container.settings.root / dataset,
         workdir=_cell_folder(spec) / "evaluation",
         resampling=resampling,
         experiment=experiment,
     )
 
 
-def gallery() -> Gallery:
+def renderer() -> ImageRenderer:
     """Who makes the pictures."""
-    return runtime.parts().gallery
+    return runtime.container().renderer
 
 
 def decide_and_write(evidence: Evidence, plan: ExperimentPlan) -> tuple[Decision, HTMLString]:
     """Decide over the tracked runs, carry the decision out, and keep it as Markdown and HTML."""
-    parts = runtime.parts()
-    court = _court(evidence, plan)
-    tracker = court.examination.tracker
+    container = runtime.container()
+    context = _decision_context(evidence, plan)
+    tracker = context.examination.tracker
     rows = compare(_run_ids(evidence), tracker)
     thresholds = {row.run_id: row.scores.get("confidence_threshold") for row in rows}
     detectors = {
         model.run_id: detector_of(model, confidence_threshold=thresholds[model.run_id]) for model in evidence.models
     }
-    parts.report("comparing the runs, and judging the chosen one on the test images")
-    ruling = decide_among(rows, detectors, court)
-    chosen = None if ruling.decision.chosen is None else detectors[ruling.decision.chosen]
-    version = carry_out(ruling, chosen, court, actor=parts.actor())
+    container.report("comparing the runs, and judging the chosen one on the test images")
+    result = decide_among(rows, detectors, context)
+    chosen = None if result.decision.chosen is None else detectors[result.decision.chosen]
+    version = carry_out(result, chosen, context, actor=container.actor())
     report = report_decision(
-        ruling,
+        result,
         version,
-        court,
-        gallery=parts.gallery,
-        origin=Origin(tags=parts.origin_tags(), pipeline_run=runtime.pipeline_run()),
+        context,
+        renderer=container.renderer,
+        origin=Origin(tags=container.origin_tags(), pipeline_run=runtime.pipeline_run()),
         evidence=RunEvidence(
             run_ids=_run_ids(evidence), evaluations=_evaluations(evidence), failures=evidence.failures
         ),
     )
-    return ruling.decision, HTMLString(write_decision(report, parts.settings.decisions, tracker))
+    return result.decision, HTMLString(write_decision(report, container.settings.decisions, tracker))
 
 
 def summary(evidence: Evidence, experiment: str) -> HTMLString:
     """The experiment's summary page."""
-    tracker = runtime.parts().tracker(experiment)
+    tracker = runtime.container().tracker(experiment)
     runs = run_reports(_run_ids(evidence), _evaluations(evidence), tracker, samples_of=None)
     return HTMLString(summary_html(runs, evidence.manifest, evidence.failures))
 
 
-def _court(evidence: Evidence, plan: ExperimentPlan) -> Court:
-    parts, policy = runtime.parts(), plan.policy
-    return Court(
+def _decision_context(evidence: Evidence, plan: ExperimentPlan) -> DecisionContext:
+    container, policy = runtime.container(), plan.policy
+    return DecisionContext(
         policy=policy,
         stage=Stage.STAGING,
         manifest=evidence.manifest,
-        examination=parts.examination(
-            parts.settings.root / plan.dataset,
+        examination=container.examination(
+            container.settings.root / plan.dataset,
             workdir=runtime.run_folder(runtime.pipeline_run()) / "decision",
             resampling=policy.resampling,
             experiment=plan.experiment,
         ),
-        sources=parts.sources(policy.model, plan.experiment),
+        sources=container.sources(policy.model, plan.experiment),
         id=runtime.pipeline_run_id()[:8],
         now=datetime.now(UTC),
         accepted=plan.accept_inconclusive,

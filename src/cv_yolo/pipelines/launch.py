@@ -33,7 +33,7 @@ UNUSED: Final = ("pytorch", "sklearn")  # no artifact of ours is theirs, and Zen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class PipelineOutcome:
     """What a pipeline run ended with; `decision` is None where it failed before it could decide.
 
     `failure` is what made the run fail, `written` the decision's page.
@@ -64,7 +64,7 @@ def new_run_name(kind: str, now: datetime) -> str:
     return f"{kind}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def launch(plan: ExperimentPlan, run_name: str, *, leave: Callable[[CvYoloError], None]) -> Outcome:
+def launch(plan: ExperimentPlan, run_name: str, *, leave: Callable[[CvYoloError], None]) -> PipelineOutcome:
     """Run the plan to its end, whatever earlier runs have left undone put in order before.
 
     `leave` ends this process with that error, from whichever thread: ZenML may be waiting for a silent store for ever.
@@ -85,45 +85,47 @@ def launch(plan: ExperimentPlan, run_name: str, *, leave: Callable[[CvYoloError]
         if failure is None and (run is None or run.status != ExecutionStatus.COMPLETED):
             failure = RunFailedError(f"the pipeline run {run_name} ended as {run.status if run else 'unknown'}")
         decision = None if run is None else _decision(run)
-    return Outcome(run_name=run_name, decision=decision, failure=failure, written=_page(decision))
+    return PipelineOutcome(run_name=run_name, decision=decision, failure=failure, written=_page(decision))
 
 
 def _put_in_order(plan: ExperimentPlan) -> None:
     """Deliver what waits, and end what is recorded as running though its process is gone."""
-    parts = runtime.parts()
-    tracker = parts.tracker(plan.experiment)
+    container = runtime.container()
+    tracker = container.tracker(plan.experiment)
     tracker.connect()
-    for driver in parts.settings.runs.glob(f"*/{DRIVER_FILE}"):
-        if parts.driver_is_gone(driver.read_text(encoding="utf-8")):
+    for driver in container.settings.runs.glob(f"*/{DRIVER_FILE}"):
+        if container.driver_is_gone(driver.read_text(encoding="utf-8")):
             stopped = driver.with_name(STOPPED_FILE).exists()
             runtime.end(driver.parent.name, ExecutionStatus.STOPPED if stopped else ExecutionStatus.FAILED)
             driver.unlink()
-    for abandoned in close_abandoned(tracker, is_gone=parts.driver_is_gone, now=parts.now()):
+    for abandoned in close_abandoned(tracker, is_gone=container.driver_is_gone, now=container.now()):
         runtime.end(abandoned.tags[runtime.PIPELINE_RUN_TAG], ExecutionStatus.FAILED)
 
 
 def _run(plan: ExperimentPlan, run_name: str) -> CvYoloError | None:
     """Run the plan, and return what made it fail; while it runs, a file says which process drives it."""
-    parts = runtime.parts()
+    container = runtime.container()
     driver = runtime.run_folder(run_name) / DRIVER_FILE
-    write_whole(driver, parts.driver_mark())
+    write_whole(driver, container.driver_mark())
     failure: CvYoloError | None = None
     for name in UNUSED:
         integration_registry.integrations.pop(name, None)
-    tracker = parts.tracker(plan.experiment)
+    tracker = container.tracker(plan.experiment)
     try:
-        with beating(lambda: tracker.beat(parts.now())):
+        with beating(lambda: tracker.beat(container.now())):
             yolo_training_pipeline.with_options(run_name=run_name)(plan=plan, run_name=run_name)
     except (KeyboardInterrupt, StoppedError):
         raise _stopped(run_name, driver, tracker) from None
     except CvYoloError as error:
-        if parts.stop.is_set():
+        if container.stop.is_set():
             raise _stopped(run_name, driver, tracker) from error
         failure = error
     finally:
         waiting = tracker.deliver_waiting()
         if waiting:
-            parts.report(f"the tracker does not answer: {waiting} entries are kept, and delivered by the next command")
+            container.report(
+                f"the tracker does not answer: {waiting} entries are kept, and delivered by the next command"
+            )
     driver.unlink()
     return failure
 
@@ -142,7 +144,7 @@ def _record_failure(plan: ExperimentPlan, run_name: str, failure: CvYoloError) -
     driver = runtime.run_folder(run_name) / DRIVER_FILE
 
     def record() -> None:
-        runtime.parts().tracker(plan.experiment).end_open_runs(RunStatus.FAILED, failure.message)
+        runtime.container().tracker(plan.experiment).end_open_runs(RunStatus.FAILED, failure.message)
         if runtime.end_if_possible(run_name, ExecutionStatus.FAILED):
             driver.unlink(missing_ok=True)
 
@@ -162,4 +164,4 @@ def _decision(run: PipelineRunResponse) -> Decision | None:
 
 
 def _page(decision: Decision | None) -> Path | None:
-    return None if decision is None else decision_path(decision, runtime.parts().settings.decisions)
+    return None if decision is None else decision_path(decision, runtime.container().settings.decisions)

@@ -20,7 +20,7 @@ from zenml.zen_stores.rest_zen_store import RestZenStore
 from cv_yolo.domain.training.progress import Event, EventKind
 from cv_yolo.errors import AccessRefusedError, CvYoloError, ServiceUnavailableError, one_line
 from cv_yolo.pipelines import runtime
-from cv_yolo.workflows.retry import GOES_ON, Answer, Patience
+from cv_yolo.workflows.retry import GOES_ON, Answer, RetryPolicy
 from cv_yolo.workflows.watch_server import Silence, watching
 
 SERVICE: Final = "ZenML"  # whose time to wait it is
@@ -37,19 +37,19 @@ NEW_KEY: Final = "`cv-yolo stack key NAME` on the servers' machine makes a new o
 
 def attend(name: str) -> None:
     """Tell what happens in the journal of that pipeline run, and be patient with services that do not answer."""
-    parts = runtime.parts()
-    journal = parts.journal(name)
-    parts.report = lambda text: journal.write(Event(kind=EventKind.NOTE, text=text))
-    parts.patience_s = parts.settings.patience_s
+    container = runtime.container()
+    journal = container.journal(name)
+    container.report = lambda text: journal.write(Event(kind=EventKind.NOTE, text=text))
+    container.patience_s = container.settings.patience_s
     # read by the S3 client of ZenML's artifact store; its pauses, cut short by chance, are half as long as ours
-    os.environ |= {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(attempts(parts.patience_s) + 2)}
-    if parts.settings.connection is not None:
-        limit_store_client(parts.patience_s)
-    note_lost_step_logs(parts.report)
+    os.environ |= {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(attempts(container.patience_s) + 2)}
+    if container.settings.connection is not None:
+        limit_store_client(container.patience_s)
+    note_lost_step_logs(container.report)
     store = Client().zen_store
     if isinstance(store, RestZenStore):
-        told = f"ZenML at {store.url} does not answer; asking again for {parts.patience_s:g} s"
-        outlast(store.session, lambda: parts.report(told), patience_s=parts.patience_s, shared=parts.patience)
+        told = f"ZenML at {store.url} does not answer; asking again for {container.patience_s:g} s"
+        outlast(store.session, lambda: container.report(told), patience_s=container.patience_s, shared=container.retry)
 
 
 def limit_store_client(patience_s: float) -> None:
@@ -75,7 +75,7 @@ def note_lost_step_logs(report: Callable[[str], None]) -> None:
     logger.propagate, logger.handlers = False, [Once()]
 
 
-def outlast(session: Any, report: Callable[[], None], *, patience_s: float, shared: Patience | None = None) -> None:
+def outlast(session: Any, report: Callable[[], None], *, patience_s: float, shared: RetryPolicy | None = None) -> None:
     """Let ZenML's client wait so long for its server; `report` is told of an outage, once.
 
     A server that lost its database answers with an error of its own. One that was killed at a request takes its
@@ -83,19 +83,19 @@ def outlast(session: Any, report: Callable[[], None], *, patience_s: float, shar
     `shared` patience, the time counts from the first request of all that was not answered, of whatever service.
     """
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a warning for each attempt
-    patience = shared or Patience(total_s=patience_s, wait=threading.Event().wait)
+    retry = shared or RetryPolicy(total_s=patience_s, wait=threading.Event().wait)
     told = _seldom(report)
 
     def unanswered() -> None:
-        patience.outage.unanswered(SERVICE, asked_at_s=time.monotonic())
+        retry.outage.unanswered(SERVICE, asked_at_s=time.monotonic())
         told()
 
     for adapter in session.adapters.values():
         adapter.max_retries = _longer(adapter.max_retries, unanswered, attempts=attempts(patience_s))
-    session.request = _asking_anew(session.request, patience, unanswered)
+    session.request = _asking_anew(session.request, retry, unanswered)
 
 
-def _asking_anew(genuine: Callable[..., Any], patience: Patience, unanswered: Callable[[], None]) -> Callable[..., Any]:
+def _asking_anew(genuine: Callable[..., Any], retry: RetryPolicy, unanswered: Callable[[], None]) -> Callable[..., Any]:
     def request(method: str, url: str, **more: Any) -> Any:
         pause_s: float = FIRST_PAUSE_S
         while True:
@@ -103,16 +103,16 @@ def _asking_anew(genuine: Callable[..., Any], patience: Patience, unanswered: Ca
                 response = genuine(method, url, **more)
             except OSError as error:
                 unanswered()
-                if type(error).__name__ != "RetryError" or not patience.remaining_s:
+                if type(error).__name__ != "RetryError" or not retry.remaining_s:
                     raise
                 if str(HTTPStatus.TOO_MANY_REQUESTS.value) not in str(error):
                     continue
             else:
                 if response.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
-                    patience.outage.answered(SERVICE)
+                    retry.outage.answered(SERVICE)
                     return response
                 unanswered()
-                if not patience.remaining_s or patience.wait(pause_s):
+                if not retry.remaining_s or retry.wait(pause_s):
                     return response
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             more["headers"] = more.get("headers", {}) | {"Idempotency-Key": str(uuid4())}
@@ -164,12 +164,12 @@ def _longer(wanted: Any, report: Callable[[], None], *, attempts: int) -> Retry:
 
 def require_store() -> None:
     """Raise where the server's artifact store keeps nothing for us, before anything is trained to be kept there."""
-    parts = runtime.parts()
-    if parts.settings.connection is None:
+    container = runtime.container()
+    if container.settings.connection is None:
         return
     bucket = urlsplit(Client().active_stack.artifact_store.path).netloc
-    store = parts.object_store(parts.stack_addresses.objects)
-    parts.patience.ask(lambda: store.use(bucket), report=parts.report, service=STORE)
+    store = container.object_store(container.stack_addresses.objects)
+    container.retry.ask(lambda: store.use(bucket), report=container.report, service=STORE)
 
 
 @contextmanager
@@ -178,27 +178,29 @@ def watching_store(give_up: Callable[[ServiceUnavailableError], None]) -> Iterat
 
     ZenML's own requests to it, around each step, are no calls of ours: they may never return, whatever our limits.
     """
-    parts = runtime.parts()
-    if parts.settings.connection is None:
+    container = runtime.container()
+    if container.settings.connection is None:
         yield
         return
-    silent = f"the {STORE} at {parts.stack_addresses.objects.endpoint_url} does not answer"
-    error = ServiceUnavailableError(f"{silent} (waited {parts.patience_s:g} s)", hint=GOES_ON)
-    silence = Silence(answers=parts.store_answers, busy=lambda: parts.stop.is_set() or parts.children.at_work)
-    with watching(silence, lambda: give_up(error), after_s=parts.patience_s):
+    silent = f"the {STORE} at {container.stack_addresses.objects.endpoint_url} does not answer"
+    error = ServiceUnavailableError(f"{silent} (waited {container.patience_s:g} s)", hint=GOES_ON)
+    silence = Silence(
+        answers=container.store_answers, busy=lambda: container.stop.is_set() or container.children.at_work
+    )
+    with watching(silence, lambda: give_up(error), after_s=container.patience_s):
         yield
 
 
-def keep(deed: Callable[[], Answer], uri: str) -> Answer:
+def keep(call: Callable[[], Answer], uri: str) -> Answer:
     """Do what needs the artifact store, with patience; a store that is hung is no reason to wait for ever."""
-    parts = runtime.parts()
+    container = runtime.container()
 
     def attempt() -> Answer:
-        if parts.settings.connection is None:
-            return deed()
-        return parts.time_limit.run(deed, name=f"the artifact store of {uri}", alive=parts.store_answers)
+        if container.settings.connection is None:
+            return call()
+        return container.time_limit.run(call, name=f"the artifact store of {uri}", alive=container.store_answers)
 
-    return parts.patience.ask(attempt, report=parts.report, service=STORE)
+    return container.retry.ask(attempt, report=container.report, service=STORE)
 
 
 @contextmanager

@@ -32,39 +32,39 @@ class ExperimentPlan:
 
 
 def make_plan(
-    config: ExperimentConfig, parts: Container, *, accept_inconclusive: str | None = None, trusted: bool = False
+    config: ExperimentConfig, container: Container, *, accept_inconclusive: str | None = None, trusted: bool = False
 ) -> ExperimentPlan:
     """Resolve weights and resources; raises `ConfigError`, `WeightsError` or `ServiceUnavailableError`.
 
     Starting weights that are `trusted` are first loaded by the training, since that may run code.
     """
-    root = parts.settings.root
+    root = container.settings.root
     policy = load_policy(root / config.policy)
     if config.registered_model is not None:
         policy = replace(policy, model=config.registered_model)
-    weights = parts.pretrained_weights.find(config.model)
-    read = parts.settings.weights / "read"
-    require_readable(weights, sha256_of(weights), parts.children, read, trusted=trusted)
+    weights = container.pretrained_weights.find(config.model)
+    read = container.settings.weights / "read"
+    require_readable(weights, sha256_of(weights), container.children, read, trusted=trusted)
     cells = tuple(product(sorted(set(config.grid.epochs)), sorted(set(config.grid.image_size_px))))
     parallel = config.resources.parallel_runs or min(len(cells), _cores())
     threads = config.resources.threads_per_run or max(1, _cores() // parallel)
     return ExperimentPlan(
         dataset=config.dataset,
         experiment=config.experiment,
-        specs=tuple(replace(spec, trusted=trusted) for spec in _specs(config, cells, parts, weights, threads)),
+        specs=tuple(replace(spec, trusted=trusted) for spec in _specs(config, cells, container, weights, threads)),
         policy=policy,
         parallel_runs=parallel,
-        evaluator_version=parts.evaluator_version(),
+        evaluator_version=container.evaluator_version(),
         accept_inconclusive=accept_inconclusive,
     )
 
 
 def _specs(
-    config: ExperimentConfig, cells: Sequence[tuple[int, int]], parts: Container, weights: Path, threads: int
+    config: ExperimentConfig, cells: Sequence[tuple[int, int]], container: Container, weights: Path, threads: int
 ) -> tuple[TrainingSpec, ...]:
-    root = parts.settings.root
+    root = container.settings.root
     inside = weights.is_relative_to(root)
-    sha256, code_version = sha256_of(weights), parts.code_version()
+    sha256, code_version = sha256_of(weights), container.code_version()
     return tuple(
         TrainingSpec(
             epochs=epochs,

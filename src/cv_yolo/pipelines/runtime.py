@@ -46,23 +46,23 @@ for path, kept in FORMER_PATHS.items():
 
 PIPELINE_RUN_TAG = "pipeline_run"
 
-_PARTS: list[Container] = []
+_CONTAINER: list[Container] = []
 
 
-def use(parts: Container) -> None:
+def use(container: Container) -> None:
     """Let the steps of this process use these parts, and run on the stack of the server they are connected to."""
-    _PARTS[:] = [parts]
-    if parts.settings.connection is not None:
-        _ = parts.stack_addresses  # says in our words what is wrong with the server or the stack, if something is
-        parts.limit_pipeline_client()
-        Client().activate_stack(parts.settings.stack)
+    _CONTAINER[:] = [container]
+    if container.settings.connection is not None:
+        _ = container.stack_addresses  # says in our words what is wrong with the server or the stack, if something is
+        container.limit_pipeline_client()
+        Client().activate_stack(container.settings.stack)
 
 
-def parts() -> Container:
+def container() -> Container:
     """The wired parts of this process, made from the environment where nobody gave any."""
-    if not _PARTS:
+    if not _CONTAINER:
         use(Container())
-    return _PARTS[0]
+    return _CONTAINER[0]
 
 
 def pipeline_run() -> str:
@@ -77,7 +77,7 @@ def pipeline_run_id() -> str:
 
 def pipeline_run_page() -> str | None:
     """Where a person can look at the current pipeline run; None where no server shows it."""
-    server, run = parts().settings.connection, get_step_context().pipeline_run
+    server, run = container().settings.connection, get_step_context().pipeline_run
     return None if server is None else f"{server.url}/projects/{run.project.name}/runs/{run.id}"
 
 
@@ -105,7 +105,7 @@ def step_logs() -> Iterator[None]:
     try:
         yield
     finally:
-        stopped = parts().stop.is_set()  # the process leaves without waiting for anything
+        stopped = container().stop.is_set()  # the process leaves without waiting for anything
         if not stopped and isinstance(store, OtelLogStore) and store._provider is not None:  # noqa: SLF001 - `provider` raises there
             store.provider.shutdown()  # waits for its exporter 30 s at most, where `deactivate` alone waits for ever
             store.deactivate()
@@ -116,7 +116,7 @@ def end_if_possible(name: str, status: ExecutionStatus) -> bool:
     try:
         end(name, status)
     except (CvYoloError, RuntimeError, OSError) as error:
-        parts().report(f"ZenML does not take the end of {name}; the next command records it: {one_line(error)}")
+        container().report(f"ZenML does not take the end of {name}; the next command records it: {one_line(error)}")
         return False
     return True
 
@@ -130,4 +130,4 @@ def skip_survey() -> None:
 
 def run_folder(name: str) -> Path:
     """Where the pipeline run of that name keeps its journal, logs and work folders."""
-    return parts().settings.runs / name
+    return container().settings.runs / name

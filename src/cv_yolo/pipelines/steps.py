@@ -50,7 +50,7 @@ def evaluate_yolo_tiny(
 ) -> Annotated[Evaluation, "evaluation"]:
     """Score the detector on the validation split and finish its tracked run."""
     examination = context.examination(model, dataset, experiment, resampling)
-    return evaluate(model, manifest, context.gallery(), examination)
+    return evaluate(model, manifest, context.renderer(), examination)
 
 
 @step(enable_cache=False)

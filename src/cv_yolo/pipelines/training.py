@@ -123,7 +123,8 @@ class Cells:
         except Exception as error:  # noqa: BLE001 - whatever a step raised: the others go on, the comparison names it
             self.failures[spec.name] = one_line(error)
             self._tell(Event(kind=EventKind.FAILED, run=spec.name, epochs=spec.epochs, text=one_line(error)))
-            runtime.parts().patience.require_time()  # ZenML would ask a hung store for minutes, at each of its requests
+            # ZenML would ask a hung store for minutes, at each of its requests.
+            runtime.container().retry.require_time()
             return None
         if spec.name not in self.models:
             self.models[spec.name] = future
@@ -133,7 +134,7 @@ class Cells:
         return None
 
     def _finished(self, spec: TrainingSpec) -> Event:
-        told = runtime.parts().journal(self.run_name).events()
+        told = runtime.container().journal(self.run_name).events()
         trained = any(event.kind is EventKind.TRAINING and event.run == spec.name for event in told)
         text = "" if trained else "known already: same data, code and settings"
         return Event(kind=EventKind.FINISHED, run=spec.name, epoch=spec.epochs, epochs=spec.epochs, text=text)
@@ -144,7 +145,7 @@ class Cells:
         No cell is at work any more, so no run is: one that is still open is of a model that could not be kept, or was
         started twice because the tracker's answer was lost.
         """
-        tracker = runtime.parts().tracker(self.plan.experiment)
+        tracker = runtime.container().tracker(self.plan.experiment)
         unevaluated = [self.models[name].load().run_id for name in self.models if name in self.failures]
         started = [run for run in tracker.runs() if run.tags.get(runtime.PIPELINE_RUN_TAG) == self.run_name]
         for run in started:
@@ -153,6 +154,6 @@ class Cells:
         return sorted(set(unevaluated) | {run.run_id for run in started if run.name in self.failures})
 
     def _tell(self, *events: Event) -> None:
-        journal = runtime.parts().journal(self.run_name)
+        journal = runtime.container().journal(self.run_name)
         for event in events:
             journal.write(event)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from cv_yolo.domain.data.annotations import Boxes, Detections, GroundTruth
 from cv_yolo.domain.data.findings import DatasetFinding
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
-from cv_yolo.domain.stack import Deed, ObjectStoreAddress
+from cv_yolo.domain.stack import ChangeKind, ObjectStoreAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class FoundDataset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Picture:
+class LabelledImage:
     """A picture to be written: (H, W, 3) RGB `uint8` values, and the boxes of its objects (class 0)."""
 
     split: Split
@@ -61,7 +61,7 @@ class DatasetFolder(Protocol):
         """
 
     def write(
-        self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[Picture], origin: dict[str, str]
+        self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[LabelledImage], origin: dict[str, str]
     ) -> DatasetManifest:
         """Write pictures, labels and manifest, swapped in whole: a failure leaves the former data untouched."""
 
@@ -88,7 +88,7 @@ class DatasetStore(Protocol):
 class DatasetRemote(Protocol):
     """Where the revisions of data sets are pushed to and pulled from."""
 
-    def set_remote(self, objects: ObjectStoreAddress, bucket: str) -> Deed | None:
+    def set_remote(self, objects: ObjectStoreAddress, bucket: str) -> ChangeKind | None:
         """Use a bucket of that object store from now on; None where the project keeps no revisions of data."""
 
 
@@ -101,7 +101,7 @@ class Thumbnail:
     height_px: int
 
 
-class Gallery(Protocol):
+class ImageRenderer(Protocol):
     """Makes pictures for people."""
 
     def thumbnails(self, root: Path, images: Iterable[str]) -> dict[str, Thumbnail]:

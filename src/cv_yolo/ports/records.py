@@ -8,7 +8,7 @@ from typing import Protocol
 
 from cv_yolo.domain.training.runs import DatasetInput, Run, RunStatus
 from cv_yolo.domain.training.specs import EpochMetrics, FinishedTraining
-from cv_yolo.domain.training.tracking_events import Letter
+from cv_yolo.domain.training.tracking_events import TrackingEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +56,20 @@ class Recorder(ExperimentTracker, Protocol):
     def connect(self) -> None:
         """Make the store and the experiment where there are none yet."""
 
-    def deliver(self, letter: Letter) -> None:
+    def deliver(self, event: TrackingEvent) -> None:
         """Record what the letter says.
 
         Raises `ServiceUnavailableError` where it can be delivered later, any other `CvYoloError` where it never can.
         """
 
 
-class Letters(Protocol):
+class RunEvents(Protocol):
     """The letters of one run that wait, in order, held by nobody else meanwhile."""
 
-    def waiting(self) -> tuple[Letter, ...]:
+    def waiting(self) -> tuple[TrackingEvent, ...]:
         """All of them, the oldest first."""
 
-    def add(self, letter: Letter) -> None:
+    def add(self, event: TrackingEvent) -> None:
         """Keep a letter behind the others, with its files; it outlives the process once this has returned."""
 
     def delivered(self) -> None:
@@ -85,7 +85,7 @@ class Outbox(Protocol):
     def runs(self) -> tuple[str, ...]:
         """The runs of which letters wait."""
 
-    def opened(self, run_id: str) -> AbstractContextManager[Letters]:
+    def opened(self, run_id: str) -> AbstractContextManager[RunEvents]:
         """The letters of a run; every other thread and process waits meanwhile."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cv_yolo.domain.promotion.audit import Entry, Finding
+from cv_yolo.domain.promotion.audit import AuditFinding, Entry
 from cv_yolo.domain.promotion.versions import ModelVersion, Stage
 
 
@@ -41,7 +41,7 @@ class AuditLog(Protocol):
     """
 
     def entries(self) -> tuple[Entry, ...]: ...
-    def damage(self) -> tuple[Finding, ...]:
+    def damage(self) -> tuple[AuditFinding, ...]:
         """What is kept but is no entry, because of which `entries` raises; and copies that are not as they were."""
 
     def append(self, entry: Entry) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from cv_yolo.domain.stack import Component, Deed, Kind, Secret
+from cv_yolo.domain.stack import ChangeKind, Component, Kind, Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class TrackingServer(Protocol):
     def administers(self) -> bool:
         """Whether we may make users."""
 
-    def set_user(self, name: str, password: str) -> Deed:
+    def set_user(self, name: str, password: str) -> ChangeKind:
         """Have a user of that name with that password."""
 
 
@@ -68,12 +68,12 @@ class StackRegistry(Protocol):
     """Stacks, their components and secrets, by name."""
 
     def secret(self, name: str) -> Secret | None: ...
-    def set_secret(self, secret: Secret) -> Deed: ...
+    def set_secret(self, secret: Secret) -> ChangeKind: ...
     def component(self, kind: Kind, name: str) -> Component | None: ...
-    def set_component(self, component: Component) -> Deed:
+    def set_component(self, component: Component) -> ChangeKind:
         """Keep the component with this configuration; other keys of a known one are left as they are."""
 
     def stack(self, name: str) -> dict[Kind, str] | None:
         """The names of the components of a stack, of the kinds that we use."""
 
-    def set_stack(self, name: str, components: dict[Kind, str]) -> Deed: ...
+    def set_stack(self, name: str, components: dict[Kind, str]) -> ChangeKind: ...

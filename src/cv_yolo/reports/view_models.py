@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from cv_yolo.domain.data.manifest import DatasetManifest
-from cv_yolo.domain.evaluation.annotated_images import ImageMarks
+from cv_yolo.domain.evaluation.annotated_images import AnnotatedImage
 from cv_yolo.domain.evaluation.comparison import Comparison
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.promotion.decision import Decision
@@ -50,7 +50,7 @@ class DecisionReport:
     git_commit: str
     git_dirty: bool
     comparison: Comparison | None = None
-    marks: tuple[ImageMarks, ...] = ()
+    annotated: tuple[AnnotatedImage, ...] = ()
     thumbnails: dict[str, Thumbnail] = field(default_factory=dict)
 
 
@@ -60,7 +60,7 @@ class EvaluationReport:
 
     name: str
     evaluation: Evaluation
-    marks: tuple[ImageMarks, ...]
+    annotated: tuple[AnnotatedImage, ...]
     thumbnails: dict[str, Thumbnail]
     made_at: datetime
 

@@ -14,7 +14,7 @@ from cv_yolo.domain.evaluation.split_boxes import gather
 from cv_yolo.domain.promotion.audit import Proposal, judgements_on, settled_by
 from cv_yolo.domain.promotion.checks import chosen_on_val, is_champion, proof
 from cv_yolo.domain.promotion.decision import Champion, Check, Decision, Judgement
-from cv_yolo.domain.promotion.judgement import Case, judge
+from cv_yolo.domain.promotion.judgement import GateInput, judge
 from cv_yolo.domain.promotion.policy import PromotionPolicy
 from cv_yolo.domain.promotion.selection import Selection, rank, select
 from cv_yolo.domain.promotion.versions import ModelVersion, Stage
@@ -29,7 +29,7 @@ from cv_yolo.workflows.model_classes import require_model_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Court:
+class DecisionContext:
     """Who decides and on what: the policy and the stage asked for, the data, and what is needed of the world.
 
     `accepted` is a person's reason for letting an inconclusive decision pass.
@@ -52,7 +52,7 @@ class Court:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ruling:
+class DecisionResult:
     """A decision with what it was made from, for its report; the comparison is absent without a champion."""
 
     decision: Decision
@@ -65,89 +65,99 @@ def compare(run_ids: Sequence[str], tracker: ExperimentTracker) -> tuple[RunRow,
     return tuple(row_of(tracker.get(run_id)) for run_id in run_ids)
 
 
-def decide_among(rows: Sequence[RunRow], detectors: Mapping[str, Detector], court: Court) -> Ruling:
+def decide_among(rows: Sequence[RunRow], detectors: Mapping[str, Detector], context: DecisionContext) -> DecisionResult:
     """Choose among the runs of a grid on val, and judge the chosen one on test."""
-    require_model_of(court.manifest, court.sources)
-    metric = court.policy.selection_metric
+    require_model_of(context.manifest, context.sources)
+    metric = context.policy.selection_metric
     figures = {
-        row.run_id: _val_figures(detectors[row.run_id], court) for row in rank(rows, metric) if row.run_id in detectors
+        row.run_id: _val_figures(detectors[row.run_id], context)
+        for row in rank(rows, metric)
+        if row.run_id in detectors
     }
-    selection = select(rows, figures, metric=metric, confidence=court.policy.resampling.confidence)
+    selection = select(rows, figures, metric=metric, confidence=context.policy.resampling.confidence)
     checks = [proof(rows, len(figures))]
     if selection is None:
-        return Ruling(decision=_decision(rows, court, selection=None, chosen=None, champion=None, checks=checks))
+        return DecisionResult(
+            decision=_decision(rows, context, selection=None, chosen=None, champion=None, checks=checks)
+        )
     checks.append(chosen_on_val(rows, selection))
-    return _judged(rows, detectors[selection.chosen], court, selection=selection, checks=checks)
+    return _judged(rows, detectors[selection.chosen], context, selection=selection, checks=checks)
 
 
-def decide_on(detector: Detector, court: Court) -> Ruling:
+def decide_on(detector: Detector, context: DecisionContext) -> DecisionResult:
     """Judge one tracked detector, that nobody had to choose, on test; a run without its proof is not put forward."""
     if detector.run_id is None:
         raise InputError(
             f"{detector.name}: nobody tracked its training, so that it cannot be promoted",
             hint="name a version or a run; `cv-yolo runs` and `cv-yolo models` list them",
         )
-    require_model_of(court.manifest, court.sources)
-    rows = compare([detector.run_id], court.sources.tracker)
+    require_model_of(context.manifest, context.sources)
+    rows = compare([detector.run_id], context.sources.tracker)
     proven = sum(row.status is RunStatus.FINISHED for row in rows)
     checks = [proof(rows, proven)]
     if not proven:
-        return Ruling(decision=_decision(rows, court, selection=None, chosen=None, champion=None, checks=checks))
-    return _judged(rows, detector, court, selection=None, checks=checks)
+        return DecisionResult(
+            decision=_decision(rows, context, selection=None, chosen=None, champion=None, checks=checks)
+        )
+    return _judged(rows, detector, context, selection=None, checks=checks)
 
 
-def carry_out(ruling: Ruling, detector: Detector | None, court: Court, *, actor: str) -> ModelVersion | None:
+def carry_out(
+    result: DecisionResult, detector: Detector | None, context: DecisionContext, *, actor: str
+) -> ModelVersion | None:
     """Register the chosen run as a version, and put on record, and into its stage, what was decided.
 
     None without a choice. Raises `PromotionConflictError` where somebody else promoted meanwhile.
     """
-    decision = ruling.decision
+    decision = result.decision
     if detector is None or decision.chosen is None:
         return None
-    register = court.sources.register
+    register = context.sources.register
     new = NewVersion(
         run_id=decision.chosen,
         weights=detector.weights,
         weights_sha256=detector.weights_sha256,
         confidence_threshold=detector.confidence_threshold,
-        classes=with_classes(detector, court.examination).classes,
+        classes=with_classes(detector, context.examination).classes,
     )
     version = registering.registered(new, register)
     if not decision.changes_nothing:
         record = registering.commit if decision.promotes else registering.judge
-        record(_proposal(decision, version), register, actor=actor, now=court.now)
+        record(_proposal(decision, version), register, actor=actor, now=context.now)
     return version
 
 
 def _judged(
     rows: Sequence[RunRow],
     detector: Detector,
-    court: Court,
+    context: DecisionContext,
     *,
     selection: Selection | None,
     checks: list[Check],
-) -> Ruling:
+) -> DecisionResult:
     """Judge a detector on the test images, the champion beside it; the champion itself is not judged again."""
-    version = registering.holder(court.stage, court.sources.register)
-    champion = None if version is None else _champion(version, court)
+    version = registering.holder(context.stage, context.sources.register)
+    champion = None if version is None else _champion(version, context)
     if champion is not None and champion.run_id == detector.run_id:
-        checks.append(is_champion(champion, court.stage))
-        return Ruling(
+        checks.append(is_champion(champion, context.stage))
+        return DecisionResult(
             decision=_decision(
-                rows, court, selection=selection, chosen=detector.run_id, champion=champion, checks=checks
+                rows, context, selection=selection, chosen=detector.run_id, champion=champion, checks=checks
             )
         )
     candidate = incumbent = None
-    if court.manifest.split(Split.TEST):
-        candidate = examine(detector, court.manifest, Split.TEST, court.examination)
+    if context.manifest.split(Split.TEST):
+        candidate = examine(detector, context.manifest, Split.TEST, context.examination)
         if version is not None:
-            incumbent = examine(of_version(version, court.sources), court.manifest, Split.TEST, court.examination)
-    case = Case(stage=court.stage, policy=court.policy, candidate=candidate, champion=champion, incumbent=incumbent)
-    verdicts, judgement = judge(case, use=_uses(court) + 1)
-    return Ruling(
+            incumbent = examine(of_version(version, context.sources), context.manifest, Split.TEST, context.examination)
+    case = GateInput(
+        stage=context.stage, policy=context.policy, candidate=candidate, champion=champion, incumbent=incumbent
+    )
+    verdicts, judgement = judge(case, use=_uses(context) + 1)
+    return DecisionResult(
         decision=_decision(
             rows,
-            court,
+            context,
             selection=selection,
             chosen=detector.run_id,
             champion=champion,
@@ -161,7 +171,7 @@ def _judged(
 
 def _decision(
     rows: Sequence[RunRow],
-    court: Court,
+    context: DecisionContext,
     *,
     selection: Selection | None,
     chosen: str | None,
@@ -170,43 +180,43 @@ def _decision(
     judgement: Judgement | None = None,
 ) -> Decision:
     return Decision(
-        id=court.id,
-        made_at=court.now,
-        stage=court.stage,
-        policy=court.policy,
+        id=context.id,
+        made_at=context.now,
+        stage=context.stage,
+        policy=context.policy,
         rows=tuple(rows),
         selection=selection,
         chosen=chosen,
         champion=champion,
         checks=tuple(checks),
         judgement=judgement,
-        accepted=court.accepted,
+        accepted=context.accepted,
     )
 
 
-def _val_figures(detector: Detector, court: Court) -> Bootstrapped:
+def _val_figures(detector: Detector, context: DecisionContext) -> Bootstrapped:
     """The figures by which runs are chosen, on the draws that are the same for all of them."""
-    manifest, examination = court.manifest, court.examination
+    manifest, examination = context.manifest, context.examination
     prediction = detect(detector, manifest, Split.VAL, examination).prediction
     truths = examination.folder.ground_truth(examination.dataset_root, manifest, Split.VAL)
     table = gather(truths, prediction.detections, classes=len(manifest.classes))
     measure = main_measure(table, confidence_threshold=detector.confidence_threshold)
-    return bootstrap(measure, images=len(truths), resampling=court.policy.resampling)
+    return bootstrap(measure, images=len(truths), resampling=context.policy.resampling)
 
 
-def _champion(version: ModelVersion, court: Court) -> Champion:
-    entry = settled_by(court.sources.register.log.entries(), court.stage)
+def _champion(version: ModelVersion, context: DecisionContext) -> Champion:
+    entry = settled_by(context.sources.register.log.entries(), context.stage)
     return Champion(
         version=version.version,
         run_id=version.run_id,
-        name=court.sources.tracker.get(version.run_id).name,
+        name=context.sources.tracker.get(version.run_id).name,
         provisional=entry is not None and entry.provisional,
     )
 
 
-def _uses(court: Court) -> int:
+def _uses(context: DecisionContext) -> int:
     """How many decisions these test images have judged before."""
-    return judgements_on(court.sources.register.log.entries(), court.manifest.split_revision(Split.TEST))
+    return judgements_on(context.sources.register.log.entries(), context.manifest.split_revision(Split.TEST))
 
 
 def _proposal(decision: Decision, version: ModelVersion) -> Proposal:

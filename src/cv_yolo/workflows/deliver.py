@@ -10,10 +10,10 @@ from typing import Final
 
 from cv_yolo.domain.training.lease import heartbeat, was_called_lost
 from cv_yolo.domain.training.runs import Run, RunStatus
-from cv_yolo.domain.training.tracking_events import Ending, Facts, Letter, TakesLetters
+from cv_yolo.domain.training.tracking_events import RunDetails, RunEnding, TakesTrackingEvents, TrackingEvent
 from cv_yolo.errors import CvYoloError, ServiceUnavailableError, one_line
-from cv_yolo.ports.records import Letters, NewRun, Outbox, Recorder
-from cv_yolo.workflows.retry import Answer, Patience
+from cv_yolo.ports.records import NewRun, Outbox, Recorder, RunEvents
+from cv_yolo.workflows.retry import Answer, RetryPolicy
 
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 30.0
@@ -23,7 +23,7 @@ TICK: Final = timedelta(milliseconds=1)  # trackers keep time in milliseconds, a
 
 
 @dataclass(slots=True, kw_only=True)
-class Line:
+class TrackerState:
     """What is known of the way to the tracker, by all threads: a silent one is not asked again at once.
 
     `open_runs` are those that this process has started and not ended yet.
@@ -64,7 +64,7 @@ class Line:
             return self.last
 
 
-class DeliveringTracker(TakesLetters):
+class DeliveringTracker(TakesTrackingEvents):
     """An `ExperimentTracker` whose writers never wait for a silent server: their letters do, in the outbox.
 
     What is read is read after all that waits was delivered, with patience. `report` tells the person once when the
@@ -76,13 +76,13 @@ class DeliveringTracker(TakesLetters):
         recorder: Recorder,
         outbox: Outbox,
         *,
-        line: Line,
-        patience: Patience,
+        line: TrackerState,
+        retry: RetryPolicy,
         report: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._recorder, self._outbox, self._line = recorder, outbox, line
-        self._patience, self._report, self._clock = patience, report, now
+        self._retry, self._report, self._clock = retry, report, now
 
     def connect(self) -> None:
         """Have the experiment ready; raises at once where the server is down or refuses us."""
@@ -90,7 +90,7 @@ class DeliveringTracker(TakesLetters):
 
     def start(self, run: NewRun) -> str:
         """Start a run and return its id: the one thing to be written that needs the server."""
-        run_id = self._patience.ask(lambda: self._recorder.start(run), report=self._report, service=SERVICE)
+        run_id = self._retry.ask(lambda: self._recorder.start(run), report=self._report, service=SERVICE)
         self._line.open_runs.add(run_id)
         return run_id
 
@@ -115,31 +115,31 @@ class DeliveringTracker(TakesLetters):
             self.finish(run_id, status, reason)
 
     def _renew(self, run_id: str, now: datetime) -> None:
-        self._recorder.deliver(Facts(run_id=run_id, at=now, tags=heartbeat(now)))
+        self._recorder.deliver(RunDetails(run_id=run_id, at=now, tags=heartbeat(now)))
         if not was_called_lost(self._recorder.get(run_id)):
             return
         with self._line.reopening:  # not one that is ended in this moment
             if run_id in self._line.open_runs:
-                self._recorder.deliver(Ending(run_id=run_id, at=now, status=RunStatus.RUNNING, reason=None))
+                self._recorder.deliver(RunEnding(run_id=run_id, at=now, status=RunStatus.RUNNING, reason=None))
                 self._report(f"run {run_id} was called lost by another machine; its driver lives, and it goes on")
 
-    def deliver(self, letter: Letter) -> None:
+    def deliver(self, event: TrackingEvent) -> None:
         """Record the letter behind those that wait, now if the server answers, later if it does not."""
-        if isinstance(letter, Ending):
+        if isinstance(event, RunEnding):
             with self._line.reopening:
-                self._line.open_runs.discard(letter.run_id)
-        with self._outbox.opened(letter.run_id) as letters:
-            if letters.waiting():
-                letters.add(letter)
+                self._line.open_runs.discard(event.run_id)
+        with self._outbox.opened(event.run_id) as events:
+            if events.waiting():
+                events.add(event)
                 with suppress(ServiceUnavailableError):
                     self._line.require_hope()
-                    self._clear(letter.run_id, letters)
+                    self._clear(event.run_id, events)
                 return
             try:
                 self._line.require_hope()
-                self._send(letter)
+                self._send(event)
             except ServiceUnavailableError:
-                letters.add(letter)
+                events.add(event)
 
     def deliver_waiting(self) -> int:
         """Deliver what waits of all runs; how many letters still do, because the server does not answer."""
@@ -155,7 +155,7 @@ class DeliveringTracker(TakesLetters):
 
     def runs(self) -> tuple[Run, ...]:
         """All runs of the experiment, newest first."""
-        return self._patience.ask(self._all_runs, report=self._report, service=SERVICE)
+        return self._retry.ask(self._all_runs, report=self._report, service=SERVICE)
 
     def history(self, run_id: str, metric: str) -> tuple[tuple[int, float], ...]:
         """All values of one metric as (step, value), in the order of the steps."""
@@ -181,40 +181,40 @@ class DeliveringTracker(TakesLetters):
             self._flush(waiting for waiting in self._outbox.runs() if waiting == run_id)
             return question()
 
-        return self._patience.ask(ask, report=self._report, service=SERVICE)
+        return self._retry.ask(ask, report=self._report, service=SERVICE)
 
     def _flush(self, run_ids: Iterable[str]) -> None:
         """Deliver what waits of these runs; a letter that is refused is set aside, told, and no obstacle."""
         for run_id in run_ids:
-            with self._outbox.opened(run_id) as letters:
-                while letters.waiting():
+            with self._outbox.opened(run_id) as events:
+                while events.waiting():
                     try:
-                        self._clear(run_id, letters)
+                        self._clear(run_id, events)
                     except ServiceUnavailableError:
                         raise
                     except CvYoloError:
                         continue  # told and set aside
 
-    def _clear(self, run_id: str, letters: Letters) -> None:
-        waiting = letters.waiting()
-        for letter in waiting:
+    def _clear(self, run_id: str, events: RunEvents) -> None:
+        waiting = events.waiting()
+        for event in waiting:
             try:
-                self._send(letter)
+                self._send(event)
             except ServiceUnavailableError:
                 raise
             except CvYoloError as error:
-                letters.set_aside(one_line(error))
+                events.set_aside(one_line(error))
                 self._report(f"run {run_id}: what was kept for it is refused, and set aside: {error.message}")
                 raise
-            letters.delivered()
+            events.delivered()
         self._report(f"the tracker answers: {len(waiting)} entries kept for run {run_id} were delivered")
 
-    def _send(self, letter: Letter) -> None:
-        self._attempt(lambda: self._recorder.deliver(letter))
+    def _send(self, event: TrackingEvent) -> None:
+        self._attempt(lambda: self._recorder.deliver(event))
 
-    def _attempt(self, deed: Callable[[], None]) -> None:
+    def _attempt(self, call: Callable[[], None]) -> None:
         try:
-            deed()
+            call()
         except ServiceUnavailableError as error:
             if self._line.failed(error):
                 self._report(f"{error.message}; what is to be recorded is kept, and delivered when it answers")
@@ -222,5 +222,5 @@ class DeliveringTracker(TakesLetters):
         self._line.answered()
 
     def _count(self, run_id: str) -> int:
-        with self._outbox.opened(run_id) as letters:
-            return len(letters.waiting())
+        with self._outbox.opened(run_id) as events:
+            return len(events.waiting())

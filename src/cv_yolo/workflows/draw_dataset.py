@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cv_yolo.domain.data.manifest import DatasetManifest, Split
-from cv_yolo.ports.datasets import DatasetFolder, Painter, Picture
+from cv_yolo.ports.datasets import DatasetFolder, LabelledImage, Painter
 
 
 def draw_dataset(
@@ -24,13 +24,13 @@ def draw_dataset(
     Each picture has a random stream of its own, so that more pictures leave the former ones as they are.
     """
 
-    def pictures() -> Iterator[Picture]:
+    def pictures() -> Iterator[LabelledImage]:
         done = 0
         for index, split in enumerate(Split):
             for number in range(counts.get(split, 0)):
                 rng = np.random.default_rng([seed, index, number])
                 pixels, boxes_xyxy = painter(rng, size_px=size_px)
-                yield Picture(split=split, name=f"scene_{number:04d}", pixels=pixels, boxes_xyxy=boxes_xyxy)
+                yield LabelledImage(split=split, name=f"scene_{number:04d}", pixels=pixels, boxes_xyxy=boxes_xyxy)
                 done += 1
                 on_picture(done)
 

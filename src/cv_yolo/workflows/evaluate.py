@@ -18,7 +18,7 @@ from cv_yolo.domain.training.runs import FINAL_PREFIX, RunStatus
 from cv_yolo.domain.training.specs import TrainedModel
 from cv_yolo.errors import EvaluationFailedError, ServiceUnavailableError
 from cv_yolo.files import sha256_of, write_whole
-from cv_yolo.ports.datasets import DatasetFolder, Gallery
+from cv_yolo.ports.datasets import DatasetFolder, ImageRenderer
 from cv_yolo.ports.models import Prediction, PredictionFile, PredictionRequest, Predictor, WeightsInspector
 from cv_yolo.ports.records import ExperimentTracker
 from cv_yolo.workflows.class_names import Detected, brought_into, inspected
@@ -99,7 +99,9 @@ def with_classes(detector: Detector, examination: Examination) -> Detector:
     return replace(detector, classes=classes)
 
 
-def evaluate(model: TrainedModel, manifest: DatasetManifest, gallery: Gallery, examination: Examination) -> Evaluation:
+def evaluate(
+    model: TrainedModel, manifest: DatasetManifest, renderer: ImageRenderer, examination: Examination
+) -> Evaluation:
     """Score a trained model on val, and end its tracked run: finished with proof, or failed with a reason."""
     tracker, run_id = examination.tracker, model.run_id
     with closing_on_failure(tracker, run_id):
@@ -110,7 +112,7 @@ def evaluate(model: TrainedModel, manifest: DatasetManifest, gallery: Gallery, e
         tracker.log_metrics(run_id, _tracked(evaluation), data=dataset_input(manifest, Split.VAL))
         written = examination.workdir / "evaluation.json"
         write_whole(written, json.dumps(asdict(evaluation), indent=1))
-        sheet = _sheet(evaluation, manifest, detected.prediction.detections, gallery, examination)
+        sheet = _sheet(evaluation, manifest, detected.prediction.detections, renderer, examination)
         tracker.log_artifacts(run_id, [written], f"evaluation/{Split.VAL}")
         tracker.log_artifacts(run_id, [sheet], "evaluation")
         tracker.finish(run_id, RunStatus.FINISHED)
@@ -266,12 +268,12 @@ def _sheet(
     evaluation: Evaluation,
     manifest: DatasetManifest,
     found: Sequence[Detections],
-    gallery: Gallery,
+    renderer: ImageRenderer,
     examination: Examination,
 ) -> Path:
     threshold = evaluation.confidence_threshold
     truths = examination.folder.ground_truth(examination.dataset_root, manifest, Split.VAL)
-    return gallery.truth_beside_predictions(
+    return renderer.truth_beside_predictions(
         examination.dataset_root,
         list(zip(truths, found, strict=True))[:SAMPLES],
         confidence_threshold=1.0 if threshold is None else threshold,

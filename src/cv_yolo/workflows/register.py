@@ -14,7 +14,17 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cv_yolo.domain.data.class_names import listed, same_classes
-from cv_yolo.domain.promotion.audit import Action, Entry, Finding, Proposal, chained, head, holders, settled_by, verify
+from cv_yolo.domain.promotion.audit import (
+    Action,
+    AuditFinding,
+    Entry,
+    Proposal,
+    chained,
+    head,
+    holders,
+    settled_by,
+    verify,
+)
 from cv_yolo.domain.promotion.versions import HELD_BY_ONE, ModelVersion, Stage
 from cv_yolo.errors import (
     AuditLogError,
@@ -30,7 +40,7 @@ from cv_yolo.ports.registry import Anchor, AuditLog, ModelRegistry, NewVersion
 from cv_yolo.workflows.follow_log import Difference, Repair, Side, is_begun, placed, repairs
 
 TRIES: Final = 20
-DEEDS: Final = {Action.JUDGED: "judged for", Action.WITHDRAWN: "withdrawn from"}
+WORDS: Final = {Action.JUDGED: "judged for", Action.WITHDRAWN: "withdrawn from"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +126,7 @@ def check(register: Register, *, repair: bool) -> tuple[Difference, ...]:
         return tuple(each.difference for each in todo)
 
 
-def examine(log: AuditLog, anchor: Anchor) -> tuple[Finding, ...]:
+def examine(log: AuditLog, anchor: Anchor) -> tuple[AuditFinding, ...]:
     """What is wrong with the log: lines that are no entries, or else entries that do not hold together."""
     seen = anchor.anchor()  # before the entries: what is written in between makes the log longer, never shorter
     return log.damage() or verify(log.entries(), seen)
@@ -139,9 +149,9 @@ def recorded(
     try:
         _settled((*entries, entry), register)
     except CvYoloError as error:
-        deed = f"{DEEDS.get(entry.action, 'in')} {entry.stage}"
+        where = f"{WORDS.get(entry.action, 'in')} {entry.stage}"
         raise type(error)(
-            f"version {entry.version} is {deed} by entry {entry.number} of the log, but the registries lag behind: "
+            f"version {entry.version} is {where} by entry {entry.number} of the log, but the registries lag behind: "
             f"{error.message}",
             hint="the entry stands; once the cause is mended, `cv-yolo models check` brings the registries up to date",
         ) from error

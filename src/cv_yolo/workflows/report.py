@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cv_yolo.domain.evaluation.annotated_images import ImageMarks, mark_images
+from cv_yolo.domain.evaluation.annotated_images import AnnotatedImage, annotate_images
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.promotion.decision import Decision
 from cv_yolo.domain.promotion.versions import ModelVersion
 from cv_yolo.errors import CvYoloError
 from cv_yolo.files import write_whole
-from cv_yolo.ports.datasets import Gallery, Thumbnail
+from cv_yolo.ports.datasets import ImageRenderer, Thumbnail
 from cv_yolo.ports.records import ExperimentTracker
 from cv_yolo.reports.pages.decision import decision_html
 from cv_yolo.reports.text.decision import decision_markdown
 from cv_yolo.reports.view_models import MOST_IMAGES, DecisionReport, RunReport
-from cv_yolo.workflows.decide import Court, Ruling
+from cv_yolo.workflows.decide import DecisionContext, DecisionResult
 from cv_yolo.workflows.evaluate import SAMPLES_NAME
 
 
@@ -42,29 +42,29 @@ def decision_path(decision: Decision, folder: Path) -> Path:
 
 
 def report_decision(
-    ruling: Ruling,
+    result: DecisionResult,
     version: ModelVersion | None,
-    court: Court,
+    context: DecisionContext,
     *,
-    gallery: Gallery,
+    renderer: ImageRenderer,
     origin: Origin,
     evidence: RunEvidence,
 ) -> DecisionReport:
     """Everything that a reader needs to follow a decision."""
-    decision, tracker = ruling.decision, court.examination.tracker
-    marks = _candidate_marks(ruling)
+    decision, tracker = result.decision, context.examination.tracker
+    annotated = _candidate_images(result)
     return DecisionReport(
         decision=decision,
         version=version,
-        manifest=court.manifest,
+        manifest=context.manifest,
         runs=run_reports(evidence.run_ids, evidence.evaluations, tracker, samples_of=decision.chosen),
         failures=evidence.failures,
         pipeline_run=origin.pipeline_run or "",
         git_commit=origin.tags["git_commit"],
         git_dirty=origin.tags["git_dirty"] != "false",
-        comparison=ruling.comparison,
-        marks=marks,
-        thumbnails=_thumbnails(ruling, marks, court, gallery),
+        comparison=result.comparison,
+        annotated=annotated,
+        thumbnails=_thumbnails(result, annotated, context, renderer),
     )
 
 
@@ -111,23 +111,25 @@ def _run_report(
     )
 
 
-def _candidate_marks(ruling: Ruling) -> tuple[ImageMarks, ...]:
+def _candidate_images(result: DecisionResult) -> tuple[AnnotatedImage, ...]:
     """Where there is no champion to compare with: what the candidate makes of the test images, worst first."""
-    candidate = ruling.candidate
-    if candidate is None or ruling.comparison is not None:
+    candidate = result.candidate
+    if candidate is None or result.comparison is not None:
         return ()
     threshold = candidate.evaluation.confidence_threshold
-    return worst_first(mark_images(candidate.matched.table, confidence_threshold=threshold))
+    return worst_first(annotate_images(candidate.matched.table, confidence_threshold=threshold))
 
 
-def worst_first(marks: Sequence[ImageMarks]) -> tuple[ImageMarks, ...]:
+def worst_first(annotated: Sequence[AnnotatedImage]) -> tuple[AnnotatedImage, ...]:
     """The images with the most errors first."""
-    return tuple(sorted(marks, key=lambda each: (-each.errors, each.image)))
+    return tuple(sorted(annotated, key=lambda each: (-each.errors, each.image)))
 
 
-def _thumbnails(ruling: Ruling, marks: Sequence[ImageMarks], court: Court, gallery: Gallery) -> dict[str, Thumbnail]:
-    shown = [each.image for each in marks[:MOST_IMAGES]]
-    if ruling.comparison is not None:
-        for changes in (ruling.comparison.broken, ruling.comparison.fixed):
+def _thumbnails(
+    result: DecisionResult, annotated: Sequence[AnnotatedImage], context: DecisionContext, renderer: ImageRenderer
+) -> dict[str, Thumbnail]:
+    shown = [each.image for each in annotated[:MOST_IMAGES]]
+    if result.comparison is not None:
+        for changes in (result.comparison.broken, result.comparison.fixed):
             shown += [change.image for change in changes[:MOST_IMAGES]]
-    return gallery.thumbnails(court.examination.dataset_root, dict.fromkeys(shown))
+    return renderer.thumbnails(context.examination.dataset_root, dict.fromkeys(shown))

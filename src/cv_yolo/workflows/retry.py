@@ -42,7 +42,7 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How long to wait, in all; `wait` sleeps for some seconds and tells whether the person stopped the work.
 
     Those that share an `outage` share the time: it begins with the first request that is not answered, of whatever

@@ -18,7 +18,7 @@ class ObjectClient(Protocol):
 
     @property
     def client(self) -> Any: ...
-    def translated(self, deed: str) -> AbstractContextManager[None]:
+    def translated(self, action: str) -> AbstractContextManager[None]:
         """What goes wrong in the client, in our words."""
 
     def put(self, bucket: str, key: str, content: bytes) -> None: ...

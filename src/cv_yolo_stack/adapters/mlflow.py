@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, NoReturn
 from urllib.parse import quote, urlsplit
 
-from cv_yolo.domain.stack import Deed, TrackingAddress
+from cv_yolo.domain.stack import ChangeKind, TrackingAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.http import Answer, ask
 from cv_yolo_stack.adapters.clients import TrackingClient, installed, reach, sense
@@ -78,13 +78,13 @@ class MlflowServer:
         current = self.ask("GET", f"{API}/users/current")
         return current.ok and isinstance(current.body, dict) and bool(current.body.get("user", {}).get("is_admin"))
 
-    def set_user(self, name: str, password: str) -> Deed:
+    def set_user(self, name: str, password: str) -> ChangeKind:
         """Have a user of that name with that password, an ordinary one."""
         made = self.ask("POST", f"{API}/users/create", {"username": name, "password": password})
         if made.ok:
-            return Deed.MADE
+            return ChangeKind.MADE
         self._done("PATCH", "/users/update-password", {"username": name, "password": password})
-        return Deed.CHANGED
+        return ChangeKind.CHANGED
 
     def ask(
         self,

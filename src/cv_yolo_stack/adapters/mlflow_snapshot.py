@@ -22,17 +22,17 @@ NOT_FOUND: Final = 404
 Tellings = dict[str, dict[str, str]]
 
 
-class Server(Protocol):
+class MlflowApi(Protocol):
     """Who asks MLflow's server."""
 
     def ask(self, method: str, path: str, json: Any = None) -> Answer:
         """The server's answer, whatever it is."""
 
 
-class MlflowCensus:
+class MlflowSnapshot:
     """Takes the census of one server; `steady` takes out of what is told what differs from place to place."""
 
-    def __init__(self, server: Server, address: TrackingAddress, *, steady: Callable[[str], str] = as_told) -> None:
+    def __init__(self, server: MlflowApi, address: TrackingAddress, *, steady: Callable[[str], str] = as_told) -> None:
         self._server, self._address, self._steady = server, address, steady
 
     def take(self) -> Tellings:

@@ -272,7 +272,7 @@ class Store(Protocol):
     def client(self) -> Any:
         """The client itself."""
 
-    def translated(self, deed: str) -> AbstractContextManager[None]:
+    def translated(self, action: str) -> AbstractContextManager[None]:
         """Have errors in our words inside the block."""
 
 

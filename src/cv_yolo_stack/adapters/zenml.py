@@ -145,17 +145,17 @@ LOG: Final = "audit_log_"
 Tellings = dict[str, dict[str, str]]
 
 
-class Server(Protocol):
+class ZenmlReader(Protocol):
     """Who asks ZenML's server, and is answered."""
 
     def done(self, method: str, path: str, json: Any = None) -> Any:
         """The body of the server's answer."""
 
 
-class ZenmlCensus:
+class ZenmlSnapshot:
     """Takes the census of one server; `steady` takes out of what is told what differs from place to place."""
 
-    def __init__(self, server: Server, *, steady: Callable[[str], str] = as_told) -> None:
+    def __init__(self, server: ZenmlReader, *, steady: Callable[[str], str] = as_told) -> None:
         self._server, self._steady = server, steady
 
     def take(self) -> Tellings:

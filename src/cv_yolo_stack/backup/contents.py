@@ -14,7 +14,7 @@ from typing import Final
 from cv_yolo.disk import room_at, says_full
 from cv_yolo.errors import DiskFullError, InputError, NotFoundError, ServiceUnavailableError
 from cv_yolo.files import private_folder, sha256_of, write_secret
-from cv_yolo_stack.domain.backup_manifest import Inventory, Kept, read_inventory
+from cv_yolo_stack.domain.backup_manifest import BackupManifest, Kept, read_manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ def require_room(folder: Path, needed_bytes: int) -> None:
         )
 
 
-INVENTORY: Final = "backup.json"
+MANIFEST: Final = "backup.json"
 CONTENT: Final = "content"
 CHUNK_BYTES: Final = 1 << 20
 NAMED: Final = 3
@@ -84,33 +84,33 @@ class Contents:
         """Keep a file's content."""
         return self.keep(place, chunks_of(source))
 
-    def finish(self, inventory: Inventory) -> None:
+    def finish(self, manifest: BackupManifest) -> None:
         """Write down what is kept, once it is on the disk: from now on this is a backup."""
         if hasattr(os, "sync"):
             os.sync()
-        write_secret(self._backup / INVENTORY, inventory.text)
+        write_secret(self._backup / MANIFEST, manifest.text)
 
 
-def verified(backup: Path, report: Report) -> Inventory:
+def verified(backup: Path, report: Report) -> BackupManifest:
     """What a backup holds, once every byte of it was found to be as it was kept.
 
     Raises `NotFoundError` where there is none, or none that was finished; `InputError` where it is damaged.
     """
     try:
-        text = (backup / INVENTORY).read_text(encoding="utf-8", errors="surrogateescape")
+        text = (backup / MANIFEST).read_text(encoding="utf-8", errors="surrogateescape")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(f"{backup}: {_what_it_is(backup)}", hint="`cv-yolo backup DIR` makes one") from error
     try:
-        if (backup / INVENTORY).is_symlink():
+        if (backup / MANIFEST).is_symlink():
             raise ValueError("it is a link")
-        inventory = read_inventory(text)
+        manifest = read_manifest(text)
     except ValueError as error:
-        raise InputError(f"{backup / INVENTORY}: {error}", hint=DAMAGED_HINT) from error
-    faults = list(_faults(backup, inventory, report))
+        raise InputError(f"{backup / MANIFEST}: {error}", hint=DAMAGED_HINT) from error
+    faults = list(_faults(backup, manifest, report))
     if faults:
         more = f", and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
         raise InputError(f"{backup} is damaged: {', '.join(faults[:NAMED])}{more}", hint=DAMAGED_HINT)
-    return inventory
+    return manifest
 
 
 def chunks_of(source: Path) -> Iterator[bytes]:
@@ -132,11 +132,11 @@ def writing(folder: Path) -> Iterator[None]:
         raise ServiceUnavailableError(f"{place}: {error.strerror or error}", hint=hint) from error
 
 
-def _faults(backup: Path, inventory: Inventory, report: Report) -> Iterator[str]:
+def _faults(backup: Path, manifest: BackupManifest, report: Report) -> Iterator[str]:
     """What is not as the inventory says: by name, and what became of it."""
     contents = Contents(backup)
-    wanted = {contents.path(each.sha256): each for each in inventory.kept}
-    for path in _strangers(backup, set(wanted) | {backup / INVENTORY}):
+    wanted = {contents.path(each.sha256): each for each in manifest.kept}
+    for path in _strangers(backup, set(wanted) | {backup / MANIFEST}):
         yield f"{path.relative_to(backup)} is no part of it"
     total, done_bytes = sum(each.size_bytes for each in wanted.values()), 0
     for number, (path, each) in enumerate(sorted(wanted.items()), 1):
@@ -171,5 +171,5 @@ def _what_it_is(backup: Path) -> str:
     if not backup.is_dir():
         return "no such folder"
     if (backup / CONTENT).exists():
-        return f"a backup that was not finished: it has no {INVENTORY}"
-    return f"no backup: it has no {INVENTORY}"
+        return f"a backup that was not finished: it has no {MANIFEST}"
+    return f"no backup: it has no {MANIFEST}"

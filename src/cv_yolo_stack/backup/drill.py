@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
-from cv_yolo.domain.stack import Deed, StackAddresses
+from cv_yolo.domain.stack import ChangeKind, StackAddresses
 from cv_yolo.errors import InputError, ServiceUnavailableError
 from cv_yolo.settings import Settings, write_connection
 from cv_yolo.workflows.read_stack import read_addresses
-from cv_yolo_stack.backup.contents import INVENTORY, Contents, Progress, Report
+from cv_yolo_stack.backup.contents import MANIFEST, Contents, Progress, Report
 from cv_yolo_stack.backup.proof import audit_logs, embedded_artifacts, files, stored, verify_by_history
 from cv_yolo_stack.backup.restore import restore
 from cv_yolo_stack.backup.running import PORTS, running
-from cv_yolo_stack.backup.snapshot_source import witness_of_records, witness_of_servers
-from cv_yolo_stack.backup.take import read_census, take_backup
+from cv_yolo_stack.backup.snapshot_source import source_of_records, source_of_servers
+from cv_yolo_stack.backup.take import read_snapshot, take_backup
 from cv_yolo_stack.configuration.folder import StackFolder, folder_of
 from cv_yolo_stack.configuration.local_stack import LocalStack, read_stack
-from cv_yolo_stack.domain.backup_manifest import Inventory
-from cv_yolo_stack.domain.snapshot import AUDIT, Census, Tally, compare
+from cv_yolo_stack.domain.backup_manifest import BackupManifest
+from cv_yolo_stack.domain.snapshot import AUDIT, KindComparison, Snapshot, compare
 from cv_yolo_stack.servers.pages import free_port
 from cv_yolo_stack.supervision.processes import end, processes_of
 from cv_yolo_stack.supervision.starting import servers_of
@@ -112,8 +112,8 @@ START: Final = Progress(what="start the scratch servers")
 class Drill:
     """What a drill found, a tally for each kind of thing; `kept` is the backup's folder, where one was named."""
 
-    inventory: Inventory
-    tallies: tuple[Tally, ...]
+    manifest: BackupManifest
+    tallies: tuple[KindComparison, ...]
     kept: Path | None
 
     @property
@@ -122,83 +122,83 @@ class Drill:
         return all(each.agrees for each in self.tallies) and any(each.expected for each in self.tallies)
 
 
-def backup(parts: "StackContainer", folder: Path, *, report: Report) -> Inventory:
+def backup(container: "StackContainer", folder: Path, *, report: Report) -> BackupManifest:
     """Keep everything of this project; servers that are up tell what they hold, for a drill at any time later."""
-    stack = read_stack(parts.settings)
-    take = witness_of_servers(parts, _addresses(stack)).take if stack else None
-    return take_backup(parts, stack, folder, take_census=take, report=report)
+    stack = read_stack(container.settings)
+    take = source_of_servers(container, _addresses(stack)).take if stack else None
+    return take_backup(container, stack, folder, take_snapshot=take, report=report)
 
 
-def drill(parts: "StackContainer", folder: Path | None, *, report: Report) -> Drill:
+def drill(container: "StackContainer", folder: Path | None, *, report: Report) -> Drill:
     """Prove the backup in `folder`, or a new one, which is kept there if a folder is given."""
-    with scratch_project(parts.home) as scratch:
+    with scratch_project(container.home) as scratch:
         where = folder or scratch.backup
-        if not (where / INVENTORY).is_file():
-            _take(parts, where, scratch, report)
+        if not (where / MANIFEST).is_file():
+            _take(container, where, scratch, report)
         restored = restore(
-            parts, scratch.settings, where, ports={name: free_port(0) for name in PORTS}, own=True, report=report
+            container, scratch.settings, where, ports={name: free_port(0) for name in PORTS}, own=True, report=report
         )
-        census = read_census(Contents(where), restored.inventory)
-        if census is None:
+        snapshot = read_snapshot(Contents(where), restored.manifest)
+        if snapshot is None:
             raise InputError(
                 f"{where}: the servers were not asked what they hold when this backup was made",
                 hint="`cv-yolo backup --drill DIR` makes one that can be proved at any time",
             )
         prove = _prove_servers if restored.stack is not None else _prove_records
-        tallies = prove(parts, restored.inventory, census, scratch, report)
-    return Drill(inventory=restored.inventory, tallies=tallies, kept=folder)
+        tallies = prove(container, restored.manifest, snapshot, scratch, report)
+    return Drill(manifest=restored.manifest, tallies=tallies, kept=folder)
 
 
-def _take(parts: "StackContainer", where: Path, scratch: Scratch, report: Report) -> None:
-    if read_stack(parts.settings) is not None:
-        backup(parts, where, report=report)
+def _take(container: "StackContainer", where: Path, scratch: Scratch, report: Report) -> None:
+    if read_stack(container.settings) is not None:
+        backup(container, where, report=report)
         return
     report(Progress(what="start servers on the embedded records"))
-    with witness_of_records(parts, parts.settings, scratch.pages) as witness:
-        take_backup(parts, None, where, take_census=witness.take, report=report)
+    with source_of_records(container, container.settings, scratch.pages) as source:
+        take_backup(container, None, where, take_snapshot=source.take, report=report)
 
 
 def _prove_servers(
-    parts: "StackContainer", inventory: Inventory, census: Census, scratch: Scratch, report: Report
-) -> tuple[Tally, ...]:
+    container: "StackContainer", manifest: BackupManifest, snapshot: Snapshot, scratch: Scratch, report: Report
+) -> tuple[KindComparison, ...]:
     settings = scratch.settings
     stack = read_stack(settings)
     assert stack is not None, "it was restored a moment ago"
     report(START)
-    with running(servers_of(stack, parts), stack.folder):
-        found = _registered(parts, stack, settings)
-        told = witness_of_servers(parts, _addresses(stack)).take()
-        logs = audit_logs(census.models, told[AUDIT], verify=partial(verify_by_history, settings))
-        kept = stored(parts, inventory, tracking=found.tracking, objects=found.objects, report=report)
-    return (*compare(census, told), logs, *kept, files(inventory, settings))
+    with running(servers_of(stack, container), stack.folder):
+        found = _registered(container, stack, settings)
+        told = source_of_servers(container, _addresses(stack)).take()
+        logs = audit_logs(snapshot.models, told[AUDIT], verify=partial(verify_by_history, settings))
+        kept = stored(container, manifest, tracking=found.tracking, objects=found.objects, report=report)
+    return (*compare(snapshot, told), logs, *kept, files(manifest, settings))
 
 
 def _prove_records(
-    parts: "StackContainer", inventory: Inventory, census: Census, scratch: Scratch, report: Report
-) -> tuple[Tally, ...]:
+    container: "StackContainer", manifest: BackupManifest, snapshot: Snapshot, scratch: Scratch, report: Report
+) -> tuple[KindComparison, ...]:
     settings = scratch.settings
     settings.connection_file.unlink(missing_ok=True)  # the records that were restored are to tell, and no server
     report(START)
-    with witness_of_records(parts, settings, StackFolder(root=settings.services)) as witness:
-        told = witness.take()
-        kept = embedded_artifacts(parts, inventory, witness.tracking, report)
-    logs = audit_logs(census.models, told[AUDIT], verify=partial(verify_by_history, settings))
-    return (*compare(census, told), logs, *kept, files(inventory, settings))
+    with source_of_records(container, settings, StackFolder(root=settings.services)) as source:
+        told = source.take()
+        kept = embedded_artifacts(container, manifest, source.tracking, report)
+    logs = audit_logs(snapshot.models, told[AUDIT], verify=partial(verify_by_history, settings))
+    return (*compare(snapshot, told), logs, *kept, files(manifest, settings))
 
 
-def _registered(parts: "StackContainer", stack: LocalStack, settings: Settings) -> StackAddresses:
+def _registered(container: "StackContainer", stack: LocalStack, settings: Settings) -> StackAddresses:
     """The scratch stack as a client finds it on its server, once the server was told of its new addresses."""
-    doors = replace(parts.doors(), datasets=_NoDatasets())
-    done = register_stack(_addresses(stack), doors, connection=None, report=lambda _: None)
+    clients = replace(container.clients(), datasets=_NoDatasets())
+    done = register_stack(_addresses(stack), clients, connection=None, report=lambda _: None)
     write_connection(settings, done.connection)
-    return read_addresses(done.connection, parts.stack_registry(done.connection))
+    return read_addresses(done.connection, container.stack_registry(done.connection))
 
 
 class _NoDatasets:
     """The project's own DVC remote stays as it is."""
 
-    def set_remote(self, objects: Any, bucket: str) -> Deed:  # noqa: ARG002 - the port's signature
-        return Deed.UNCHANGED
+    def set_remote(self, objects: Any, bucket: str) -> ChangeKind:  # noqa: ARG002 - the port's signature
+        return ChangeKind.UNCHANGED
 
 
 def _addresses(stack: LocalStack) -> StackAddresses:

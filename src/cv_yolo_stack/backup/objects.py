@@ -23,18 +23,18 @@ TRIES: Final = 3
 Result = TypeVar("Result")
 
 
-def list_objects(parts: "StackContainer", stack: LocalStack) -> list[tuple[str, StoredObject]]:
+def list_objects(container: "StackContainer", stack: LocalStack) -> list[tuple[str, StoredObject]]:
     """All objects, with their buckets; of a store that others use too, those in our buckets."""
-    store = parts.object_store(stack.objects)
+    store = container.object_store(stack.objects)
     there = store.buckets()
     ours = [name for name in BUCKETS if name in there] if stack.choice.store is StoreKind.EXTERNAL else there
     found = ((bucket, each) for bucket in ours for each in store.objects(bucket))
     return [(bucket, each) for bucket, each in found if not each.key.startswith(SCRATCH)]
 
 
-def keep_objects(parts: "StackContainer", stack: LocalStack, contents: Contents, report: Report) -> list[Kept]:
+def keep_objects(container: "StackContainer", stack: LocalStack, contents: Contents, report: Report) -> list[Kept]:
     """Copy all objects into a backup; one that somebody removes meanwhile is in none."""
-    copies, listed = parts.object_copies(stack.objects), list_objects(parts, stack)
+    copies, listed = container.object_copies(stack.objects), list_objects(container, stack)
 
     def keep(bucket: str, key: str) -> Kept | None:
         try:
@@ -51,10 +51,10 @@ def keep_objects(parts: "StackContainer", stack: LocalStack, contents: Contents,
 
 
 def put_objects(
-    parts: "StackContainer", stack: LocalStack, objects: Sequence[Kept], contents: Contents, report: Report
+    container: "StackContainer", stack: LocalStack, objects: Sequence[Kept], contents: Contents, report: Report
 ) -> None:
     """Put the objects of a backup into a store, and see that all of them are there then, at their sizes."""
-    store, copies = parts.object_store(stack.objects), parts.object_copies(stack.objects)
+    store, copies = container.object_store(stack.objects), container.object_copies(stack.objects)
 
     def put(each: Kept) -> None:
         copies.put(*bucket_and_key(each), contents.path(each.sha256))
@@ -68,7 +68,7 @@ def put_objects(
     ):
         pass
     wanted = {bucket_and_key(each): each.size_bytes for each in objects}
-    there = {(bucket, found.key): found.size_bytes for bucket, found in list_objects(parts, stack)}
+    there = {(bucket, found.key): found.size_bytes for bucket, found in list_objects(container, stack)}
     if there != wanted:
         name = "/".join(sorted({*there.items()} ^ {*wanted.items()})[0][0])
         raise ServiceUnavailableError(f"the object store does not keep what was put into it: {name}")

@@ -13,7 +13,7 @@ from cv_yolo_stack.backup.sources import target_of
 from cv_yolo_stack.backup.sqlite import COMPANIONS, count
 from cv_yolo_stack.configuration.choice import DatabaseKind
 from cv_yolo_stack.configuration.local_stack import MLFLOW_DATABASE, ZENML_DATABASE, LocalStack, read_stack
-from cv_yolo_stack.domain.backup_manifest import PROJECT, Inventory
+from cv_yolo_stack.domain.backup_manifest import PROJECT, BackupManifest
 from cv_yolo_stack.servers.database import NAME as DATABASE
 from cv_yolo_stack.servers.database import database
 from cv_yolo_stack.servers.object_store import NAME as STORE
@@ -45,13 +45,13 @@ WORDS: Final = {
 STORE_OWN: Final = ".minio.sys"
 
 
-def require_vacant(parts: "StackContainer", settings: Settings, inventory: Inventory) -> None:
+def require_empty(container: "StackContainer", settings: Settings, manifest: BackupManifest) -> None:
     """Raise `InputError` where the project holds anything that the backup would replace, and say what."""
     stack = read_stack(settings)
     if stack is not None and _control(stack).running() is not None:
         raise InputError("the servers of this project are up", hint="`cv-yolo down`, then the same command again")
-    found = [*_embedded(settings), *_decisions(settings, inventory)]
-    found += _of_stack(parts, stack) if stack is not None else _without_stack(settings)
+    found = [*_embedded(settings), *_decisions(settings, manifest)]
+    found += _of_stack(container, stack) if stack is not None else _without_stack(settings)
     if found:
         raise InputError(
             f"{settings.home} is not empty: {', '.join(found)}",
@@ -84,8 +84,8 @@ def _embedded(settings: Settings) -> Iterator[str]:
         yield f"letters of {len(waiting)} runs in the outbox"
 
 
-def _decisions(settings: Settings, inventory: Inventory) -> Iterator[str]:
-    for each in inventory.area(PROJECT):
+def _decisions(settings: Settings, manifest: BackupManifest) -> Iterator[str]:
+    for each in manifest.area(PROJECT):
         target = target_of(each.place, root=settings.root, home=settings.home)
         if target.is_file() and sha256_of(target) != each.sha256:
             yield f"another {each.path}"
@@ -100,7 +100,7 @@ def _without_stack(settings: Settings) -> Iterator[str]:
         yield "the connection to a server (`cv-yolo connect --embedded` ends it)"
 
 
-def _of_stack(parts: "StackContainer", stack: LocalStack) -> Iterator[str]:
+def _of_stack(container: "StackContainer", stack: LocalStack) -> Iterator[str]:
     data = stack.folder.data(STORE)
     objects = sum(
         path.is_file() and STORE_OWN not in path.relative_to(data).parts[:1]
@@ -111,24 +111,24 @@ def _of_stack(parts: "StackContainer", stack: LocalStack) -> Iterator[str]:
         yield from _counted(count(stack.folder.data("mlflow") / "mlflow.db", TRACKING))
         yield from _counted(count(stack.folder.data("zenml") / "zenml.db", PIPELINES))
     elif stack.choice.database is DatabaseKind.EXTERNAL or stack.folder.data(DATABASE).is_dir():
-        yield from _counted(_count_in_server(parts, stack))
+        yield from _counted(_count_in_server(container, stack))
 
 
-def _count_in_server(parts: "StackContainer", stack: LocalStack) -> dict[str, int]:
+def _count_in_server(container: "StackContainer", stack: LocalStack) -> dict[str, int]:
     """Start the database alone to look into it."""
     apart = out_of_the_way(stack)
-    service = database(apart, parts)
+    service = database(apart, container)
     assert service is not None, "asked of a stack with a database server only"
     with running([service], apart.folder):
-        return count_in_server(parts, apart)
+        return count_in_server(container, apart)
 
 
-def count_in_server(parts: "StackContainer", stack: LocalStack) -> dict[str, int]:
+def count_in_server(container: "StackContainer", stack: LocalStack) -> dict[str, int]:
     """How many records there are in the databases of a server that is up."""
     found = {}
     address = stack.database("")
     assert address is not None, "asked of a stack with a database server only"
-    with parts.sql_database(address).cursor() as cursor:
+    with container.sql_database(address).cursor() as cursor:
         for name, questions in BY_DATABASE.items():
             cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (name,))
             tables = {row[0] for row in cursor.fetchall()}

@@ -17,8 +17,8 @@ from cv_yolo_stack.backup.contents import Report
 from cv_yolo_stack.backup.objects import bucket_and_key, together
 from cv_yolo_stack.backup.records import RECORDS, ZENML_CONFIGURATION
 from cv_yolo_stack.backup.sources import target_of
-from cv_yolo_stack.domain.backup_manifest import HOME, OBJECTS, PROJECT, Inventory, Kept
-from cv_yolo_stack.domain.snapshot import Tally, entry_name, model_of_entry, tally
+from cv_yolo_stack.domain.backup_manifest import HOME, OBJECTS, PROJECT, BackupManifest, Kept
+from cv_yolo_stack.domain.snapshot import KindComparison, entry_name, model_of_entry, tally
 from cv_yolo_stack.servers.service import clean_environment
 
 if TYPE_CHECKING:
@@ -40,40 +40,40 @@ Fetch = Callable[[], Iterable[bytes]]
 
 
 def stored(
-    parts: "StackContainer",
-    inventory: Inventory,
+    container: "StackContainer",
+    manifest: BackupManifest,
     *,
     tracking: TrackingAddress,
     objects: ObjectStoreAddress,
     report: Report,
-) -> tuple[Tally, ...]:
+) -> tuple[KindComparison, ...]:
     """The objects of a stack: artifacts of runs through MLflow's server, the others through S3."""
-    census, copies = parts.tracking_census(tracking), parts.object_copies(objects)
+    snapshot, copies = container.tracking_snapshot(tracking), container.object_copies(objects)
     runs, others = [], []
-    for each in inventory.area(OBJECTS):
+    for each in manifest.area(OBJECTS):
         bucket, key = bucket_and_key(each)
         if bucket == TRACKING_BUCKET and OF_RUN.fullmatch(key):
-            runs.append((each, partial(census.artifact, key)))
+            runs.append((each, partial(snapshot.artifact, key)))
         else:
             others.append((each, partial(copies.chunks, bucket, key)))
     return _tally(ARTIFACTS, runs, report), _tally(OTHER_OBJECTS, others, report)
 
 
 def embedded_artifacts(
-    parts: "StackContainer", inventory: Inventory, tracking: TrackingAddress, report: Report
-) -> tuple[Tally, ...]:
+    container: "StackContainer", manifest: BackupManifest, tracking: TrackingAddress, report: Report
+) -> tuple[KindComparison, ...]:
     """The artifacts of runs in the embedded records, through a server on them."""
-    census = parts.tracking_census(tracking)
-    found = [(each, OF_EMBEDDED_RUN.fullmatch(each.place)) for each in inventory.area(HOME)]
-    wanted = [(each, partial(census.run_artifact, *of_run.groups())) for each, of_run in found if of_run]
+    snapshot = container.tracking_snapshot(tracking)
+    found = [(each, OF_EMBEDDED_RUN.fullmatch(each.place)) for each in manifest.area(HOME)]
+    wanted = [(each, partial(snapshot.run_artifact, *of_run.groups())) for each, of_run in found if of_run]
     return (_tally(ARTIFACTS, wanted, report),)
 
 
-def files(inventory: Inventory, settings: Settings) -> Tally:
+def files(manifest: BackupManifest, settings: Settings) -> KindComparison:
     """The files of the project as they are on the disk; databases are told by their servers, and addresses adapted."""
     kept = [
         each
-        for each in (*inventory.area(HOME), *inventory.area(PROJECT))
+        for each in (*manifest.area(HOME), *manifest.area(PROJECT))
         if each.place not in ADAPTED and not each.place.startswith(RECORDS_OF_SERVERS)
     ]
     targets = {each.place: target_of(each.place, root=settings.root, home=settings.home) for each in kept}
@@ -81,10 +81,10 @@ def files(inventory: Inventory, settings: Settings) -> Tally:
     return tally(FILES, {each.place: each.sha256 for each in kept}, found)
 
 
-def audit_logs(models: Sequence[str], entries: Mapping[str, str], *, verify: Verify) -> Tally:
+def audit_logs(models: Sequence[str], entries: Mapping[str, str], *, verify: Verify) -> KindComparison:
     """Whether each log is found whole, and ending with the last of these entries."""
     broken = [model for model in models if verify(model) != (True, _last(model, entries))]
-    return Tally(kind=LOGS, expected=len(models), different=tuple(broken))
+    return KindComparison(kind=LOGS, expected=len(models), different=tuple(broken))
 
 
 def verify_by_history(settings: Settings, model: str) -> tuple[bool, str | None]:
@@ -116,7 +116,7 @@ def _last(model: str, entries: Mapping[str, str]) -> str | None:
     return entries.get(entry_name(model, last))
 
 
-def _tally(kind: str, wanted: Sequence[tuple[Kept, Fetch]], report: Report) -> Tally:
+def _tally(kind: str, wanted: Sequence[tuple[Kept, Fetch]], report: Report) -> KindComparison:
     jobs = [(partial(_hash, fetch), each.size_bytes) for each, fetch in wanted]
     hashes = list(together(f"fetch the {kind}", jobs, report))
     expected = {each.place: each.sha256 for each, _ in wanted}

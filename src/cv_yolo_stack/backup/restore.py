@@ -17,7 +17,7 @@ from cv_yolo.errors import InputError, ServiceUnavailableError
 from cv_yolo.files import write_whole
 from cv_yolo.settings import Settings
 from cv_yolo_stack.backup.contents import Contents, Progress, Report, require_room, verified, writing
-from cv_yolo_stack.backup.preconditions import make_way, require_vacant
+from cv_yolo_stack.backup.preconditions import make_way, require_empty
 from cv_yolo_stack.backup.records import adapt_connection, adapt_records
 from cv_yolo_stack.backup.sources import target_of
 from cv_yolo_stack.backup.stack import fill_servers, kept_stack, require_able
@@ -25,7 +25,7 @@ from cv_yolo_stack.backup.take import software
 from cv_yolo_stack.configuration.choice import keep_choice
 from cv_yolo_stack.configuration.folder import StackFolder
 from cv_yolo_stack.configuration.local_stack import LocalStack, read_stack
-from cv_yolo_stack.domain.backup_manifest import HOME, PROJECT, Inventory, unlike
+from cv_yolo_stack.domain.backup_manifest import HOME, PROJECT, BackupManifest, unlike
 from cv_yolo_stack.supervision.processes import end, processes_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ SECRETS: Final = ("connection.json", "credentials.json")
 class Restored:
     """What was brought back; `moved` where the servers will have other addresses than they had."""
 
-    inventory: Inventory
+    manifest: BackupManifest
     stack: LocalStack | None
     moved: bool
 
@@ -87,14 +87,14 @@ class Staging:
 class Plan:
     """What is brought back, and by way of which folder; `stack` is what its servers will be."""
 
-    inventory: Inventory
+    manifest: BackupManifest
     contents: Contents
     staging: Staging
     stack: LocalStack | None
 
 
 def restore(
-    parts: "StackContainer",
+    container: "StackContainer",
     settings: Settings,
     backup: Path,
     *,
@@ -108,24 +108,24 @@ def restore(
 
     Raises `InputError` for a damaged backup, a project that is not empty, or software of another version.
     """
-    inventory = verified(backup, report)
+    manifest = verified(backup, report)
     staging = Staging(folder=settings.home / "restoring")
     contents = Contents(backup)
     with writing(settings.home), _alone(settings.home):
-        if not _is_ready(staging, inventory):
-            stack = kept_stack(inventory, contents, staging.services, ports, own=own)
-            plan = Plan(inventory=inventory, contents=contents, staging=staging, stack=stack)
-            _prepare(parts, settings, plan, report)
+        if not _is_ready(staging, manifest):
+            stack = kept_stack(manifest, contents, staging.services, ports, own=own)
+            plan = Plan(manifest=manifest, contents=contents, staging=staging, stack=stack)
+            _prepare(container, settings, plan, report)
         report(Progress(what="move everything into place"))
         _move(staging.home, settings.home)
         _move(staging.project, settings.root)
         staging.clear()
-    return _restored(settings, inventory, contents)
+    return _restored(settings, manifest, contents)
 
 
-def _is_ready(staging: Staging, inventory: Inventory) -> bool:
+def _is_ready(staging: Staging, manifest: BackupManifest) -> bool:
     ready = staging.ready_of()
-    if ready not in {None, inventory.sha256}:
+    if ready not in {None, manifest.sha256}:
         raise InputError(
             f"{staging.folder}: the restore of another backup was interrupted when it was almost done",
             hint=f"restore that one again, which ends it; its hash is {ready}",
@@ -133,28 +133,28 @@ def _is_ready(staging: Staging, inventory: Inventory) -> bool:
     return ready is not None
 
 
-def _prepare(parts: "StackContainer", settings: Settings, plan: Plan, report: Report) -> None:
+def _prepare(container: "StackContainer", settings: Settings, plan: Plan, report: Report) -> None:
     """Make everything ready; then, and only then, make way for it."""
-    inventory, staging = plan.inventory, plan.staging
-    _require_same_software(parts, inventory)
+    manifest, staging = plan.manifest, plan.staging
+    _require_same_software(container, manifest)
     if plan.stack is not None:
-        require_able(parts, plan.stack, inventory)
-    require_vacant(parts, settings, inventory)
-    require_room(settings.home, inventory.size_bytes + MARGIN_BYTES)
+        require_able(container, plan.stack, manifest)
+    require_empty(container, settings, manifest)
+    require_room(settings.home, manifest.size_bytes + MARGIN_BYTES)
     staging.clear()
     _copy_files(plan, report)
-    parts.migrate(staging.home)
-    adapt_records(staging.home, former=inventory.home, home=settings.home)
+    container.migrate(staging.home)
+    adapt_records(staging.home, former=manifest.home, home=settings.home)
     if plan.stack is not None:
-        fill_servers(parts, plan.stack, inventory, plan.contents, report)
-        _settle(plan.stack, staging, former_url=_former(inventory, plan.contents).pipelines.url)
+        fill_servers(container, plan.stack, manifest, plan.contents, report)
+        _settle(plan.stack, staging, former_url=_former(manifest, plan.contents).pipelines.url)
     make_way(settings)
-    write_whole(staging.ready, inventory.sha256)
+    write_whole(staging.ready, manifest.sha256)
 
 
 def _copy_files(plan: Plan, report: Report) -> None:
     contents, staging = plan.contents, plan.staging
-    files = [*plan.inventory.area(HOME), *plan.inventory.area(PROJECT)]
+    files = [*plan.manifest.area(HOME), *plan.manifest.area(PROJECT)]
     for folder in (staging.home, staging.project):
         folder.mkdir(mode=0o700, parents=True)
     for number, each in enumerate(files, 1):
@@ -174,22 +174,22 @@ def _settle(stack: LocalStack, staging: Staging, *, former_url: str) -> None:
     adapt_connection(staging.home / "connection.json", former_url=former_url, url=stack.pipelines.url)
 
 
-def _restored(settings: Settings, inventory: Inventory, contents: Contents) -> Restored:
+def _restored(settings: Settings, manifest: BackupManifest, contents: Contents) -> Restored:
     stack = read_stack(settings)
-    if stack is None or not inventory.has_servers:
-        return Restored(inventory=inventory, stack=None, moved=False)
-    former = _former(inventory, contents)
-    return Restored(inventory=inventory, stack=stack, moved=former.choice.ports != stack.choice.ports)
+    if stack is None or not manifest.has_servers:
+        return Restored(manifest=manifest, stack=None, moved=False)
+    former = _former(manifest, contents)
+    return Restored(manifest=manifest, stack=stack, moved=former.choice.ports != stack.choice.ports)
 
 
-def _former(inventory: Inventory, contents: Contents) -> LocalStack:
-    stack = kept_stack(inventory, contents, StackFolder(root=Path(inventory.home) / "services"), {})
+def _former(manifest: BackupManifest, contents: Contents) -> LocalStack:
+    stack = kept_stack(manifest, contents, StackFolder(root=Path(manifest.home) / "services"), {})
     assert stack is not None, "asked of a backup of servers only"
     return stack
 
 
-def _require_same_software(parts: "StackContainer", inventory: Inventory) -> None:
-    others = unlike(inventory, software(parts, None))
+def _require_same_software(container: "StackContainer", manifest: BackupManifest) -> None:
+    others = unlike(manifest, software(container, None))
     if others:
         raise InputError(
             f"the backup was made with {', '.join(others)}",

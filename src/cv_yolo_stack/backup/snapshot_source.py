@@ -19,7 +19,7 @@ from cv_yolo_stack.servers.service import Service
 if TYPE_CHECKING:
     from cv_yolo_stack.container import StackContainer
 
-TakeCensus = Callable[[], dict[str, dict[str, str]]]
+TakeSnapshot = Callable[[], dict[str, dict[str, str]]]
 HOME: Final = "/home-of-the-project"
 ZENML_RECORDS: Final = "zenml/local_stores/default_zen_store/zenml.db"
 OTHERS_KEYS: Final = {"ZENML_STORE_API_KEY"}  # of a server that this machine is connected to
@@ -27,21 +27,24 @@ NOBODY: Final = "default"  # whom ZenML takes everybody for where nobody has to 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Witness:
+class SnapshotSource:
     """Servers that tell: all they hold, and MLflow's files."""
 
-    take: TakeCensus
+    take: TakeSnapshot
     tracking: TrackingAddress
 
 
-def witness_of_servers(parts: "StackContainer", addresses: StackAddresses) -> Witness:
+def source_of_servers(container: "StackContainer", addresses: StackAddresses) -> SnapshotSource:
     """The servers of a stack."""
-    tracking, pipelines = parts.tracking_census(addresses.tracking), parts.pipeline_census(addresses.pipelines)
-    return Witness(take=lambda: {**tracking.take(), **pipelines.take()}, tracking=addresses.tracking)
+    tracking, pipelines = (
+        container.tracking_snapshot(addresses.tracking),
+        container.pipeline_snapshot(addresses.pipelines),
+    )
+    return SnapshotSource(take=lambda: {**tracking.take(), **pipelines.take()}, tracking=addresses.tracking)
 
 
 @contextmanager
-def witness_of_records(parts: "StackContainer", settings: Settings, folder: StackFolder) -> Iterator[Witness]:
+def source_of_records(container: "StackContainer", settings: Settings, folder: StackFolder) -> Iterator[SnapshotSource]:
     """The embedded records of a project, told by servers of their own inside the block."""
     if not settings.mlflow_database.is_file():
         raise NotFoundError("nothing is recorded yet", hint="`cv-yolo grid --config configs/demo.yaml`")
@@ -50,25 +53,25 @@ def witness_of_records(parts: "StackContainer", settings: Settings, folder: Stac
     if (settings.home / ZENML_RECORDS).is_file():
         pages.append(zenml_page(settings, free_port(0)))
     tracking_address = TrackingAddress(uri=pages[0].url)
-    takers: list[TakeCensus] = [parts.tracking_census(tracking_address, steady=steady).take]
+    takers: list[TakeSnapshot] = [container.tracking_snapshot(tracking_address, steady=steady).take]
     for page in pages[1:]:
         address = PipelineServerAddress(url=page.url, user=NOBODY)
-        takers.append(parts.pipeline_census(address, steady=steady).take)
-    takers.append(lambda: {AUDIT: entries_in_files(parts, settings)})
+        takers.append(container.pipeline_snapshot(address, steady=steady).take)
+    takers.append(lambda: {AUDIT: entries_in_files(container, settings)})
     with running([_service(page) for page in pages], folder):
-        yield Witness(take=lambda: _merged(takers), tracking=tracking_address)
+        yield SnapshotSource(take=lambda: _merged(takers), tracking=tracking_address)
 
 
-def entries_in_files(parts: "StackContainer", settings: Settings) -> dict[str, str]:
+def entries_in_files(container: "StackContainer", settings: Settings) -> dict[str, str]:
     """The hash of each entry of the audit logs that are files."""
     return {
         entry_name(entry.model, entry.number): entry.sha256
         for path in sorted(settings.audit.glob("*.jsonl"))
-        for entry in parts.audit_file(path).entries()
+        for entry in container.audit_file(path).entries()
     }
 
 
-def _merged(takers: list[TakeCensus]) -> dict[str, dict[str, str]]:
+def _merged(takers: list[TakeSnapshot]) -> dict[str, dict[str, str]]:
     told: dict[str, dict[str, str]] = {}
     for take in takers:
         told |= take()

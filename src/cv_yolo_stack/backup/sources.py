@@ -30,7 +30,7 @@ UNFINISHED: Final = re.compile(r"\..+\.[0-9a-f]{8}|.+\.part|.+\.lock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class BackupSource:
     """A file that is to be kept, by its place; `turn` is its turn where the order matters."""
 
     place: str
@@ -48,7 +48,7 @@ class Holding:
         return self.turn < 2  # noqa: PLR2004 - see `_turn`
 
 
-def holdings(settings: Settings) -> list[Holding]:
+def backup_sources(settings: Settings) -> list[BackupSource]:
     """Every file that is to be kept, in the order in which they have to be copied.
 
     MLflow's records first, with the anchor of each audit log, and the logs after them: a log may be longer than its
@@ -64,13 +64,13 @@ def target_of(place: str, *, root: Path, home: Path) -> Path:
     return {HOME: home, PROJECT: root}[area] / path
 
 
-def _below(area: str, root: Path, names: tuple[str, ...]) -> Iterator[Holding]:
+def _below(area: str, root: Path, names: tuple[str, ...]) -> Iterator[BackupSource]:
     for name in names:
         start = root / name
         for path in sorted(start.rglob("*")) if start.is_dir() else [start]:
             place = f"{area}/{path.relative_to(root).as_posix()}"
             if path.is_file() and not path.is_symlink() and not _is_remade(place, path):
-                yield Holding(place=place, path=path, turn=_turn(place, path))
+                yield BackupSource(place=place, path=path, turn=_turn(place, path))
 
 
 def _is_remade(place: str, path: Path) -> bool:

@@ -19,7 +19,7 @@ from cv_yolo_stack.configuration.credentials import read_credentials
 from cv_yolo_stack.configuration.folder import StackFolder
 from cv_yolo_stack.configuration.local_stack import ZENML_DATABASE, LocalStack
 from cv_yolo_stack.configuration.programs import find_mariadb
-from cv_yolo_stack.domain.backup_manifest import CREDENTIALS, DATABASES, HOME, OBJECTS, Inventory
+from cv_yolo_stack.domain.backup_manifest import CREDENTIALS, DATABASES, HOME, OBJECTS, BackupManifest
 from cv_yolo_stack.servers.database import database
 from cv_yolo_stack.servers.object_store import object_store
 from cv_yolo_stack.servers.service import Service
@@ -32,13 +32,13 @@ CHOICE: Final = f"{HOME}/services/stack.json"
 
 
 def kept_stack(
-    inventory: Inventory, contents: Contents, folder: StackFolder, ports: Mapping[str, int], *, own: bool = False
+    manifest: BackupManifest, contents: Contents, folder: StackFolder, ports: Mapping[str, int], *, own: bool = False
 ) -> LocalStack | None:
     """The stack of a backup, in another folder and on other ports; None where the backup is of no servers.
 
     With `own`, servers of this machine stand in for those of somebody else, and listen to this machine only.
     """
-    kept, keys = inventory.find(CHOICE), inventory.find(CREDENTIALS)
+    kept, keys = manifest.find(CHOICE), manifest.find(CREDENTIALS)
     if kept is None or keys is None:
         return None
     choice, credentials = read_choice(contents.path(kept.sha256)), read_credentials(contents.path(keys.sha256))
@@ -50,33 +50,33 @@ def kept_stack(
     return LocalStack(folder=folder, choice=choice, credentials=credentials)
 
 
-def require_able(parts: "StackContainer", stack: LocalStack, inventory: Inventory) -> None:
+def require_able(container: "StackContainer", stack: LocalStack, manifest: BackupManifest) -> None:
     """Raise `InputError` where this machine cannot run the stack, or an external server is not empty."""
-    _keepers(parts, stack)  # names what is not installed
+    _runners(container, stack)  # names what is not installed
     choice = stack.choice
     if choice.database is not DatabaseKind.SQLITE:
         require_loader()
-        _require_version(parts, stack, inventory.software.get("database", ""))
+        _require_version(container, stack, manifest.software.get("database", ""))
     taken = []
-    if choice.database is DatabaseKind.EXTERNAL and any(count_in_server(parts, stack).values()):
+    if choice.database is DatabaseKind.EXTERNAL and any(count_in_server(container, stack).values()):
         taken.append(f"the database server at {choice.database_url} holds records")
-    if choice.store is StoreKind.EXTERNAL and list_objects(parts, stack):
+    if choice.store is StoreKind.EXTERNAL and list_objects(container, stack):
         taken.append(f"the buckets {', '.join(BUCKETS)} at {choice.store_url or 'Amazon S3'} hold objects")
     if taken:
         raise InputError(" and ".join(taken), hint="a backup is restored onto empty servers: empty these, or move them")
 
 
 def fill_servers(
-    parts: "StackContainer", stack: LocalStack, inventory: Inventory, contents: Contents, report: Report
+    container: "StackContainer", stack: LocalStack, manifest: BackupManifest, contents: Contents, report: Report
 ) -> None:
     """Start object store and database alone, on ports that nobody knows, and give them all that was kept of them."""
     scratch = out_of_the_way(stack)
-    with running(_keepers(parts, scratch), scratch.folder):
-        kept, address = inventory.find(DUMP), scratch.database(ZENML_DATABASE)
+    with running(_runners(container, scratch), scratch.folder):
+        kept, address = manifest.find(DUMP), scratch.database(ZENML_DATABASE)
         if kept is not None and address is not None:
             report(Progress(what="load the databases"))
             load(replace(address, database=""), contents.path(kept.sha256))
-        put_objects(parts, scratch, list(inventory.area(OBJECTS)), contents, report)
+        put_objects(container, scratch, list(manifest.area(OBJECTS)), contents, report)
 
 
 def _own(choice: StackChoice) -> StackChoice:
@@ -88,15 +88,15 @@ def _own(choice: StackChoice) -> StackChoice:
     return choice
 
 
-def _keepers(parts: "StackContainer", stack: LocalStack) -> list[Service]:
-    records = database(stack, parts)
-    return [object_store(stack, parts), *([records] if records else [])]
+def _runners(container: "StackContainer", stack: LocalStack) -> list[Service]:
+    records = database(stack, container)
+    return [object_store(stack, container), *([records] if records else [])]
 
 
-def _require_version(parts: "StackContainer", stack: LocalStack, needed: str) -> None:
+def _require_version(container: "StackContainer", stack: LocalStack, needed: str) -> None:
     address = stack.database(ZENML_DATABASE)
     if stack.choice.database is DatabaseKind.EXTERNAL and address is not None:
-        here = parts.sql_database(replace(address, database="")).version()
+        here = container.sql_database(replace(address, database="")).version()
     else:
         told = subprocess.run([str(find_mariadb()), "--version"], capture_output=True, text=True, check=True).stdout
         here = told.partition("Ver ")[2]

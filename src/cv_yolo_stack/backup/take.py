@@ -18,24 +18,24 @@ from filelock import FileLock, Timeout
 
 from cv_yolo import __version__
 from cv_yolo.errors import InputError, NotFoundError, ServiceUnavailableError
-from cv_yolo_stack.backup.contents import CONTENT, INVENTORY, Contents, Progress, Report, require_room, writing
+from cv_yolo_stack.backup.contents import CONTENT, MANIFEST, Contents, Progress, Report, require_room, writing
 from cv_yolo_stack.backup.mariadb import dump, require_dumper
 from cv_yolo_stack.backup.objects import keep_objects, list_objects
-from cv_yolo_stack.backup.snapshot_source import TakeCensus
-from cv_yolo_stack.backup.sources import Holding, holdings
+from cv_yolo_stack.backup.snapshot_source import TakeSnapshot
+from cv_yolo_stack.backup.sources import BackupSource, backup_sources
 from cv_yolo_stack.backup.sqlite import copy_sqlite
 from cv_yolo_stack.backup.stack import DUMP
 from cv_yolo_stack.configuration.local_stack import DATABASES as NAMES
 from cv_yolo_stack.configuration.local_stack import ZENML_DATABASE, LocalStack
-from cv_yolo_stack.domain.backup_manifest import CENSUS, Inventory, Kept, inventory_of
-from cv_yolo_stack.domain.snapshot import Census, settled
+from cv_yolo_stack.domain.backup_manifest import SNAPSHOT, BackupManifest, Kept, manifest_of
+from cv_yolo_stack.domain.snapshot import Snapshot, settled
 from cv_yolo_stack.supervision.control import Control
 
 if TYPE_CHECKING:
     from cv_yolo_stack.container import StackContainer
 
 
-TOLD: Final = f"{CENSUS}/servers.json"
+TOLD: Final = f"{SNAPSHOT}/servers.json"
 MARGIN_BYTES: Final = 100_000_000
 PROMOTION_WITHIN_S: Final = 120.0
 SIZE: Final = (
@@ -44,75 +44,82 @@ SIZE: Final = (
 
 
 def take_backup(
-    parts: "StackContainer", stack: LocalStack | None, folder: Path, *, take_census: TakeCensus | None, report: Report
-) -> Inventory:
+    container: "StackContainer",
+    stack: LocalStack | None,
+    folder: Path,
+    *,
+    take_snapshot: TakeSnapshot | None,
+    report: Report,
+) -> BackupManifest:
     """Keep everything of this project in a new or empty folder.
 
     Raises `InputError` for a folder that is not empty or a disk that is too small, `ServiceUnavailableError` where the
     servers are not up. Without its inventory, which comes last, the folder is no backup.
     """
     require_fresh(folder)
-    _require_something(parts, stack)
+    _require_something(container, stack)
     if stack is not None:
         _require_up(stack)
-    _require_room(parts, stack, folder)
+    _require_room(container, stack, folder)
     with writing(folder):
         contents = Contents(folder)
         contents.begin()
-        before = _census(take_census, report)
-        kept = list(_records(parts, stack, contents, report))
-        kept += keep_objects(parts, stack, contents, report) if stack else ()
-        kept += _files(parts, contents, report)
+        before = _snapshot(take_snapshot, report)
+        kept = list(_records(container, stack, contents, report))
+        kept += keep_objects(container, stack, contents, report) if stack else ()
+        kept += _files(container, contents, report)
         if before is not None:
-            census = settled(before, _census(take_census, report) or {})
-            kept.append(contents.keep(TOLD, [json.dumps(asdict(census), indent=1, sort_keys=True).encode()]))
-        inventory = inventory_of(kept, made_at=datetime.now(UTC), home=str(parts.home), software=software(parts, stack))
-        contents.finish(inventory)
-    return inventory
+            snapshot = settled(before, _snapshot(take_snapshot, report) or {})
+            kept.append(contents.keep(TOLD, [json.dumps(asdict(snapshot), indent=1, sort_keys=True).encode()]))
+        manifest = manifest_of(
+            kept, made_at=datetime.now(UTC), home=str(container.home), software=software(container, stack)
+        )
+        contents.finish(manifest)
+    return manifest
 
 
 def require_fresh(folder: Path) -> None:
     """Raise `InputError` where something is in the folder already."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        unfinished = (folder / CONTENT).is_dir() and not (folder / INVENTORY).exists()
+        unfinished = (folder / CONTENT).is_dir() and not (folder / MANIFEST).exists()
         what = "holds a backup that was not finished" if unfinished else "is not an empty folder"
         hint = f"remove it, or take another folder: rm -r {folder}" if unfinished else "each backup has its own folder"
         raise InputError(f"{folder} {what}", hint=hint)
 
 
-def software(parts: "StackContainer", stack: LocalStack | None) -> dict[str, str]:
+def software(container: "StackContainer", stack: LocalStack | None) -> dict[str, str]:
     """The versions of what wrote the records."""
     found = {"cv-yolo": __version__}
     for name in ("zenml", "mlflow"):
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     address = stack.database(ZENML_DATABASE) if stack else None
-    return found | ({"database": parts.sql_database(address).version()} if address else {})
+    return found | ({"database": container.sql_database(address).version()} if address else {})
 
 
-def read_census(contents: Contents, inventory: Inventory) -> Census | None:
+def read_snapshot(contents: Contents, manifest: BackupManifest) -> Snapshot | None:
     """What the servers told when the backup was made; None where they were not asked."""
-    kept = inventory.find(TOLD)
+    kept = manifest.find(TOLD)
     if kept is None:
         return None
     said = json.loads(contents.path(kept.sha256).read_text(encoding="utf-8"))
-    return Census(settled=said["settled"], moving={kind: tuple(names) for kind, names in said["moving"].items()})
+    return Snapshot(settled=said["settled"], moving={kind: tuple(names) for kind, names in said["moving"].items()})
 
 
-def _require_something(parts: "StackContainer", stack: LocalStack | None) -> None:
-    if stack is None and not any(each.is_record for each in holdings(parts.settings)):
-        server = parts.settings.connection
+def _require_something(container: "StackContainer", stack: LocalStack | None) -> None:
+    if stack is None and not any(each.is_record for each in backup_sources(container.settings)):
+        server = container.settings.connection
         elsewhere = (
             f"what is recorded at {server.url} is kept there: `cv-yolo backup` on that machine" if server else None
         )
         raise NotFoundError("nothing is recorded on this machine", hint=elsewhere or "`cv-yolo grid` records runs")
 
 
-def _census(take_census: TakeCensus | None, report: Report) -> dict[str, dict[str, str]] | None:
-    if take_census is None:
+def _snapshot(take_snapshot: TakeSnapshot | None, report: Report) -> dict[str, dict[str, str]] | None:
+    if take_snapshot is None:
         return None
     report(Progress(what="ask the servers what they hold"))
-    return take_census()
+    return take_snapshot()
 
 
 def _require_up(stack: LocalStack) -> None:
@@ -127,24 +134,26 @@ def _require_up(stack: LocalStack) -> None:
         require_dumper()
 
 
-def _require_room(parts: "StackContainer", stack: LocalStack | None, folder: Path) -> None:
-    needed = MARGIN_BYTES + sum(each.path.stat().st_size for each in holdings(parts.settings))
+def _require_room(container: "StackContainer", stack: LocalStack | None, folder: Path) -> None:
+    needed = MARGIN_BYTES + sum(each.path.stat().st_size for each in backup_sources(container.settings))
     if stack is not None:
-        needed += sum(found.size_bytes for _, found in list_objects(parts, stack))
+        needed += sum(found.size_bytes for _, found in list_objects(container, stack))
         address = stack.database(ZENML_DATABASE)
         if address is not None:
-            with parts.sql_database(address).cursor() as cursor:
+            with container.sql_database(address).cursor() as cursor:
                 cursor.execute(SIZE)
                 needed += int(cursor.fetchone()[0])
     require_room(folder, needed)
 
 
-def _records(parts: "StackContainer", stack: LocalStack | None, contents: Contents, report: Report) -> Iterator[Kept]:
+def _records(
+    container: "StackContainer", stack: LocalStack | None, contents: Contents, report: Report
+) -> Iterator[Kept]:
     """Databases and audit logs, while promotions wait."""
     report(Progress(what="copy the databases"))
     address = stack.database(ZENML_DATABASE) if stack else None
-    found = [each for each in holdings(parts.settings) if each.is_record]
-    with _promotions_wait(parts.settings.audit), TemporaryDirectory() as scratch:
+    found = [each for each in backup_sources(container.settings) if each.is_record]
+    with _promotions_wait(container.settings.audit), TemporaryDirectory() as scratch:
         if address is not None:
             dumped = Path(scratch) / "servers.sql"
             dump(address, NAMES, dumped)
@@ -154,12 +163,12 @@ def _records(parts: "StackContainer", stack: LocalStack | None, contents: Conten
             yield _record(each, Path(scratch) / "copy.db", contents)
 
 
-def _record(holding: Holding, scratch: Path, contents: Contents) -> Kept:
-    if not holding.is_database:
-        return contents.keep_file(holding.place, holding.path)
-    copy_sqlite(holding.path, scratch)
+def _record(source: BackupSource, scratch: Path, contents: Contents) -> Kept:
+    if not source.is_database:
+        return contents.keep_file(source.place, source.path)
+    copy_sqlite(source.path, scratch)
     try:
-        return contents.keep_file(holding.place, scratch)
+        return contents.keep_file(source.place, scratch)
     finally:
         scratch.unlink()
 
@@ -178,8 +187,8 @@ def _promotions_wait(audit: Path) -> Iterator[None]:
         yield
 
 
-def _files(parts: "StackContainer", contents: Contents, report: Report) -> Iterator[Kept]:
-    found = [each for each in holdings(parts.settings) if not each.is_record]
+def _files(container: "StackContainer", contents: Contents, report: Report) -> Iterator[Kept]:
+    found = [each for each in backup_sources(container.settings) if not each.is_record]
     for number, each in enumerate(found, 1):
         with suppress(FileNotFoundError):  # delivered or replaced since it was listed
             yield contents.keep_file(each.place, each.path)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cv_yolo_stack.backup.contents import Progress, Report
     from cv_yolo_stack.backup.drill import Drill
     from cv_yolo_stack.backup.restore import Restored
-    from cv_yolo_stack.domain.backup_manifest import Inventory
-    from cv_yolo_stack.domain.snapshot import Tally
+    from cv_yolo_stack.domain.backup_manifest import BackupManifest
+    from cv_yolo_stack.domain.snapshot import KindComparison
 
 DIFFERS: Final = 1
 NAMED: Final = 3
@@ -70,11 +70,11 @@ def backup(folder: Path | None, is_drill: bool, as_json: bool) -> int:
         if is_drill:
             return tell_drill(drill(StackContainer(), where, report=report), began, as_json=as_json)
         assert where is not None, "asked for above"
-        parts = StackContainer()
-        inventory = keep(parts, where, report=report)
-    _tell_backup(inventory, where, began, as_json=as_json)
-    server = parts.settings.connection
-    if server is not None and not inventory.has_servers:
+        container = StackContainer()
+        manifest = keep(container, where, report=report)
+    _tell_backup(manifest, where, began, as_json=as_json)
+    server = container.settings.connection
+    if server is not None and not manifest.has_servers:
         click.echo(f"What is recorded at {server.url} is not in it: `cv-yolo backup` there keeps that.", err=True)
     return 0
 
@@ -94,11 +94,11 @@ def restore(context: click.Context, /, folder: Path, start: bool, as_json: bool,
     from cv_yolo_stack.cli.servers import up
     from cv_yolo_stack.container import StackContainer
 
-    parts = StackContainer()
+    container = StackContainer()
     wanted = {name: port for name in PORTS if (port := ports[f"{name}_port"]) is not None}
     with showing() as report:
-        restored = bring_back(parts, parts.settings, folder.absolute(), ports=wanted, report=report)
-    _tell_restored(restored, parts.home, as_json=as_json)
+        restored = bring_back(container, container.settings, folder.absolute(), ports=wanted, report=report)
+    _tell_restored(restored, container.home, as_json=as_json)
     if start and restored.stack is not None:
         context.invoke(up, as_json=False)
 
@@ -108,7 +108,7 @@ def tell_drill(drill: "Drill", began: float, *, as_json: bool) -> int:
     took_s = round(time.monotonic() - began, 1)
     if as_json:
         kinds = [asdict(each) | {"same": each.same} for each in drill.tallies]
-        told = _figures(drill.inventory) | {"folder": str(drill.kept) if drill.kept else None, "took_s": took_s}
+        told = _figures(drill.manifest) | {"folder": str(drill.kept) if drill.kept else None, "took_s": took_s}
         click.echo(json.dumps({"passed": drill.passed, "kinds": kinds} | told, indent=1))
     else:
         from cv_yolo.cli.output.tables import console
@@ -117,17 +117,17 @@ def tell_drill(drill: "Drill", began: float, *, as_json: bool) -> int:
         for each in drill.tallies:
             _name(each)
         verdict = "all came back as it was" if drill.passed else "NOT everything came back as it was"
-        click.echo(f"{verdict}: {_words(drill.inventory)}; the drill took {took_s:.0f} s")
+        click.echo(f"{verdict}: {_words(drill.manifest)}; the drill took {took_s:.0f} s")
     return 0 if drill.passed else DIFFERS
 
 
-def _tell_backup(inventory: "Inventory", folder: Path, began: float, *, as_json: bool) -> None:
-    told = _figures(inventory) | {"folder": str(folder), "took_s": round(time.monotonic() - began, 1)}
+def _tell_backup(manifest: "BackupManifest", folder: Path, began: float, *, as_json: bool) -> None:
+    told = _figures(manifest) | {"folder": str(folder), "took_s": round(time.monotonic() - began, 1)}
     if as_json:
         click.echo(json.dumps(told, indent=1))
         return
-    click.echo(f"{folder}: {_words(inventory)}")
-    click.echo(f"sha256 of the inventory: {inventory.sha256}")
+    click.echo(f"{folder}: {_words(manifest)}")
+    click.echo(f"sha256 of the inventory: {manifest.sha256}")
     click.echo(WARNING, err=True)
 
 
@@ -135,32 +135,32 @@ def _tell_restored(restored: "Restored", home: Path, *, as_json: bool) -> None:
     follow = ["cv-yolo up"] if restored.stack else []
     follow += ["cv-yolo stack register"] if restored.moved else []
     if as_json:
-        click.echo(json.dumps(_figures(restored.inventory) | {"home": str(home), "next": follow}, indent=1))
+        click.echo(json.dumps(_figures(restored.manifest) | {"home": str(home), "next": follow}, indent=1))
         return
-    click.echo(f"{home}: {_words(restored.inventory)}, of {restored.inventory.made_at:%Y-%m-%d %H:%M} UTC")
+    click.echo(f"{home}: {_words(restored.manifest)}, of {restored.manifest.made_at:%Y-%m-%d %H:%M} UTC")
     if follow:
         why = "; the second tells ZenML the new addresses" if restored.moved else ""
         click.echo(f"Next: `{'` and `'.join(follow)}`{why}.", err=True)
 
 
-def _figures(inventory: "Inventory") -> dict[str, Any]:
+def _figures(manifest: "BackupManifest") -> dict[str, Any]:
     return {
-        "made_at": inventory.made_at.isoformat(),
-        "sha256": inventory.sha256,
-        "software": dict(inventory.software),
-        "objects": sum(1 for _ in inventory.area("objects")),
-        "files": sum(1 for _ in inventory.area("home")) + sum(1 for _ in inventory.area("project")),
-        "size_bytes": inventory.size_bytes,
+        "made_at": manifest.made_at.isoformat(),
+        "sha256": manifest.sha256,
+        "software": dict(manifest.software),
+        "objects": sum(1 for _ in manifest.area("objects")),
+        "files": sum(1 for _ in manifest.area("home")) + sum(1 for _ in manifest.area("project")),
+        "size_bytes": manifest.size_bytes,
     }
 
 
-def _words(inventory: "Inventory") -> str:
+def _words(manifest: "BackupManifest") -> str:
 
-    figures = _figures(inventory)
-    return f"{figures['objects']} objects and {figures['files']} files, {size_text(inventory.size_bytes)}"
+    figures = _figures(manifest)
+    return f"{figures['objects']} objects and {figures['files']} files, {size_text(manifest.size_bytes)}"
 
 
-def _table(tallies: "Sequence[Tally]") -> Any:
+def _table(tallies: "Sequence[KindComparison]") -> Any:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -175,7 +175,7 @@ def _table(tallies: "Sequence[Tally]") -> Any:
     return table
 
 
-def _name(tally: "Tally") -> None:
+def _name(tally: "KindComparison") -> None:
     for word, names in (("missing", tally.missing), ("other", tally.different), ("unknown", tally.unknown)):
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""

@@ -40,11 +40,11 @@ def connect(url: str | None, embedded: bool) -> None:
         click.echo("Using the embedded defaults again.")
         return
     server = PipelineServerAddress(url=url.rstrip("/"), api_key=_given_key())
-    parts = StackContainer(settings)
-    parts.pipeline_server(server).use()
-    found = read_addresses(server, parts.stack_registry(server), stack=settings.stack)
+    container = StackContainer(settings)
+    container.pipeline_server(server).use()
+    found = read_addresses(server, container.stack_registry(server), stack=settings.stack)
     write_connection(settings, server)
-    parts.dvc.set_remote(found.objects, DATASETS_BUCKET)
+    container.dvc.set_remote(found.objects, DATASETS_BUCKET)
     click.echo(
         f"Connected to {server.url}: runs go to {found.tracking.uri}, files to {found.objects.endpoint_url or 'S3'}."
     )

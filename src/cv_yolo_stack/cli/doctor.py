@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from cv_yolo_stack.domain.health import Finding, duration_in_words
+from cv_yolo_stack.domain.health import CheckResult, duration_in_words
 
 if TYPE_CHECKING:
     from cv_yolo.domain.stack import StackAddresses
@@ -60,11 +60,11 @@ def doctor(services: tuple[str, ...], as_json: bool, patience_s: float) -> int:
     from cv_yolo_stack.workflows.doctor.checkups import checkups
     from cv_yolo_stack.workflows.doctor.examine import examine
 
-    parts = StackContainer()
-    probes = parts.probes(patience_s=patience_s)
-    servers = _servers(parts, probes)
-    findings = examine(checkups(servers, probes, stack=parts.settings.stack, wanted=services))
-    room = room_at(parts.settings.home)
+    container = StackContainer()
+    probes = container.probes(patience_s=patience_s)
+    servers = _servers(container, probes)
+    findings = examine(checkups(servers, probes, stack=container.settings.stack, wanted=services))
+    room = room_at(container.settings.home)
     well = healthy(findings) and not room.full
     if as_json:
         click.echo(json.dumps({"healthy": well, "findings": [asdict(each) for each in findings]}, indent=1))
@@ -72,28 +72,28 @@ def doctor(services: tuple[str, ...], as_json: bool, patience_s: float) -> int:
         print_findings(console(), findings)
     if room.full:  # whatever else failed, this comes first
         click.secho(f"The disk is full: {room.sentence}.", err=True, fg="red")
-        click.echo(f"hint: {what_to_free(parts.settings.home)}", err=True)
+        click.echo(f"hint: {what_to_free(container.settings.home)}", err=True)
     return 0 if well else UNHEALTHY
 
 
-def _servers(parts: "StackContainer", probes: "Probes") -> "Servers":
+def _servers(container: "StackContainer", probes: "Probes") -> "Servers":
     from cv_yolo.workflows.read_stack import read_addresses
     from cv_yolo_stack.workflows.doctor.checkups import find_servers
 
-    connection = parts.settings.connection
+    connection = container.settings.connection
 
     def read_stack() -> "StackAddresses":
         assert connection is not None  # read only for a connected machine
-        return read_addresses(connection, probes.registry(connection), stack=parts.settings.stack)
+        return read_addresses(connection, probes.registry(connection), stack=container.settings.stack)
 
-    return find_servers(connection=connection, local=_local(parts), read_stack=read_stack)
+    return find_servers(connection=connection, local=_local(container), read_stack=read_stack)
 
 
-def _local(parts: "StackContainer") -> "LocalServers | None":
+def _local(container: "StackContainer") -> "LocalServers | None":
     from cv_yolo_stack.configuration.local_stack import ZENML_DATABASE, read_addresses, read_stack
     from cv_yolo_stack.workflows.doctor.checkups import LocalServers
 
-    stack, addresses = read_stack(parts.settings), read_addresses(parts.settings)
+    stack, addresses = read_stack(container.settings), read_addresses(container.settings)
     if stack is None or addresses is None:
         return None
     records = stack.folder.data("zenml") / "zenml.db"
@@ -104,7 +104,7 @@ MARKS: Final = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[dim]–[/]"
 INDENT: Final = 2
 
 
-def print_findings(out: Console, findings: Sequence[Finding]) -> None:
+def print_findings(out: Console, findings: Sequence[CheckResult]) -> None:
     """A table for each service, its failures with expected, came and mend, and at the end how many there are."""
     width = max((len(finding.name) for finding in findings), default=0)
     for service, group in groupby(findings, key=lambda finding: finding.service):
@@ -119,7 +119,7 @@ def print_findings(out: Console, findings: Sequence[Finding]) -> None:
     out.print(_summary(findings))
 
 
-def _table(findings: Sequence[Finding], width: int) -> Table:
+def _table(findings: Sequence[CheckResult], width: int) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, min_width=width)
@@ -131,14 +131,14 @@ def _table(findings: Sequence[Finding], width: int) -> Table:
     return table
 
 
-def _rows(findings: Sequence[Finding]) -> Iterator[tuple[str, Finding]]:
+def _rows(findings: Sequence[CheckResult]) -> Iterator[tuple[str, CheckResult]]:
     """A row each, but one for all in a row that were not tried for the same reason."""
     for _, group in groupby(enumerate(findings), key=lambda each: each[1].found if each[1].passed is None else each[0]):
         (_, first), *rest = group
         yield f"{len(rest) + 1} more" if rest else first.name, first
 
 
-def _failure(finding: Finding) -> Table:
+def _failure(finding: CheckResult) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False, title=escape(finding.name), title_justify="left")
     table.title_style = "bold red"
     table.add_column(no_wrap=True, style="dim")
@@ -148,7 +148,7 @@ def _failure(finding: Finding) -> Table:
     return table
 
 
-def _summary(findings: Sequence[Finding]) -> str:
+def _summary(findings: Sequence[CheckResult]) -> str:
     failed = sum(finding.passed is False for finding in findings)
     tried = sum(finding.passed is not None for finding in findings)
     if failed:

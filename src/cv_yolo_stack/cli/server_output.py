@@ -114,7 +114,7 @@ def showing() -> Iterator["Callable[[StackState], None]"]:
     if not sys.stderr.isatty():
         yield _Lines().show
         return
-    table = _Table()
+    table = _ServerTable()
     try:
         yield table.show
     finally:
@@ -135,7 +135,7 @@ class _Lines:
                 click.echo(f"{datetime.now():%H:%M:%S} {text}", err=True)
 
 
-class _Table:
+class _ServerTable:
     """A table that moves, from the first report on."""
 
     def __init__(self) -> None:

@@ -68,9 +68,9 @@ def up(as_json: bool, **wishes: Any) -> None:
     from cv_yolo_stack.servers import mlflow as mlflow_server
     from cv_yolo_stack.supervision.starting import bring_up
 
-    parts = StackContainer()
-    with stopping(parts.stop), showing() as report:
-        stack, state = bring_up(parts, _wish(wishes), report=report, tell=_tell)
+    container = StackContainer()
+    with stopping(container.stop), showing() as report:
+        stack, state = bring_up(container, _wish(wishes), report=report, tell=_tell)
     if as_json:
         click.echo(json.dumps(asdict(state) | {"credentials": str(stack.folder.credentials)}, indent=1))
         return
@@ -169,9 +169,9 @@ def supervise() -> None:
     from cv_yolo_stack.supervision.starting import servers_of
     from cv_yolo_stack.supervision.supervisor import supervise as keep_running
 
-    parts = StackContainer()
-    stack = _stack(parts.settings)
-    keep_running(servers_of(stack, parts), stack.folder)
+    container = StackContainer()
+    stack = _stack(container.settings)
+    keep_running(servers_of(stack, container), stack.folder)
 
 
 def _settings() -> "Settings":

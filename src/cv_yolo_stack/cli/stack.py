@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -56,15 +56,15 @@ def register(zenml_url: str | None, mlflow_url: str | None, s3_endpoint: str | N
     from cv_yolo_stack.container import StackContainer
     from cv_yolo_stack.workflows.register_stack import register_stack
 
-    parts = StackContainer()
-    addresses = given_addresses(parts, zenml_url=zenml_url, mlflow_url=mlflow_url, s3_endpoint=s3_endpoint)
-    known = parts.settings.connection
+    container = StackContainer()
+    addresses = given_addresses(container, zenml_url=zenml_url, mlflow_url=mlflow_url, s3_endpoint=s3_endpoint)
+    known = container.settings.connection
     report = (lambda _: None) if as_json else _print
-    done = register_stack(addresses, parts.doors(), connection=known, report=report)
+    done = register_stack(addresses, container.clients(), connection=known, report=report)
     if done.connection != known:
-        write_connection(parts.settings, done.connection)
+        write_connection(container.settings, done.connection)
     if as_json:
-        changes = [asdict(change) for change in done.changes]
+        changes = [{"subject": each.subject, "deed": each.kind, "note": each.note} for each in done.changes]
         click.echo(json.dumps({"server": done.connection.url, "changes": changes}, indent=1))
         return
     click.echo(f"Connected to {done.connection.url}. `cv-yolo grid` now runs there; `cv-yolo doctor` tries everything.")
@@ -76,10 +76,10 @@ def show(as_json: bool) -> None:
     """Tell where the runs go: the servers of the stack that this machine is connected to, no secrets."""
     from cv_yolo_stack.container import StackContainer
 
-    parts = StackContainer()
-    found = parts.stack_addresses
+    container = StackContainer()
+    found = container.stack_addresses
     rows = {
-        "stack": parts.settings.stack,
+        "stack": container.settings.stack,
         "ZenML": found.pipelines.url,
         "MLflow": found.tracking.uri,
         "MLflow user": found.tracking.user,
@@ -114,43 +114,45 @@ def key(name: str, zenml_url: str | None) -> None:
     from cv_yolo.domain.stack import SERVICE_ACCOUNT
     from cv_yolo_stack.container import StackContainer
 
-    parts = StackContainer()
-    server = administered_server(parts, zenml_url)
-    click.echo(parts.pipeline_server(server).make_api_key(SERVICE_ACCOUNT, name))
+    container = StackContainer()
+    server = administered_server(container, zenml_url)
+    click.echo(container.pipeline_server(server).make_api_key(SERVICE_ACCOUNT, name))
     click.echo(f"On the other machine: `cv-yolo connect {server.url}`, with this key on standard input.", err=True)
 
 
 def _print(change: "Change") -> None:
-    mark = {"made": "+", "changed": "~", "unchanged": "="}[change.deed]
+    mark = {"made": "+", "changed": "~", "unchanged": "="}[change.kind]
     note = f" ({change.note})" if change.note else ""
-    click.echo(f"{mark} {change.subject}: {change.deed}{note}")
+    click.echo(f"{mark} {change.subject}: {change.kind}{note}")
 
 
 def given_addresses(
-    parts: "StackContainer", *, zenml_url: str | None, mlflow_url: str | None, s3_endpoint: str | None
+    container: "StackContainer", *, zenml_url: str | None, mlflow_url: str | None, s3_endpoint: str | None
 ) -> StackAddresses:
     """Where the servers are: as given, else those of `cv-yolo up`, else those that the stack holds already."""
     from cv_yolo_stack.configuration.local_stack import read_addresses
 
-    local = read_addresses(parts.settings)
-    known = local or (parts.stack_addresses if parts.settings.connection is not None and zenml_url is None else None)
-    pipelines = known.pipelines if zenml_url is None and known else _given_pipelines(parts, zenml_url)
+    local = read_addresses(container.settings)
+    known = local or (
+        container.stack_addresses if container.settings.connection is not None and zenml_url is None else None
+    )
+    pipelines = known.pipelines if zenml_url is None and known else _given_pipelines(container, zenml_url)
     tracking = known.tracking if mlflow_url is None and known else _given_tracking(mlflow_url)
     objects = known.objects if s3_endpoint is None and known else _given_objects(s3_endpoint)
     return StackAddresses(pipelines=pipelines, tracking=tracking, objects=objects)
 
 
-def administered_server(parts: "StackContainer", zenml_url: str | None) -> PipelineServerAddress:
+def administered_server(container: "StackContainer", zenml_url: str | None) -> PipelineServerAddress:
     """ZenML's server as somebody who may make keys: the one given, else that of `cv-yolo up`."""
     from cv_yolo_stack.configuration.local_stack import read_addresses
 
-    local = read_addresses(parts.settings)
-    return local.pipelines if local and zenml_url is None else _given_pipelines(parts, zenml_url)
+    local = read_addresses(container.settings)
+    return local.pipelines if local and zenml_url is None else _given_pipelines(container, zenml_url)
 
 
-def _given_pipelines(parts: "StackContainer", url: str | None) -> PipelineServerAddress:
+def _given_pipelines(container: "StackContainer", url: str | None) -> PipelineServerAddress:
     address = PipelineServerAddress(url=_required("--zenml-url", url).rstrip("/"))
-    connection = parts.settings.connection
+    connection = container.settings.connection
     if os.environ.get("CV_YOLO_SERVER_API_KEY"):
         return replace(address, api_key=os.environ["CV_YOLO_SERVER_API_KEY"])
     if os.environ.get("CV_YOLO_ZENML_PASSWORD"):

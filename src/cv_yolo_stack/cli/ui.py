@@ -22,11 +22,11 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
     from cv_yolo_stack.container import StackContainer
     from cv_yolo_stack.servers import pages
 
-    parts = StackContainer()
-    settings = parts.settings
+    container = StackContainer()
+    settings = container.settings
     if settings.connection is not None:
-        servers = parts.stack_addresses
-        for name, url in (("MLflow", _trainings(parts, servers.tracking.uri)), ("ZenML", servers.pipelines.url)):
+        servers = container.stack_addresses
+        for name, url in (("MLflow", _trainings(container, servers.tracking.uri)), ("ZenML", servers.pipelines.url)):
             _tell(name, url, browser=browser)
         return
     if not settings.mlflow_database.is_file():
@@ -44,7 +44,7 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
         for page in wanted:
             click.echo(f"{page.name} is starting …", err=True)
             started.append((page, stack.enter_context(pages.serving(page))))
-            _tell(page.name, _trainings(parts, page.url) if page.name == "MLflow" else page.url, browser=browser)
+            _tell(page.name, _trainings(container, page.url) if page.name == "MLflow" else page.url, browser=browser)
         click.echo("Ctrl-C ends both.", err=True)
         while True:
             time.sleep(pages.POLL_S)
@@ -53,10 +53,10 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
                     raise ServiceUnavailableError(f"{page.name} ended by itself", hint=f"see {page.log}")
 
 
-def _trainings(parts: "StackContainer", url: str) -> str:
+def _trainings(container: "StackContainer", url: str) -> str:
     """MLflow's page of the trainings; its first page where the experiment was deleted, which can be restored there."""
     try:
-        return parts.runs_page(url)
+        return container.runs_page(url)
     except NotFoundError as error:
         click.echo(f"{error.message}: {error.hint}", err=True)
         return url

@@ -20,8 +20,8 @@ HOME: Final = "home"
 PROJECT: Final = "project"
 OBJECTS: Final = "objects"
 DATABASES: Final = "databases"
-CENSUS: Final = "census"
-AREAS: Final = (CENSUS, DATABASES, HOME, OBJECTS, PROJECT)
+SNAPSHOT: Final = "census"
+AREAS: Final = (SNAPSHOT, DATABASES, HOME, OBJECTS, PROJECT)
 CREDENTIALS: Final = f"{HOME}/services/credentials.json"
 SAME_NEEDED: Final = ("zenml", "mlflow")  # each reads the records of its own version for certain
 
@@ -56,7 +56,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inventory:
+class BackupManifest:
     """A whole backup: when it was made, of which home, with which versions of the software, and all that it holds."""
 
     made_at: datetime
@@ -104,18 +104,18 @@ class Inventory:
         return asdict(self) | {"format": FORMAT, "made_at": self.made_at.isoformat()}
 
 
-def inventory_of(kept: Sequence[Kept], *, made_at: datetime, home: str, software: Mapping[str, str]) -> Inventory:
+def manifest_of(kept: Sequence[Kept], *, made_at: datetime, home: str, software: Mapping[str, str]) -> BackupManifest:
     """The inventory of these, in order."""
     ordered = tuple(sorted(kept, key=lambda each: each.place))
-    return Inventory(made_at=made_at, home=home, software=dict(software), kept=ordered)
+    return BackupManifest(made_at=made_at, home=home, software=dict(software), kept=ordered)
 
 
-def read_inventory(text: str) -> Inventory:
+def read_manifest(text: str) -> BackupManifest:
     """The inventory that is written so; raises `ValueError` where a single character is not as it was written."""
     try:
         said = json.loads(text)
         _require_known(said["format"])
-        found = Inventory(
+        found = BackupManifest(
             made_at=datetime.fromisoformat(said["made_at"]),
             home=str(said["home"]),
             software=dict(said["software"]),
@@ -140,9 +140,9 @@ def _require_known(written: int) -> None:
         raise ValueError(f"no format: {written}")
 
 
-def unlike(inventory: Inventory, software: Mapping[str, str]) -> tuple[str, ...]:
+def unlike(manifest: BackupManifest, software: Mapping[str, str]) -> tuple[str, ...]:
     """Which software is needed in another version than the one here: `zenml 0.98.0 (here: 0.99.0)`."""
-    pairs = ((name, inventory.software.get(name), software.get(name)) for name in SAME_NEEDED)
+    pairs = ((name, manifest.software.get(name), software.get(name)) for name in SAME_NEEDED)
     return tuple(f"{name} {theirs} (here: {ours or 'none'})" for name, theirs, ours in pairs if theirs != ours)
 
 

@@ -12,7 +12,7 @@ SHOWN_AS_MS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """One thing that was tried on a service: what was expected, what came, and what mends it where it failed.
 
     `passed` is None for what was not tried, with the reason in `found`, and for what is told without being demanded.
@@ -34,7 +34,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class CheckOutcome:
     """What came of one trial; `remedy` is a better one than the usual, where the outcome tells more."""
 
     passed: bool | None
@@ -42,47 +42,47 @@ class Outcome:
     remedy: str | None = None
 
 
-def healthy(findings: tuple[Finding, ...]) -> bool:
+def healthy(findings: tuple[CheckResult, ...]) -> bool:
     """Whether nothing failed; what was not tried does not count."""
     return not any(finding.passed is False for finding in findings)
 
 
-def judge_clock(ahead_s: float | None) -> Outcome:
+def judge_clock(ahead_s: float | None) -> CheckOutcome:
     """Whether a server's clock, which is ahead of ours by so many seconds, can sign and be signed for."""
     if ahead_s is None:
-        return Outcome(passed=None, found="not tried: the server does not tell the time")
+        return CheckOutcome(passed=None, found="not tried: the server does not tell the time")
     if abs(ahead_s) < 2:  # noqa: PLR2004 - HTTP tells whole seconds, and the answer was under way
-        return Outcome(passed=True, found="as ours")
+        return CheckOutcome(passed=True, found="as ours")
     amount = f"{abs(ahead_s):.0f} s" if abs(ahead_s) < 120 else f"{abs(ahead_s) / 60:.0f} min"  # noqa: PLR2004
     side = "ahead of" if ahead_s > 0 else "behind"
-    return Outcome(passed=abs(ahead_s) <= CLOCK_LIMIT_S, found=f"{amount} {side} ours")
+    return CheckOutcome(passed=abs(ahead_s) <= CLOCK_LIMIT_S, found=f"{amount} {side} ours")
 
 
-def judge_refusal(answers: Mapping[str, int], *, refusals: Collection[int] = REFUSALS) -> Outcome:
+def judge_refusal(answers: Mapping[str, int], *, refusals: Collection[int] = REFUSALS) -> CheckOutcome:
     """Whether everything that was asked for without the right to it was refused; HTTP status by what was asked for."""
     let_in = {what: status for what, status in answers.items() if status not in refusals}
     if let_in:
-        return Outcome(passed=False, found=", ".join(f"{what}: {status}" for what, status in let_in.items()))
-    return Outcome(passed=True, found=f"refused ({', '.join(map(str, sorted(set(answers.values()))))})")
+        return CheckOutcome(passed=False, found=", ".join(f"{what}: {status}" for what, status in let_in.items()))
+    return CheckOutcome(passed=True, found=f"refused ({', '.join(map(str, sorted(set(answers.values()))))})")
 
 
-def judge_version(server: str, client: str, *, exactly: bool) -> Outcome:
+def judge_version(server: str, client: str, *, exactly: bool) -> CheckOutcome:
     """Whether client and server understand each other: the same version, or the same major number.
 
     Another minor number is told and not demanded where `exactly` is not.
     """
     if server == client:
-        return Outcome(passed=True, found=server)
+        return CheckOutcome(passed=True, found=server)
     found = f"{server}, and the client here is {client}"
     (major, *rest), (client_major, *client_rest) = server.split("."), client.split(".")
     if exactly or major != client_major:
-        return Outcome(passed=False, found=found)
-    return Outcome(passed=True if rest[:1] == client_rest[:1] else None, found=found)
+        return CheckOutcome(passed=False, found=found)
+    return CheckOutcome(passed=True if rest[:1] == client_rest[:1] else None, found=found)
 
 
-def judge_round_trip(took_ms: float) -> Outcome:
+def judge_round_trip(took_ms: float) -> CheckOutcome:
     """Whether requests come back soon enough; a run makes hundreds of them."""
-    return Outcome(passed=took_ms <= ROUND_TRIP_LIMIT_MS, found=duration_in_words(took_ms))
+    return CheckOutcome(passed=took_ms <= ROUND_TRIP_LIMIT_MS, found=duration_in_words(took_ms))
 
 
 def duration_in_words(took_ms: float) -> str:

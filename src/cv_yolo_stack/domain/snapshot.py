@@ -12,7 +12,7 @@ Tellings = Mapping[str, Mapping[str, str]]  # kind -> name -> hash of what is to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Census:
+class Snapshot:
     """What was told before and after a backup was made: what stood still meanwhile, and the names of what did not."""
 
     settled: Tellings
@@ -26,7 +26,7 @@ class Census:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class KindComparison:
     """How one kind of thing compares: how many were expected, and which are not the same; `moving` are not judged."""
 
     kind: str
@@ -68,15 +68,15 @@ def model_of_entry(name: str) -> str:
     return name.rpartition(" ")[0]
 
 
-def settled(before: Tellings, after: Tellings) -> Census:
+def settled(before: Tellings, after: Tellings) -> Snapshot:
     """What was told alike both times; the rest was being written."""
     kinds = sorted({*before, *after})
     still = {kind: dict(before.get(kind, {}).items() & after.get(kind, {}).items()) for kind in kinds}
     moved = {kind: sorted({*before.get(kind, {}), *after.get(kind, {})} - {*still[kind]}) for kind in kinds}
-    return Census(settled=still, moving={kind: tuple(names) for kind, names in moved.items() if names})
+    return Snapshot(settled=still, moving={kind: tuple(names) for kind, names in moved.items() if names})
 
 
-def compare(expected: Census, found: Tellings) -> tuple[Tally, ...]:
+def compare(expected: Snapshot, found: Tellings) -> tuple[KindComparison, ...]:
     """How what is found compares with what is expected, a tally for each kind."""
     kinds = sorted({*expected.settled, *expected.moving, *found})
     return tuple(
@@ -90,10 +90,12 @@ def compare(expected: Census, found: Tellings) -> tuple[Tally, ...]:
     )
 
 
-def tally(kind: str, expected: Mapping[str, str], found: Mapping[str, str], *, moving: Iterable[str] = ()) -> Tally:
+def tally(
+    kind: str, expected: Mapping[str, str], found: Mapping[str, str], *, moving: Iterable[str] = ()
+) -> KindComparison:
     """How the things of one kind compare."""
     moved = set(moving)
-    return Tally(
+    return KindComparison(
         kind=kind,
         expected=len(expected),
         missing=tuple(sorted({*expected} - {*found})),

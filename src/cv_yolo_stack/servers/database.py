@@ -23,7 +23,7 @@ INSTALL: Final = "install MariaDB's server (Debian: mariadb-server), or start a 
 INSTALL_WITHIN_S: Final = 120
 
 
-def database(stack: LocalStack, parts: "StackContainer") -> Service | None:
+def database(stack: LocalStack, container: "StackContainer") -> Service | None:
     """The database server, usable once its user can work in both databases; None where SQLite files do."""
     kind = stack.choice.database
     if kind is DatabaseKind.SQLITE:
@@ -35,16 +35,16 @@ def database(stack: LocalStack, parts: "StackContainer") -> Service | None:
             name=NAME,
             title="database (external)",
             url=url,
-            use=lambda: _make_and_use(stack, parts),
-            probe=lambda: _read(stack, parts),
+            use=lambda: _make_and_use(stack, container),
+            probe=lambda: _read(stack, container),
         )
     program = required(find_mariadb(), "mariadbd", INSTALL)
     return Service(
         name=NAME,
         title="database (MariaDB)",
         url=url,
-        use=lambda: _use(stack, parts),
-        probe=lambda: _read(stack, parts),
+        use=lambda: _use(stack, container),
+        probe=lambda: _read(stack, container),
         prepare=lambda: _prepare(stack),
         command=_command(program, stack),
         environment=_environment(stack),
@@ -53,21 +53,21 @@ def database(stack: LocalStack, parts: "StackContainer") -> Service | None:
     )
 
 
-def _use(stack: LocalStack, parts: "StackContainer") -> None:
+def _use(stack: LocalStack, container: "StackContainer") -> None:
     for name in DATABASES:
-        parts.sql_database(_address(stack, name)).use()
+        container.sql_database(_address(stack, name)).use()
 
 
-def _read(stack: LocalStack, parts: "StackContainer") -> None:
+def _read(stack: LocalStack, container: "StackContainer") -> None:
     for name in DATABASES:
-        parts.sql_database(_address(stack, name)).version()
+        container.sql_database(_address(stack, name)).version()
 
 
-def _make_and_use(stack: LocalStack, parts: "StackContainer") -> None:
-    with parts.sql_database(_address(stack, "")).cursor() as cursor:
+def _make_and_use(stack: LocalStack, container: "StackContainer") -> None:
+    with container.sql_database(_address(stack, "")).cursor() as cursor:
         for name in DATABASES:
             cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4")
-    _use(stack, parts)
+    _use(stack, container)
 
 
 def _address(stack: LocalStack, name: str) -> DatabaseAddress:

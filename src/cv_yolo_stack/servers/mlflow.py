@@ -22,15 +22,15 @@ TRAININGS_PAGE: Final = "/#/experiments?workflowType=machine_learning"  # a new 
 LOGIN_CACHE_S: Final = 60  # without it each request costs 0.6 s: the password's hash is slow on purpose
 
 
-def mlflow_server(stack: LocalStack, parts: "StackContainer", *, needs: tuple[str, ...]) -> Service:
+def mlflow_server(stack: LocalStack, container: "StackContainer", *, needs: tuple[str, ...]) -> Service:
     """The server, usable once a metric that was logged can be read back."""
     host, port = stack.choice.host, stack.choice.ports.mlflow
     return Service(
         name=NAME,
         title="MLflow",
         url=stack.tracking.uri,
-        use=lambda: parts.tracking_server(stack.tracking).use(),
-        probe=lambda: parts.tracking_server(stack.tracking).read(),
+        use=lambda: container.tracking_server(stack.tracking).use(),
+        probe=lambda: container.tracking_server(stack.tracking).read(),
         prepare=lambda: _prepare(stack),
         command=(
             *(sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1"),

@@ -19,12 +19,12 @@ NAME: Final = "store"
 BUILT: Final = Path(".cv-yolo", "bin")  # where `make minio` puts it, whatever home is used
 
 
-def object_store(stack: LocalStack, parts: "StackContainer") -> Service:
+def object_store(stack: LocalStack, container: "StackContainer") -> Service:
     """The store, usable once all buckets are there and an object comes back as it was put."""
 
     @cache  # its client takes a while to make
     def store() -> ObjectStore:
-        return parts.object_store(stack.objects)
+        return container.object_store(stack.objects)
 
     def use() -> None:
         for bucket in BUCKETS:
@@ -40,7 +40,7 @@ def object_store(stack: LocalStack, parts: "StackContainer") -> Service:
         return service
     folder = stack.folder.data(NAME)
     service = replace(service, prepare=lambda: folder.mkdir(parents=True, exist_ok=True), ready_within_s=30.0)
-    return _rclone(service, stack, folder) if kind is StoreKind.RCLONE else _minio(service, stack, folder, parts)
+    return _rclone(service, stack, folder) if kind is StoreKind.RCLONE else _minio(service, stack, folder, container)
 
 
 def _rclone(service: Service, stack: LocalStack, folder: Path) -> Service:
@@ -55,9 +55,9 @@ def _rclone(service: Service, stack: LocalStack, folder: Path) -> Service:
     )
 
 
-def _minio(service: Service, stack: LocalStack, folder: Path, parts: "StackContainer") -> Service:
+def _minio(service: Service, stack: LocalStack, folder: Path, container: "StackContainer") -> Service:
     choice = stack.choice
-    found = Path(choice.minio) if choice.minio else find_minio(parts.settings.root / BUILT)
+    found = Path(choice.minio) if choice.minio else find_minio(container.settings.root / BUILT)
     program = required(found, "minio", "`make minio` builds it, or name it with --minio PATH")
     return replace(
         service,

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 NAME: Final = "zenml"
 
 
-def zenml_server(stack: LocalStack, parts: "StackContainer", *, needs: tuple[str, ...]) -> Service:
+def zenml_server(stack: LocalStack, container: "StackContainer", *, needs: tuple[str, ...]) -> Service:
     """The server, activated at its first start, usable once its administrator can log in."""
     folder, port = stack.folder.data(NAME), stack.choice.ports.zenml
     return Service(
         name=NAME,
         title="ZenML",
         url=stack.pipelines.url,
-        use=lambda: parts.pipeline_server(stack.pipelines).use(),
-        probe=_probe(stack, parts),
+        use=lambda: container.pipeline_server(stack.pipelines).use(),
+        probe=_probe(stack, container),
         prepare=lambda: folder.mkdir(parents=True, exist_ok=True),
         command=(
             *(sys.executable, "-m", "uvicorn", "zenml.zen_server.zen_server_api:app"),
@@ -38,7 +38,7 @@ def zenml_server(stack: LocalStack, parts: "StackContainer", *, needs: tuple[str
     )
 
 
-def _probe(stack: LocalStack, parts: "StackContainer") -> Callable[[], None]:
+def _probe(stack: LocalStack, container: "StackContainer") -> Callable[[], None]:
     """Ask who we are, with the login of the last time: a new one costs the server a password's hash."""
     held: list[PipelineServer] = []
 
@@ -48,7 +48,7 @@ def _probe(stack: LocalStack, parts: "StackContainer") -> Callable[[], None]:
                 held[-1].use()
                 return
             held.clear()
-        server = parts.pipeline_server(stack.pipelines)
+        server = container.pipeline_server(stack.pipelines)
         server.use()
         held.append(server)
 

@@ -28,7 +28,7 @@ RESTART_AFTER_S: Final = 15.0  # since it was found hung
 AGAIN_AFTER_S: Final = 600.0  # since it was given up
 
 
-class Keeper(threading.Thread):
+class ServiceRunner(threading.Thread):
     """Keeps one service running until it is told to stop.
 
     A service that was not yet usable, since somebody asked for it, is given up at its first failure, so that they hear
@@ -37,7 +37,13 @@ class Keeper(threading.Thread):
     """
 
     def __init__(
-        self, service: Service, *, board: Board, log: Path, mark: Mapping[str, str], needs: Sequence["Keeper"] = ()
+        self,
+        service: Service,
+        *,
+        board: Board,
+        log: Path,
+        mark: Mapping[str, str],
+        needs: Sequence["ServiceRunner"] = (),
     ) -> None:
         super().__init__(name=service.name, daemon=True)
         self.service, self.usable = service, threading.Event()

@@ -33,17 +33,17 @@ READY_WITHIN_S: Final = 300.0
 Tell = Callable[[str], None]
 
 
-def bring_up(parts: "StackContainer", wish: Wish, *, report: Report, tell: Tell) -> tuple[LocalStack, StackState]:
+def bring_up(container: "StackContainer", wish: Wish, *, report: Report, tell: Tell) -> tuple[LocalStack, StackState]:
     """Have all servers usable. Raises `InputError` for a wish that cannot be had, `ServiceUnavailableError` else."""
-    folder = folder_of(parts.settings)
+    folder = folder_of(container.settings)
     folder.make()
     with _alone(folder, tell):
-        stack = planned(parts.settings, wish)
+        stack = planned(container.settings, wish)
         control = Control(folder, hide=stack.credentials.without_secrets, report=report)
         state = control.running()
         if state is not None:
             return stack, _find(control, state, stack, tell)
-        services = servers_of(stack, parts)
+        services = servers_of(stack, container)
         control.clear()
         require_free(services, stack.choice.host)
         if keep(stack):
@@ -54,7 +54,7 @@ def bring_up(parts: "StackContainer", wish: Wish, *, report: Report, tell: Tell)
             tell(
                 f"The servers listen on {stack.choice.host}, unencrypted: put them behind TLS, or in a private network."
             )
-        home = {"CV_YOLO_ROOT": str(parts.settings.root), "CV_YOLO_HOME": str(parts.home)}
+        home = {"CV_YOLO_ROOT": str(container.settings.root), "CV_YOLO_HOME": str(container.home)}
         return stack, control.start(home, within_s=READY_WITHIN_S)
 
 
@@ -91,12 +91,12 @@ def _alone(folder: StackFolder, tell: Tell) -> Iterator[None]:
         lock.release()
 
 
-def servers_of(stack: LocalStack, parts: "StackContainer") -> tuple[Service, ...]:
+def servers_of(stack: LocalStack, container: "StackContainer") -> tuple[Service, ...]:
     """Store and database first; ZenML needs the database, MLflow both."""
-    store, records = object_store(stack, parts), database(stack, parts)
+    store, records = object_store(stack, container), database(stack, container)
     kept_by = (records.name,) if records else ()
-    zenml = zenml_server(stack, parts, needs=kept_by)
-    mlflow = mlflow_server(stack, parts, needs=(store.name, *kept_by))
+    zenml = zenml_server(stack, container, needs=kept_by)
+    mlflow = mlflow_server(stack, container, needs=(store.name, *kept_by))
     return (store, *((records,) if records else ()), zenml, mlflow)
 
 

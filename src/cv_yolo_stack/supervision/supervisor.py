@@ -16,7 +16,7 @@ from cv_yolo_stack.configuration.folder import StackFolder
 from cv_yolo_stack.servers.service import Service, clean_environment
 from cv_yolo_stack.supervision.log_file import limit
 from cv_yolo_stack.supervision.processes import mark
-from cv_yolo_stack.supervision.service_runner import Keeper
+from cv_yolo_stack.supervision.service_runner import ServiceRunner
 from cv_yolo_stack.supervision.state import Board, log_line
 
 TICK_S: Final = 0.2
@@ -28,24 +28,24 @@ class Supervisor:
     def __init__(self, services: Sequence[Service], folder: StackFolder) -> None:
         self._folder, self._stop = folder, threading.Event()
         self._board = Board(folder.state, services, pid=os.getpid())
-        self._keepers: list[Keeper] = []
+        self._runners: list[ServiceRunner] = []
         for service in services:
-            needs = [each for each in self._keepers if each.service.name in service.needs]
+            needs = [each for each in self._runners if each.service.name in service.needs]
             log = folder.log(service.name)
-            keeper = Keeper(service, board=self._board, log=log, mark=mark(folder.root), needs=needs)
-            self._keepers.append(keeper)
-        self._reaper = self._start_reaper()
+            runner = ServiceRunner(service, board=self._board, log=log, mark=mark(folder.root), needs=needs)
+            self._runners.append(runner)
+        self._orphan_guard = self._start_orphan_guard()
 
     def run(self) -> None:
         """Keep the services running until `stop` is called."""
-        for keeper in self._keepers:
-            keeper.start()
+        for runner in self._runners:
+            runner.start()
         while not self._stop.wait(TICK_S):
             self._answer_requests()
             self._limit_logs()
-            if self._reaper.poll() is not None:
+            if self._orphan_guard.poll() is not None:
                 log_line("the reaper has ended; another one starts")
-                self._reaper = self._start_reaper()
+                self._orphan_guard = self._start_orphan_guard()
         self._end_all()
 
     def stop(self) -> None:
@@ -54,32 +54,32 @@ class Supervisor:
 
     def _end_all(self) -> None:
         """Those that need others first."""
-        needed = {name for keeper in self._keepers for name in keeper.service.needs}
-        last = [keeper for keeper in self._keepers if keeper.service.name in needed]
-        for tier in ([keeper for keeper in self._keepers if keeper not in last], last):
-            for keeper in tier:
-                keeper.stop()
-            for keeper in tier:
-                keeper.join()
-        self._reaper.terminate()  # nothing is left for it to do
-        self._reaper.wait()
+        needed = {name for runner in self._runners for name in runner.service.needs}
+        last = [runner for runner in self._runners if runner.service.name in needed]
+        for tier in ([runner for runner in self._runners if runner not in last], last):
+            for runner in tier:
+                runner.stop()
+            for runner in tier:
+                runner.join()
+        self._orphan_guard.terminate()  # nothing is left for it to do
+        self._orphan_guard.wait()
 
     def _answer_requests(self) -> None:
-        for keeper in self._keepers:
-            request = self._folder.requests / keeper.service.name
+        for runner in self._runners:
+            request = self._folder.requests / runner.service.name
             if request.exists():
                 request.unlink()
-                keeper.start_anew()
+                runner.start_anew()
 
     def _limit_logs(self) -> None:
-        for keeper in self._keepers:
-            log = self._folder.log(keeper.service.name)
+        for runner in self._runners:
+            log = self._folder.log(runner.service.name)
             try:
                 limit(log)
             except OSError as error:  # a full disk must not end the servers that still run
                 log_line(f"{log}: {one_line(error)}")
 
-    def _start_reaper(self) -> "subprocess.Popen[bytes]":
+    def _start_orphan_guard(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             (sys.executable, "-m", "cv_yolo_stack.supervision.orphan_guard"),
             env=clean_environment() | mark(self._folder.root),

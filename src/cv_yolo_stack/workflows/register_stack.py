@@ -15,7 +15,7 @@ from cv_yolo.domain.stack import (
     TRACKER,
     TRACKING_SECRET,
     Change,
-    Deed,
+    ChangeKind,
     Kind,
     ObjectStoreAddress,
     PipelineServerAddress,
@@ -31,7 +31,7 @@ from cv_yolo.workflows.read_stack import read_addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doors:
+class Clients:
     """How the servers at given addresses are reached, and the data sets' remote storage."""
 
     pipelines: Callable[[PipelineServerAddress], PipelineServer]
@@ -51,7 +51,7 @@ class Registration:
 
 def register_stack(
     addresses: StackAddresses,
-    doors: Doors,
+    clients: Clients,
     *,
     connection: PipelineServerAddress | None,
     report: Callable[[Change], None],
@@ -67,83 +67,83 @@ def register_stack(
         changes.append(change)
         report(change)
 
-    pipelines = doors.pipelines(addresses.pipelines)
+    pipelines = clients.pipelines(addresses.pipelines)
     pipelines.use()
     if addresses.pipelines.password is not None:
         pipelines.skip_survey()
-    _prepare_buckets(doors.objects(addresses.objects), tell)
-    addresses = replace(addresses, tracking=_service_user(addresses, doors, tell))
-    _register_parts(addresses, doors.registry(addresses.pipelines), tell)
-    key = _api_key(addresses.pipelines, doors, connection, tell)
-    _try_what_is_registered(key, doors)
-    remote = doors.datasets.set_remote(addresses.objects, DATASETS_BUCKET)
+    _prepare_buckets(clients.objects(addresses.objects), tell)
+    addresses = replace(addresses, tracking=_service_user(addresses, clients, tell))
+    _register_parts(addresses, clients.registry(addresses.pipelines), tell)
+    key = _api_key(addresses.pipelines, clients, connection, tell)
+    _try_what_is_registered(key, clients)
+    remote = clients.datasets.set_remote(addresses.objects, DATASETS_BUCKET)
     note = "" if remote else "this project has no `.dvc`"
-    tell(Change(subject=f"DVC remote {DATASET_REMOTE}", deed=remote or Deed.UNCHANGED, note=note))
+    tell(Change(subject=f"DVC remote {DATASET_REMOTE}", kind=remote or ChangeKind.UNCHANGED, note=note))
     return Registration(changes=tuple(changes), connection=key)
 
 
 def _prepare_buckets(objects: ObjectStore, tell: Callable[[Change], None]) -> None:
     for bucket in BUCKETS:
-        deed = Deed.MADE if objects.make_bucket(bucket) else Deed.UNCHANGED
+        kind = ChangeKind.MADE if objects.make_bucket(bucket) else ChangeKind.UNCHANGED
         objects.use(bucket)
-        tell(Change(subject=f"bucket {bucket}", deed=deed))
+        tell(Change(subject=f"bucket {bucket}", kind=kind))
 
 
-def _service_user(addresses: StackAddresses, doors: Doors, tell: Callable[[Change], None]) -> TrackingAddress:
+def _service_user(addresses: StackAddresses, clients: Clients, tell: Callable[[Change], None]) -> TrackingAddress:
     """The user of the tracking server under whose name runs are kept: our own where we may make one."""
     given = addresses.tracking
-    server = doors.tracking(given)
+    server = clients.tracking(given)
     server.use()
     if given.user in {None, SERVICE_ACCOUNT} or not server.administers():
-        tell(Change(subject="MLflow user", deed=Deed.UNCHANGED, note=f"{given.user or 'none'}, as given"))
+        tell(Change(subject="MLflow user", kind=ChangeKind.UNCHANGED, note=f"{given.user or 'none'}, as given"))
         return given
-    known = doors.registry(addresses.pipelines).secret(TRACKING_SECRET)
+    known = clients.registry(addresses.pipelines).secret(TRACKING_SECRET)
     kept = None if known is None else known.values.get("tracking_password")
     user = replace(given, user=SERVICE_ACCOUNT, password=kept)
-    if kept is not None and _works(lambda: doors.tracking(user).use()):
-        tell(Change(subject=f"MLflow user {SERVICE_ACCOUNT}", deed=Deed.UNCHANGED))
+    if kept is not None and _works(lambda: clients.tracking(user).use()):
+        tell(Change(subject=f"MLflow user {SERVICE_ACCOUNT}", kind=ChangeKind.UNCHANGED))
         return user
     password = secrets.token_urlsafe(24)
-    deed = server.set_user(SERVICE_ACCOUNT, password)
-    tell(Change(subject=f"MLflow user {SERVICE_ACCOUNT}", deed=deed))
+    kind = server.set_user(SERVICE_ACCOUNT, password)
+    tell(Change(subject=f"MLflow user {SERVICE_ACCOUNT}", kind=kind))
     return replace(user, password=password)
 
 
 def _register_parts(addresses: StackAddresses, registry: StackRegistry, tell: Callable[[Change], None]) -> None:
     for secret in secrets_of(addresses):
-        tell(Change(subject=f"secret {secret.name}", deed=registry.set_secret(secret)))
+        tell(Change(subject=f"secret {secret.name}", kind=registry.set_secret(secret)))
     for component in components_of(addresses):
         kind = component.kind.value.replace("_", " ")
-        tell(Change(subject=f"{kind} {component.name}", deed=registry.set_component(component)))
+        tell(Change(subject=f"{kind} {component.name}", kind=registry.set_component(component)))
     parts = {
         Kind.ORCHESTRATOR: ORCHESTRATOR,
         Kind.ARTIFACT_STORE: ARTIFACT_STORE,
         Kind.EXPERIMENT_TRACKER: TRACKER,
     }
-    tell(Change(subject=f"stack {STACK}", deed=registry.set_stack(STACK, parts)))
+    tell(Change(subject=f"stack {STACK}", kind=registry.set_stack(STACK, parts)))
 
 
 def _api_key(
     server: PipelineServerAddress,
-    doors: Doors,
+    clients: Clients,
     connection: PipelineServerAddress | None,
     tell: Callable[[Change], None],
 ) -> PipelineServerAddress:
     subject = f"API key of the service account {SERVICE_ACCOUNT}"
-    if connection is not None and connection.url == server.url and _works(lambda: doors.pipelines(connection).use()):
-        tell(Change(subject=subject, deed=Deed.UNCHANGED))
+    if connection is not None and connection.url == server.url and _works(lambda: clients.pipelines(connection).use()):
+        tell(Change(subject=subject, kind=ChangeKind.UNCHANGED))
         return connection
     name = f"key-{secrets.token_hex(3)}"  # each machine has a key of its own: one that is lost is revoked alone
-    key = doors.pipelines(server).make_api_key(SERVICE_ACCOUNT, name)
-    tell(Change(subject=subject, deed=Deed.MADE, note=name))
+    key = clients.pipelines(server).make_api_key(SERVICE_ACCOUNT, name)
+    tell(Change(subject=subject, kind=ChangeKind.MADE, note=name))
     return PipelineServerAddress(url=server.url, api_key=key)
 
 
-def _try_what_is_registered(connection: PipelineServerAddress, doors: Doors) -> None:
-    found = read_addresses(connection, doors.registry(connection))
-    doors.tracking(found.tracking).use()
+def _try_what_is_registered(connection: PipelineServerAddress, clients: Clients) -> None:
+    found = read_addresses(connection, clients.registry(connection))
+    clients.tracking(found.tracking).use()
     for bucket in BUCKETS:
-        doors.objects(found.objects).use(bucket)
+        clients.objects(found.objects).use(bucket)
 
 
 def _works(use: Callable[[], None]) -> bool:

@@ -7,7 +7,7 @@ from copy import deepcopy
 import pytest
 
 from cv_yolo.adapters.zenml.server import ZenmlServer
-from cv_yolo.domain.stack import DatabaseAddress, Deed, PipelineServerAddress, TrackingAddress
+from cv_yolo.domain.stack import ChangeKind, DatabaseAddress, PipelineServerAddress, TrackingAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo_stack.adapters.mlflow import MlflowServer
 from cv_yolo_stack.adapters.sql import SqlDatabase
@@ -103,8 +103,8 @@ def test_a_user_is_made_or_has_the_password_changed() -> None:
 
     with loopback(users) as at:
         server = MlflowServer(TrackingAddress(uri=at))
-        assert server.set_user("new", "word") is Deed.MADE
-        assert server.set_user("known", "word") is Deed.CHANGED
+        assert server.set_user("new", "word") is ChangeKind.MADE
+        assert server.set_user("known", "word") is ChangeKind.CHANGED
     assert asked[-1] == "PATCH /api/2.0/mlflow/users/update-password"
 
 
@@ -168,9 +168,9 @@ def test_a_database_that_is_not_there_refuses_nobody() -> None:
     database = SqlDatabase(
         DatabaseAddress(host="127.0.0.1", port=1, database="zenml", user="u", password="hidden-word")
     )
-    for deed in (database.use, database.version, database.clock, lambda: database.answer_to("other")):
+    for call in (database.use, database.version, database.clock, lambda: database.answer_to("other")):
         with pytest.raises(ServiceUnavailableError, match=r"database zenml at 127\.0\.0\.1:1: ") as caught:
-            deed()
+            call()
         assert "hidden-word" not in str(caught.value)
 
 

@@ -25,7 +25,7 @@ from cv_yolo.workflows.register import Register, registered
 from tests.builders import a_new_version, a_spec, a_trained_model
 from tests.fakes import (
     FakeExperimentTracker,
-    FakeGallery,
+    FakeImageRenderer,
     FakeInspector,
     FakePainter,
     FakePredictor,
@@ -97,12 +97,12 @@ class World:
     """A project with drawn images in it, in which models can be trained that miss what they are told to miss."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.parts = root, FakeParts()
+        self.root, self.container = root, FakeParts()
         draw_dataset(root / DATA, painter=FakePainter(), folder=YoloFolder(), counts=COUNTS, size_px=64, seed=1)
 
     @cached_property
     def manifest(self) -> Any:
-        return prepare_dataset(self.parts.dataset_source(self.root / DATA, print))
+        return prepare_dataset(self.container.dataset_source(self.root / DATA, print))
 
     def images(self, split: Split) -> list[str]:
         return [record.image for record in self.manifest.split(split)]
@@ -126,12 +126,12 @@ class World:
         """A weights file of nobody's run."""
         path = self.root / name
         path.write_text(f"weights {name}", encoding="utf-8")
-        self.parts.predictor.by_sha256[sha256_of(path)] = self.found(misses)
+        self.container.predictor.by_sha256[sha256_of(path)] = self.found(misses)
         return path
 
     def trained(self, name: str, *, misses: range = range(0), tags: dict[str, str] | None = None) -> TrainedModel:
         """A run that was tracked, evaluated and finished."""
-        tracker = self.parts.runs
+        tracker = self.container.runs
         spec = a_spec(epochs=int(name.removeprefix("e").partition("_")[0]), image_size_px=64)
         params = {"epochs": str(spec.epochs), "image_size_px": "64", "device": "cpu", "threads": "1"}
         said = {"dataset_path": DATA, "dataset_revision": self.manifest.revision} if tags is None else tags
@@ -142,23 +142,23 @@ class World:
         )
         tracker.tag(run_id, {"weights_sha256": model.weights_sha256})
         tracker.log_artifacts(run_id, [weights], "weights")
-        evaluate(model, self.manifest, FakeGallery(), self._examination())
-        self.parts.predictor.requests.clear()
+        evaluate(model, self.manifest, FakeImageRenderer(), self._examination())
+        self.container.predictor.requests.clear()
         return model
 
     def version(self, model: TrainedModel) -> str:
         """The run as a registered version; its number."""
-        threshold = self.parts.runs.get(model.run_id).scores["confidence_threshold"]
+        threshold = self.container.runs.get(model.run_id).scores["confidence_threshold"]
         detector = detector_of(model, confidence_threshold=threshold)
         new = a_new_version(run_id=model.run_id, weights_sha256=detector.weights_sha256, confidence_threshold=threshold)
-        return registered(new, self.parts.registers).version
+        return registered(new, self.container.registers).version
 
     def asked(self) -> list[str]:
         """The splits for which a prediction was wanted, in order."""
-        return [request.images[0].split("/")[1] for request in self.parts.predictor.requests]
+        return [request.images[0].split("/")[1] for request in self.container.predictor.requests]
 
     def _examination(self) -> Examination:
-        return self.parts.examination(
+        return self.container.examination(
             self.root / DATA, workdir=self.root / "work", resampling=Resampling(resamples=100)
         )
 
@@ -167,7 +167,7 @@ class World:
 def world(project: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """The project that the command line sees."""
     made = World(project)
-    monkeypatch.setattr("cv_yolo.cli.scoring_session.Container", lambda: made.parts)
+    monkeypatch.setattr("cv_yolo.cli.scoring_session.Container", lambda: made.container)
     return made
 
 

@@ -66,12 +66,12 @@ def echo() -> Iterator[int]:
 
 
 @contextmanager
-def opened(doors: str) -> Iterator["subprocess.Popen[str]"]:
+def opened(clients: str) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
-        [sys.executable, str(DOOR)], env=os.environ | {"DOORS": doors}, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(DOOR)], env=os.environ | {"DOORS": clients}, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    for _ in doors.split():
+    for _ in clients.split():
         assert " leads to " in process.stdout.readline()
     yield process
     process.terminate()
@@ -79,8 +79,8 @@ def opened(doors: str) -> Iterator["subprocess.Popen[str]"]:
     process.stdout.close()
 
 
-def checked(doors: str) -> int:
-    environment = os.environ | {"DOORS": doors}
+def checked(clients: str) -> int:
+    environment = os.environ | {"DOORS": clients}
     return subprocess.run([sys.executable, str(DOOR), "check"], env=environment, check=False).returncode
 
 
@@ -144,22 +144,22 @@ def test_a_break_that_shows_when_the_end_is_told_shuts_the_door() -> None:
 
 def test_it_ends_where_nothing_is_behind_any_door_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "ROUND_S", 0.01)
-    ways = door.doors(f"127.0.0.1:{free_port()}=127.0.0.1:{free_port()}")
+    ways = door.clients(f"127.0.0.1:{free_port()}=127.0.0.1:{free_port()}")
     assert asyncio.run(door.open_doors(ways)) == 1
 
 
 def test_it_stays_while_something_is_behind_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "ROUND_S", 0.01)
     with echo() as there:
-        doors = f"127.0.0.1:{free_port()}=127.0.0.1:{there} 127.0.0.1:{free_port()}=127.0.0.1:{free_port()}"
+        clients = f"127.0.0.1:{free_port()}=127.0.0.1:{there} 127.0.0.1:{free_port()}=127.0.0.1:{free_port()}"
         started = time.monotonic()
         with pytest.raises(TimeoutError):
-            asyncio.run(asyncio.wait_for(door.open_doors(door.doors(doors)), 0.5))
+            asyncio.run(asyncio.wait_for(door.open_doors(door.clients(clients)), 0.5))
         assert time.monotonic() - started >= 0.5
 
 
 def test_an_address_is_a_host_and_a_port() -> None:
-    assert door.doors("127.0.0.1:9000=object-store:9000 0.0.0.0:1=b:2") == [
+    assert door.clients("127.0.0.1:9000=object-store:9000 0.0.0.0:1=b:2") == [
         (("127.0.0.1", 9000), ("object-store", 9000)),
         (("0.0.0.0", 1), ("b", 2)),
     ]

@@ -27,9 +27,9 @@ GONE = "2147483000 0"  # no process has that number
 
 
 @pytest.fixture
-def parts(zenml_parts: Container, monkeypatch: pytest.MonkeyPatch) -> Container:
-    monkeypatch.setattr(runtime, "_PARTS", [zenml_parts])
-    return zenml_parts
+def container(zenml_container: Container, monkeypatch: pytest.MonkeyPatch) -> Container:
+    monkeypatch.setattr(runtime, "_CONTAINER", [zenml_container])
+    return zenml_container
 
 
 @pytest.fixture
@@ -44,28 +44,28 @@ def plan(request: pytest.FixtureRequest) -> ExperimentPlan:
     )
 
 
-def gone_mark(parts: Container) -> str:
-    return f"{parts.driver_mark().split(' ')[0]} {GONE}"
+def gone_mark(container: Container) -> str:
+    return f"{container.driver_mark().split(' ')[0]} {GONE}"
 
 
-def a_started_run(parts: Container, plan: ExperimentPlan, **tags: str) -> str:
-    return parts.tracker(plan.experiment).start(NewRun(name="e3_s320", params={}, tags=tags))
+def a_started_run(container: Container, plan: ExperimentPlan, **tags: str) -> str:
+    return container.tracker(plan.experiment).start(NewRun(name="e3_s320", params={}, tags=tags))
 
 
 def test_what_a_killed_process_kept_is_delivered_before_its_run_is_closed(
-    parts: Container, plan: ExperimentPlan
+    container: Container, plan: ExperimentPlan
 ) -> None:
-    marks = {DRIVER_TAG: gone_mark(parts), runtime.PIPELINE_RUN_TAG: "grid-of-a-killed-process"}
-    ended, cut_off = a_started_run(parts, plan, **marks), a_started_run(parts, plan, **marks)
-    tracker = parts.tracker(plan.experiment)
-    held_up = parts.tracker(plan.experiment)
+    marks = {DRIVER_TAG: gone_mark(container), runtime.PIPELINE_RUN_TAG: "grid-of-a-killed-process"}
+    ended, cut_off = a_started_run(container, plan, **marks), a_started_run(container, plan, **marks)
+    tracker = container.tracker(plan.experiment)
+    held_up = container.tracker(plan.experiment)
     held_up._line.failed(
         ServiceUnavailableError("silent")
     )  # the killed process had no answer: what it wrote is in the outbox
     held_up.log_epoch(ended, EpochMetrics(epoch=1, values={"val/map_50": 0.5}))
     held_up.finish(ended, RunStatus.FINISHED)
     held_up.log_epoch(cut_off, EpochMetrics(epoch=1, values={"val/map_50": 0.4}))
-    parts._tracking_line.answered()
+    container._tracking_line.answered()
     launch._put_in_order(plan)
     assert (tracker.get(ended).status, tracker.get(ended).metrics) == (RunStatus.FINISHED, {"val/map_50": 0.5})
     assert (tracker.get(cut_off).status, tracker.get(cut_off).metrics) == (RunStatus.FAILED, {"val/map_50": 0.4})
@@ -73,11 +73,11 @@ def test_what_a_killed_process_kept_is_delivered_before_its_run_is_closed(
 
 
 def test_pipeline_runs_are_ended_whose_process_is_gone_and_others_are_left_alone(
-    parts: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+    container: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[tuple[str, str]] = []
     monkeypatch.setattr(runtime, "end", lambda name, status: ended.append((name, status.value)))
-    marks = {"killed": gone_mark(parts), "alive": parts.driver_mark(), "elsewhere": f"another-machine {GONE}"}
+    marks = {"killed": gone_mark(container), "alive": container.driver_mark(), "elsewhere": f"another-machine {GONE}"}
     files = {name: runtime.run_folder(name) / launch.DRIVER_FILE for name in marks}
     for name, file in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,47 +87,49 @@ def test_pipeline_runs_are_ended_whose_process_is_gone_and_others_are_left_alone
     assert {name for name, file in files.items() if file.exists()} == {"alive", "elsewhere"}
 
 
-def test_a_training_whose_model_could_not_be_kept_leaves_a_failed_run(parts: Container, plan: ExperimentPlan) -> None:
-    run_id = a_started_run(parts, plan, **{runtime.PIPELINE_RUN_TAG: "grid-1"})
-    other = a_started_run(parts, plan, **{runtime.PIPELINE_RUN_TAG: "grid-2"})
+def test_a_training_whose_model_could_not_be_kept_leaves_a_failed_run(
+    container: Container, plan: ExperimentPlan
+) -> None:
+    run_id = a_started_run(container, plan, **{runtime.PIPELINE_RUN_TAG: "grid-1"})
+    other = a_started_run(container, plan, **{runtime.PIPELINE_RUN_TAG: "grid-2"})
     reason = "ServiceUnavailableError: the artifact store does not keep or give s3://zenml-artifacts/x"
     cells = Cells(plan=plan, manifest=None, run_name="grid-1", failures={"e3_s320": reason})
     assert cells._failed_runs() == [run_id]
-    run = parts.tracker(plan.experiment).get(run_id)
+    run = container.tracker(plan.experiment).get(run_id)
     assert (run.status, run.reason) == (RunStatus.FAILED, reason)
-    assert parts.tracker(plan.experiment).get(other).status is RunStatus.RUNNING
+    assert container.tracker(plan.experiment).get(other).status is RunStatus.RUNNING
 
 
-def test_a_run_that_was_started_twice_is_not_left_running(parts: Container, plan: ExperimentPlan) -> None:
+def test_a_run_that_was_started_twice_is_not_left_running(container: Container, plan: ExperimentPlan) -> None:
     tags = {runtime.PIPELINE_RUN_TAG: "grid-1"}
-    lost, evaluated = a_started_run(parts, plan, **tags), a_started_run(parts, plan, **tags)
-    tracker = parts.tracker(plan.experiment)
+    lost, evaluated = a_started_run(container, plan, **tags), a_started_run(container, plan, **tags)
+    tracker = container.tracker(plan.experiment)
     tracker.finish(evaluated, RunStatus.FINISHED)
     assert Cells(plan=plan, manifest=None, run_name="grid-1")._failed_runs() == []
     assert (tracker.get(lost).status, tracker.get(evaluated).status) == (RunStatus.FAILED, RunStatus.FINISHED)
     assert "answer was lost" in str(tracker.get(lost).reason)
 
 
-def test_a_failed_run_keeps_the_reason_it_was_ended_with(parts: Container, plan: ExperimentPlan) -> None:
-    run_id = a_started_run(parts, plan, **{runtime.PIPELINE_RUN_TAG: "grid-1"})
-    parts.tracker(plan.experiment).finish(run_id, RunStatus.FAILED, "out of memory")
+def test_a_failed_run_keeps_the_reason_it_was_ended_with(container: Container, plan: ExperimentPlan) -> None:
+    run_id = a_started_run(container, plan, **{runtime.PIPELINE_RUN_TAG: "grid-1"})
+    container.tracker(plan.experiment).finish(run_id, RunStatus.FAILED, "out of memory")
     cells = Cells(plan=plan, manifest=None, run_name="grid-1", failures={"e3_s320": "StepFailed"})
     assert cells._failed_runs() == [run_id]
-    assert parts.tracker(plan.experiment).get(run_id).reason == "out of memory"
+    assert container.tracker(plan.experiment).get(run_id).reason == "out of memory"
 
 
 class Stopped:
     """A pipeline that has started a run when it is stopped, by an error of that kind."""
 
-    def __init__(self, parts: Container, plan: ExperimentPlan, error: BaseException) -> None:
-        self.parts, self.plan, self.error, self.run_id = parts, plan, error, ""
+    def __init__(self, container: Container, plan: ExperimentPlan, error: BaseException) -> None:
+        self.container, self.plan, self.error, self.run_id = container, plan, error, ""
 
     def with_options(self, **_: str) -> "Stopped":
         return self
 
     def __call__(self, **_: object) -> None:
-        self.run_id = a_started_run(self.parts, self.plan, **{runtime.PIPELINE_RUN_TAG: "grid-stopped"})
-        self.parts.stop.set()
+        self.run_id = a_started_run(self.container, self.plan, **{runtime.PIPELINE_RUN_TAG: "grid-stopped"})
+        self.container.stop.set()
         raise self.error
 
 
@@ -136,7 +138,7 @@ class Stopped:
     "error", [KeyboardInterrupt(), StoppedError("stopped"), ServiceUnavailableError("ZenML: the work was stopped")]
 )
 def test_a_stop_ends_the_open_runs_and_what_zenml_does_not_take_is_done_by_the_next_command(
-    parts: Container,
+    container: Container,
     plan: ExperimentPlan,
     monkeypatch: pytest.MonkeyPatch,
     error: BaseException,
@@ -145,63 +147,63 @@ def test_a_stop_ends_the_open_runs_and_what_zenml_does_not_take_is_done_by_the_n
     ended: list[tuple[str, str]] = []
 
     def end(name: str, status: ExecutionStatus) -> None:
-        if not zenml_answers and parts.stop.is_set():
+        if not zenml_answers and container.stop.is_set():
             raise ServiceUnavailableError("ZenML does not answer")
         ended.append((name, status.value))
 
-    pipeline = Stopped(parts, plan, error)
+    pipeline = Stopped(container, plan, error)
     monkeypatch.setattr(launch, "yolo_training_pipeline", pipeline)
     monkeypatch.setattr(runtime, "end", end)
-    monkeypatch.setattr(parts, "stop", StopSignal())
-    monkeypatch.setattr(parts, "report", lambda text: None)
+    monkeypatch.setattr(container, "stop", StopSignal())
+    monkeypatch.setattr(container, "report", lambda text: None)
     driver = runtime.run_folder("grid-stopped") / launch.DRIVER_FILE
     with pytest.raises(StoppedError, match="grid-stopped: stopped") as raised:
         launch._run(plan, "grid-stopped")
     assert "the same command goes on" in str(raised.value.hint)
-    run = parts.tracker(plan.experiment).get(pipeline.run_id)
+    run = container.tracker(plan.experiment).get(pipeline.run_id)
     assert (run.status, run.reason) == (RunStatus.STOPPED, launch.STOPPED)
     assert driver.exists() is not zenml_answers
     if driver.exists():
-        parts.stop.clear()
-        driver.write_text(gone_mark(parts), encoding="utf-8")
+        container.stop.clear()
+        driver.write_text(gone_mark(container), encoding="utf-8")
         launch._put_in_order(plan)
     assert ended == [("grid-stopped", "stopped")]
 
 
 def test_a_run_of_another_machine_whose_driver_is_lost_is_closed_with_its_pipeline_run(
-    parts: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+    container: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[tuple[str, str]] = []
     monkeypatch.setattr(runtime, "end", lambda name, status: ended.append((name, status.value)))
     seen = datetime.now(UTC) - timedelta(hours=1)
     tags = {DRIVER_TAG: "ci-runner-7 1 1700000000", runtime.PIPELINE_RUN_TAG: "grid-in-ci"}
-    lost = a_started_run(parts, plan, **tags, **heartbeat(seen))
-    alive = a_started_run(parts, plan, **tags, **heartbeat(datetime.now(UTC)))
+    lost = a_started_run(container, plan, **tags, **heartbeat(seen))
+    alive = a_started_run(container, plan, **tags, **heartbeat(datetime.now(UTC)))
     launch._put_in_order(plan)
-    tracker = parts.tracker(plan.experiment)
+    tracker = container.tracker(plan.experiment)
     assert (tracker.get(lost).status, tracker.get(lost).reason) == (RunStatus.FAILED, reason_of(seen))
     assert tracker.get(alive).status is RunStatus.RUNNING
     assert ended == [("grid-in-ci", "failed")]
 
 
 def test_while_the_pipeline_runs_its_driver_is_seen(
-    parts: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+    container: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Waiting(Stopped):
         def __call__(self, **_: object) -> None:
-            self.run_id = a_started_run(self.parts, self.plan)
-            tracker = self.parts.tracker(self.plan.experiment)
+            self.run_id = a_started_run(self.container, self.plan)
+            tracker = self.container.tracker(self.plan.experiment)
             wait_for(lambda: last_seen(tracker.get(self.run_id)), what="a heartbeat")
             tracker.finish(self.run_id, RunStatus.FINISHED)
 
-    monkeypatch.setattr(launch, "yolo_training_pipeline", Waiting(parts, plan, KeyboardInterrupt()))
+    monkeypatch.setattr(launch, "yolo_training_pipeline", Waiting(container, plan, KeyboardInterrupt()))
     monkeypatch.setattr(launch, "beating", partial(beating, every_s=0.05))
     assert launch._run(plan, "grid-seen") is None
 
 
 @pytest.mark.parametrize("zenml", ["answers", "is down", "hangs"])
 def test_a_run_that_is_given_up_is_recorded_as_failed_as_far_as_servers_answer(
-    parts: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch, zenml: str
+    container: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch, zenml: str
 ) -> None:
     ended, back = [], threading.Event()
 
@@ -214,13 +216,13 @@ def test_a_run_that_is_given_up_is_recorded_as_failed_as_far_as_servers_answer(
 
     monkeypatch.setattr(runtime, "end", end)
     monkeypatch.setattr(launch, "CLOSING_S", 0.5)
-    monkeypatch.setattr(parts, "report", lambda text: None)
+    monkeypatch.setattr(container, "report", lambda text: None)
     driver = runtime.run_folder("grid-given-up") / launch.DRIVER_FILE
     driver.parent.mkdir(parents=True, exist_ok=True)
-    driver.write_text(parts.driver_mark(), encoding="utf-8")
-    run_id = a_started_run(parts, plan, **{runtime.PIPELINE_RUN_TAG: "grid-given-up"})
+    driver.write_text(container.driver_mark(), encoding="utf-8")
+    run_id = a_started_run(container, plan, **{runtime.PIPELINE_RUN_TAG: "grid-given-up"})
     launch._record_failure(plan, "grid-given-up", ServiceUnavailableError("the object store does not answer"))
-    run = parts.tracker(plan.experiment).get(run_id)
+    run = container.tracker(plan.experiment).get(run_id)
     assert (run.status, run.reason) == (RunStatus.FAILED, "the object store does not answer")
     assert ended == ([("grid-given-up", "failed")] if zenml == "answers" else [])
     assert driver.exists() is (zenml != "answers"), "the next command records it"
@@ -228,7 +230,7 @@ def test_a_run_that_is_given_up_is_recorded_as_failed_as_far_as_servers_answer(
 
 
 def test_a_run_whose_store_stays_silent_is_left_with_the_error_after_what_can_be_recorded(
-    parts: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
+    container: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
     error = ServiceUnavailableError("the object store does not answer")

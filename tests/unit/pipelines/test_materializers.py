@@ -21,9 +21,9 @@ from tests.builders import a_trained_model
 
 
 @pytest.fixture
-def parts(zenml_parts: Container, monkeypatch: pytest.MonkeyPatch) -> Container:
-    monkeypatch.setattr(runtime, "_PARTS", [zenml_parts])
-    return zenml_parts
+def container(zenml_container: Container, monkeypatch: pytest.MonkeyPatch) -> Container:
+    monkeypatch.setattr(runtime, "_CONTAINER", [zenml_container])
+    return zenml_container
 
 
 @pytest.fixture
@@ -42,24 +42,24 @@ def a_materializer(store: Path) -> TrainedModelMaterializer:
 
 
 def test_a_model_comes_back_with_its_weights_in_the_projects_home(
-    parts: Container, model: TrainedModel, store: Path
+    container: Container, model: TrainedModel, store: Path
 ) -> None:
     store.mkdir(parents=True)
     a_materializer(store).save(model)
     loaded = a_materializer(store).load(TrainedModel)
-    assert loaded.weights == parts.settings.weights / f"{model.weights_sha256}.pt"
+    assert loaded.weights == container.settings.weights / f"{model.weights_sha256}.pt"
     assert sha256_of(loaded.weights) == model.weights_sha256
     assert (loaded.run_id, loaded.spec) == (model.run_id, model.spec)
 
 
-def test_a_store_that_comes_back_in_time_gets_the_model(parts: Container, model: TrainedModel, store: Path) -> None:
+def test_a_store_that_comes_back_in_time_gets_the_model(container: Container, model: TrainedModel, store: Path) -> None:
     told: list[str] = []
 
     def back(text: str) -> None:
         told.append(text)
         store.mkdir(parents=True)
 
-    parts.patience_s, parts.report = 30, back
+    container.patience_s, container.report = 30, back
     a_materializer(store).save(model)
     assert a_materializer(store).load(TrainedModel).run_id == model.run_id
     assert len(told) == 1
@@ -67,49 +67,49 @@ def test_a_store_that_comes_back_in_time_gets_the_model(parts: Container, model:
 
 
 def test_a_store_that_stays_away_is_an_unavailable_service_and_the_same_command_goes_on(
-    parts: Container, model: TrainedModel, store: Path
+    container: Container, model: TrainedModel, store: Path
 ) -> None:
-    parts.patience_s, parts.report = 0.6, lambda text: None
+    container.patience_s, container.report = 0.6, lambda text: None
     with pytest.raises(ServiceUnavailableError, match=r"waited 0\.6 s") as raised:
         a_materializer(store).save(model)
     assert "nothing is trained twice" in str(raised.value.hint)
 
 
 def test_waiting_for_a_store_ends_when_the_person_stops_the_work(
-    parts: Container, model: TrainedModel, store: Path
+    container: Container, model: TrainedModel, store: Path
 ) -> None:
-    parts.patience_s, parts.report = 30, lambda text: parts.stop.set()
+    container.patience_s, container.report = 30, lambda text: container.stop.set()
     with pytest.raises(StoppedError):
         a_materializer(store).save(model)
 
 
-def test_a_half_written_model_is_written_again(parts: Container, model: TrainedModel, store: Path) -> None:
+def test_a_half_written_model_is_written_again(container: Container, model: TrainedModel, store: Path) -> None:
     store.mkdir(parents=True)
     (store / "weights.pt").write_bytes(b"half")
     a_materializer(store).save(model)
     assert (store / "weights.pt").read_bytes() == model.weights.read_bytes()
 
 
-def test_weights_that_are_gone_are_not_waited_for(parts: Container, model: TrainedModel, store: Path) -> None:
-    parts.patience_s, parts.report = 30, pytest.fail
+def test_weights_that_are_gone_are_not_waited_for(container: Container, model: TrainedModel, store: Path) -> None:
+    container.patience_s, container.report = 30, pytest.fail
     model.weights.unlink()
     with pytest.raises(WeightsError, match="not there"):
         a_materializer(store).save(model)
 
 
 def test_weights_that_were_exchanged_in_the_store_are_not_loaded(
-    parts: Container, model: TrainedModel, store: Path
+    container: Container, model: TrainedModel, store: Path
 ) -> None:
-    parts.patience_s, parts.report = 30, pytest.fail
+    container.patience_s, container.report = 30, pytest.fail
     store.mkdir(parents=True)
     a_materializer(store).save(model)
-    shutil.rmtree(parts.settings.weights, ignore_errors=True)
+    shutil.rmtree(container.settings.weights, ignore_errors=True)
     (store / "weights.pt").write_bytes(b"others")
     with pytest.raises(WeightsError, match="sha256 differs"):
         a_materializer(store).load(TrainedModel)
 
 
-@pytest.mark.usefixtures("zenml_parts")
+@pytest.mark.usefixtures("zenml_container")
 @pytest.mark.parametrize("kind", [DatasetManifest, Evaluation, Decision, HTMLString, str, list, dict])
 def test_what_steps_hand_on_is_kept_as_text_and_never_pickled(kind: type) -> None:
     assert not issubclass(materializer_registry[kind], CloudpickleMaterializer)

@@ -155,7 +155,7 @@ def test_one_that_stays_without_it_is_given_up(server: LateServer, session: requ
     ],
 )
 def test_what_zenmls_client_raises_is_told_in_our_words(
-    zenml_parts: Container, error: Exception, kind: type[ServiceUnavailableError], told: str
+    zenml_container: Container, error: Exception, kind: type[ServiceUnavailableError], told: str
 ) -> None:
     with pytest.raises(kind, match=told) as raised, answering():
         raise error
@@ -178,9 +178,9 @@ def test_step_logs_that_are_lost_are_told_once_without_a_traceback(capsys: pytes
 
 
 def test_the_embedded_store_is_a_folder_that_needs_no_trial(
-    zenml_parts: Container, monkeypatch: pytest.MonkeyPatch
+    zenml_container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "_PARTS", [zenml_parts])
+    monkeypatch.setattr(runtime, "_CONTAINER", [zenml_container])
     require_store()
 
 
@@ -206,7 +206,7 @@ def given_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[Connected], list[Serv
 
     def watch(machine: Connected) -> list[ServiceUnavailableError]:
         errors: list[ServiceUnavailableError] = []
-        monkeypatch.setattr(runtime, "_PARTS", [machine])
+        monkeypatch.setattr(runtime, "_CONTAINER", [machine])
         with watching_store(errors.append):
             threading.Event().wait(0.05)
         return errors
@@ -252,7 +252,7 @@ def test_a_key_that_the_artifact_store_refuses_is_no_outage() -> None:
         raise PermissionError("Forbidden")
 
 
-def test_a_server_that_does_not_answer_is_told_in_our_words(zenml_parts: Container) -> None:
+def test_a_server_that_does_not_answer_is_told_in_our_words(zenml_container: Container) -> None:
     with pytest.raises(ServiceUnavailableError, match="does not answer: ConnectionError") as raised, answering():
         raise requests.ConnectionError("Max retries exceeded with url: /api/v1/runs")
     assert "the same command goes on" in str(raised.value.hint)
@@ -266,16 +266,16 @@ def test_other_errors_stay_what_they_are() -> None:
 
 
 def test_from_then_on_the_journal_is_told_and_services_are_waited_for(
-    zenml_parts: Container, monkeypatch: pytest.MonkeyPatch
+    zenml_container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CV_YOLO_PATIENCE_S", "12")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("AWS_RETRY_MODE", "legacy")
-    parts = Container(Settings(root=zenml_parts.settings.root))
-    monkeypatch.setattr(runtime, "_PARTS", [parts])
-    assert parts.patience.total_s == 0, "a short command says at once what is wrong"
+    container = Container(Settings(root=zenml_container.settings.root))
+    monkeypatch.setattr(runtime, "_CONTAINER", [container])
+    assert container.retry.total_s == 0, "a short command says at once what is wrong"
     attend("grid-1")
-    parts.report("MLflow does not answer")
-    (event,) = parts.journal("grid-1").events()
-    assert (event.kind, event.text, parts.patience.total_s) == (EventKind.NOTE, "MLflow does not answer", 12)
+    container.report("MLflow does not answer")
+    (event,) = container.journal("grid-1").events()
+    assert (event.kind, event.text, container.retry.total_s) == (EventKind.NOTE, "MLflow does not answer", 12)
     assert (os.environ["AWS_RETRY_MODE"], os.environ["AWS_MAX_ATTEMPTS"]) == ("standard", "6"), "the store's client too"

@@ -37,9 +37,9 @@ def plan_of(
         "policy": "policy.yaml",
         "grid": {"epochs": [5, 3], "image_size_px": [416, 320]},
     }
-    config, parts = ExperimentConfig.model_validate(values | changes), Container(Settings(root=root))
-    vars(parts)["children"] = inspector or FakeInspector()
-    return make_plan(config, parts, accept_inconclusive=accept_inconclusive, trusted=trusted)
+    config, container = ExperimentConfig.model_validate(values | changes), Container(Settings(root=root))
+    vars(container)["children"] = inspector or FakeInspector()
+    return make_plan(config, container, accept_inconclusive=accept_inconclusive, trusted=trusted)
 
 
 def test_weights_that_cannot_be_read_as_data_are_refused_before_any_training(root: Path) -> None:
@@ -110,9 +110,9 @@ def test_a_wrong_policy_is_refused_before_anything_starts(root: Path) -> None:
 
 
 def test_the_plan_is_of_the_code_that_trains_and_of_the_code_that_evaluates(root: Path) -> None:
-    plan, parts = plan_of(root), Container(Settings(root=root))
-    assert plan.evaluator_version == parts.evaluator_version()
-    assert {spec.code_version for spec in plan.specs} == {parts.code_version()}
+    plan, container = plan_of(root), Container(Settings(root=root))
+    assert plan.evaluator_version == container.evaluator_version()
+    assert {spec.code_version for spec in plan.specs} == {container.code_version()}
 
 
 def test_the_reason_for_which_an_inconclusive_decision_may_pass_goes_with_the_plan(root: Path) -> None:

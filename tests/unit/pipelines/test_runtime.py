@@ -13,8 +13,8 @@ print("asked")
 """
 
 
-def test_what_zenml_has_to_say_is_not_mixed_with_what_was_asked(zenml_parts: Container) -> None:
-    environment = zenml_parts.children._environment
+def test_what_zenml_has_to_say_is_not_mixed_with_what_was_asked(zenml_container: Container) -> None:
+    environment = zenml_container.children._environment
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "asked\n"
     assert "Failed to run step" in done.stderr
@@ -49,8 +49,8 @@ print(exported, [thread.name for thread in threading.enumerate() if "Otel" in th
 """
 
 
-def test_what_zenml_logs_of_its_steps_is_kept_before_the_interpreter_ends(zenml_parts: Container) -> None:
-    environment = zenml_parts.children._environment
+def test_what_zenml_logs_of_its_steps_is_kept_before_the_interpreter_ends(zenml_container: Container) -> None:
+    environment = zenml_container.children._environment
     done = subprocess.run([sys.executable, "-c", BUFFERED], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == f"{['step 0', 'closed', 'stopped', 'step 1', 'closed', 'stopped']} []\n"
     assert done.stderr == "", "on Python 3.12, a flush at interpreter shutdown would end with a traceback"

@@ -6,10 +6,10 @@ import pytest
 
 from cv_yolo.domain.training.lease import LEASE, TOLERANCE, heartbeat, reason_of
 from cv_yolo.domain.training.runs import RunStatus
-from cv_yolo.domain.training.tracking_events import Ending
+from cv_yolo.domain.training.tracking_events import RunEnding
 from cv_yolo.ports.records import NewRun
-from cv_yolo.workflows.deliver import DeliveringTracker, Line
-from cv_yolo.workflows.retry import Patience
+from cv_yolo.workflows.deliver import DeliveringTracker, TrackerState
+from cv_yolo.workflows.retry import RetryPolicy
 from cv_yolo.workflows.run_lease import DRIVER_TAG, REASON, as_they_stand, close_abandoned
 from tests.fakes import FakeExperimentTracker, FakeOutbox
 
@@ -52,10 +52,10 @@ def test_a_run_whose_end_waits_in_the_outbox_ended_so():
     """Its process ended it while the tracker was silent, and is gone since."""
     recorder, outbox = FakeExperimentTracker(), FakeOutbox()
     run_id = started(recorder, "host:1")
-    with outbox.opened(run_id) as letters:
-        letters.add(Ending(run_id=run_id, at=datetime.now(UTC), status=RunStatus.FINISHED, reason=None))
-    patience = Patience(total_s=0, wait=lambda seconds: False)
-    tracker = DeliveringTracker(recorder, outbox, line=Line(), patience=patience, report=lambda text: None)
+    with outbox.opened(run_id) as events:
+        events.add(RunEnding(run_id=run_id, at=datetime.now(UTC), status=RunStatus.FINISHED, reason=None))
+    retry = RetryPolicy(total_s=0, wait=lambda seconds: False)
+    tracker = DeliveringTracker(recorder, outbox, line=TrackerState(), retry=retry, report=lambda text: None)
     assert close_abandoned(tracker, is_gone=lambda mark: True) == ()
     assert recorder.get(run_id).status is RunStatus.FINISHED
 

@@ -15,7 +15,7 @@ from cv_yolo.errors import ConfigError, InputError, NotFoundError, PromotionConf
 from cv_yolo.files import sha256_of
 from cv_yolo.ports.datasets import FoundDataset
 from cv_yolo.ports.records import NewRun
-from cv_yolo.workflows.decide import Court, carry_out, compare, decide_among, decide_on
+from cv_yolo.workflows.decide import DecisionContext, carry_out, compare, decide_among, decide_on
 from cv_yolo.workflows.detectors import Sources, find_detector
 from cv_yolo.workflows.evaluate import Examination, detector_of, evaluate
 from cv_yolo.workflows.register import commit, holder, judge
@@ -35,7 +35,7 @@ from tests.builders import (
 from tests.fakes import (
     FakeDatasetFolder,
     FakeExperimentTracker,
-    FakeGallery,
+    FakeImageRenderer,
     FakeInspector,
     FakePredictionFile,
     FakePredictor,
@@ -93,7 +93,7 @@ class World:
             workdir=self.folder / "inspection",
         )
 
-    def court(self, **changes):
+    def context(self, **changes):
         values = {
             "policy": self.policy,
             "stage": Stage.STAGING,
@@ -103,7 +103,7 @@ class World:
             "id": "d1",
             "now": NOON,
         }
-        return Court(**(values | changes))
+        return DecisionContext(**(values | changes))
 
     def trained(self, name, *, misses=(), epochs=3):
         """A model of which the run is tracked, and which misses a box in the images of those numbers; its detector."""
@@ -133,20 +133,20 @@ class World:
     def evaluated(self, name, **how):
         """A trained and evaluated model; its detector, as the pipeline makes it."""
         model = self.trained(name, **how)
-        evaluation = evaluate(model, self.manifest, FakeGallery(), self.examination)
+        evaluation = evaluate(model, self.manifest, FakeImageRenderer(), self.examination)
         return detector_of(model, confidence_threshold=evaluation.confidence_threshold)
 
-    def among(self, *detectors, **court):
+    def among(self, *detectors, **context):
         """The ruling among the runs of these detectors."""
         rows = compare([each.run_id for each in detectors], self.tracker)
-        return decide_among(rows, {each.run_id: each for each in detectors}, self.court(**court))
+        return decide_among(rows, {each.run_id: each for each in detectors}, self.context(**context))
 
     def promoted(self, name, **how):
         """A model that was promoted into staging; its detector and its version."""
         detector = self.evaluated(name, **how)
-        ruling = self.among(detector, now=NOON)
-        version = carry_out(ruling, detector, self.court(), actor="anna@desk")
-        assert ruling.decision.promotes
+        result = self.among(detector, now=NOON)
+        version = carry_out(result, detector, self.context(), actor="anna@desk")
+        assert result.decision.promotes
         return detector, version
 
     def requests(self):
@@ -165,13 +165,13 @@ def world(tmp_path):
     return World(tmp_path)
 
 
-def check(ruling, name):
-    (found,) = [each for each in ruling.decision.checks if each.name == name]
+def check(result, name):
+    (found,) = [each for each in result.decision.checks if each.name == name]
     return found
 
 
-def outcomes(ruling):
-    return {each.name: str(each.outcome) for each in ruling.decision.checks}
+def outcomes(result):
+    return {each.name: str(each.outcome) for each in result.decision.checks}
 
 
 def test_the_table_is_made_from_the_tracked_runs_in_the_order_asked(world):
@@ -202,22 +202,22 @@ def test_a_run_that_nobody_tracked_cannot_be_compared(world):
 def test_a_stage_that_the_policy_says_nothing_about_is_entered_by_nobody(world):
     policy = a_policy(gates={Stage.STAGING: a_gate()})
     with pytest.raises(ConfigError, match=r"policy\.yaml: gates: none into production") as refused:
-        world.court(policy=policy, stage=Stage.PRODUCTION)
+        world.context(policy=policy, stage=Stage.PRODUCTION)
     assert "gates.production" in refused.value.hint
 
 
 def test_a_first_good_run_is_promoted_with_every_check_told(world):
     detector = world.evaluated("e3_s320")
-    ruling = world.among(detector)
-    decision = ruling.decision
+    result = world.among(detector)
+    decision = result.decision
     assert (decision.verdict, decision.chosen, decision.champion) == (Verdict.PROMOTE, detector.run_id, None)
     assert (decision.id, decision.made_at, decision.stage, decision.policy) == ("d1", NOON, Stage.STAGING, world.policy)
-    assert list(outcomes(ruling)) == ["proof", "selection", "test images", "floor map_50", "champion"]
-    assert set(outcomes(ruling).values()) == {"passed"}
+    assert list(outcomes(result)) == ["proof", "selection", "test images", "floor map_50", "champion"]
+    assert set(outcomes(result).values()) == {"passed"}
     assert not decision.provisional
-    assert check(ruling, "proof").sentence.startswith("1 of 1 runs ended with weights")
-    assert check(ruling, "selection").sentence == "e3_s320 is the only run that was scored."
-    assert (ruling.candidate.evaluation.images, ruling.comparison) == (40, None)
+    assert check(result, "proof").sentence.startswith("1 of 1 runs ended with weights")
+    assert check(result, "selection").sentence == "e3_s320 is the only run that was scored."
+    assert (result.candidate.evaluation.images, result.comparison) == (40, None)
 
 
 def test_val_chooses_and_test_is_asked_once_and_only_for_the_chosen_run(world):
@@ -225,10 +225,10 @@ def test_val_chooses_and_test_is_asked_once_and_only_for_the_chosen_run(world):
         world.evaluated(name, misses=range(count)) for name, count in (("good", 1), ("bad", 12), ("worse", 15))
     )
     assert [split for _, split in world.requests()] == ["val"] * 3
-    ruling = world.among(bad, good, worse)
-    assert ruling.decision.chosen == good.run_id
+    result = world.among(bad, good, worse)
+    assert result.decision.chosen == good.run_id
     assert world.requests() == [(good.weights_sha256, "test")]
-    assert ruling.decision.judgement.candidate.subject.weights_sha256 == good.weights_sha256
+    assert result.decision.judgement.candidate.subject.weights_sha256 == good.weights_sha256
 
 
 def test_detections_that_are_kept_are_not_made_again_by_a_second_decision(world):
@@ -247,81 +247,81 @@ def test_the_chosen_run_is_judged_at_the_threshold_that_it_chose_on_val(world):
 
 def test_of_runs_that_cannot_be_told_apart_the_cheapest_is_chosen(world):
     dear, cheap = world.evaluated("dear", epochs=9), world.evaluated("cheap", misses=(3,), epochs=1)
-    ruling = world.among(dear, cheap)
-    assert ruling.decision.selection.best == dear.run_id
-    assert ruling.decision.chosen == cheap.run_id
+    result = world.among(dear, cheap)
+    assert result.decision.selection.best == dear.run_id
+    assert result.decision.chosen == cheap.run_id
     assert (
-        check(ruling, "selection").sentence
+        check(result, "selection").sentence
         == "2 runs cannot be told apart by map_50 on val; the cheapest of them is cheap."
     )
-    assert check(ruling, "selection").measured == "2 of 2 runs within noise"
+    assert check(result, "selection").measured == "2 of 2 runs within noise"
     assert world.requests()[-1] == (cheap.weights_sha256, "test")
 
 
 def test_a_cheaper_run_that_is_surely_worse_is_not_chosen(world):
     dear, cheap = world.evaluated("dear", epochs=9), world.evaluated("cheap", misses=range(12), epochs=1)
-    ruling = world.among(cheap, dear)
-    assert ruling.decision.chosen == dear.run_id
-    assert check(ruling, "selection").measured == "1 of 2 runs within noise"
+    result = world.among(cheap, dear)
+    assert result.decision.chosen == dear.run_id
+    assert check(result, "selection").measured == "1 of 2 runs within noise"
 
 
 def test_a_failed_run_is_not_chosen_and_is_told(world):
     good, failed = world.evaluated("good", misses=range(5)), world.trained("failed")
     world.tracker.finish(failed.run_id, RunStatus.FAILED, "out of memory")
-    ruling = world.among(good, detector_of(failed))
-    assert ruling.decision.chosen == good.run_id
-    assert [row.name for row in ruling.decision.failed_rows] == ["failed"]
-    assert check(ruling, "proof").measured == "1 of 2 runs"
+    result = world.among(good, detector_of(failed))
+    assert result.decision.chosen == good.run_id
+    assert [row.name for row in result.decision.failed_rows] == ["failed"]
+    assert check(result, "proof").measured == "1 of 2 runs"
 
 
 def test_where_all_runs_failed_nothing_is_chosen_asked_or_registered(world):
     failed = world.trained("failed")
     world.tracker.finish(failed.run_id, RunStatus.FAILED, "out of memory")
-    ruling = world.among(detector_of(failed))
-    assert (ruling.decision.verdict, ruling.decision.chosen, ruling.decision.selection) == (Verdict.REJECT, None, None)
-    assert outcomes(ruling) == {"proof": "failed"}
-    assert (world.requests(), ruling.candidate, ruling.decision.judgement) == ([], None, None)
-    assert carry_out(ruling, None, world.court(), actor="anna@desk") is None
+    result = world.among(detector_of(failed))
+    assert (result.decision.verdict, result.decision.chosen, result.decision.selection) == (Verdict.REJECT, None, None)
+    assert outcomes(result) == {"proof": "failed"}
+    assert (world.requests(), result.candidate, result.decision.judgement) == ([], None, None)
+    assert carry_out(result, None, world.context(), actor="anna@desk") is None
     assert (world.register.tracking.versions(), world.log) == ((), [])
 
 
 def test_a_run_without_a_detector_cannot_be_chosen(world):
     good, gone = world.evaluated("good", misses=range(5)), world.evaluated("gone")
     rows = compare([good.run_id, gone.run_id], world.tracker)
-    ruling = decide_among(rows, {good.run_id: good}, world.court())
-    assert ruling.decision.chosen == good.run_id
-    assert check(ruling, "proof").measured == "1 of 2 runs"
+    result = decide_among(rows, {good.run_id: good}, world.context())
+    assert result.decision.chosen == good.run_id
+    assert check(result, "proof").measured == "1 of 2 runs"
 
 
 def test_a_champion_is_compared_on_the_same_test_images(world):
     champion, version = world.promoted("old", misses=range(4))
     candidate = world.evaluated("new", misses=(30,))
     world.requests()
-    ruling = world.among(candidate)
-    assert (ruling.decision.champion.version, ruling.decision.champion.name) == (version.version, "old")
+    result = world.among(candidate)
+    assert (result.decision.champion.version, result.decision.champion.name) == (version.version, "old")
     assert world.requests() == [(candidate.weights_sha256, "test")], "the champion's detections are kept"
-    judgement = ruling.decision.judgement
+    judgement = result.decision.judgement
     assert judgement.champion.subject.weights_sha256 == champion.weights_sha256
     assert judgement.champion.subject.split_revision == judgement.candidate.subject.split_revision
     assert judgement.differences["map_50"].value > 0
-    assert ruling.decision.verdict is Verdict.PROMOTE
-    assert {change.image for change in ruling.comparison.broken} == {"images/test/30.jpg"}
-    assert {change.image for change in ruling.comparison.fixed} == {f"images/test/{n}.jpg" for n in range(4)}
+    assert result.decision.verdict is Verdict.PROMOTE
+    assert {change.image for change in result.comparison.broken} == {"images/test/30.jpg"}
+    assert {change.image for change in result.comparison.fixed} == {f"images/test/{n}.jpg" for n in range(4)}
 
 
 def test_a_candidate_that_is_surely_worse_is_rejected(world):
     world.promoted("old")
-    ruling = world.among(world.evaluated("new", misses=range(15)))
-    assert (ruling.decision.verdict, check(ruling, "champion").outcome) == (Verdict.REJECT, Outcome.FAILED)
+    result = world.among(world.evaluated("new", misses=range(15)))
+    assert (result.decision.verdict, check(result, "champion").outcome) == (Verdict.REJECT, Outcome.FAILED)
 
 
 def test_a_candidate_that_may_be_worse_is_inconclusive_and_can_be_let_pass(world):
     world.promoted("old", misses=(35, 36))
     candidate = world.evaluated("new", misses=(21, 22, 23))
-    ruling = world.among(candidate)
-    assert ruling.decision.verdict is Verdict.INCONCLUSIVE
-    assert ruling.decision.more_images > 0
-    assert not ruling.decision.promotes
+    result = world.among(candidate)
+    assert result.decision.verdict is Verdict.INCONCLUSIVE
+    assert result.decision.more_images > 0
+    assert not result.decision.promotes
     accepted = world.among(candidate, accepted="the night scenes are needed")
     assert accepted.decision.verdict is Verdict.INCONCLUSIVE
     assert (accepted.decision.promotes, accepted.decision.provisional) == (True, True)
@@ -338,9 +338,9 @@ def test_a_champion_measured_on_another_revision_of_the_test_images_is_scored_ag
     )
     world.manifest = a_manifest(images=mended)
     world.look()
-    ruling = world.among(candidate)
+    result = world.among(candidate)
     assert world.requests() == [(candidate.weights_sha256, "test"), (champion.weights_sha256, "test")]
-    revisions = {each.subject.split_revision for each in (ruling.candidate.evaluation, ruling.comparison.first)}
+    revisions = {each.subject.split_revision for each in (result.candidate.evaluation, result.comparison.first)}
     assert revisions == {world.manifest.split_revision(Split.TEST)}
     assert before not in revisions
 
@@ -361,22 +361,22 @@ def test_the_champion_itself_is_not_judged_again_and_nothing_changes(world):
     champion, version = world.promoted("old")
     entries = list(world.log)
     world.requests()
-    ruling = world.among(champion)
-    decision = ruling.decision
+    result = world.among(champion)
+    decision = result.decision
     assert (decision.verdict, decision.changes_nothing, decision.judgement) == (Verdict.PROMOTE, True, None)
-    assert check(ruling, "champion").sentence == (
+    assert check(result, "champion").sentence == (
         f"Version {version.version} in staging is this run: nothing changes, no test image was looked at."
     )
-    assert carry_out(ruling, champion, world.court(), actor="anna@desk") == holder(Stage.STAGING, world.register)
+    assert carry_out(result, champion, world.context(), actor="anna@desk") == holder(Stage.STAGING, world.register)
     assert (world.requests(), world.log) == ([], entries)
 
 
 def test_too_few_test_images_settle_nothing(world):
     world.manifest = some_data(test=29)
-    ruling = world.among(world.evaluated("e3_s320"))
-    assert ruling.decision.verdict is Verdict.INCONCLUSIVE
-    assert check(ruling, "test images").sentence == "29 test images are fewer than 30: no interval is believed."
-    assert ruling.decision.more_images is not None
+    result = world.among(world.evaluated("e3_s320"))
+    assert result.decision.verdict is Verdict.INCONCLUSIVE
+    assert check(result, "test images").sentence == "29 test images are fewer than 30: no interval is believed."
+    assert result.decision.more_images is not None
 
 
 def provisional_policy():
@@ -386,10 +386,10 @@ def provisional_policy():
 def test_a_policy_may_let_a_first_version_in_provisionally_and_the_log_says_so(world):
     world.manifest, world.policy = some_data(test=10), provisional_policy()
     detector = world.evaluated("e3_s320")
-    ruling = world.among(detector)
-    assert (ruling.decision.verdict, ruling.decision.provisional) == (Verdict.PROMOTE, True)
-    assert outcomes(ruling)["test images"] == "waived"
-    carry_out(ruling, detector, world.court(), actor="anna@desk")
+    result = world.among(detector)
+    assert (result.decision.verdict, result.decision.provisional) == (Verdict.PROMOTE, True)
+    assert outcomes(result)["test images"] == "waived"
+    carry_out(result, detector, world.context(), actor="anna@desk")
     assert [(entry.action, entry.provisional) for entry in world.log] == [(Action.PROMOTED, True)]
 
 
@@ -398,14 +398,14 @@ def test_a_provisional_champion_may_be_replaced_provisionally_and_a_proven_one_m
     world.manifest = some_data(test=10)
     world.promoted("first", misses=(4,))
     second = world.evaluated("second")
-    ruling = world.among(second)
-    assert ruling.decision.champion.provisional
-    assert (ruling.decision.verdict, ruling.decision.provisional) == (Verdict.PROMOTE, True)
+    result = world.among(second)
+    assert result.decision.champion.provisional
+    assert (result.decision.verdict, result.decision.provisional) == (Verdict.PROMOTE, True)
     world.manifest = some_data(test=40)
     world.look()
     proven = world.among(second)
     assert (proven.decision.verdict, proven.decision.provisional) == (Verdict.PROMOTE, False)
-    carry_out(proven, second, world.court(), actor="anna@desk")
+    carry_out(proven, second, world.context(), actor="anna@desk")
     world.manifest = some_data(test=10)
     world.look()
     third = world.among(world.evaluated("third"))
@@ -417,11 +417,11 @@ def test_without_test_images_nothing_is_judged(world):
     world.manifest = some_data(test=0)
     detector = world.evaluated("e3_s320")
     world.requests()
-    ruling = world.among(detector)
-    assert ruling.decision.verdict is Verdict.INCONCLUSIVE
-    assert check(ruling, "test images").sentence == "The data set has no test images: nothing can be judged."
-    assert (ruling.candidate, ruling.decision.judgement, world.requests()) == (None, None, [])
-    carry_out(ruling, detector, world.court(), actor="anna@desk")
+    result = world.among(detector)
+    assert result.decision.verdict is Verdict.INCONCLUSIVE
+    assert check(result, "test images").sentence == "The data set has no test images: nothing can be judged."
+    assert (result.candidate, result.decision.judgement, world.requests()) == (None, None, [])
+    carry_out(result, detector, world.context(), actor="anna@desk")
     assert [(entry.action, entry.test_revision) for entry in world.log] == [(Action.JUDGED, None)]
 
 
@@ -430,8 +430,8 @@ def test_without_test_images_a_champion_is_not_predicted_either(world):
     world.manifest = some_data(test=0)
     candidate = world.evaluated("new")
     world.requests()
-    ruling = world.among(candidate)
-    assert (ruling.comparison, ruling.decision.champion.name, world.requests()) == (None, "old", [])
+    result = world.among(candidate)
+    assert (result.comparison, result.decision.champion.name, world.requests()) == (None, "old", [])
 
 
 def test_every_decision_on_the_same_test_images_is_counted(world):
@@ -450,14 +450,14 @@ def test_looking_at_a_decision_is_not_counted_until_it_is_carried_out(world):
 
 def test_a_promotion_is_a_version_in_its_stage_in_both_registries_and_one_entry(world):
     detector = world.evaluated("e3_s320")
-    ruling = world.among(detector, accepted=None)
-    version = carry_out(ruling, detector, world.court(), actor="anna@desk")
+    result = world.among(detector, accepted=None)
+    version = carry_out(result, detector, world.context(), actor="anna@desk")
     assert (version.run_id, version.weights_sha256) == (detector.run_id, detector.weights_sha256)
     assert version.confidence_threshold == detector.confidence_threshold
     stages = [[each.stage for each in registry.versions()] for registry in registries(world)]
     assert stages == [[Stage.STAGING], [Stage.STAGING]]
     (entry,) = world.log
-    decision = ruling.decision
+    decision = result.decision
     assert (entry.action, entry.version, entry.stage, entry.former) == (Action.PROMOTED, "1", Stage.STAGING, None)
     assert (entry.decision, entry.verdict, entry.reason) == (decision.id, "promote", None)
     assert (entry.policy, entry.policy_sha256) == ("policy.yaml", "c" * 64)
@@ -473,9 +473,9 @@ def registries(world):
 def test_both_evaluations_are_on_record_and_the_former_holder_is_named(world):
     world.promoted("old", misses=range(3))
     candidate = world.evaluated("new")
-    ruling = world.among(candidate)
-    carry_out(ruling, candidate, world.court(), actor="anna@desk")
-    judgement = ruling.decision.judgement
+    result = world.among(candidate)
+    carry_out(result, candidate, world.context(), actor="anna@desk")
+    judgement = result.decision.judgement
     assert world.log[-1].evaluations == (judgement.candidate.id, judgement.champion.id)
     assert world.log[-1].former == "1"
     assert holder(Stage.STAGING, world.register).version == "2"
@@ -484,7 +484,7 @@ def test_both_evaluations_are_on_record_and_the_former_holder_is_named(world):
 def test_a_rejected_run_becomes_a_version_that_was_judged_and_nothing_moves(world):
     world.promoted("old")
     candidate = world.evaluated("new", misses=range(15))
-    version = carry_out(world.among(candidate), candidate, world.court(), actor="anna@desk")
+    version = carry_out(world.among(candidate), candidate, world.context(), actor="anna@desk")
     assert version.version == "2"
     assert (world.log[-1].action, world.log[-1].verdict, world.log[-1].version) == (Action.JUDGED, "reject", "2")
     assert holder(Stage.STAGING, world.register).version == "1"
@@ -493,8 +493,8 @@ def test_a_rejected_run_becomes_a_version_that_was_judged_and_nothing_moves(worl
 def test_what_a_person_let_pass_is_on_record_with_the_reason(world):
     world.manifest = some_data(test=12)
     detector = world.evaluated("e3_s320")
-    ruling = world.among(detector, accepted="agreed with QA")
-    carry_out(ruling, detector, world.court(), actor="anna@desk")
+    result = world.among(detector, accepted="agreed with QA")
+    carry_out(result, detector, world.context(), actor="anna@desk")
     (entry,) = world.log
     assert (entry.action, entry.verdict, entry.reason) == (Action.PROMOTED, "inconclusive", "agreed with QA")
     assert entry.provisional
@@ -502,8 +502,8 @@ def test_what_a_person_let_pass_is_on_record_with_the_reason(world):
 
 def test_a_decision_carried_out_twice_makes_one_version(world):
     detector = world.evaluated("e3_s320")
-    ruling = world.among(detector)
-    first, again = (carry_out(ruling, detector, world.court(), actor="anna@desk") for _ in range(2))
+    result = world.among(detector)
+    first, again = (carry_out(result, detector, world.context(), actor="anna@desk") for _ in range(2))
     assert first.version == again.version
     assert [len(registry.versions()) for registry in registries(world)] == [1, 1]
 
@@ -511,34 +511,34 @@ def test_a_decision_carried_out_twice_makes_one_version(world):
 def test_where_somebody_else_promoted_since_the_judgement_nothing_is_moved(world):
     world.promoted("old", misses=range(3))
     mine, theirs = world.evaluated("mine", misses=(1,)), world.evaluated("theirs")
-    ruling = world.among(mine)
-    carry_out(world.among(theirs), theirs, world.court(), actor="ben@desk")
+    result = world.among(mine)
+    carry_out(world.among(theirs), theirs, world.context(), actor="ben@desk")
     entries = list(world.log)
     with pytest.raises(PromotionConflictError, match="judged against version 1 in staging, but version 2 is there"):
-        carry_out(ruling, mine, world.court(), actor="anna@desk")
+        carry_out(result, mine, world.context(), actor="anna@desk")
     assert world.log == entries
     assert holder(Stage.STAGING, world.register).run_id == theirs.run_id
 
 
 def test_where_somebody_else_was_first_into_an_empty_stage_nothing_is_moved(world):
     mine, theirs = world.evaluated("mine"), world.evaluated("theirs")
-    ruling = world.among(mine)
-    carry_out(world.among(theirs), theirs, world.court(), actor="ben@desk")
+    result = world.among(mine)
+    carry_out(world.among(theirs), theirs, world.context(), actor="ben@desk")
     with pytest.raises(PromotionConflictError, match="judged against no version in staging, but version 1 is there"):
-        carry_out(ruling, mine, world.court(), actor="anna@desk")
+        carry_out(result, mine, world.context(), actor="anna@desk")
 
 
 def test_a_version_is_judged_for_production_against_the_version_that_is_there(world):
     detector, version = world.promoted("old")
-    court = world.court(stage=Stage.PRODUCTION)
-    first = decide_on(find_detector("staging", world.sources), court)
+    context = world.context(stage=Stage.PRODUCTION)
+    first = decide_on(find_detector("staging", world.sources), context)
     assert (first.decision.chosen, first.decision.champion, first.decision.selection) == (detector.run_id, None, None)
     assert list(outcomes(first)) == ["proof", "test images", "floor map_50", "champion"]
-    carry_out(first, detector, court, actor="anna@desk")
+    carry_out(first, detector, context, actor="anna@desk")
     assert holder(Stage.PRODUCTION, world.register).version == version.version
     assert holder(Stage.STAGING, world.register) is None
     candidate = world.evaluated("new")
-    assert decide_on(candidate, court).decision.champion.version == version.version
+    assert decide_on(candidate, context).decision.champion.version == version.version
 
 
 @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.STOPPED, RunStatus.RUNNING])
@@ -547,10 +547,10 @@ def test_a_run_without_its_proof_is_not_put_forward_by_hand_either(world, status
     if status is not RunStatus.RUNNING:
         world.tracker.finish(model.run_id, status, "its evaluation broke off")
     detector = find_detector("e3_s320", world.sources)
-    ruling = decide_on(detector, world.court())
-    assert (ruling.decision.verdict, ruling.decision.chosen) == (Verdict.REJECT, None)
-    assert outcomes(ruling) == {"proof": "failed"}
-    assert carry_out(ruling, detector, world.court(), actor="anna@desk") is None
+    result = decide_on(detector, world.context())
+    assert (result.decision.verdict, result.decision.chosen) == (Verdict.REJECT, None)
+    assert outcomes(result) == {"proof": "failed"}
+    assert carry_out(result, detector, world.context(), actor="anna@desk") is None
     assert (world.requests(), world.register.tracking.versions(), world.log) == ([], (), [])
 
 
@@ -558,7 +558,7 @@ def test_a_detector_that_nobody_tracked_cannot_be_promoted(world):
     (world.folder / "foreign.pt").write_bytes(b"somebody's")
     detector = find_detector(str(world.folder / "foreign.pt"), world.sources)
     with pytest.raises(InputError, match=r"foreign\.pt: nobody tracked its training") as refused:
-        decide_on(detector, world.court())
+        decide_on(detector, world.context())
     assert "cv-yolo models" in refused.value.hint
 
 
@@ -580,9 +580,9 @@ def test_a_version_that_was_promoted_by_hand_meanwhile_counts_as_champion(world)
     second, _ = world.promoted("second")
     proposal = a_proposal(version=first.version, run_id=first.run_id, expected="2")
     commit(proposal, world.register, actor="ben@desk", now=NOON)
-    ruling = world.among(second)
-    assert ruling.decision.champion.version == first.version
-    assert not ruling.decision.changes_nothing
+    result = world.among(second)
+    assert result.decision.champion.version == first.version
+    assert not result.decision.changes_nothing
 
 
 def test_a_version_records_the_classes_that_its_weights_detect(world):
@@ -598,7 +598,7 @@ def test_a_champion_of_other_classes_is_never_compared(world):
     kangaroos = replace(world.manifest, classes=("kangaroo",))
     for decide in (
         lambda: world.among(candidate, manifest=kangaroos),
-        lambda: decide_on(candidate, world.court(manifest=kangaroos)),
+        lambda: decide_on(candidate, world.context(manifest=kangaroos)),
     ):
         with pytest.raises(InputError, match=rf"detects person \(version {version.version}\)") as refused:
             decide()
@@ -611,5 +611,5 @@ def test_a_candidate_of_other_classes_than_the_data_is_not_judged(world):
     candidate = replace(world.evaluated("raccoons"), classes=("raccoon",))
     world.requests()
     with pytest.raises(InputError, match="detects raccoon, the data set names person"):
-        decide_on(candidate, world.court())
+        decide_on(candidate, world.context())
     assert (world.requests(), world.register.tracking.versions()) == ([], ())

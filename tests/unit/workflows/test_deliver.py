@@ -15,8 +15,8 @@ from cv_yolo.domain.training.runs import RunStatus
 from cv_yolo.domain.training.specs import EpochMetrics
 from cv_yolo.errors import NotFoundError, RunFailedError, ServiceUnavailableError, StoppedError
 from cv_yolo.ports.records import NewRun
-from cv_yolo.workflows.deliver import FIRST_PAUSE_S, LONGEST_PAUSE_S, DeliveringTracker, Line
-from cv_yolo.workflows.retry import Patience
+from cv_yolo.workflows.deliver import FIRST_PAUSE_S, LONGEST_PAUSE_S, DeliveringTracker, TrackerState
+from cv_yolo.workflows.retry import RetryPolicy
 from tests.fakes import FakeExperimentTracker, FakeOutbox
 
 RUN = NewRun(name="e3_s320", params={"epochs": "3"}, tags={"dataset_revision": "r1"})
@@ -36,15 +36,15 @@ class Flaky(FakeExperimentTracker):
         self._answer()
         return super().start(run)
 
-    def deliver(self, letter):
+    def deliver(self, event):
         self._answer()
         fate = self.fates.pop(0) if self.fates else "done"
         if fate == "down":
             raise GONE
-        if any(name in self.refuses for name in getattr(letter, "values", ())):
+        if any(name in self.refuses for name in getattr(event, "values", ())):
             raise RunFailedError("MLflow refuses it: invalid metric name")
-        super().deliver(letter)
-        self.seen.append(letter)
+        super().deliver(event)
+        self.seen.append(event)
         if fate == "lost":
             raise GONE
 
@@ -90,8 +90,8 @@ class World:
         return DeliveringTracker(
             self.recorder,
             self.outbox,
-            line=Line(clock=lambda: self.now_s),
-            patience=Patience(total_s=self.total_s, wait=self.wait, clock=lambda: self.now_s),
+            line=TrackerState(clock=lambda: self.now_s),
+            retry=RetryPolicy(total_s=self.total_s, wait=self.wait, clock=lambda: self.now_s),
             report=self.told.append,
             now=lambda: NOON + timedelta(seconds=self.now_s),
         )
@@ -151,7 +151,7 @@ def test_what_is_written_while_something_waits_goes_behind_it(world):
     assert world.recorder.get(run_id).tags.get("note") is None, "the tracker was silent just now: not asked again yet"
     world.now_s += FIRST_PAUSE_S
     tracker.tag(run_id, {"more": "third"})
-    assert [letter.tags for letter in world.recorder.seen] == [{"note": "first"}, {"note": "second"}, {"more": "third"}]
+    assert [event.tags for event in world.recorder.seen] == [{"note": "first"}, {"note": "second"}, {"more": "third"}]
 
 
 def test_a_silent_tracker_is_asked_less_and_less_and_each_outage_is_told_once(world):
@@ -223,7 +223,7 @@ def test_a_clock_that_is_set_back_does_not_change_the_order(world):
     tracker.log_metrics(run_id, {"final/map_50": 0.6})
     world.now_s = 0
     tracker.log_metrics(run_id, {"final/map_50": 0.2})
-    times = [letter.at for letter in world.recorder.seen]
+    times = [event.at for event in world.recorder.seen]
     assert times == sorted(times)
 
 
@@ -337,8 +337,8 @@ def test_a_kept_letter_that_is_refused_is_set_aside_told_and_the_next_writers_er
     world.now_s += FIRST_PAUSE_S
     with pytest.raises(RunFailedError, match="invalid metric name"):
         tracker.tag(run_id, {"note": "kept all the same"})
-    ((letter, reason),) = world.outbox.refused
-    assert (letter.values, reason) == ({"map(50)": 0.5}, "RunFailedError: MLflow refuses it: invalid metric name")
+    ((event, reason),) = world.outbox.refused
+    assert (event.values, reason) == ({"map(50)": 0.5}, "RunFailedError: MLflow refuses it: invalid metric name")
     assert "is refused, and set aside: MLflow refuses it" in world.told[-1]
     tracker.finish(run_id, RunStatus.FAILED, "refused")
     run = world.recorder.get(run_id)
@@ -388,19 +388,19 @@ class MortalOutbox(FakeOutbox):
 
         class Mortal:
             def __enter__(self):
-                self.letters = opened.__enter__()
+                self.events = opened.__enter__()
                 return self
 
             def __exit__(self, *error):
                 return opened.__exit__(*error)
 
             def __getattr__(self, name):
-                return getattr(self.letters, name)
+                return getattr(self.events, name)
 
             def delivered(self):
                 if deaths and deaths.pop(0):
                     raise Killed
-                self.letters.delivered()
+                self.events.delivered()
 
         return Mortal()
 
@@ -473,8 +473,8 @@ def test_whatever_fails_and_whenever_the_record_is_the_one_of_a_tracker_that_nev
         with suppress(Killed):
             bad.tracker().deliver_waiting()
     assert _record(bad.recorder, run_id) == _record(good.recorder, run_id)
-    arrived = [at for at, _ in groupby(letter.at for letter in bad.recorder.seen)]  # again at once, or not at all
-    assert arrived == [letter.at for letter in good.recorder.seen]
+    arrived = [at for at, _ in groupby(event.at for event in bad.recorder.seen)]  # again at once, or not at all
+    assert arrived == [event.at for event in good.recorder.seen]
 
 
 def a_beating_tracker(recorder, *, told=None):
@@ -482,8 +482,8 @@ def a_beating_tracker(recorder, *, told=None):
     return DeliveringTracker(
         recorder,
         FakeOutbox(),
-        line=Line(),
-        patience=Patience(total_s=0, wait=lambda seconds: False),
+        line=TrackerState(),
+        retry=RetryPolicy(total_s=0, wait=lambda seconds: False),
         report=said.append,
     )
 

@@ -39,7 +39,7 @@ from tests.builders import a_manifest, a_spec, a_trained_model, a_truth, an_imag
 from tests.fakes import (
     FakeDatasetFolder,
     FakeExperimentTracker,
-    FakeGallery,
+    FakeImageRenderer,
     FakeInspector,
     FakePredictionFile,
     FakePredictor,
@@ -88,7 +88,7 @@ def an_examination(tracker, tmp_path, *, predictor=None, truths=TRUTHS, manifest
 
 
 def evaluated(model, examination, manifest=MANIFEST):
-    return evaluate(model, manifest, FakeGallery(), examination)
+    return evaluate(model, manifest, FakeImageRenderer(), examination)
 
 
 def a_weights_file(tmp_path, **changes):

@@ -5,7 +5,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from cv_yolo.domain.promotion.audit import Action, Finding, head
+from cv_yolo.domain.promotion.audit import Action, AuditFinding, head
 from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import (
     AuditLogError,
@@ -420,5 +420,5 @@ def test_a_log_is_examined_without_the_registries(register):
 
 def test_lines_that_are_no_entries_are_findings():
     damaged = FakeAuditLog(a_log((Action.PROMOTED, STAGING, "1")))
-    damaged.damaged = (Finding(number=1, sentence="line 1: no entry"),)
+    damaged.damaged = (AuditFinding(number=1, sentence="line 1: no entry"),)
     assert examine(damaged, FakeModelRegistry()) == damaged.damaged

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from cv_yolo.domain.data.manifest import Split
-from cv_yolo.domain.evaluation.annotated_images import mark_images
+from cv_yolo.domain.evaluation.annotated_images import annotate_images
 from cv_yolo.domain.evaluation.evaluation import score
 from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.domain.promotion.versions import Stage
@@ -13,7 +13,7 @@ from cv_yolo.domain.training.runs import RunStatus
 from cv_yolo.domain.training.specs import EpochMetrics
 from cv_yolo.errors import CvYoloError, NotFoundError
 from cv_yolo.ports.records import NewRun
-from cv_yolo.workflows.decide import Court, Ruling
+from cv_yolo.workflows.decide import DecisionContext, DecisionResult
 from cv_yolo.workflows.detectors import Sources
 from cv_yolo.workflows.evaluate import SAMPLES_NAME, Examination
 from cv_yolo.workflows.report import (
@@ -45,7 +45,7 @@ from tests.builders import (
 from tests.fakes import (
     FakeDatasetFolder,
     FakeExperimentTracker,
-    FakeGallery,
+    FakeImageRenderer,
     FakeInspector,
     FakePredictionFile,
     FakePredictor,
@@ -60,7 +60,7 @@ class Desk:
     """Where a decision about two tracked runs, of which the first was chosen, is written."""
 
     tracker: FakeExperimentTracker
-    court: Court
+    context: DecisionContext
     chosen: str
     other: str
 
@@ -69,12 +69,12 @@ class Desk:
         selection = a_selection(best=self.chosen, chosen=self.chosen, differences={}, within_noise=(self.chosen,))
         return a_decision(**({"rows": rows, "chosen": self.chosen, "selection": selection} | changes))
 
-    def report(self, ruling=None, *, origin=CLEAN, gallery=None, evidence=None):
+    def report(self, result=None, *, origin=CLEAN, renderer=None, evidence=None):
         return report_decision(
-            ruling or Ruling(decision=self.decision()),
+            result or DecisionResult(decision=self.decision()),
             a_version(),
-            self.court,
-            gallery=gallery or FakeGallery(),
+            self.context,
+            renderer=renderer or FakeImageRenderer(),
             origin=origin,
             evidence=evidence
             or RunEvidence(
@@ -105,7 +105,7 @@ def desk(tmp_path):
 
 def a_court(tracker, tmp_path):
     register = a_fake_register()
-    return Court(
+    return DecisionContext(
         policy=a_policy(),
         stage=Stage.STAGING,
         manifest=a_manifest(),
@@ -133,7 +133,7 @@ def a_court(tracker, tmp_path):
 
 def test_a_report_holds_the_decision_its_version_the_data_and_where_it_comes_from(desk):
     report = desk.report()
-    assert (report.decision, report.version, report.manifest) == (desk.decision(), a_version(), desk.court.manifest)
+    assert (report.decision, report.version, report.manifest) == (desk.decision(), a_version(), desk.context.manifest)
     assert (report.pipeline_run, report.git_commit, report.git_dirty) == ("grid-1", "c0ffee", False)
     assert report.failures == {"e9_s320": "out of memory"}
 
@@ -173,21 +173,21 @@ def test_samples_that_are_lost_are_not_passed_over(desk):
 
 
 def test_without_test_images_no_image_is_shown(desk):
-    report = desk.report(Ruling(decision=desk.decision(judgement=None)))
-    assert (report.marks, report.thumbnails, report.comparison) == ((), {}, None)
+    report = desk.report(DecisionResult(decision=desk.decision(judgement=None)))
+    assert (report.annotated, report.thumbnails, report.comparison) == ((), {}, None)
 
 
 def test_without_a_champion_the_candidates_test_images_are_shown_the_worst_first(desk):
-    report = desk.report(Ruling(decision=desk.decision(), candidate=a_scored(2)))
-    assert [each.image for each in report.marks] == [f"images/test/{number}.jpg" for number in (2, 0, 1, 3)]
-    assert [each.errors for each in report.marks] == [1, 0, 0, 0]
-    assert list(report.thumbnails) == [each.image for each in report.marks]
+    report = desk.report(DecisionResult(decision=desk.decision(), candidate=a_scored(2)))
+    assert [each.image for each in report.annotated] == [f"images/test/{number}.jpg" for number in (2, 0, 1, 3)]
+    assert [each.errors for each in report.annotated] == [1, 0, 0, 0]
+    assert list(report.thumbnails) == [each.image for each in report.annotated]
 
 
 def test_with_a_champion_the_images_that_tell_them_apart_are_shown(desk):
     comparison = a_comparison(a_scored(0, 1), a_scored(2))
-    report = desk.report(Ruling(decision=desk.decision(), candidate=a_scored(2), comparison=comparison))
-    assert (report.comparison, report.marks) == (comparison, ())
+    report = desk.report(DecisionResult(decision=desk.decision(), candidate=a_scored(2), comparison=comparison))
+    assert (report.comparison, report.annotated) == (comparison, ())
     assert list(report.thumbnails) == [f"images/test/{number}.jpg" for number in (2, 1, 0)]
 
 
@@ -206,21 +206,21 @@ def many_images(count, misses):
 
 
 def test_of_many_images_so_many_are_shown_as_a_page_takes(desk):
-    report = desk.report(Ruling(decision=desk.decision(), candidate=many_images(30, {29})))
-    assert len(report.marks) == 30
+    report = desk.report(DecisionResult(decision=desk.decision(), candidate=many_images(30, {29})))
+    assert len(report.annotated) == 30
     assert len(report.thumbnails) == MOST_IMAGES
-    assert report.marks[0].image == "images/test/29.jpg"
+    assert report.annotated[0].image == "images/test/29.jpg"
 
 
 def test_of_many_changes_so_many_are_shown_as_a_page_takes_of_each_kind(desk):
     comparison = a_comparison(many_images(60, range(30)), many_images(60, range(30, 60)))
-    report = desk.report(Ruling(decision=desk.decision(), candidate=a_scored(), comparison=comparison))
+    report = desk.report(DecisionResult(decision=desk.decision(), candidate=a_scored(), comparison=comparison))
     assert len(report.thumbnails) == 2 * MOST_IMAGES
 
 
 def test_of_equal_images_the_smaller_path_comes_first():
-    marks = mark_images(a_scored(1).matched.table, confidence_threshold=0.5)
-    assert [each.image[-5] for each in worst_first(marks[::-1])] == ["1", "0", "2", "3"]
+    annotated = annotate_images(a_scored(1).matched.table, confidence_threshold=0.5)
+    assert [each.image[-5] for each in worst_first(annotated[::-1])] == ["1", "0", "2", "3"]
 
 
 def test_a_decision_is_kept_twice_in_the_project_and_with_the_chosen_run(desk, tmp_path):
@@ -242,7 +242,7 @@ def test_a_page_that_cannot_be_written_leaves_the_decision_on_record_and_says_so
 
 
 def test_a_decision_without_a_choice_is_kept_in_the_project_only(desk, tmp_path):
-    nothing = Ruling(decision=desk.decision(chosen=None, selection=None, judgement=None))
+    nothing = DecisionResult(decision=desk.decision(chosen=None, selection=None, judgement=None))
     write_decision(desk.report(nothing), tmp_path / "decisions", desk.tracker)
     assert len(list((tmp_path / "decisions").iterdir())) == 2
     kept = desk.tracker.kept(desk.chosen) + desk.tracker.kept(desk.other)

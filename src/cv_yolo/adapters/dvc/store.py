@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from cv_yolo.adapters.dvc.command import Attended, DvcCommand
-from cv_yolo.domain.stack import DATASET_REMOTE, DATASET_REMOTE_BESIDE, Deed, ObjectStoreAddress
+from cv_yolo.domain.stack import DATASET_REMOTE, DATASET_REMOTE_BESIDE, ChangeKind, ObjectStoreAddress
 from cv_yolo.errors import CvYoloError, DatasetError, ServiceUnavailableError
 from cv_yolo.files import write_secret
 
@@ -85,7 +85,7 @@ class DvcStore:
         self._push(root, f"{self._relative(root)}: made, but not kept")
         return True
 
-    def set_remote(self, objects: ObjectStoreAddress, bucket: str) -> Deed | None:
+    def set_remote(self, objects: ObjectStoreAddress, bucket: str) -> ChangeKind | None:
         """Use a bucket of the object store; its keys are kept in the home, for its owner alone."""
         return self._remote.set(objects, bucket)
 
@@ -199,7 +199,7 @@ class HomeRemote:
         self._project, self._environment, self._report = project, environment, report
         self.options: tuple[str, ...] = ()
 
-    def set(self, objects: ObjectStoreAddress, bucket: str) -> Deed | None:
+    def set(self, objects: ObjectStoreAddress, bucket: str) -> ChangeKind | None:
         """Use a bucket of the object store; its keys are kept in the home, for its owner alone."""
         if not self._project.is_dir():
             return None
@@ -212,9 +212,9 @@ class HomeRemote:
         config = _without_ours(known) | {"core": {"remote": name}, _section(name): wanted}
         self.options = ("--remote", name)
         if known == config:
-            return Deed.UNCHANGED
+            return ChangeKind.UNCHANGED
         write_secret(self._home_config, _text_of(config))
-        return Deed.CHANGED if _section(name) in known else Deed.MADE
+        return ChangeKind.CHANGED if _section(name) in known else ChangeKind.MADE
 
     def forget(self) -> None:
         """Use what the project itself says; whatever was pushed stays there."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from cv_yolo.domain.promotion.audit import Entry, Finding, read_entry
+from cv_yolo.domain.promotion.audit import AuditFinding, Entry, read_entry
 from cv_yolo.errors import AuditLogError, LogGrewError, ServiceUnavailableError
 
 PATIENCE_S: Final = 120.0
@@ -35,7 +35,7 @@ class AuditFile:
             )
         return entries
 
-    def damage(self) -> tuple[Finding, ...]:
+    def damage(self) -> tuple[AuditFinding, ...]:
         """The lines that are no entries."""
         return self._read()[1]
 
@@ -76,13 +76,13 @@ class AuditFile:
         finally:
             self._lock.release()
 
-    def _read(self) -> tuple[tuple[Entry, ...], tuple[Finding, ...]]:
+    def _read(self) -> tuple[tuple[Entry, ...], tuple[AuditFinding, ...]]:
         entries, damage = [], []
         for number, line in enumerate(self._lines(), 1):
             try:
                 entries.append(read_entry(line.decode()))
             except ValueError as error:
-                damage.append(Finding(number=number, sentence=f"{self._path}, line {number}: {error}"))
+                damage.append(AuditFinding(number=number, sentence=f"{self._path}, line {number}: {error}"))
         return tuple(entries), tuple(damage)
 
     def _lines(self) -> list[bytes]:

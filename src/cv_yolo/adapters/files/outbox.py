@@ -17,12 +17,12 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
-from cv_yolo.domain.training.tracking_events import Files, Letter
+from cv_yolo.domain.training.tracking_events import RunFiles, TrackingEvent
 from cv_yolo.errors import ServiceUnavailableError
 
 PATIENCE_S: Final = 600.0
 REFUSED: Final = ".refused.jsonl"
-_LETTER: Final[TypeAdapter[Letter]] = TypeAdapter(Letter)
+_LETTER: Final[TypeAdapter[TrackingEvent]] = TypeAdapter(TrackingEvent)
 
 
 class FolderOutbox:
@@ -37,7 +37,7 @@ class FolderOutbox:
         return tuple(sorted(path.stem for path in found if not path.name.endswith(REFUSED)))
 
     @contextmanager
-    def opened(self, run_id: str) -> Iterator["RunLetters"]:
+    def opened(self, run_id: str) -> Iterator["RunEventsFile"]:
         """The letters of a run; raises `ServiceUnavailableError` where another process holds them for too long."""
         with _telling(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -50,31 +50,31 @@ class FolderOutbox:
                     hint="wait for it, or end it; then run the same command again",
                 ) from error
         try:
-            letters = RunLetters(path=self._folder / f"{run_id}.jsonl")
-            letters.sweep()
-            yield letters
+            events = RunEventsFile(path=self._folder / f"{run_id}.jsonl")
+            events.sweep()
+            yield events
         finally:
             lock.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunLetters:
+class RunEventsFile:
     """The letters of one run in the file `path`; its lock is held."""
 
     path: Path
 
-    def waiting(self) -> tuple[Letter, ...]:
+    def waiting(self) -> tuple[TrackingEvent, ...]:
         """All that wait, the oldest first."""
         with _telling(self.path):
             lines, delivered = self._read()
-            return tuple(self._letter(number, line) for number, line in enumerate(lines) if number >= delivered)
+            return tuple(self._event(number, line) for number, line in enumerate(lines) if number >= delivered)
 
-    def add(self, letter: Letter) -> None:
+    def add(self, event: TrackingEvent) -> None:
         """Keep a letter behind the others, and copies of its files: the originals may change."""
         with _telling(self.path):
-            if isinstance(letter, Files):
-                letter = replace(letter, paths=self._copied(letter.paths, number=len(self._read()[0])))
-            _append(self.path, _LETTER.dump_python(letter, mode="json"))
+            if isinstance(event, RunFiles):
+                event = replace(event, paths=self._copied(event.paths, number=len(self._read()[0])))
+            _append(self.path, _LETTER.dump_python(event, mode="json"))
 
     def delivered(self) -> None:
         """The first one waits no longer; with the last one, nothing of the run is left here."""
@@ -106,14 +106,14 @@ class RunLetters:
         """The letters as they were written, and how many of them wait no longer."""
         content = self.path.read_bytes() if self.path.exists() else b""
         lines = [json.loads(line) for line in content.split(b"\n")[:-1]]
-        letters = [line for line in lines if "delivered" not in line]
-        return letters, len(lines) - len(letters)
+        events = [line for line in lines if "delivered" not in line]
+        return events, len(lines) - len(events)
 
-    def _letter(self, number: int, line: Any) -> Letter:
-        letter = _LETTER.validate_python(line, strict=False)
-        if not isinstance(letter, Files):
-            return letter
-        return replace(letter, paths=tuple(self._folder_of(number) / path for path in letter.paths))
+    def _event(self, number: int, line: Any) -> TrackingEvent:
+        event = _LETTER.validate_python(line, strict=False)
+        if not isinstance(event, RunFiles):
+            return event
+        return replace(event, paths=tuple(self._folder_of(number) / path for path in event.paths))
 
     def _copied(self, paths: tuple[Path, ...], *, number: int) -> tuple[Path, ...]:
         folder = self._folder_of(number)

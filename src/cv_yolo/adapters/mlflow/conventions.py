@@ -95,22 +95,22 @@ def inputs_of(run: Any) -> tuple[DatasetInput, ...]:
     return tuple(sorted((_input(each) for each in run.inputs.dataset_inputs), key=lambda each: each.context))
 
 
-def log_model(client: "MlflowClient", letter: LoggedModel) -> None:
+def log_model(client: "MlflowClient", event: LoggedModel) -> None:
     """Log the model of a run, ready and linked to it; what was done before is not done again."""
     from mlflow.entities import LoggedModelOutput
 
-    run = client.get_run(letter.run_id)
+    run = client.get_run(event.run_id)
     if _models(run):
         return  # the link is made last
-    place, source = [run.info.experiment_id], f"source_run_id = '{letter.run_id}'"
+    place, source = [run.info.experiment_id], f"source_run_id = '{event.run_id}'"
     found = client.search_logged_models(place, filter_string=source, max_results=1)
-    made = found[0] if found else _made(client, letter, run)
+    made = found[0] if found else _made(client, event, run)
     with tempfile.TemporaryDirectory() as folder:
-        weights = {"weights": f"runs:/{letter.run_id}/weights", **letter.model_tags}
+        weights = {"weights": f"runs:/{event.run_id}/weights", **event.model_tags}
         Path(folder, WEIGHTS_NOTE).write_text(json.dumps(weights, indent=1), encoding="utf-8")
         client.log_model_artifacts(made.model_id, folder)
     client.finalize_logged_model(made.model_id, "READY")
-    client.log_outputs(letter.run_id, [LoggedModelOutput(model_id=made.model_id, step=0)])
+    client.log_outputs(event.run_id, [LoggedModelOutput(model_id=made.model_id, step=0)])
 
 
 def links_of(client: "MlflowClient", run_id: str, data: DatasetInput) -> dict[str, str]:
@@ -129,15 +129,15 @@ def link_version(client: "MlflowClient", run: Any, name: str, version: str) -> N
             client.set_logged_model_tags(model_id, {VERSIONS_TAG: json.dumps([*known, link])})
 
 
-def _made(client: "MlflowClient", letter: LoggedModel, run: Any) -> Any:
+def _made(client: "MlflowClient", event: LoggedModel, run: Any) -> Any:
     origin = {name: run.data.tags[name] for name in ORIGIN_TAGS if name in run.data.tags}
     return client.create_logged_model(
         run.info.experiment_id,
-        name=letter.model_name,
-        source_run_id=letter.run_id,
-        model_type=letter.model_type,
-        params=letter.model_params,
-        tags=letter.model_tags | origin,
+        name=event.model_name,
+        source_run_id=event.run_id,
+        model_type=event.model_type,
+        params=event.model_params,
+        tags=event.model_tags | origin,
     )
 
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 from cv_yolo.adapters.mlflow import conventions
 from cv_yolo.adapters.mlflow.conventions import restoring, translated
 from cv_yolo.domain.training.runs import Run, RunStatus
-from cv_yolo.domain.training.tracking_events import Ending, Facts, Figures, Files, Letter, LoggedModel, TakesLetters
+from cv_yolo.domain.training.tracking_events import (
+    LoggedModel,
+    RunDetails,
+    RunEnding,
+    RunFiles,
+    StepMetrics,
+    TakesTrackingEvents,
+    TrackingEvent,
+)
 from cv_yolo.errors import AccessRefusedError, CvYoloError, NotFoundError, RunFailedError, one_line
 from cv_yolo.ports.records import NewRun
 
@@ -40,10 +48,10 @@ def load() -> None:
 
 def moves_files(method: str, arguments: tuple[object, ...]) -> bool:
     """Whether the call of a tracker moves files, which takes as long as the line and their size make it."""
-    return method == "artifact" or (method == "deliver" and isinstance(arguments[0], Files))
+    return method == "artifact" or (method == "deliver" and isinstance(arguments[0], RunFiles))
 
 
-class MlflowTracker(TakesLetters):
+class MlflowTracker(TakesTrackingEvents):
     """Keeps runs in one MLflow experiment at `uri`; a new experiment keeps its files under `artifacts`.
 
     `ids` are those of experiments that were found before: what is in it is not asked for again.
@@ -111,23 +119,23 @@ class MlflowTracker(TakesLetters):
             else:
                 return
 
-    def deliver(self, letter: Letter) -> None:
+    def deliver(self, event: TrackingEvent) -> None:
         """Record what the letter says, as of its time; once, however often it is delivered.
 
         MLflow takes figures of the same name, step, time and value for the same; the others replace what was there.
         """
         with translated(self._uri):
-            match letter:
-                case Figures():
-                    self._log(letter)
-                case Facts():
-                    self._tag(letter.run_id, letter.tags)
-                case Files():
-                    self._keep(letter)
+            match event:
+                case StepMetrics():
+                    self._log(event)
+                case RunDetails():
+                    self._tag(event.run_id, event.tags)
+                case RunFiles():
+                    self._keep(event)
                 case LoggedModel():
-                    conventions.log_model(self._client, letter)
-                case Ending():
-                    self._end(letter)
+                    conventions.log_model(self._client, event)
+                case RunEnding():
+                    self._end(event)
 
     def get(self, run_id: str) -> Run:
         """One run by its id."""
@@ -160,34 +168,34 @@ class MlflowTracker(TakesLetters):
         with translated(self._uri):
             return tuple(sorted(each.path for each in self._client.list_artifacts(run_id, folder) if not each.is_dir))
 
-    def _log(self, letter: Figures) -> None:
+    def _log(self, event: StepMetrics) -> None:
         from mlflow.entities import Metric
 
-        at_ms = _milliseconds(letter.at)
-        links = {} if letter.data is None else conventions.links_of(self._client, letter.run_id, letter.data)
-        metrics = [Metric(key, value, at_ms, letter.step, **links) for key, value in letter.values.items()]
-        self._client.log_batch(letter.run_id, metrics=metrics)
+        at_ms = _milliseconds(event.at)
+        links = {} if event.data is None else conventions.links_of(self._client, event.run_id, event.data)
+        metrics = [Metric(key, value, at_ms, event.step, **links) for key, value in event.values.items()]
+        self._client.log_batch(event.run_id, metrics=metrics)
 
     def _tag(self, run_id: str, tags: dict[str, str]) -> None:
         from mlflow.entities import RunTag
 
         self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
-    def _keep(self, letter: Files) -> None:
-        for file in letter.paths:
+    def _keep(self, event: RunFiles) -> None:
+        for file in event.paths:
             if not file.is_file():
-                raise RunFailedError(f"{file}: to be kept with run {letter.run_id}, and not there")
-            self._client.log_artifact(letter.run_id, str(file), letter.folder or None)
+                raise RunFailedError(f"{file}: to be kept with run {event.run_id}, and not there")
+            self._client.log_artifact(event.run_id, str(file), event.folder or None)
 
-    def _end(self, letter: Ending) -> None:
-        if letter.reason is not None:
-            self._tag(letter.run_id, {REASON_TAG: letter.reason})
-        elif REASON_TAG in self._client.get_run(letter.run_id).data.tags:
-            self._client.delete_tag(letter.run_id, REASON_TAG)
-        if letter.status is RunStatus.RUNNING:  # it goes on
-            self._client.update_run(letter.run_id, status=STATUS_TO_MLFLOW[letter.status])
+    def _end(self, event: RunEnding) -> None:
+        if event.reason is not None:
+            self._tag(event.run_id, {REASON_TAG: event.reason})
+        elif REASON_TAG in self._client.get_run(event.run_id).data.tags:
+            self._client.delete_tag(event.run_id, REASON_TAG)
+        if event.status is RunStatus.RUNNING:  # it goes on
+            self._client.update_run(event.run_id, status=STATUS_TO_MLFLOW[event.status])
             return
-        self._client.set_terminated(letter.run_id, STATUS_TO_MLFLOW[letter.status], _milliseconds(letter.at))
+        self._client.set_terminated(event.run_id, STATUS_TO_MLFLOW[event.status], _milliseconds(event.at))
 
     @cached_property
     def _client(self) -> "MlflowClient":

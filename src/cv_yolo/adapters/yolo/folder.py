@@ -27,7 +27,7 @@ from cv_yolo.domain.data.annotations import GroundTruth, LabelText, xywhn_to_xyx
 from cv_yolo.domain.data.findings import Bits, FindingKind, similar_pairs
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
 from cv_yolo.errors import DatasetError
-from cv_yolo.ports.datasets import FoundDataset, Picture
+from cv_yolo.ports.datasets import FoundDataset, LabelledImage
 
 
 class YoloFolder:
@@ -85,7 +85,7 @@ class YoloFolder:
         return tuple(_truth(root, record, len(manifest.classes)) for record in manifest.split(split))
 
     def write(
-        self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[Picture], origin: dict[str, str]
+        self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[LabelledImage], origin: dict[str, str]
     ) -> DatasetManifest:
         """Write a data set beside its place, then swap it in."""
         return write_dataset(root, classes=classes, pictures=pictures, origin=origin)

@@ -13,14 +13,14 @@ from PIL import Image
 from cv_yolo.domain.data.annotations import Box, format_label_text, xyxy_to_xywhn
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
 from cv_yolo.files import sha256_of
-from cv_yolo.ports.datasets import Picture
+from cv_yolo.ports.datasets import LabelledImage
 
 FORMAT: Final = 1
 JPEG_QUALITY: Final = 95
 
 
 def write_dataset(
-    root: Path, *, classes: tuple[str, ...], pictures: Iterable[Picture], origin: dict[str, str]
+    root: Path, *, classes: tuple[str, ...], pictures: Iterable[LabelledImage], origin: dict[str, str]
 ) -> DatasetManifest:
     """Write a data set beside its place, then swap it in."""
     scratch = root.with_name(f".{root.name}.new")
@@ -36,7 +36,7 @@ def write_dataset(
     return manifest
 
 
-def _write_picture(root: Path, picture: Picture) -> ImageRecord:
+def _write_picture(root: Path, picture: LabelledImage) -> ImageRecord:
     image = root / "images" / picture.split / f"{picture.name}.jpg"
     label = root / "labels" / picture.split / f"{picture.name}.txt"
     height_px, width_px = picture.pixels.shape[:2]

@@ -15,7 +15,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from cv_yolo.domain.promotion.audit import Entry, Finding, read_entry
+from cv_yolo.domain.promotion.audit import AuditFinding, Entry, read_entry
 from cv_yolo.errors import AuditLogError, LogGrewError, ServiceUnavailableError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ZenmlAuditLog:
             )
         return entries
 
-    def damage(self) -> tuple[Finding, ...]:
+    def damage(self) -> tuple[AuditFinding, ...]:
         """The rows that are no entries, and the entries whose copies are not as they were written."""
         entries, damage = self._read()
         with _translated(self._name), ThreadPoolExecutor(READERS) as readers:
@@ -96,13 +96,13 @@ class ZenmlAuditLog:
         except EntityExistsError:
             return self._client.get_model(self._name).id
 
-    def _read(self) -> tuple[tuple[Entry, ...], tuple[Finding, ...]]:
+    def _read(self) -> tuple[tuple[Entry, ...], tuple[AuditFinding, ...]]:
         entries, damage = [], []
         for number, row in self._rows():
             try:
                 entries.append(_entry(row, number))
             except ValueError as error:
-                damage.append(Finding(number=number, sentence=f"{self._name}, {row.name}: {error}"))
+                damage.append(AuditFinding(number=number, sentence=f"{self._name}, {row.name}: {error}"))
         return tuple(entries), tuple(damage)
 
     def _rows(self) -> list[tuple[int, Any]]:
@@ -147,15 +147,15 @@ def _translated(name: str) -> Iterator[None]:
         raise ServiceUnavailableError(f"{name} on ZenML's server: {' '.join(str(error).split())}") from error
 
 
-def _damage_of_copy(entry: Entry, path: str, store: Any) -> Finding | None:
+def _damage_of_copy(entry: Entry, path: str, store: Any) -> AuditFinding | None:
     try:
         with store.open(path, "rb") as file:
             changed = file.read() != entry.canonical.encode()
     except FileNotFoundError:
         said = f"Entry {entry.number} has no copy at {path}: one of the two was changed or removed."
-        return Finding(number=entry.number, sentence=said)
+        return AuditFinding(number=entry.number, sentence=said)
     said = f"The copy of entry {entry.number} at {path} was changed."
-    return Finding(number=entry.number, sentence=said) if changed else None
+    return AuditFinding(number=entry.number, sentence=said) if changed else None
 
 
 def _number(name: str) -> int:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
-from cv_yolo.domain.stack import Component, Deed, Kind, PipelineServerAddress, Secret
+from cv_yolo.domain.stack import ChangeKind, Component, Kind, PipelineServerAddress, Secret
 from cv_yolo.errors import AccessRefusedError, ServiceUnavailableError
 from cv_yolo.http import Answer, ask
 
@@ -94,7 +94,7 @@ class ZenmlServer:
         return ServiceUnavailableError(message, hint="is its database up? `cv-yolo status` tells" if failed else None)
 
 
-class Server(Protocol):
+class ZenmlApi(Protocol):
     """ZenML's REST interface, logged in; raises `ServiceUnavailableError` where the server refuses."""
 
     def done(self, method: str, path: str, json: Any = None) -> Any:
@@ -104,7 +104,7 @@ class Server(Protocol):
 class ZenmlStack:
     """Stacks on one server."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ZenmlApi) -> None:
         self._server = server
 
     def secret(self, name: str) -> Secret | None:
@@ -115,37 +115,37 @@ class ZenmlStack:
         values = self._server.done("GET", f"/secrets/{found['id']}")["body"]["values"]
         return Secret(name=name, values=dict(values))
 
-    def set_secret(self, secret: Secret) -> Deed:
+    def set_secret(self, secret: Secret) -> ChangeKind:
         """Keep the secret with exactly these values."""
         known = self.secret(secret.name)
         if known == secret:
-            return Deed.UNCHANGED
+            return ChangeKind.UNCHANGED
         if known is None:
             self._server.done("POST", "/secrets", {"name": secret.name, "values": secret.values})
-            return Deed.MADE
+            return ChangeKind.MADE
         found = self._find("secrets", secret.name)
         gone = dict.fromkeys(known.values.keys() - secret.values.keys())
         self._server.done("PUT", f"/secrets/{found['id']}", {"values": secret.values | gone})
-        return Deed.CHANGED
+        return ChangeKind.CHANGED
 
     def component(self, kind: Kind, name: str) -> Component | None:
         """The component of that kind and name."""
         found = self._component(kind, name)
         return None if found is None else _component(found)
 
-    def set_component(self, component: Component) -> Deed:
+    def set_component(self, component: Component) -> ChangeKind:
         """Keep the component with this configuration; other keys of a known one are left as they are."""
         found = self._component(component.kind, component.name)
         if found is None:
             asked = {"name": component.name, "type": component.kind.value, "flavor": component.flavor}
             self._server.done("POST", "/components", asked | {"configuration": component.configuration})
-            return Deed.MADE
+            return ChangeKind.MADE
         known = _component(found)
         wanted = known.configuration | component.configuration
         if wanted == known.configuration:
-            return Deed.UNCHANGED
+            return ChangeKind.UNCHANGED
         self._server.done("PUT", f"/components/{found['id']}", {"configuration": wanted})
-        return Deed.CHANGED
+        return ChangeKind.CHANGED
 
     def stack(self, name: str) -> dict[Kind, str] | None:
         """The names of the components of a stack, of the kinds that we use."""
@@ -155,17 +155,17 @@ class ZenmlStack:
         parts = self._server.done("GET", f"/stacks/{found['id']}")["metadata"]["components"]
         return {kind: parts[kind.value][0]["name"] for kind in Kind if parts.get(kind.value)}
 
-    def set_stack(self, name: str, components: dict[Kind, str]) -> Deed:
+    def set_stack(self, name: str, components: dict[Kind, str]) -> ChangeKind:
         """Keep the stack with exactly these components."""
         known = self.stack(name)
         if known == components:
-            return Deed.UNCHANGED
+            return ChangeKind.UNCHANGED
         ids = {kind.value: [self._component(kind, each)["id"]] for kind, each in components.items()}
         if known is None:
             self._server.done("POST", "/stacks", {"name": name, "components": ids})
-            return Deed.MADE
+            return ChangeKind.MADE
         self._server.done("PUT", f"/stacks/{self._find('stacks', name)['id']}", {"components": ids})
-        return Deed.CHANGED
+        return ChangeKind.CHANGED
 
     def _component(self, kind: Kind, name: str) -> Any:
         found = self._find("components", name, f"&type={kind.value}")

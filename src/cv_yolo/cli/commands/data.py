@@ -60,14 +60,14 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
     if size % STRIDE_PX:
         raise click.BadParameter(f"--size {size}: not a multiple of {STRIDE_PX}")
     _refuse_foreign_folder(out)
-    parts = Container()
+    container = Container()
     progress_bar = Progress(console=Console(stderr=True), disable=as_json)
-    with filling(out, home=parts.home), progress_bar as progress:
+    with filling(out, home=container.home), progress_bar as progress:
         task = progress.add_task("Drawing", total=sum(counts))
         manifest = draw_dataset(
             out.resolve(),
-            painter=parts.paint,
-            folder=parts.dataset_folder,
+            painter=container.paint,
+            folder=container.dataset_folder,
             counts=dict(zip(Split, counts, strict=True)),
             size_px=size,
             seed=seed,

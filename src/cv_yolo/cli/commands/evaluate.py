@@ -12,7 +12,7 @@ from cv_yolo.cli.commands.runs import registered_model_option
 from cv_yolo.cli.options import numbers
 from cv_yolo.cli.output.metric_tables import print_comparison, print_evaluation
 from cv_yolo.cli.output.tables import console
-from cv_yolo.cli.scoring_session import Choices, bench
+from cv_yolo.cli.scoring_session import Choices, session
 from cv_yolo.container import EXPERIMENT
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.evaluation.intervals import Resampling
@@ -120,7 +120,7 @@ def _choices(given: dict[str, Any]) -> Choices:
 @_scoring_options
 def evaluate(name: str, **given: Any) -> None:
     """Score MODEL on a split, with an interval for every figure."""
-    with bench(_choices(given), [name]) as here:
+    with session(_choices(given), [name]) as here:
         scored = here.score(name)
     if given["html"]:
         here.write_evaluation(given["html"], name, scored)
@@ -137,7 +137,7 @@ def evaluate(name: str, **given: Any) -> None:
 @_scoring_options
 def compare(first: str, second: str, **given: Any) -> None:
     """Score FIRST and SECOND on the same images, and tell what lies between them."""
-    with bench(_choices(given), [first, second]) as here:
+    with session(_choices(given), [first, second]) as here:
         found = here.compare(first, second)
     if given["html"]:
         here.write_comparison(given["html"], (first, second), found)

@@ -112,10 +112,10 @@ def _run(request: Request) -> int:
 
     config = load_experiment(request.config, request.overrides)
     _require_one_run(request, config)
-    parts = Container()
-    require_room(parts.home, home=parts.home)
-    with stopping(parts.stop), resumable():
-        return _carry_out(request, config, parts)
+    container = Container()
+    require_room(container.home, home=container.home)
+    with stopping(container.stop), resumable():
+        return _carry_out(request, config, container)
 
 
 def _require_one_run(request: Request, config: ExperimentConfig) -> None:
@@ -124,21 +124,23 @@ def _require_one_run(request: Request, config: ExperimentConfig) -> None:
         raise ConfigError(f"{request.config}: grid: {runs} runs, a baseline is one", hint="use `cv-yolo grid`")
 
 
-def _carry_out(request: Request, config: ExperimentConfig, parts: Any) -> int:
+def _carry_out(request: Request, config: ExperimentConfig, container: Any) -> int:
     click.echo("Starting ZenML and MLflow …", err=True)
-    if parts.settings.connection is not None:
-        _ = parts.stack_addresses  # ZenML asks its server while it is imported; we say in our words what is wrong there
+    if container.settings.connection is not None:
+        _ = (
+            container.stack_addresses
+        )  # ZenML asks its server while it is imported; we say in our words what is wrong there
     from cv_yolo.pipelines import launch, plan, runtime
 
-    runtime.use(parts)
-    planned = plan.make_plan(config, parts, accept_inconclusive=request.accepted, trusted=request.trusted)
+    runtime.use(container)
+    planned = plan.make_plan(config, container, accept_inconclusive=request.accepted, trusted=request.trusted)
     run_name = launch.new_run_name(request.kind, datetime.now(UTC))
-    with following(parts.journal(run_name)):
+    with following(container.journal(run_name)):
         outcome = launch.launch(planned, run_name, leave=leave_with)
     if request.as_json:
         click.echo(json.dumps(outcome.as_json(), indent=1))
     elif outcome.decision is not None:
-        print_decision(outcome.decision, outcome.written, parts.settings.root)
+        print_decision(outcome.decision, outcome.written, container.settings.root)
     if outcome.failure is not None:
         raise outcome.failure
     if outcome.decision is not None:

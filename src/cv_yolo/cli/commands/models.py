@@ -89,10 +89,10 @@ def history(verify: bool, as_json: bool, model: str) -> int:
     from cv_yolo.cli.output.tables import console
     from cv_yolo.container import Container
 
-    parts = Container()
+    container = Container()
     if verify:
-        return _verify(parts, model, as_json)
-    entries = parts.audit_log(model).entries()
+        return _verify(container, model, as_json)
+    entries = container.audit_log(model).entries()
     if as_json:
         print_json([entry_json(entry) for entry in entries])
     elif entries:
@@ -120,13 +120,13 @@ def rollback(to: str | None, stage: str | None, reason: str | None, as_json: boo
     """Give a stage back to the version that held it before; the one that leaves becomes archived."""
     from cv_yolo.workflows.demote import rollback as roll_back
 
-    parts = started()
+    container = started()
     entry = roll_back(
-        parts.register(model),
+        container.register(model),
         stage=Stage(stage) if stage else None,
         to=to,
         reason=reason,
-        actor=parts.actor(),
+        actor=container.actor(),
         now=datetime.now(UTC),
     )
     if as_json:
@@ -144,11 +144,11 @@ def started() -> "Container":
     return Container()
 
 
-def _verify(parts: "Container", model: str, as_json: bool) -> int:
+def _verify(container: "Container", model: str, as_json: bool) -> int:
     from cv_yolo.workflows.register import examine
 
-    log = parts.audit_log(model)
-    findings = examine(log, parts.tracking_registry(model))
+    log = container.audit_log(model)
+    findings = examine(log, container.tracking_registry(model))
     entries = () if findings else log.entries()
     if as_json:
         head = entries[-1].sha256 if entries else None
@@ -199,13 +199,13 @@ def withdraw(stage: str, reason: str, yes: bool, as_json: bool, model: str) -> N
         raise InputError(
             "a withdrawal has to be confirmed", hint="--yes confirms it where there is no terminal to ask on"
         )
-    parts, place = started(), Stage(stage)
-    register = parts.register(model)
+    container, place = started(), Stage(stage)
+    register = container.register(model)
     seen = None if yes else held_now(place, register)
     if seen:
         question = f"Withdraw version {seen} from {stage} of {model}, and leave {stage} empty?"
         click.confirm(question, abort=True, err=True)
-    entry = take_out(register, stage=place, version=seen, reason=reason, actor=parts.actor(), now=datetime.now(UTC))
+    entry = take_out(register, stage=place, version=seen, reason=reason, actor=container.actor(), now=datetime.now(UTC))
     if as_json:
         print_json(entry_json(entry))
         return
@@ -251,11 +251,11 @@ def differences_table(differences: Sequence[Difference]) -> Table:
 
 def _cells(entry: Entry) -> dict[str, str]:
     verdict = f": {entry.verdict}" if entry.action is Action.JUDGED and entry.verdict else ""
-    deed = f"{entry.action.replace('_', ' ')}{verdict}{' (provisional)' if entry.provisional else ''}"
+    what = f"{entry.action.replace('_', ' ')}{verdict}{' (provisional)' if entry.provisional else ''}"
     return {
         "#": str(entry.number),
         "when": f"{entry.at.astimezone():%Y-%m-%d %H:%M}",
-        "what": deed,
+        "what": what,
         "version": entry.version,
         "stage": entry.stage,
         "before": entry.former or "–",

@@ -11,7 +11,7 @@ import click
 
 from cv_yolo.cli.commands.runs import registered_model_name
 from cv_yolo.cli.output.decision import accept_option, print_decision, require_promotion
-from cv_yolo.cli.scoring_session import Bench, Choices, bench, tell
+from cv_yolo.cli.scoring_session import Choices, ScoringSession, session, tell
 from cv_yolo.config import load_policy
 from cv_yolo.container import EXPERIMENT
 from cv_yolo.domain.data.manifest import Split
@@ -20,7 +20,7 @@ from cv_yolo.domain.promotion.policy import PromotionPolicy
 from cv_yolo.domain.promotion.versions import HELD_BY_ONE, Stage
 from cv_yolo.reports.text.gaps import gaps_json
 from cv_yolo.workflows.check_policy import require_fit
-from cv_yolo.workflows.decide import Court, carry_out, decide_on
+from cv_yolo.workflows.decide import DecisionContext, carry_out, decide_on
 from cv_yolo.workflows.detectors import NEWEST, find_detector
 from cv_yolo.workflows.report import Origin, RunEvidence, decision_path, report_decision, write_decision
 
@@ -69,7 +69,7 @@ def promote(version: str | None, **given: Any) -> int:
     choices = Choices(data=given["data"], resampling=rule.resampling, experiment=given["experiment"], model=rule.model)
     tell("Reading the records …")
     name = version or (NEWEST if stage is Stage.STAGING else str(Stage.STAGING))
-    with bench(choices, [name]) as here:
+    with session(choices, [name]) as here:
         root, folder = here.examination.dataset_root, here.examination.folder
         require_fit(rule, here.manifest, root=root, folder=folder, report=tell)
         decision, page = _decide(here, name, stage, rule, accepted=given["accept_inconclusive"])
@@ -78,17 +78,17 @@ def promote(version: str | None, **given: Any) -> int:
         told |= gaps_json(decision.evaluation)
         click.echo(json.dumps(told | {"decision": asdict(decision), "written": str(page)}, indent=1, default=str))
     else:
-        print_decision(decision, page, here.parts.settings.root)
+        print_decision(decision, page, here.container.settings.root)
     require_promotion(decision, page)
     return 0
 
 
 def _decide(
-    here: Bench, name: str, stage: Stage, policy: PromotionPolicy, *, accepted: str | None
+    here: ScoringSession, name: str, stage: Stage, policy: PromotionPolicy, *, accepted: str | None
 ) -> tuple[Decision, Path]:
     """Decide, carry out, write down; returns the decision and its page."""
-    parts, detector = here.parts, find_detector(name, here.sources)
-    court = Court(
+    parts, detector = here.container, find_detector(name, here.sources)
+    context = DecisionContext(
         policy=policy,
         stage=stage,
         manifest=here.manifest,
@@ -99,15 +99,15 @@ def _decide(
         accepted=accepted,
     )
     tell(f"{detector.name}: judging it on {len(here.manifest.split(Split.TEST))} test images …")
-    ruling = decide_on(detector, court)
-    version = carry_out(ruling, detector, court, actor=parts.actor())
+    result = decide_on(detector, context)
+    version = carry_out(result, detector, context, actor=parts.actor())
     report = report_decision(
-        ruling,
+        result,
         version,
-        court,
-        gallery=parts.gallery,
+        context,
+        renderer=parts.renderer,
         origin=Origin(tags=parts.origin_tags()),
-        evidence=RunEvidence(run_ids=[row.run_id for row in ruling.decision.rows], evaluations={}, failures={}),
+        evidence=RunEvidence(run_ids=[row.run_id for row in result.decision.rows], evaluations={}, failures={}),
     )
     write_decision(report, parts.settings.decisions, here.examination.tracker)
-    return ruling.decision, decision_path(ruling.decision, parts.settings.decisions)
+    return result.decision, decision_path(result.decision, parts.settings.decisions)

@@ -39,8 +39,8 @@ def runs(as_json: bool, experiment: str) -> None:
     from cv_yolo.container import Container
     from cv_yolo.workflows.run_lease import as_they_stand
 
-    parts = Container()
-    found = as_they_stand(parts.tracker(experiment).runs(), is_gone=parts.driver_is_gone, now=parts.now())
+    container = Container()
+    found = as_they_stand(container.tracker(experiment).runs(), is_gone=container.driver_is_gone, now=container.now())
     if as_json:
         _print_json([asdict(run) for run in found])
     elif found:
@@ -64,8 +64,8 @@ def show(run: str, as_json: bool, experiment: str) -> None:
     from cv_yolo.workflows.detectors import find_run
     from cv_yolo.workflows.run_lease import as_they_stand
 
-    parts = Container()
-    known = as_they_stand(parts.tracker(experiment).runs(), is_gone=parts.driver_is_gone, now=parts.now())
+    container = Container()
+    known = as_they_stand(container.tracker(experiment).runs(), is_gone=container.driver_is_gone, now=container.now())
     found = find_run(run, known)
     if as_json:
         _print_json(asdict(found))

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cv_yolo.cli.output.tables import print_gaps
 from cv_yolo.domain.data.class_names import listed
-from cv_yolo.domain.evaluation.comparison import Change, Comparison, change_of
+from cv_yolo.domain.evaluation.comparison import Comparison, DifferenceKind, change_of
 from cv_yolo.domain.evaluation.error_types import ErrorType
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate
@@ -20,11 +20,11 @@ SIZES = ("small", "medium", "large")
 GROUP_FIGURES = {"class": ("ap_50", "ap_50_95", "precision", "recall"), "slice": ("map_50", "precision", "recall")}
 
 STYLES = {
-    Change.HIGHER: "green",
-    Change.LOWER: "red",
-    Change.WITHIN_NOISE: "dim",
-    Change.UNCHANGED: "dim",
-    Change.UNKNOWN: "yellow",
+    DifferenceKind.HIGHER: "green",
+    DifferenceKind.LOWER: "red",
+    DifferenceKind.WITHIN_NOISE: "dim",
+    DifferenceKind.UNCHANGED: "dim",
+    DifferenceKind.UNKNOWN: "yellow",
 }
 NAME_WIDTH = 16  # so that the columns of the tables stand below each other
 

@@ -164,4 +164,4 @@ def _what_to_do(missing: Sequence[str], more: Sequence[str]) -> str:
 
 def _sound(name: str) -> str:
     """The name without what is easily mistaken: case, spaces, hyphens, underscores, how accents are encoded."""
-    return "".join(letter for letter in unicodedata.normalize("NFKC", name).casefold() if letter.isalnum())
+    return "".join(event for event in unicodedata.normalize("NFKC", name).casefold() if event.isalnum())

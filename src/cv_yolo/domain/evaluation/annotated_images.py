@@ -12,7 +12,7 @@ Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TruthMark:
+class AnnotatedTruth:
     """An annotated box: pixel corners, class, and whether a detection claims it; of a crowd that is not asked for."""
 
     xyxy: Corners
@@ -22,7 +22,7 @@ class TruthMark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DetectionMark:
+class AnnotatedDetection:
     """A detected box: pixel corners, class, confidence, and in which way it is wrong (None where it is right)."""
 
     xyxy: Corners
@@ -32,12 +32,12 @@ class DetectionMark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageMarks:
+class AnnotatedImage:
     """One image with its annotated and its detected boxes."""
 
     image: str
-    truths: tuple[TruthMark, ...]
-    detections: tuple[DetectionMark, ...]
+    truths: tuple[AnnotatedTruth, ...]
+    detections: tuple[AnnotatedDetection, ...]
 
     @property
     def misses(self) -> int:
@@ -55,7 +55,7 @@ class ImageMarks:
         return self.misses + self.false_positives
 
 
-def mark_images(table: SplitBoxes, *, confidence_threshold: float | None) -> tuple[ImageMarks, ...]:
+def annotate_images(table: SplitBoxes, *, confidence_threshold: float | None) -> tuple[AnnotatedImage, ...]:
     """The marks of each image, in order, for the detections with at least that confidence (None: for none)."""
     table = in_use(table, confidence_threshold)
     truths, found = table.truths, table.found
@@ -63,23 +63,23 @@ def mark_images(table: SplitBoxes, *, confidence_threshold: float | None) -> tup
     claimed = np.zeros(len(truths.image), dtype=bool)
     claimed[matching.truth] = True
     kinds = classify_errors(table).errors
-    truth_marks = [
-        TruthMark(xyxy=_corners(box), class_id=int(class_id), found=bool(is_claimed), crowd=bool(crowd))
+    annotated_truths = [
+        AnnotatedTruth(xyxy=_corners(box), class_id=int(class_id), found=bool(is_claimed), crowd=bool(crowd))
         for box, class_id, is_claimed, crowd in zip(
             truths.boxes_xyxy, truths.class_id, claimed, truths.crowd, strict=True
         )
     ]
-    detection_marks = [
-        DetectionMark(xyxy=_corners(box), class_id=int(class_id), confidence=float(confidence), error=kind)
+    annotated_detections = [
+        AnnotatedDetection(xyxy=_corners(box), class_id=int(class_id), confidence=float(confidence), error=kind)
         for box, class_id, confidence, kind in zip(
             found.boxes_xyxy, found.class_id, found.confidence, kinds, strict=True
         )
     ]
     return tuple(
-        ImageMarks(
+        AnnotatedImage(
             image=image,
-            truths=tuple(truth_marks[row] for row in np.flatnonzero(truths.image == index)),
-            detections=tuple(detection_marks[row] for row in np.flatnonzero(found.image == index)),
+            truths=tuple(annotated_truths[row] for row in np.flatnonzero(truths.image == index)),
+            detections=tuple(annotated_detections[row] for row in np.flatnonzero(found.image == index)),
         )
         for index, image in enumerate(table.images)
     )

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cv_yolo.domain.evaluation.annotated_images import ImageMarks, mark_images
+from cv_yolo.domain.evaluation.annotated_images import AnnotatedImage, annotate_images
 from cv_yolo.domain.evaluation.evaluation import Evaluation, Scored
 from cv_yolo.domain.evaluation.intervals import Bootstrapped, Estimate, estimates
 from cv_yolo.errors import EvaluationFailedError
 
 
-class Change(StrEnum):
+class DifferenceKind(StrEnum):
     """What a difference says: unchanged where it is 0 in every draw, unknown where nothing bounds it."""
 
     HIGHER = "higher"
@@ -19,24 +19,24 @@ class Change(StrEnum):
     UNKNOWN = "unknown"
 
 
-def change_of(difference: Estimate | None) -> Change:
+def change_of(difference: Estimate | None) -> DifferenceKind:
     """What a paired difference says; without an interval it says nothing, however large it is."""
     interval = None if difference is None else difference.interval
     if interval is None:
-        return Change.UNKNOWN
+        return DifferenceKind.UNKNOWN
     if interval.low == interval.high == 0:
-        return Change.UNCHANGED
+        return DifferenceKind.UNCHANGED
     if interval.low <= 0 <= interval.high:
-        return Change.WITHIN_NOISE
-    return Change.HIGHER if interval.low > 0 else Change.LOWER
+        return DifferenceKind.WITHIN_NOISE
+    return DifferenceKind.HIGHER if interval.low > 0 else DifferenceKind.LOWER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageChange:
     """What the second model does to one image against the first."""
 
-    first: ImageMarks
-    second: ImageMarks
+    first: AnnotatedImage
+    second: AnnotatedImage
 
     @property
     def image(self) -> str:
@@ -71,7 +71,7 @@ class Comparison:
     changes: tuple[ImageChange, ...]
 
     @property
-    def figure_changes(self) -> dict[str, Change]:
+    def figure_changes(self) -> dict[str, DifferenceKind]:
         """What is known of each figure of either model; one that only one of them has is unknown."""
         names = dict.fromkeys((*self.first.figures, *self.second.figures))
         return {name: change_of(self.differences.get(name)) for name in names}
@@ -105,11 +105,11 @@ def difference_of(first: Scored, second: Scored) -> Bootstrapped:
 def compare(first: Scored, second: Scored) -> Comparison:
     """Compare two models on the same images; raises `EvaluationFailedError` where they are not comparable."""
     confidence = first.evaluation.resampling.confidence
-    marks = [
-        mark_images(each.matched.table, confidence_threshold=each.evaluation.confidence_threshold)
+    annotated = [
+        annotate_images(each.matched.table, confidence_threshold=each.evaluation.confidence_threshold)
         for each in (first, second)
     ]
-    changes = [ImageChange(first=one, second=other) for one, other in zip(*marks, strict=True)]
+    changes = [ImageChange(first=one, second=other) for one, other in zip(*annotated, strict=True)]
     return Comparison(
         first=first.evaluation,
         second=second.evaluation,

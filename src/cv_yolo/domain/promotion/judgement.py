@@ -27,7 +27,7 @@ GROUPS: Final = {"class": "ap_50", "slice": "map_50"}  # what is compared in eac
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class GateInput:
     """What the gate is asked: whether this candidate may enter the stage that the champion holds.
 
     `candidate` is None where there are no test images; `incumbent` is the champion's score on the same test images.
@@ -61,7 +61,7 @@ class Case:
         return not self.enough and self.images > 0 and self.gate.provisional and unproven
 
 
-def judge(case: Case, *, use: int) -> tuple[tuple[Check, ...], Judgement | None]:
+def judge(case: GateInput, *, use: int) -> tuple[tuple[Check, ...], Judgement | None]:
     """Every check of the gate, and what the test images said; `use` counts the decisions on them, this one included."""
     if case.candidate is None:
         return (_enough_images(case),), None
@@ -81,7 +81,7 @@ def judge(case: Case, *, use: int) -> tuple[tuple[Check, ...], Judgement | None]
     )
 
 
-def _enough_images(case: Case) -> Check:
+def _enough_images(case: GateInput) -> Check:
     least, images = case.policy.min_images, case.images
     if images >= least:
         outcome, sentence = Outcome.PASSED, f"{images} test images are enough to believe an interval."
@@ -102,7 +102,7 @@ def _enough_images(case: Case) -> Check:
     )
 
 
-def _floors(case: Case, evaluation: Evaluation) -> Iterator[Check]:
+def _floors(case: GateInput, evaluation: Evaluation) -> Iterator[Check]:
     for figure, floor in case.gate.floors.items():
         found = evaluation.figures.get(figure)
         check = _limit_check(case, f"floor {figure}", found, limit=floor, waived_by=_value_above(floor))
@@ -115,7 +115,7 @@ def _floors(case: Case, evaluation: Evaluation) -> Iterator[Check]:
         yield replace(check, sentence=f"{figure} of the candidate is {check.measured}: {above}.")
 
 
-def _against_champion(case: Case, difference: Bootstrapped | None) -> Check:
+def _against_champion(case: GateInput, difference: Bootstrapped | None) -> Check:
     gate, champion = case.gate, case.champion
     required = f"{gate.metric}: {_rule_text(gate)}"
     if champion is None:
@@ -141,7 +141,7 @@ def _against_champion(case: Case, difference: Bootstrapped | None) -> Check:
 
 
 def _limit_check(
-    case: Case, name: str, found: Estimate | None, *, limit: float, waived_by: Callable[[Estimate], bool]
+    case: GateInput, name: str, found: Estimate | None, *, limit: float, waived_by: Callable[[Estimate], bool]
 ) -> Check:
     """Whether an interval lies above a limit, below it, or about it; with too few images nothing is settled."""
     interval = None if found is None else found.interval
@@ -169,12 +169,12 @@ def _limit_check(
     )
 
 
-def _limit_of(case: Case) -> Callable[[Estimate | None, float], Check]:
+def _limit_of(case: GateInput) -> Callable[[Estimate | None, float], Check]:
     """The check of one estimate against a limit, in this case."""
     return lambda found, limit: _limit_check(case, "", found, limit=limit, waived_by=_value_above(limit))
 
 
-def _groups(case: Case, difference: Bootstrapped) -> Iterator[Check]:
+def _groups(case: GateInput, difference: Bootstrapped) -> Iterator[Check]:
     """No class and no slice may be shown to be worse by more than its margin, taken together after Holm.
 
     One that is in too few images for an interval shows nothing, and is named; where that is so of all, or the resamples
@@ -249,7 +249,7 @@ def estimate_text(estimate: Estimate) -> str:
     return f"{estimate.value:.3f}" + ("" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]")
 
 
-def _unsettled(case: Case, open_question: str) -> str:
+def _unsettled(case: GateInput, open_question: str) -> str:
     return open_question if case.enough else "not settled on so few images"
 
 

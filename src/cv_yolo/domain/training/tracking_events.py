@@ -11,7 +11,7 @@ from cv_yolo.domain.training.specs import EpochMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class StepMetrics:
     """What an epoch measured, at its step; figures of the run as a whole have step 0.
 
     With `data`, the figures are those of the run's logged model on that data: the tracker links them to both.
@@ -25,7 +25,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class RunDetails:
     """What became known of a run after it started."""
 
     run_id: str
@@ -34,7 +34,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
+class RunFiles:
     """Files to be kept with a run, in a folder of it."""
 
     run_id: str
@@ -56,7 +56,7 @@ class LoggedModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class RunEnding:
     """How a run ended."""
 
     run_id: str
@@ -65,31 +65,31 @@ class Ending:
     reason: str | None
 
 
-Letter = Figures | Facts | Files | LoggedModel | Ending
+TrackingEvent = StepMetrics | RunDetails | RunFiles | LoggedModel | RunEnding
 
 
-class TakesLetters(ABC):
+class TakesTrackingEvents(ABC):
     """The writing half of an experiment tracker: each call is a letter of its own time."""
 
     @abstractmethod
-    def deliver(self, letter: Letter) -> None:
+    def deliver(self, event: TrackingEvent) -> None:
         """Record what the letter says."""
 
     def log_epoch(self, run_id: str, epoch: EpochMetrics) -> None:
         """Record what an epoch measured, at its step."""
-        self.deliver(Figures(run_id=run_id, at=self._now(), step=epoch.epoch, values=epoch.values))
+        self.deliver(StepMetrics(run_id=run_id, at=self._now(), step=epoch.epoch, values=epoch.values))
 
     def log_metrics(self, run_id: str, metrics: dict[str, float], *, data: DatasetInput | None = None) -> None:
         """Record figures of the run as a whole; with `data`, those of its model on that data."""
-        self.deliver(Figures(run_id=run_id, at=self._now(), step=0, values=metrics, data=data))
+        self.deliver(StepMetrics(run_id=run_id, at=self._now(), step=0, values=metrics, data=data))
 
     def tag(self, run_id: str, tags: dict[str, str]) -> None:
         """Record facts about a run that are known only after it started."""
-        self.deliver(Facts(run_id=run_id, at=self._now(), tags=tags))
+        self.deliver(RunDetails(run_id=run_id, at=self._now(), tags=tags))
 
     def log_artifacts(self, run_id: str, files: Iterable[Path], folder: str = "") -> None:
         """Keep files with the run."""
-        self.deliver(Files(run_id=run_id, at=self._now(), paths=tuple(files), folder=folder))
+        self.deliver(RunFiles(run_id=run_id, at=self._now(), paths=tuple(files), folder=folder))
 
     def log_model(
         self, run_id: str, name: str, *, model_type: str, params: dict[str, str], tags: dict[str, str]
@@ -108,7 +108,7 @@ class TakesLetters(ABC):
 
     def finish(self, run_id: str, status: RunStatus, reason: str | None = None) -> None:
         """End a run; a run that goes on again (a second evaluation) loses its former reason."""
-        self.deliver(Ending(run_id=run_id, at=self._now(), status=status, reason=reason))
+        self.deliver(RunEnding(run_id=run_id, at=self._now(), status=status, reason=reason))
 
     def _now(self) -> datetime:
         return datetime.now(UTC)

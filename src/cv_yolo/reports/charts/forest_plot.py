@@ -39,7 +39,7 @@ class Lane:
         return {"first": marker(FIRST), "second": marker(SECOND)}.get(self.kind, DIAMOND)
 
 
-def strip(axis: Axis, lanes: Sequence[Lane], *, bars: bool = False, line_at: float | None = None) -> str:
+def interval_plot(axis: Axis, lanes: Sequence[Lane], *, bars: bool = False, line_at: float | None = None) -> str:
     """A strip with a lane for each interval; `bars` begin at 0, and a strong line stands at `line_at`."""
     height = LANE_PX * len(lanes) + 6
     parts = [

@@ -160,13 +160,13 @@ def _spread(series: Series, frame: Frame) -> str:
     """The strip in which the line lies, or the bars at its points."""
     upper = [f"{frame.at_x(x):.1f},{frame.at_y(high):.1f}" for x, _, high in series.band]
     lower = [f"{frame.at_x(x):.1f},{frame.at_y(low):.1f}" for x, low, _ in reversed(series.band)]
-    strip = f'<polygon points="{" ".join(upper + lower)}" fill="currentColor" fill-opacity=".16"/>' if upper else ""
+    band = f'<polygon points="{" ".join(upper + lower)}" fill="currentColor" fill-opacity=".16"/>' if upper else ""
     bars = "".join(
         f"M{frame.at_x(x) - CAP:.1f} {frame.at_y(low):.1f}h{2 * CAP}m{-CAP} 0V{frame.at_y(high):.1f}m{-CAP} 0h{2 * CAP}"
         for x, low, high in series.whiskers
     )
     drawn = f'<path d="{bars}" fill="none" stroke="currentColor" stroke-width="1.3"/>' if bars else ""
-    return f"{group(series.slot)}{strip}{drawn}</g>"
+    return f"{group(series.slot)}{band}{drawn}</g>"
 
 
 def _line(series: Series, frame: Frame) -> str:

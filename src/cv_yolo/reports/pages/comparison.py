@@ -13,7 +13,7 @@ from cv_yolo.reports.tables.metric_rows import Scores, of_comparison, of_evaluat
 from cv_yolo.reports.text.comparison import difference_finding, method_sentence, score_sentence, threshold_sentences
 from cv_yolo.reports.text.formatting import escaped, time_text
 from cv_yolo.reports.text.gaps import beside_title, gap_sentences, gap_title
-from cv_yolo.reports.text.provenance import Fact, evaluation_facts
+from cv_yolo.reports.text.provenance import LabelledValue, evaluation_facts
 from cv_yolo.reports.view_models import ComparisonReport, EvaluationReport
 
 MAIN: Final = "map_50"
@@ -45,7 +45,7 @@ def evaluation_html(report: EvaluationReport) -> str:
     method = method_sentence(evaluation, evaluation.figures.get(MAIN), paired=False)
     heading = _with_gaps(score_sentence(scores, MAIN), gap_title(evaluation))
     banner = _Banner(kicker="Evaluation", heading=heading, small=method, missing=beside_title(evaluation))
-    gallery = worst_images(report.name, evaluation.subject.classes, report.marks, report.thumbnails)
+    gallery = worst_images(report.name, evaluation.subject.classes, report.annotated, report.thumbnails)
     return _page(f"{report.name} evaluated", banner, scores, gallery, made_at=report.made_at)
 
 
@@ -76,6 +76,6 @@ def _with_gaps(sentence: str, missing: str, *, of: str = "") -> str:
 
 def _page(title: str, banner: _Banner, scores: Scores, gallery: Gallery, *, made_at: datetime) -> str:
     moment = time_text(made_at)
-    facts = facts_list([Fact(label="Made at", value=moment), *evaluation_facts(scores)])
+    facts = facts_list([LabelledValue(label="Made at", value=moment), *evaluation_facts(scores)])
     parts = (*measured_parts(scores, gallery), Part(id="provenance", heading="Provenance", contents=(facts,)))
     return page(title, f"{banner.html(scores, moment)}\n{parts_html(parts)}", style=gallery_style(gallery))

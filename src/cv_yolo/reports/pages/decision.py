@@ -5,7 +5,7 @@ from typing import Final
 
 from cv_yolo.domain.promotion.decision import Check, Decision, Outcome, Verdict
 from cv_yolo.reports.charts.axes import Axis, axis_over
-from cv_yolo.reports.charts.forest_plot import Lane, scale, strip
+from cv_yolo.reports.charts.forest_plot import Lane, interval_plot, scale
 from cv_yolo.reports.charts.icons import icon
 from cv_yolo.reports.pages.evaluation import measured_parts
 from cv_yolo.reports.pages.image_gallery import Gallery, changed_images, gallery_style, worst_images
@@ -102,15 +102,15 @@ def _measured(check: Check) -> str:
     interval = estimate.interval
     ends = () if interval is None else (interval.low, interval.high)
     axis: Axis = axis_over((estimate.value, limit, *ends), rounded=True, ticks=3)
-    drawn = strip(axis, [Lane(estimate=estimate, kind=KINDS[check.outcome])], line_at=limit)
+    drawn = interval_plot(axis, [Lane(estimate=estimate, kind=KINDS[check.outcome])], line_at=limit)
     return f'<div class="drawn"><div>{drawn}</div>{scale(axis, "")}</div>'
 
 
 def _gallery(report: DecisionReport, scores: Scores) -> Gallery | None:
     if report.comparison is not None and scores.pair:
         return changed_images((scores.names[0], scores.names[1]), report.comparison, report.thumbnails)
-    if report.marks:
-        return worst_images(scores.names[-1], scores.subject.subject.classes, report.marks, report.thumbnails)
+    if report.annotated:
+        return worst_images(scores.names[-1], scores.subject.subject.classes, report.annotated, report.thumbnails)
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from cv_yolo.domain.data.annotations import iou
-from cv_yolo.domain.evaluation.annotated_images import Corners, DetectionMark, ImageMarks, TruthMark
+from cv_yolo.domain.evaluation.annotated_images import AnnotatedDetection, AnnotatedImage, AnnotatedTruth, Corners
 from cv_yolo.domain.evaluation.error_types import ErrorType
 from cv_yolo.ports.datasets import Thumbnail
 from cv_yolo.reports.text.formatting import count_text, escaped
@@ -31,7 +31,7 @@ LEGEND: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorMark:
+class ImageError:
     """One error of an image: a missed box, or a wrong detection with its confidence; `kind` as in `ErrorType`.
 
     `really` is the annotated class of what was taken for another class.
@@ -60,34 +60,34 @@ class ErrorMark:
         return f"{classes[self.class_id]}{sure}: {self.kind}{really}"
 
 
-def errors_of(marks: ImageMarks) -> tuple[ErrorMark, ...]:
+def errors_of(annotated: AnnotatedImage) -> tuple[ImageError, ...]:
     """The errors of an image: missed boxes first, then wrong detections, the surest first."""
     missed = [
-        ErrorMark(xyxy=mark.xyxy, class_id=mark.class_id, kind="missed")
-        for mark in marks.truths
-        if not mark.found and not mark.crowd
+        ImageError(xyxy=box.xyxy, class_id=box.class_id, kind="missed")
+        for box in annotated.truths
+        if not box.found and not box.crowd
     ]
     wrong = [
-        ErrorMark(
-            xyxy=mark.xyxy,
-            class_id=mark.class_id,
-            kind=mark.error,
-            confidence=mark.confidence,
-            really=_really(mark, marks.truths),
+        ImageError(
+            xyxy=box.xyxy,
+            class_id=box.class_id,
+            kind=box.error,
+            confidence=box.confidence,
+            really=_really(box, annotated.truths),
         )
-        for mark in sorted(marks.detections, key=lambda mark: -mark.confidence)
-        if mark.error is not None
+        for box in sorted(annotated.detections, key=lambda box: -box.confidence)
+        if box.error is not None
     ]
     return (*missed, *wrong)
 
 
-def rights_of(marks: ImageMarks) -> tuple[DetectionMark, ...]:
+def rights_of(annotated: AnnotatedImage) -> tuple[AnnotatedDetection, ...]:
     """The detections that are right, the surest first."""
-    return tuple(sorted((mark for mark in marks.detections if mark.error is None), key=lambda mark: -mark.confidence))
+    return tuple(sorted((box for box in annotated.detections if box.error is None), key=lambda box: -box.confidence))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class ImageView:
     """An image's small copy, which is embedded under an id in the first picture of it, and used again by the others."""
 
     thumbnail: Thumbnail
@@ -102,10 +102,10 @@ class Picture:
         """The JPEG that is embedded elsewhere."""
         return f'<use href="#{self.id}"/>'
 
-    def drawn(self, marks: ImageMarks, *, image: str, words: str) -> str:
+    def drawn(self, annotated: AnnotatedImage, *, image: str, words: str) -> str:
         """The image with its boxes; `words` for those who cannot see it."""
-        layers = "".join(_layer(kind, boxes) for kind, boxes in _boxes(marks).items() if boxes)
-        errors = errors_of(marks)[:MOST_TOLD]
+        layers = "".join(_layer(kind, boxes) for kind, boxes in _boxes(annotated).items() if boxes)
+        errors = errors_of(annotated)[:MOST_TOLD]
         numbers = "".join(self._number(place, error, errors[:place]) for place, error in enumerate(errors))
         width, height = self.thumbnail.width_px, self.thumbnail.height_px
         return (
@@ -117,7 +117,7 @@ class Picture:
     def _size(self) -> str:
         return f'width="{self.thumbnail.width_px}" height="{self.thumbnail.height_px}"'
 
-    def _number(self, place: int, error: ErrorMark, earlier: Sequence[ErrorMark]) -> str:
+    def _number(self, place: int, error: ImageError, earlier: Sequence[ImageError]) -> str:
         """The error's number at the corner of its box, beside the numbers that are there already."""
         left, top = self._corner(error)
         close = [self._corner(each) for each in earlier]
@@ -129,15 +129,15 @@ class Picture:
             f"{error.sign}{place + 1}</span>"
         )
 
-    def _corner(self, error: ErrorMark) -> tuple[float, float]:
+    def _corner(self, error: ImageError) -> tuple[float, float]:
         """Where a box begins, as parts of the width and the height."""
         left, top = error.xyxy[:2]
         return max(0.0, left / self.thumbnail.width_px), max(0.0, top / self.thumbnail.height_px)
 
 
-def told(marks: ImageMarks, classes: Sequence[str]) -> str:
+def told(annotated: AnnotatedImage, classes: Sequence[str]) -> str:
     """What is in a picture, in words: the errors by number, and what is right."""
-    errors, rights = errors_of(marks), rights_of(marks)
+    errors, rights = errors_of(annotated), rights_of(annotated)
     items = [
         f'<li><span class="sign">{error.sign}{place}</span> {escaped(error.words(classes))}</li>'
         for place, error in enumerate(errors[:MOST_TOLD], start=1)
@@ -148,9 +148,9 @@ def told(marks: ImageMarks, classes: Sequence[str]) -> str:
     return f'<ul class="told">{"".join(items)}</ul>'
 
 
-def summary(marks: ImageMarks) -> str:
+def summary(annotated: AnnotatedImage) -> str:
     """`3 right, 1 wrong, 2 missed`."""
-    return f"{len(rights_of(marks))} right, {marks.false_positives} wrong, {marks.misses} missed"
+    return f"{len(rights_of(annotated))} right, {annotated.false_positives} wrong, {annotated.misses} missed"
 
 
 def legend(kinds: Iterable[str]) -> str:
@@ -163,29 +163,29 @@ def legend(kinds: Iterable[str]) -> str:
     return f'<ul class="legend boxes">{samples}</ul>'
 
 
-def _really(mark: DetectionMark, truths: Sequence[TruthMark]) -> int | None:
+def _really(box: AnnotatedDetection, truths: Sequence[AnnotatedTruth]) -> int | None:
     """The class of the annotated box that a detection of another class lies on."""
-    others = [truth for truth in truths if truth.class_id != mark.class_id and not truth.crowd]
-    if mark.error is not ErrorType.CLASSIFICATION or not others:
+    others = [truth for truth in truths if truth.class_id != box.class_id and not truth.crowd]
+    if box.error is not ErrorType.CLASSIFICATION or not others:
         return None
-    overlaps = iou(np.array(mark.xyxy), np.array([truth.xyxy for truth in others]))
+    overlaps = iou(np.array(box.xyxy), np.array([truth.xyxy for truth in others]))
     return others[int(np.argmax(overlaps))].class_id
 
 
-def _rights(rights: Sequence[DetectionMark], classes: Sequence[str]) -> str:
+def _rights(rights: Sequence[AnnotatedDetection], classes: Sequence[str]) -> str:
     if not rights:
         return "nothing right"
-    shown = ", ".join(f"{classes[mark.class_id]} {mark.confidence:.2f}" for mark in rights[:MOST_TOLD])
+    shown = ", ".join(f"{classes[box.class_id]} {box.confidence:.2f}" for box in rights[:MOST_TOLD])
     rest = f" and {len(rights) - MOST_TOLD} more" if len(rights) > MOST_TOLD else ""
     return escaped(f"✓ {shown}{rest}")
 
 
-def _boxes(marks: ImageMarks) -> dict[str, list[Corners]]:
+def _boxes(annotated: AnnotatedImage) -> dict[str, list[Corners]]:
     """The boxes of an image by the way they are drawn, in the order in which they are drawn."""
     boxes: dict[str, list[Corners]] = {kind: [] for kind in LEGEND}
-    for truth in marks.truths:
+    for truth in annotated.truths:
         boxes["crowd" if truth.crowd else "found" if truth.found else "missed"].append(truth.xyxy)
-    for found in marks.detections:
+    for found in annotated.detections:
         boxes["right" if found.error is None else "wrong"].append(found.xyxy)
     return boxes
 

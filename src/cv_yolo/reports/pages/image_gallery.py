@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cv_yolo.domain.evaluation.annotated_images import ImageMarks
+from cv_yolo.domain.evaluation.annotated_images import AnnotatedImage
 from cv_yolo.domain.evaluation.comparison import Comparison, ImageChange
 from cv_yolo.domain.evaluation.error_types import ErrorType
 from cv_yolo.ports.datasets import Thumbnail
 from cv_yolo.reports.charts.forest_plot import swatch
-from cv_yolo.reports.pages.image import LEGEND, Picture, errors_of, legend, summary, told
+from cv_yolo.reports.pages.image import LEGEND, ImageView, errors_of, legend, summary, told
 from cv_yolo.reports.pages.page import paragraph
 from cv_yolo.reports.text.formatting import count_text, escaped
 from cv_yolo.reports.view_models import MOST_IMAGES
@@ -19,27 +19,30 @@ ANY: Final = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class GalleryImage:
     """One image with what each model makes of it, and the sentence that says why it is shown."""
 
     image: str
     sentence: str
-    marks: tuple[ImageMarks, ...]
+    annotated: tuple[AnnotatedImage, ...]
 
     @property
     def errors(self) -> frozenset[tuple[int, str]]:
         """Which class has which type of error in it, by either model."""
         return frozenset(
-            (class_id, error.kind) for each in self.marks for error in errors_of(each) for class_id in error.class_ids
+            (class_id, error.kind)
+            for each in self.annotated
+            for error in errors_of(each)
+            for class_id in error.class_ids
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaseList:
+class ImageList:
     """Some images under one heading; `total` counts also those that are not shown."""
 
     heading: str
-    cases: tuple[Case, ...]
+    cases: tuple[GalleryImage, ...]
     total: int
     none: str
     order: str = "worst first"
@@ -51,7 +54,7 @@ class Gallery:
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
-    lists: tuple[CaseList, ...]
+    lists: tuple[ImageList, ...]
     thumbnails: Mapping[str, Thumbnail]
 
     @property
@@ -77,14 +80,17 @@ def changed_images(names: tuple[str, str], comparison: Comparison, thumbnails: M
 
 
 def worst_images(
-    name: str, classes: tuple[str, ...], marks: Sequence[ImageMarks], thumbnails: Mapping[str, Thumbnail]
+    name: str, classes: tuple[str, ...], annotated: Sequence[AnnotatedImage], thumbnails: Mapping[str, Thumbnail]
 ) -> Gallery:
-    """The images in which a model makes the most errors; `marks` come worst first."""
-    wrong = [each for each in marks if each.errors]
+    """The images in which a model makes the most errors; `annotated` come worst first."""
+    wrong = [each for each in annotated if each.errors]
     cases = tuple(
-        Case(image=each.image, sentence=count_text(each.errors, "error"), marks=(each,)) for each in wrong[:MOST_IMAGES]
+        GalleryImage(image=each.image, sentence=count_text(each.errors, "error"), annotated=(each,))
+        for each in wrong[:MOST_IMAGES]
     )
-    worst = CaseList(heading="Images with errors", cases=cases, total=len(wrong), none=f"{name} makes no error in use.")
+    worst = ImageList(
+        heading="Images with errors", cases=cases, total=len(wrong), none=f"{name} makes no error in use."
+    )
     return Gallery(names=(name,), classes=classes, lists=(worst,), thumbnails=thumbnails)
 
 
@@ -109,19 +115,19 @@ def gallery_style(gallery: Gallery) -> str:
     return ",\n".join(rules) + " { display: none }" if errors else ""
 
 
-def _changes(heading: str, changes: Sequence[ImageChange], none: str) -> CaseList:
+def _changes(heading: str, changes: Sequence[ImageChange], none: str) -> ImageList:
     cases = tuple(
-        Case(image=change.image, sentence=_change_sentence(change), marks=(change.first, change.second))
+        GalleryImage(image=change.image, sentence=_change_sentence(change), annotated=(change.first, change.second))
         for change in changes[:MOST_IMAGES]
     )
-    return CaseList(heading=heading, cases=cases, total=len(changes), none=none)
+    return ImageList(heading=heading, cases=cases, total=len(changes), none=none)
 
 
 def _change_sentence(change: ImageChange) -> str:
     return f"{change.broken} broken, {change.fixed} fixed"
 
 
-def _list(each: CaseList, gallery: Gallery, place: int) -> str:
+def _list(each: ImageList, gallery: Gallery, place: int) -> str:
     if not each.cases:
         return f"<h3>{escaped(each.heading)}</h3>\n{paragraph(each.none)}"
     shown = len(each.cases)
@@ -134,15 +140,15 @@ def _list(each: CaseList, gallery: Gallery, place: int) -> str:
     )
 
 
-def _case(case: Case, gallery: Gallery, id: str) -> str:
+def _case(case: GalleryImage, gallery: Gallery, id: str) -> str:
     tags = sorted(
         {f"k{class_id}" for class_id, _ in case.errors}
         | {f"e-{kind}" for _, kind in case.errors}
         | {f"k{class_id}-{kind}" for class_id, kind in case.errors}
     )
     thumbnail = gallery.thumbnails.get(case.image)
-    picture = None if thumbnail is None else Picture(thumbnail=thumbnail, id=id)
-    panels = "\n".join(_panel(marks, gallery, picture, place) for place, marks in enumerate(case.marks))
+    picture = None if thumbnail is None else ImageView(thumbnail=thumbnail, id=id)
+    panels = "\n".join(_panel(annotated, gallery, picture, place) for place, annotated in enumerate(case.annotated))
     return (
         f'<figure class="case {" ".join(tags)}">\n<figcaption><strong>{escaped(case.image)}</strong> '
         f'<span class="muted">{escaped(case.sentence)}</span></figcaption>\n<div class="panels">\n{panels}\n</div>\n'
@@ -150,23 +156,25 @@ def _case(case: Case, gallery: Gallery, id: str) -> str:
     )
 
 
-def _panel(marks: ImageMarks, gallery: Gallery, picture: Picture | None, place: int) -> str:
+def _panel(annotated: AnnotatedImage, gallery: Gallery, picture: ImageView | None, place: int) -> str:
     name = gallery.names[place]
     kind = "first" if place == 0 and len(gallery.names) > 1 else "second"
     drawn = '<p class="muted">The image is not kept here.</p>'
     if picture is not None:
         image = picture.again() if place else picture.embedded()
-        drawn = picture.drawn(marks, image=image, words=f"{marks.image} as {name} sees it: {summary(marks)}")
+        drawn = picture.drawn(
+            annotated, image=image, words=f"{annotated.image} as {name} sees it: {summary(annotated)}"
+        )
     return (
-        f'<div class="panel"><p class="who">{swatch(kind)}{escaped(name)} <span>{summary(marks)}</span></p>\n'
-        f"{drawn}\n{told(marks, gallery.classes)}</div>"
+        f'<div class="panel"><p class="who">{swatch(kind)}{escaped(name)} <span>{summary(annotated)}</span></p>\n'
+        f"{drawn}\n{told(annotated, gallery.classes)}</div>"
     )
 
 
 def _kinds(gallery: Gallery) -> tuple[str, ...]:
     """The ways in which boxes are drawn: crowds only where there are any."""
-    marks = (each for shown in gallery.lists for case in shown.cases for each in case.marks)
-    crowds = any(truth.crowd for each in marks for truth in each.truths)
+    annotated = (each for shown in gallery.lists for case in shown.cases for each in case.annotated)
+    crowds = any(truth.crowd for each in annotated for truth in each.truths)
     return tuple(kind for kind in LEGEND if kind != "crowd" or crowds)
 
 

@@ -7,9 +7,9 @@ from typing import Final
 from cv_yolo.reports.charts.axes import charts
 from cv_yolo.reports.charts.curves import loss_charts, precision_recall_charts, score_chart
 from cv_yolo.reports.pages.page import folded, paragraph
-from cv_yolo.reports.tables.runs import NOTE, Line, RunTable
+from cv_yolo.reports.tables.runs import NOTE, RunLine, RunTable
 from cv_yolo.reports.text.formatting import count_text, escaped
-from cv_yolo.reports.text.provenance import Fact
+from cv_yolo.reports.text.provenance import LabelledValue
 from cv_yolo.reports.view_models import RunReport
 
 MOST_OPEN: Final = 4  # classes
@@ -68,13 +68,13 @@ def samples(run: RunReport) -> str | None:
     )
 
 
-def facts_list(facts: Iterable[Fact]) -> str:
+def facts_list(facts: Iterable[LabelledValue]) -> str:
     """Labels and values, a line each."""
     items = "\n".join(f"<dt>{escaped(fact.label)}</dt><dd>{_value(fact)}</dd>" for fact in facts)
     return f'<dl class="facts">\n{items}\n</dl>'
 
 
-def _row(line: Line) -> str:
+def _row(line: RunLine) -> str:
     kind = ' class="best"' if line.chosen else ' class="unproven"' if line.reason is not None else ""
     mark = f" <small>{escaped(', '.join(line.marks))}</small>" if line.marks else ""
     cells = "".join(f"<td>{_cell(cell)}</td>" for cell in (*line.cells, line.status))
@@ -87,7 +87,7 @@ def _cell(text: str) -> str:
     return escaped(value) + (f" <small>{escaped(f'[{ends}')}</small>" if bracket else "")
 
 
-def _reasons(lines: Iterable[Line]) -> str:
+def _reasons(lines: Iterable[RunLine]) -> str:
     items = [
         f"<li><strong>{escaped(line.name)}</strong> ({escaped(line.status)}): {escaped(line.reason)}</li>"
         for line in lines
@@ -97,5 +97,5 @@ def _reasons(lines: Iterable[Line]) -> str:
     return f'\n<h3>Runs that did not finish</h3>\n<ul class="reasons">\n{listed}\n</ul>' if items else ""
 
 
-def _value(fact: Fact) -> str:
+def _value(fact: LabelledValue) -> str:
     return f"<code>{escaped(fact.value)}</code>" if fact.exact else escaped(fact.value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cv_yolo.domain.evaluation.all_metrics import AREA_RANGES_PX
-from cv_yolo.domain.evaluation.comparison import Change, change_of
+from cv_yolo.domain.evaluation.comparison import DifferenceKind, change_of
 from cv_yolo.domain.evaluation.error_types import ErrorType
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate
@@ -102,9 +102,9 @@ def of_decision(decision: Decision) -> Scores | None:
 def told_apart(difference: Estimate | None, *, lower_is_better: bool = False) -> str:
     """`better` or `worse` where the interval of the difference lies beyond 0, else nothing."""
     change = change_of(difference)
-    if change not in {Change.HIGHER, Change.LOWER}:
+    if change not in {DifferenceKind.HIGHER, DifferenceKind.LOWER}:
         return ""
-    return "better" if (change is Change.HIGHER) is not lower_is_better else "worse"
+    return "better" if (change is DifferenceKind.HIGHER) is not lower_is_better else "worse"
 
 
 def meaning(difference: Estimate | None, *, lower_is_better: bool = False) -> str:

@@ -11,7 +11,7 @@ from cv_yolo.domain.evaluation.confusion import BACKGROUND
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate
 from cv_yolo.reports.charts.axes import Axis, axis_over
-from cv_yolo.reports.charts.forest_plot import Lane, scale, strip, swatch
+from cv_yolo.reports.charts.forest_plot import Lane, interval_plot, scale, swatch
 from cv_yolo.reports.tables.metric_rows import FigureRow, Scores
 from cv_yolo.reports.text.formatting import (
     ABSENT,
@@ -47,7 +47,7 @@ def interval_table(scores: Scores, rows: Sequence[FigureRow], heads: Heads, *, b
         _axis((value for row in rows for value in row.values), zero=bars),
         _axis((row.difference for row in rows), zero=True),
     )
-    table = _Table(scores=scores, heads=heads, axes=axes, bars=bars)
+    table = _IntervalTable(scores=scores, heads=heads, axes=axes, bars=bars)
     if len(rows) < MOST_ROWS + FOLD_FROM:
         return table.html(rows, heads.caption)
     more = count_text(len(rows) - MOST_ROWS, f"more {heads.row}", f"more {heads.rows}")
@@ -58,7 +58,7 @@ def interval_table(scores: Scores, rows: Sequence[FigureRow], heads: Heads, *, b
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
+class _IntervalTable:
     """A table with the axes that all its rows share: of the values, and of the differences."""
 
     scores: Scores
@@ -103,7 +103,7 @@ class _Table:
             for kind, value in zip(self.kinds, row.values, strict=True)
         ]
         lanes = [Lane(estimate=value, kind=kind) for kind, value in zip(self.kinds, row.values, strict=True)]
-        cells.append(_cell("drawn", strip(self.axes[0], lanes, bars=self.bars)))
+        cells.append(_cell("drawn", interval_plot(self.axes[0], lanes, bars=self.bars)))
         if self.scores.pair:
             cells += self._difference(row)
         return f'<tr role="row">{"".join(cells)}</tr>'
@@ -113,7 +113,7 @@ class _Table:
         sign = SIGNS.get(row.meaning, "")
         word = f'<span class="telling is-{kind}">{sign}{row.meaning}</span>' if row.meaning else ""
         yield _cell("apart", f"{_figures(row.difference, signed=True)} {word}")
-        yield _cell("drawn", strip(self.axes[1], [Lane(estimate=row.difference, kind=kind)], line_at=0.0))
+        yield _cell("drawn", interval_plot(self.axes[1], [Lane(estimate=row.difference, kind=kind)], line_at=0.0))
 
 
 def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:

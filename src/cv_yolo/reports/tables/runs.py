@@ -26,7 +26,7 @@ NOTE: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class RunLine:
     """One run of the table; `cells` pair up with its columns, `marks` say what the selection made of the run.
 
     `chosen` is the run that was put forward; `reason` says why a run did not finish.
@@ -45,7 +45,7 @@ class RunTable:
     """The runs under the columns' names; name and status of a run stand before and after its cells."""
 
     columns: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[RunLine, ...]
 
 
 def run_table(runs: Sequence[RunReport], rows: Sequence[RunRow], failures: Mapping[str, str]) -> RunTable:
@@ -100,10 +100,10 @@ def _table(rows: Sequence[RunRow], runs: Sequence[RunReport], failures: Mapping[
     return RunTable(columns=columns, lines=tuple(lines))
 
 
-def _line(row: RunRow, estimate: Estimate | None, names: Sequence[str], choice: _Choice) -> Line:
+def _line(row: RunRow, estimate: Estimate | None, names: Sequence[str], choice: _Choice) -> RunLine:
     main = row.scores.get(names[0])
     interval = None if estimate is None else estimate.interval
-    return Line(
+    return RunLine(
         name=row.name,
         cells=(
             estimate_text(None if main is None else Estimate(value=main, interval=interval)),
@@ -121,8 +121,8 @@ def _line(row: RunRow, estimate: Estimate | None, names: Sequence[str], choice: 
     )
 
 
-def _without_run(name: str, reason: str, cells: int) -> Line:
-    return Line(name=name, cells=(ABSENT,) * cells, status=RunStatus.FAILED, reason=reason)
+def _without_run(name: str, reason: str, cells: int) -> RunLine:
+    return RunLine(name=name, cells=(ABSENT,) * cells, status=RunStatus.FAILED, reason=reason)
 
 
 def _title(name: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from cv_yolo.domain.evaluation.comparison import Change, change_of
+from cv_yolo.domain.evaluation.comparison import DifferenceKind, change_of
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate, Interval, Method
 from cv_yolo.reports.tables.metric_rows import Scores, told_apart
@@ -23,7 +23,7 @@ METHODS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class DifferenceSentence:
     """A sentence, and `better`, `worse` or nothing: whether it tells the models apart."""
 
     sentence: str
@@ -31,7 +31,7 @@ class Finding:
     estimate: Estimate | None
 
 
-def difference_finding(scores: Scores, metric: str) -> Finding:
+def difference_finding(scores: Scores, metric: str) -> DifferenceSentence:
     """`B is better than A by 0.043 mAP50 [0.011, 0.076] on 200 test images`, or that they cannot be told apart."""
     first, second = scores.names
     found, name, images = scores.differences.get(metric), metric_text(metric), images_text(scores.subject)
@@ -43,11 +43,11 @@ def difference_finding(scores: Scores, metric: str) -> Finding:
         sentence = f"Whether {second} differs from {first} is unknown: {told} on {images}, without an interval"
     elif not apart:
         told = measured_text(found, name, signed=True)
-        alike = "score alike" if change_of(found) is Change.UNCHANGED else "cannot be told apart"
+        alike = "score alike" if change_of(found) is DifferenceKind.UNCHANGED else "cannot be told apart"
         sentence = f"{second} and {first} {alike}: {told} on {images}"
     else:
         sentence = f"{second} is {apart} than {first} by {measured_text(_positive(found), name)} on {images}"
-    return Finding(sentence=sentence, told_apart=apart, estimate=found)
+    return DifferenceSentence(sentence=sentence, told_apart=apart, estimate=found)
 
 
 def score_sentence(scores: Scores, metric: str) -> str:

@@ -14,11 +14,11 @@ from cv_yolo.reports.tables.metric_rows import (
     of_decision,
     slice_rows,
 )
-from cv_yolo.reports.tables.runs import NOTE, Line, decision_table
+from cv_yolo.reports.tables.runs import NOTE, RunLine, decision_table
 from cv_yolo.reports.text.formatting import difference_text, estimate_text, plain_text, time_text
 from cv_yolo.reports.text.gaps import beside_title
 from cv_yolo.reports.text.provenance import (
-    Fact,
+    LabelledValue,
     data_facts,
     evaluation_facts,
     other_data,
@@ -133,7 +133,7 @@ def _runs(report: DecisionReport) -> Iterator[str]:
     yield from _unfinished(table.lines)
 
 
-def _run_cells(line: Line) -> tuple[str, ...]:
+def _run_cells(line: RunLine) -> tuple[str, ...]:
     name = f"**{_text(line.name)}**" if line.chosen else _text(line.name)
     marks = f" ({', '.join(line.marks)})" if line.marks else ""
     return (f"{name}{marks}", *line.cells, line.status)
@@ -145,7 +145,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: in
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, marks, *rows))
 
 
-def _unfinished(lines: Iterable[Line]) -> tuple[str, ...]:
+def _unfinished(lines: Iterable[RunLine]) -> tuple[str, ...]:
     items = [
         f"- **{_text(line.name)}** ({line.status}): {_text(line.reason)}" for line in lines if line.reason is not None
     ]
@@ -157,7 +157,7 @@ def _warning(report: DecisionReport) -> tuple[str, ...]:
     return () if warning is None else (f"**{_text(warning)}**",)
 
 
-def _facts(facts: Iterable[Fact]) -> str:
+def _facts(facts: Iterable[LabelledValue]) -> str:
     return "\n".join(
         f"- {_text(fact.label)}: {_code(fact.value) if fact.exact else _text(fact.value)}" for fact in facts
     )

@@ -22,7 +22,7 @@ from cv_yolo.reports.view_models import DecisionReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class LabelledValue:
     """A label and its value; an `exact` value is an identifier that a reader may copy."""
 
     label: str
@@ -30,15 +30,15 @@ class Fact:
     exact: bool = False
 
 
-def data_facts(manifest: DatasetManifest) -> tuple[Fact, ...]:
+def data_facts(manifest: DatasetManifest) -> tuple[LabelledValue, ...]:
     """What the scores were measured on, and whether it can be had again."""
     return (
-        Fact(label="Data set", value=manifest.name),
-        Fact(label="Classes", value=", ".join(manifest.classes)),
-        Fact(label="Trained on", value=_split_text(manifest, Split.TRAIN)),
-        Fact(label="Chosen on", value=_split_text(manifest, Split.VAL)),
-        Fact(label="Judged on", value=_split_text(manifest, Split.TEST)),
-        Fact(label="Revision", value=manifest.revision, exact=True),
+        LabelledValue(label="Data set", value=manifest.name),
+        LabelledValue(label="Classes", value=", ".join(manifest.classes)),
+        LabelledValue(label="Trained on", value=_split_text(manifest, Split.TRAIN)),
+        LabelledValue(label="Chosen on", value=_split_text(manifest, Split.VAL)),
+        LabelledValue(label="Judged on", value=_split_text(manifest, Split.TEST)),
+        LabelledValue(label="Revision", value=manifest.revision, exact=True),
         *_dvc_facts(manifest),
     )
 
@@ -49,58 +49,60 @@ def other_data(rows: Sequence[RunRow], manifest: DatasetManifest) -> str | None:
     return f"Not scored on this revision of the data: {', '.join(others)}." if others else None
 
 
-def policy_facts(decision: Decision) -> tuple[Fact, ...]:
+def policy_facts(decision: Decision) -> tuple[LabelledValue, ...]:
     """The rule that was applied, and the version that it was applied against."""
     policy, made = decision.policy, decision.policy.resampling
     chosen_by = f"the cheapest of those that cannot be told from the best {metric_text(policy.selection_metric)} on val"
     return (
-        Fact(label="Model", value=policy.model),
-        Fact(label="Chosen among runs", value=chosen_by),
-        Fact(label="Gate into", value=decision.stage),
+        LabelledValue(label="Model", value=policy.model),
+        LabelledValue(label="Chosen among runs", value=chosen_by),
+        LabelledValue(label="Gate into", value=decision.stage),
         *_gate_facts(decision.gate),
-        Fact(label="Champion", value=_champion_text(decision.champion)),
-        Fact(
+        LabelledValue(label="Champion", value=_champion_text(decision.champion)),
+        LabelledValue(
             label="Test images", value=f"at least {policy.min_images}; {policy.test_budget} decisions on the same ones"
         ),
-        Fact(label="Intervals", value=f"{percent_text(made.confidence)}, {made.resamples} resamples, seed {made.seed}"),
-        Fact(label="Policy file", value=policy.source or ABSENT, exact=True),
-        Fact(label="Policy (SHA-256)", value=policy.sha256 or ABSENT, exact=True),
+        LabelledValue(
+            label="Intervals", value=f"{percent_text(made.confidence)}, {made.resamples} resamples, seed {made.seed}"
+        ),
+        LabelledValue(label="Policy file", value=policy.source or ABSENT, exact=True),
+        LabelledValue(label="Policy (SHA-256)", value=policy.sha256 or ABSENT, exact=True),
     )
 
 
-def provenance_facts(report: DecisionReport) -> tuple[Fact, ...]:
+def provenance_facts(report: DecisionReport) -> tuple[LabelledValue, ...]:
     """Where everything in the report comes from."""
     decision, version = report.decision, report.version
     facts = [
-        Fact(label="Decision", value=decision.id, exact=True),
-        Fact(label="Made at", value=time_text(decision.made_at)),
-        Fact(label="ZenML pipeline run", value=report.pipeline_run or ABSENT, exact=True),
-        Fact(label="Git commit", value=report.git_commit or ABSENT, exact=True),
-        Fact(label="Working tree", value="with uncommitted changes" if report.git_dirty else "clean"),
+        LabelledValue(label="Decision", value=decision.id, exact=True),
+        LabelledValue(label="Made at", value=time_text(decision.made_at)),
+        LabelledValue(label="ZenML pipeline run", value=report.pipeline_run or ABSENT, exact=True),
+        LabelledValue(label="Git commit", value=report.git_commit or ABSENT, exact=True),
+        LabelledValue(label="Working tree", value="with uncommitted changes" if report.git_dirty else "clean"),
     ]
     if version is not None:
-        facts.append(Fact(label="Version", value=f"{version.version} of {version.model}"))
-        facts.append(Fact(label="Weights (SHA-256)", value=version.weights_sha256, exact=True))
+        facts.append(LabelledValue(label="Version", value=f"{version.version} of {version.model}"))
+        facts.append(LabelledValue(label="Weights (SHA-256)", value=version.weights_sha256, exact=True))
     return (*facts, *run_facts(decision.rows))
 
 
-def run_facts(rows: Sequence[RunRow]) -> tuple[Fact, ...]:
+def run_facts(rows: Sequence[RunRow]) -> tuple[LabelledValue, ...]:
     """The tracked runs behind the table."""
-    return tuple(Fact(label=f"MLflow run of {row.name}", value=row.run_id, exact=True) for row in rows)
+    return tuple(LabelledValue(label=f"MLflow run of {row.name}", value=row.run_id, exact=True) for row in rows)
 
 
-def evaluation_facts(scores: Scores) -> tuple[Fact, ...]:
+def evaluation_facts(scores: Scores) -> tuple[LabelledValue, ...]:
     """What the evaluations were made of: the images, and of each model the weights and how it predicted."""
     subject = scores.subject.subject
     facts = [
-        Fact(label="Data (revision)", value=subject.revision, exact=True),
-        Fact(label=f"Split {subject.split} (revision)", value=subject.split_revision, exact=True),
+        LabelledValue(label="Data (revision)", value=subject.revision, exact=True),
+        LabelledValue(label=f"Split {subject.split} (revision)", value=subject.split_revision, exact=True),
     ]
     for name, evaluation in zip(scores.names, scores.evaluations, strict=True):
         facts += [
-            Fact(label=f"{name}: evaluation", value=evaluation.id, exact=True),
-            Fact(label=f"{name}: weights (SHA-256)", value=evaluation.subject.weights_sha256, exact=True),
-            Fact(label=f"{name}: detections", value=_detections_text(evaluation.subject)),
+            LabelledValue(label=f"{name}: evaluation", value=evaluation.id, exact=True),
+            LabelledValue(label=f"{name}: weights (SHA-256)", value=evaluation.subject.weights_sha256, exact=True),
+            LabelledValue(label=f"{name}: detections", value=_detections_text(evaluation.subject)),
         ]
     return tuple(facts)
 
@@ -119,25 +121,27 @@ def _detections_text(subject: Subject) -> str:
     return f"{subject.predictor}, {size}, {latency}{left_out}"
 
 
-def _gate_facts(gate: Gate) -> Iterator[Fact]:
-    yield Fact(label="Against the champion", value=rule_text(gate))
+def _gate_facts(gate: Gate) -> Iterator[LabelledValue]:
+    yield LabelledValue(label="Against the champion", value=rule_text(gate))
     for label, margin in (("Each class", gate.class_margin), ("Each slice", gate.slice_margin)):
         if margin is not None:
-            yield Fact(label=label, value=f"not shown to be worse by more than {margin:g}")
+            yield LabelledValue(label=label, value=f"not shown to be worse by more than {margin:g}")
     if gate.required_classes:
         required = "all" if gate.required_classes == ALL_CLASSES else ", ".join(gate.required_classes)
         asked = f"at least {gate.required_boxes} boxes in test, and found"
-        yield Fact(label="Required classes", value=f"{required}: {asked}")
+        yield LabelledValue(label="Required classes", value=f"{required}: {asked}")
     if gate.class_floor is not None:
-        yield Fact(label="Floor of AP50 of every class", value=f"surely above {gate.class_floor:g}")
+        yield LabelledValue(label="Floor of AP50 of every class", value=f"surely above {gate.class_floor:g}")
     for figure, floor in gate.floors.items():
-        yield Fact(label=f"Floor of {metric_text(figure)}", value=f"surely above {floor:g}")
+        yield LabelledValue(label=f"Floor of {metric_text(figure)}", value=f"surely above {floor:g}")
     if gate.max_latency_ms is not None:
-        yield Fact(label="Latency", value=f"at most {gate.max_latency_ms:g} ms an image")
+        yield LabelledValue(label="Latency", value=f"at most {gate.max_latency_ms:g} ms an image")
     if gate.max_size_bytes is not None:
-        yield Fact(label="Size", value=f"at most {gate.max_size_bytes} bytes")
+        yield LabelledValue(label="Size", value=f"at most {gate.max_size_bytes} bytes")
     if gate.provisional:
-        yield Fact(label="Provisional", value="a version may enter on fewer test images while none has passed it all")
+        yield LabelledValue(
+            label="Provisional", value="a version may enter on fewer test images while none has passed it all"
+        )
 
 
 def _split_text(manifest: DatasetManifest, split: Split) -> str:
@@ -146,13 +150,13 @@ def _split_text(manifest: DatasetManifest, split: Split) -> str:
     return f"split {split}: {text}"
 
 
-def _dvc_facts(manifest: DatasetManifest) -> tuple[Fact, ...]:
+def _dvc_facts(manifest: DatasetManifest) -> tuple[LabelledValue, ...]:
     if manifest.dvc_hash is None:
-        return (Fact(label="DVC", value="does not know this folder"),)
+        return (LabelledValue(label="DVC", value="does not know this folder"),)
     recorded = "yes, exactly this content" if manifest.versioned else "no, not this content"
     return (
-        Fact(label="DVC hash", value=manifest.dvc_hash, exact=True),
-        Fact(label="Recorded by DVC", value=recorded),
+        LabelledValue(label="DVC hash", value=manifest.dvc_hash, exact=True),
+        LabelledValue(label="Recorded by DVC", value=recorded),
     )
 
 

@@ -53,7 +53,7 @@ def verdict_sentence(report: DecisionReport) -> str:
         why = _shortfalls(decision)
     else:
         why = _merits(decision) if decision.verdict is Verdict.PROMOTE else _doubts(decision)
-    return f"{_deed(report)}: {why}."
+    return f"{_what_was_decided(report)}: {why}."
 
 
 def certainty_sentences(report: DecisionReport) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def selection_sentence(decision: Decision) -> str | None:
     )
 
 
-def _deed(report: DecisionReport) -> str:
+def _what_was_decided(report: DecisionReport) -> str:
     decision, version, row = report.decision, report.version, report.decision.chosen_row
     stage = decision.stage
     if row is None:

@@ -18,9 +18,9 @@ from cv_yolo.domain.stack import (
     TrackingAddress,
 )
 from cv_yolo.errors import CvYoloError
-from cv_yolo_stack.domain.health import Outcome
+from cv_yolo_stack.domain.health import CheckOutcome
 from cv_yolo_stack.ports.probes import Probes
-from cv_yolo_stack.workflows.doctor.examine import Check, Checkup
+from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
 from cv_yolo_stack.workflows.doctor.local import DATASETS, MACHINE, datasets_checkup, machine_checkup
 from cv_yolo_stack.workflows.doctor.objects import OBJECTS, object_store_checkup
 from cv_yolo_stack.workflows.doctor.pipelines import PIPELINES, pipeline_checkup
@@ -126,8 +126,10 @@ def _stored(servers: Servers, probes: Probes) -> Callable[[str], bytes] | None:
 def _unknown(service: str, servers: Servers) -> Checkup:
     filed = service == DATABASE and servers.records is not None
     reason = f"there is none, ZenML's records are {servers.records}" if filed else servers.unknown
-    untried = Outcome(passed=None, found=f"not tried: {reason}")
+    untried = CheckOutcome(passed=None, found=f"not tried: {reason}")
     return Checkup(
         service=service,
-        checks=(Check(name="address", expected="known", remedy="`cv-yolo connect URL`", attempt=lambda: untried),),
+        checks=(
+            ServiceCheck(name="address", expected="known", remedy="`cv-yolo connect URL`", attempt=lambda: untried),
+        ),
     )

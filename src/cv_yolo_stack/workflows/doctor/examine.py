@@ -7,14 +7,14 @@ from threading import Thread
 from typing import Final
 
 from cv_yolo.errors import CvYoloError
-from cv_yolo_stack.domain.health import Finding, Outcome
+from cv_yolo_stack.domain.health import CheckOutcome, CheckResult
 
 DEADLINE_S: Final = 60.0  # for all that is tried on one service
 GRACE_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class ServiceCheck:
     """One thing to try, what we expect of it, and what usually mends it.
 
     `attempt` raises a `CvYoloError` where the service does not do it. Without a `vital` one nothing that follows can
@@ -24,7 +24,7 @@ class Check:
     name: str
     expected: str
     remedy: str
-    attempt: Callable[[], Outcome]
+    attempt: Callable[[], CheckOutcome]
     vital: bool = False
 
 
@@ -33,12 +33,12 @@ class Checkup:
     """The checks of one service, in order."""
 
     service: str
-    checks: tuple[Check, ...]
+    checks: tuple[ServiceCheck, ...]
 
 
 def examine(
     checkups: Sequence[Checkup], *, deadline_s: float = DEADLINE_S, clock: Callable[[], float] = time.perf_counter
-) -> tuple[Finding, ...]:
+) -> tuple[CheckResult, ...]:
     """The findings of all services, in their order; each takes `deadline_s` at most, whatever its server does.
 
     An interrupt waits a moment for what is being tried: each trial removes what it made.
@@ -65,12 +65,12 @@ class _Examination:
     checkup: Checkup
     clock: Callable[[], float]
     stopped: bool = False
-    done: list[Finding] = field(default_factory=list)
+    done: list[CheckResult] = field(default_factory=list)
     failed: BaseException | None = None
 
     def run(self, end: float) -> None:
         try:
-            blocked: Finding | None = None
+            blocked: CheckResult | None = None
             for check in self.checkup.checks:
                 if self.stopped or time.monotonic() >= end:
                     return
@@ -80,26 +80,26 @@ class _Examination:
         except BaseException as error:  # noqa: BLE001 - raised again by who waits for us
             self.failed = error
 
-    def findings(self, deadline_s: float) -> tuple[Finding, ...]:
+    def findings(self, deadline_s: float) -> tuple[CheckResult, ...]:
         """What was found, and that the rest was not; raises what `run` did not expect."""
         if self.failed is not None:
             raise self.failed
         done = tuple(self.done)
-        silence = Outcome(passed=False, found=f"no answer after {deadline_s:.0f} s in all")
+        silence = CheckOutcome(passed=False, found=f"no answer after {deadline_s:.0f} s in all")
         left = self.checkup.checks[len(done) :]
         late = tuple(self._finding(check, silence, None) for check in left[:1])
         return done + late + tuple(_not_tried(self.checkup, check, "the time was up") for check in left[1:])
 
-    def _try(self, check: Check) -> Finding:
+    def _try(self, check: ServiceCheck) -> CheckResult:
         began = self.clock()
         try:
             outcome = check.attempt()
         except CvYoloError as error:
-            outcome = Outcome(passed=False, found=error.message)
+            outcome = CheckOutcome(passed=False, found=error.message)
         return self._finding(check, outcome, (self.clock() - began) * 1000)
 
-    def _finding(self, check: Check, outcome: Outcome, took_ms: float | None) -> Finding:
-        return Finding(
+    def _finding(self, check: ServiceCheck, outcome: CheckOutcome, took_ms: float | None) -> CheckResult:
+        return CheckResult(
             service=self.checkup.service,
             name=check.name,
             passed=outcome.passed,
@@ -117,7 +117,7 @@ def _end(examinations: Sequence[_Examination], threads: Sequence[Thread]) -> Non
         thread.join(GRACE_S)
 
 
-def _not_tried(checkup: Checkup, check: Check, reason: str) -> Finding:
-    return Finding(
+def _not_tried(checkup: Checkup, check: ServiceCheck, reason: str) -> CheckResult:
+    return CheckResult(
         service=checkup.service, name=check.name, passed=None, expected=check.expected, found=f"not tried: {reason}"
     )

@@ -6,9 +6,9 @@ from typing import Final
 
 from cv_yolo.disk import LITTLE_ROOM_BYTES, in_words
 from cv_yolo.domain.stack import DATASET_REMOTE
-from cv_yolo_stack.domain.health import Outcome
+from cv_yolo_stack.domain.health import CheckOutcome
 from cv_yolo_stack.ports.probes import DatasetProbe, MachineProbe
-from cv_yolo_stack.workflows.doctor.examine import Check, Checkup
+from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
 
 MACHINE: Final = "machine"
 NEEDED_GB: Final = 2
@@ -18,28 +18,28 @@ GET_A_SERVER: Final = "none: `cv-yolo up` starts one here, `cv-yolo connect URL`
 
 def machine_checkup(probe: MachineProbe, *, server: str | None) -> Checkup:
     """All that is looked at here; the embedded stores count only without a `server`."""
-    told = Outcome(passed=None if server is None else True, found=server or GET_A_SERVER)
-    which = Check(name="server", expected="told, not demanded", remedy=GET_A_SERVER, attempt=lambda: told)
+    told = CheckOutcome(passed=None if server is None else True, found=server or GET_A_SERVER)
+    which = ServiceCheck(name="server", expected="told, not demanded", remedy=GET_A_SERVER, attempt=lambda: told)
     records = {} if server is not None else probe.records()
     stores = (_record(probe, name, path) for name, path in records.items())
     return Checkup(service=MACHINE, checks=(which, *_needs(probe), *stores))
 
 
-def _needs(probe: MachineProbe) -> tuple[Check, ...]:
+def _needs(probe: MachineProbe) -> tuple[ServiceCheck, ...]:
     return (
-        Check(
+        ServiceCheck(
             name="folder",
             expected="ours to write",
             remedy="name another with CV_YOLO_HOME, or get the right to write there",
-            attempt=lambda: Outcome(passed=True, found=probe.write()),
+            attempt=lambda: CheckOutcome(passed=True, found=probe.write()),
         ),
-        Check(
+        ServiceCheck(
             name="disk",
             expected=f"{NEEDED_GB} GB free",
             remedy="make room (`du -sh .cv-yolo/*` tells what takes it), or name another disk with CV_YOLO_HOME",
             attempt=lambda: _disk(probe.free_bytes()),
         ),
-        Check(
+        ServiceCheck(
             name="packages",
             expected="all that the commands import",
             remedy="`make setup`, or `pip install 'zenml-cv-yolo[all]'`",
@@ -48,12 +48,12 @@ def _needs(probe: MachineProbe) -> tuple[Check, ...]:
     )
 
 
-def _record(probe: MachineProbe, name: str, path: Path) -> Check:
-    def attempt() -> Outcome:
+def _record(probe: MachineProbe, name: str, path: Path) -> ServiceCheck:
+    def attempt() -> CheckOutcome:
         probe.use_record(path)
-        return Outcome(passed=True, found=str(path))
+        return CheckOutcome(passed=True, found=str(path))
 
-    return Check(
+    return ServiceCheck(
         name=name,
         expected="whole, and ours to write",
         remedy=f"end who holds it, or put {path.name} back from a backup (`cv-yolo restore`)",
@@ -61,16 +61,16 @@ def _record(probe: MachineProbe, name: str, path: Path) -> Check:
     )
 
 
-def _disk(free_bytes: int) -> Outcome:
+def _disk(free_bytes: int) -> CheckOutcome:
     if free_bytes < LITTLE_ROOM_BYTES:
-        return Outcome(passed=False, found=f"full: {in_words(free_bytes)} free")
-    return Outcome(passed=free_bytes >= NEEDED_GB * BYTES_PER_GB, found=f"{free_bytes / BYTES_PER_GB:.1f} GB free")
+        return CheckOutcome(passed=False, found=f"full: {in_words(free_bytes)} free")
+    return CheckOutcome(passed=free_bytes >= NEEDED_GB * BYTES_PER_GB, found=f"{free_bytes / BYTES_PER_GB:.1f} GB free")
 
 
-def _packages(missing: tuple[str, ...]) -> Outcome:
+def _packages(missing: tuple[str, ...]) -> CheckOutcome:
     if missing:
-        return Outcome(passed=False, found=f"no {', '.join(missing)}")
-    return Outcome(passed=True, found="there")
+        return CheckOutcome(passed=False, found=f"no {', '.join(missing)}")
+    return CheckOutcome(passed=True, found="there")
 
 
 DATASETS: Final = "dvc"
@@ -79,39 +79,39 @@ DATASETS: Final = "dvc"
 def datasets_checkup(probe: DatasetProbe, *, connected: bool) -> Checkup:
     """All that is tried on DVC; with a server, its remote must be the server's."""
     if not probe.is_project():
-        nothing = Outcome(passed=None, found="not tried: this folder keeps no data revisions (no `.dvc`)")
-        check = Check(name="project", expected="a DVC project", remedy="`dvc init`", attempt=lambda: nothing)
+        nothing = CheckOutcome(passed=None, found="not tried: this folder keeps no data revisions (no `.dvc`)")
+        check = ServiceCheck(name="project", expected="a DVC project", remedy="`dvc init`", attempt=lambda: nothing)
         return Checkup(service=DATASETS, checks=(check,))
     return Checkup(service=DATASETS, checks=(_tool(probe), *_storage(probe, connected=connected)))
 
 
-def _tool(probe: DatasetProbe) -> Check:
-    return Check(
+def _tool(probe: DatasetProbe) -> ServiceCheck:
+    return ServiceCheck(
         name="version",
         expected="`dvc version` answers",
         remedy="`make setup` installs DVC; `dvc version` tells all that is wrong with its configuration",
-        attempt=lambda: Outcome(passed=True, found=probe.version()),
+        attempt=lambda: CheckOutcome(passed=True, found=probe.version()),
         vital=True,
     )
 
 
-def _storage(probe: DatasetProbe, *, connected: bool) -> tuple[Check, ...]:
+def _storage(probe: DatasetProbe, *, connected: bool) -> tuple[ServiceCheck, ...]:
     return (
-        Check(
+        ServiceCheck(
             name="remote",
             expected=f"{DATASET_REMOTE}, on the object store" if connected else "one is configured",
             remedy="`cv-yolo stack register` makes it the default" if connected else "`dvc remote add -d`",
             attempt=lambda: _remote(probe, connected=connected),
             vital=True,
         ),
-        Check(
+        ServiceCheck(
             name="remote answers",
             expected="its files can be listed",
             remedy="`cv-yolo doctor store` tells more; access key and secret are in `dvc/global/config` of the home",
             attempt=lambda: _later(probe, connected=connected) or _listed(probe),
             vital=True,
         ),
-        Check(
+        ServiceCheck(
             name="data sets",
             expected="what is recorded is on the remote",
             remedy="`cv-yolo data push FOLDER`, on a machine that has it",
@@ -120,30 +120,30 @@ def _storage(probe: DatasetProbe, *, connected: bool) -> tuple[Check, ...]:
     )
 
 
-def _remote(probe: DatasetProbe, *, connected: bool) -> Outcome:
+def _remote(probe: DatasetProbe, *, connected: bool) -> CheckOutcome:
     remote = probe.remote()
     if remote is None:
         later = f"none yet; the next run that needs data uses {DATASET_REMOTE}"
-        return Outcome(passed=None, found=later) if connected else Outcome(passed=False, found="none")
-    return Outcome(passed=True, found=", ".join(remote))
+        return CheckOutcome(passed=None, found=later) if connected else CheckOutcome(passed=False, found="none")
+    return CheckOutcome(passed=True, found=", ".join(remote))
 
 
-def _later(probe: DatasetProbe, *, connected: bool) -> Outcome | None:
+def _later(probe: DatasetProbe, *, connected: bool) -> CheckOutcome | None:
     """What is said of a remote that was not used yet: nothing was tried."""
     if not connected or probe.remote() is not None:
         return None
-    return Outcome(passed=None, found=f"not tried: the next run that needs data uses {DATASET_REMOTE}")
+    return CheckOutcome(passed=None, found=f"not tried: the next run that needs data uses {DATASET_REMOTE}")
 
 
-def _listed(probe: DatasetProbe) -> Outcome:
+def _listed(probe: DatasetProbe) -> CheckOutcome:
     probe.list_remote()
-    return Outcome(passed=True, found="yes")
+    return CheckOutcome(passed=True, found="yes")
 
 
-def _absent(found: Mapping[str, bool]) -> Outcome:
+def _absent(found: Mapping[str, bool]) -> CheckOutcome:
     lost = [name for name, recipe in found.items() if not recipe]
     if lost:
-        return Outcome(passed=False, found=f"not complete there: {', '.join(lost)}")
+        return CheckOutcome(passed=False, found=f"not complete there: {', '.join(lost)}")
     if found:
-        return Outcome(passed=None, found=f"not there yet, and a recipe makes them: {', '.join(found)}")
-    return Outcome(passed=True, found="there")
+        return CheckOutcome(passed=None, found=f"not there yet, and a recipe makes them: {', '.join(found)}")
+    return CheckOutcome(passed=True, found="there")

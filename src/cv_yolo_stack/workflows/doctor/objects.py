@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from cv_yolo_stack.domain.health import REFUSALS, Outcome, judge_refusal
+from cv_yolo_stack.domain.health import REFUSALS, CheckOutcome, judge_refusal
 from cv_yolo_stack.ports.probes import ObjectStoreProbe
-from cv_yolo_stack.workflows.doctor.examine import Check, Checkup
+from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
 from cv_yolo_stack.workflows.doctor.server import impostor_refused, let_in, nobody_refused, quick, reachable, same_time
 
 OBJECTS: Final = "store"
@@ -16,18 +16,18 @@ REGISTER: Final = "`cv-yolo stack register`"
 
 def object_store_checkup(probe: ObjectStoreProbe) -> Checkup:
     """All that is tried on an S3 server."""
-    return Checkup(service=OBJECTS, checks=(*_doors(probe), *_deeds(probe), *_rules(probe)))
+    return Checkup(service=OBJECTS, checks=(*_clients(probe), *_actions(probe), *_rules(probe)))
 
 
-def _doors(probe: ObjectStoreProbe) -> tuple[Check, ...]:
+def _clients(probe: ObjectStoreProbe) -> tuple[ServiceCheck, ...]:
     return (
         reachable(probe, service=OBJECTS),
         same_time(probe),
-        Check(
+        ServiceCheck(
             name="version",
             expected="any S3 server",
             remedy=OTHER_STORE,
-            attempt=lambda: Outcome(passed=True, found=probe.version()),
+            attempt=lambda: CheckOutcome(passed=True, found=probe.version()),
         ),
         nobody_refused(probe, refusals=REFUSALS_TOO, remedy="take the public policy off the bucket: strangers read it"),
         impostor_refused(probe, remedy="start the store with credentials: it takes any signature for a good one"),
@@ -36,7 +36,7 @@ def _doors(probe: ObjectStoreProbe) -> tuple[Check, ...]:
             remedy=f"{REGISTER} writes access key and secret anew, where the server's own are kept; if the clock is "
             "off, set that first",
         ),
-        Check(
+        ServiceCheck(
             name="buckets",
             expected="all that we need",
             remedy=f"{REGISTER} makes them",
@@ -47,7 +47,7 @@ def _doors(probe: ObjectStoreProbe) -> tuple[Check, ...]:
     )
 
 
-def _deeds(probe: ObjectStoreProbe) -> tuple[Check, ...]:
+def _actions(probe: ObjectStoreProbe) -> tuple[ServiceCheck, ...]:
     return (
         _does("put, get, list, delete", probe.exchange),
         _does("multipart upload", probe.multipart),
@@ -56,27 +56,27 @@ def _deeds(probe: ObjectStoreProbe) -> tuple[Check, ...]:
     )
 
 
-def _rules(probe: ObjectStoreProbe) -> tuple[Check, ...]:
+def _rules(probe: ObjectStoreProbe) -> tuple[ServiceCheck, ...]:
     return (
-        Check(
+        ServiceCheck(
             name="expired address",
             expected="refused",
             remedy=f"{OTHER_STORE}; here an address that leaked once is good for ever",
             attempt=lambda: _expired(probe.ask_with_expired_address()),
         ),
-        Check(
+        ServiceCheck(
             name="checksums",
             expected="those that the SDK sends of itself are accepted",
             remedy="set AWS_REQUEST_CHECKSUM_CALCULATION=when_required on every client, or " + OTHER_STORE,
-            attempt=lambda: Outcome(passed=True, found=probe.checksums()),
+            attempt=lambda: CheckOutcome(passed=True, found=probe.checksums()),
         ),
-        Check(
+        ServiceCheck(
             name="conditional put",
             expected="told, not demanded",
             remedy=OTHER_STORE,
-            attempt=lambda: Outcome(passed=None, found="kept" if probe.keeps_conditions() else "ignored"),
+            attempt=lambda: CheckOutcome(passed=None, found="kept" if probe.keeps_conditions() else "ignored"),
         ),
-        Check(
+        ServiceCheck(
             name="cleaned up",
             expected="nothing left in the scratch folder",
             remedy="delete what lies under `.cv-yolo-probe/` in the bucket",
@@ -85,24 +85,24 @@ def _rules(probe: ObjectStoreProbe) -> tuple[Check, ...]:
     )
 
 
-def _does(name: str, deed: Callable[[], None]) -> Check:
-    def attempt() -> Outcome:
-        deed()
-        return Outcome(passed=True, found="works")
+def _does(name: str, call: Callable[[], None]) -> ServiceCheck:
+    def attempt() -> CheckOutcome:
+        call()
+        return CheckOutcome(passed=True, found="works")
 
-    return Check(name=name, expected="works", remedy=OTHER_STORE, attempt=attempt)
+    return ServiceCheck(name=name, expected="works", remedy=OTHER_STORE, attempt=attempt)
 
 
-def _buckets(probe: ObjectStoreProbe) -> Outcome:
+def _buckets(probe: ObjectStoreProbe) -> CheckOutcome:
     missing = probe.missing_buckets()
     if missing:
-        return Outcome(passed=False, found=f"no {', '.join(missing)}")
-    return Outcome(passed=True, found="there")
+        return CheckOutcome(passed=False, found=f"no {', '.join(missing)}")
+    return CheckOutcome(passed=True, found="there")
 
 
-def _expired(status: int) -> Outcome:
+def _expired(status: int) -> CheckOutcome:
     return judge_refusal({"presigned get": status}, refusals=REFUSALS_TOO)
 
 
-def _left(count: int) -> Outcome:
-    return Outcome(passed=True, found="nothing was left" if count == 0 else f"{count} left over, removed")
+def _left(count: int) -> CheckOutcome:
+    return CheckOutcome(passed=True, found="nothing was left" if count == 0 else f"{count} left over, removed")

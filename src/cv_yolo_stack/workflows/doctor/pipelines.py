@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from cv_yolo.domain.stack import ARTIFACT_STORE, TRACKER
-from cv_yolo_stack.domain.health import Outcome, judge_version
+from cv_yolo_stack.domain.health import CheckOutcome, judge_version
 from cv_yolo_stack.ports.probes import PipelineProbe
-from cv_yolo_stack.workflows.doctor.examine import Check, Checkup
+from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
 from cv_yolo_stack.workflows.doctor.server import impostor_refused, let_in, nobody_refused, quick, reachable, same_time
 
 PIPELINES: Final = "zenml"
@@ -30,15 +30,15 @@ def pipeline_checkup(probe: PipelineProbe, *, stack: str, stored: Callable[[str]
     )
 
 
-def _state(probe: PipelineProbe, *, client: str) -> tuple[Check, ...]:
+def _state(probe: PipelineProbe, *, client: str) -> tuple[ServiceCheck, ...]:
     return (
-        Check(
+        ServiceCheck(
             name="version",
             expected=f"that of the client here, {client}",
             remedy=f"`pip install zenml==VERSION` with the server's version here, or give the server {client}",
             attempt=lambda: judge_version(probe.version(), client, exactly=True),
         ),
-        Check(
+        ServiceCheck(
             name="activated",
             expected="an administrator was made",
             remedy="set ZENML_SERVER_AUTO_ACTIVATE=1 and ZENML_DEFAULT_USER_PASSWORD for it, as `cv-yolo up` does",
@@ -48,15 +48,15 @@ def _state(probe: PipelineProbe, *, client: str) -> tuple[Check, ...]:
     )
 
 
-def _contents(probe: PipelineProbe, *, stack: str, stored: Callable[[str], bytes] | None) -> tuple[Check, ...]:
+def _contents(probe: PipelineProbe, *, stack: str, stored: Callable[[str], bytes] | None) -> tuple[ServiceCheck, ...]:
     return (
-        Check(
+        ServiceCheck(
             name="secrets",
             expected="cannot be read in its database",
             remedy="set ZENML_SECRETS_STORE_ENCRYPTION_KEY (`openssl rand -hex 32`), keep it, make the secrets anew",
             attempt=lambda: _secrets(probe, stored),
         ),
-        Check(
+        ServiceCheck(
             name="stack",
             expected=f"{stack} of {TRACKER} and {ARTIFACT_STORE}",
             remedy="`cv-yolo stack register` makes it",
@@ -65,27 +65,27 @@ def _contents(probe: PipelineProbe, *, stack: str, stored: Callable[[str], bytes
     )
 
 
-def _active(probe: PipelineProbe) -> Outcome:
+def _active(probe: PipelineProbe) -> CheckOutcome:
     active = probe.is_active()
-    return Outcome(passed=active, found="yes" if active else "not yet: nobody can log in")
+    return CheckOutcome(passed=active, found="yes" if active else "not yet: nobody can log in")
 
 
-def _secrets(probe: PipelineProbe, stored: Callable[[str], bytes] | None) -> Outcome:
+def _secrets(probe: PipelineProbe, stored: Callable[[str], bytes] | None) -> CheckOutcome:
     kind = probe.secrets_store()
     if kind != "sql":
-        return Outcome(passed=True, found=f"kept by {kind}, not in its database")
+        return CheckOutcome(passed=True, found=f"kept by {kind}, not in its database")
     if stored is None:
-        return Outcome(passed=None, found="not tried: its database is not ours to look into")
+        return CheckOutcome(passed=None, found="not tried: its database is not ours to look into")
     if probe.secret_is_readable(stored):
-        return Outcome(passed=False, found="plain base64: who has a dump has every secret")
-    return Outcome(passed=True, found="encrypted")
+        return CheckOutcome(passed=False, found="plain base64: who has a dump has every secret")
+    return CheckOutcome(passed=True, found="encrypted")
 
 
-def _stack(probe: PipelineProbe, stack: str) -> Outcome:
+def _stack(probe: PipelineProbe, stack: str) -> CheckOutcome:
     names = probe.components(stack)
     if names is None:
-        return Outcome(passed=False, found=f"no stack {stack}")
+        return CheckOutcome(passed=False, found=f"no stack {stack}")
     missing = [name for name in (TRACKER, ARTIFACT_STORE) if name not in names]
     if missing:
-        return Outcome(passed=False, found=f"{stack} has no {' and no '.join(missing)}")
-    return Outcome(passed=True, found=f"{stack}: {', '.join(names)}")
+        return CheckOutcome(passed=False, found=f"{stack} has no {' and no '.join(missing)}")
+    return CheckOutcome(passed=True, found=f"{stack}: {', '.join(names)}")

@@ -10,13 +10,13 @@ from cv_yolo_stack.domain.health import (
     REFUSALS,
     ROUND_TRIP_LIMIT_MS,
     SIGNATURE_LIMIT_MIN,
-    Outcome,
+    CheckOutcome,
     judge_clock,
     judge_refusal,
     judge_round_trip,
 )
 from cv_yolo_stack.ports.probes import DatabaseProbe, ServerProbe
-from cv_yolo_stack.workflows.doctor.examine import Check, Checkup
+from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
 
 ROUND_TRIPS: Final = 3
 
@@ -25,14 +25,14 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def reachable(probe: ServerProbe, *, service: str) -> Check:
+def reachable(probe: ServerProbe, *, service: str) -> ServiceCheck:
     """Whether the server answers at all; without that, nothing else can be tried."""
 
-    def attempt() -> Outcome:
+    def attempt() -> CheckOutcome:
         probe.greet()
-        return Outcome(passed=True, found=probe.address)
+        return CheckOutcome(passed=True, found=probe.address)
 
-    return Check(
+    return ServiceCheck(
         name="reachable",
         expected=f"an answer from {probe.address}",
         remedy=f"`cv-yolo up` starts it here, `cv-yolo logs {service}` tells why it ended; elsewhere check address, "
@@ -42,14 +42,14 @@ def reachable(probe: ServerProbe, *, service: str) -> Check:
     )
 
 
-def same_time(probe: ServerProbe, *, now: Callable[[], datetime] = _now) -> Check:
+def same_time(probe: ServerProbe, *, now: Callable[[], datetime] = _now) -> ServiceCheck:
     """Whether its clock is ours."""
 
-    def attempt() -> Outcome:
+    def attempt() -> CheckOutcome:
         told = probe.clock()
         return judge_clock(None if told is None else (told - now()).total_seconds())
 
-    return Check(
+    return ServiceCheck(
         name="clock",
         expected=f"within {CLOCK_LIMIT_S} s of ours: from {SIGNATURE_LIMIT_MIN} min on S3 refuses every signature",
         remedy="`timedatectl set-ntp true` on the machine whose clock is off (`timedatectl` tells)",
@@ -57,9 +57,9 @@ def same_time(probe: ServerProbe, *, now: Callable[[], datetime] = _now) -> Chec
     )
 
 
-def nobody_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[int] = REFUSALS) -> Check:
+def nobody_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[int] = REFUSALS) -> ServiceCheck:
     """Whether nothing is told to who has no credentials."""
-    return Check(
+    return ServiceCheck(
         name="no credentials",
         expected="refused",
         remedy=remedy,
@@ -67,9 +67,9 @@ def nobody_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[int]
     )
 
 
-def impostor_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[int] = REFUSALS) -> Check:
+def impostor_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[int] = REFUSALS) -> ServiceCheck:
     """Whether nothing is told to who has the wrong secret."""
-    return Check(
+    return ServiceCheck(
         name="wrong credentials",
         expected="refused",
         remedy=remedy,
@@ -77,24 +77,24 @@ def impostor_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[in
     )
 
 
-def let_in(probe: ServerProbe, *, remedy: str) -> Check:
+def let_in(probe: ServerProbe, *, remedy: str) -> ServiceCheck:
     """Whether our credentials are accepted; without that, what only we may do cannot be tried."""
-    return Check(
+    return ServiceCheck(
         name="our credentials",
         expected="accepted",
         remedy=remedy,
-        attempt=lambda: Outcome(passed=True, found=f"accepted, as {probe.log_in()}"),
+        attempt=lambda: CheckOutcome(passed=True, found=f"accepted, as {probe.log_in()}"),
         vital=True,
     )
 
 
-def quick(probe: ServerProbe, *, remedy: str, clock: Callable[[], float] = time.perf_counter) -> Check:
+def quick(probe: ServerProbe, *, remedy: str, clock: Callable[[], float] = time.perf_counter) -> ServiceCheck:
     """Whether a small request of ours comes back soon; the best of some, so that a busy moment does not count."""
 
-    def attempt() -> Outcome:
+    def attempt() -> CheckOutcome:
         return judge_round_trip(min(took_ms(probe.log_in, clock) for _ in range(ROUND_TRIPS)))
 
-    return Check(
+    return ServiceCheck(
         name="round trip",
         expected=f"at most {ROUND_TRIP_LIMIT_MS} ms",
         remedy=remedy,
@@ -102,10 +102,10 @@ def quick(probe: ServerProbe, *, remedy: str, clock: Callable[[], float] = time.
     )
 
 
-def took_ms(deed: Callable[[], object], clock: Callable[[], float]) -> float:
+def took_ms(call: Callable[[], object], clock: Callable[[], float]) -> float:
     """How long the deed took."""
     began = clock()
-    deed()
+    call()
     return (clock() - began) * 1000
 
 
@@ -125,7 +125,7 @@ def database_checkup(probe: DatabaseProbe) -> Checkup:
             impostor_refused(probe, remedy=PASSWORDS, refusals=ACCESS_DENIED),
             let_in(probe, remedy="`cv-yolo restart database` sets user and password anew"),
             same_time(probe),
-            Check(
+            ServiceCheck(
                 name="version",
                 expected=f"one we know: {', '.join(KNOWN)}",
                 remedy="use a version we know",
@@ -136,6 +136,8 @@ def database_checkup(probe: DatabaseProbe) -> Checkup:
     )
 
 
-def _version(found: str) -> Outcome:
+def _version(found: str) -> CheckOutcome:
     known = any(found.startswith(f"{each}.") for each in KNOWN)
-    return Outcome(passed=True if known else None, found=found if known else f"{found}, with which nobody tried this")
+    return CheckOutcome(
+        passed=True if known else None, found=found if known else f"{found}, with which nobody tried this"
+    )

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from cv_yolo_stack.domain.health import Outcome, duration_in_words, judge_version
+from cv_yolo_stack.domain.health import CheckOutcome, duration_in_words, judge_version
 from cv_yolo_stack.ports.probes import TrackingProbe
-from cv_yolo_stack.workflows.doctor.examine import Check, Checkup
+from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
 from cv_yolo_stack.workflows.doctor.server import (
     impostor_refused,
     let_in,
@@ -26,14 +26,14 @@ LOGS: Final = f"`cv-yolo logs {TRACKING}`, or the server's own log, tells what w
 
 def tracking_checkup(probe: TrackingProbe, *, clock: Callable[[], float] = time.perf_counter) -> Checkup:
     """All that is tried on MLflow."""
-    return Checkup(service=TRACKING, checks=(*_doors(probe), *_measures(probe, clock), *_use(probe)))
+    return Checkup(service=TRACKING, checks=(*_clients(probe), *_measures(probe, clock), *_use(probe)))
 
 
-def _doors(probe: TrackingProbe) -> tuple[Check, ...]:
+def _clients(probe: TrackingProbe) -> tuple[ServiceCheck, ...]:
     return (
         reachable(probe, service=TRACKING),
         same_time(probe),
-        Check(
+        ServiceCheck(
             name="host name",
             expected="allowed: clients call the server by the name in its address",
             remedy="add the name to `mlflow server --allowed-hosts` (MLFLOW_SERVER_ALLOWED_HOSTS)",
@@ -46,16 +46,16 @@ def _doors(probe: TrackingProbe) -> tuple[Check, ...]:
     )
 
 
-def _measures(probe: TrackingProbe, clock: Callable[[], float]) -> tuple[Check, ...]:
+def _measures(probe: TrackingProbe, clock: Callable[[], float]) -> tuple[ServiceCheck, ...]:
     return (
-        Check(
+        ServiceCheck(
             name="version",
             expected=f"that of the client here, {probe.client_version()}",
             remedy=f"give the server the client's version: `pip install mlflow=={probe.client_version()}`",
             attempt=lambda: judge_version(probe.version(), probe.client_version(), exactly=False),
         ),
         quick(probe, remedy="give the server a faster database, or fewer clients: every epoch waits for this"),
-        Check(
+        ServiceCheck(
             name="login kept",
             expected=f"a login costs at most {LOGIN_LIMIT_MS} ms a request",
             remedy="set `auth_cache_ttl_seconds = 60` in the file that MLFLOW_AUTH_CONFIG_PATH names",
@@ -64,78 +64,78 @@ def _measures(probe: TrackingProbe, clock: Callable[[], float]) -> tuple[Check, 
     )
 
 
-def _use(probe: TrackingProbe) -> tuple[Check, ...]:
-    def exchange(deed: Callable[[], None]) -> Callable[[], Outcome]:
-        def attempt() -> Outcome:
-            deed()
-            return Outcome(passed=True, found="works")
+def _use(probe: TrackingProbe) -> tuple[ServiceCheck, ...]:
+    def exchange(call: Callable[[], None]) -> Callable[[], CheckOutcome]:
+        def attempt() -> CheckOutcome:
+            call()
+            return CheckOutcome(passed=True, found="works")
 
         return attempt
 
     return (
-        Check(name="metric", expected="comes back as logged", remedy=LOGS, attempt=exchange(probe.log_metric)),
-        Check(
+        ServiceCheck(name="metric", expected="comes back as logged", remedy=LOGS, attempt=exchange(probe.log_metric)),
+        ServiceCheck(
             name="artifact",
             expected="comes back as kept, through the server",
             remedy=f"{LOGS}; its store is named by `--artifacts-destination` and MLFLOW_S3_ENDPOINT_URL",
             attempt=exchange(probe.exchange_artifact),
         ),
-        Check(
+        ServiceCheck(
             name="presigned download",
             expected="the server hands artifacts out itself, or sends clients where they get them",
             remedy="set MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=false on clients, or give the server an "
             "MLFLOW_S3_ENDPOINT_URL that clients resolve too",
             attempt=lambda: _detour(probe),
         ),
-        Check(
+        ServiceCheck(
             name="experiment",
             expected=f"{EXPERIMENT} can take runs",
             remedy="`mlflow experiments restore`, or another `experiment:` in the configuration",
             attempt=lambda: _experiment(probe),
         ),
-        Check(
+        ServiceCheck(
             name="cleaned up",
             expected="nothing left but what is used again each time",
             remedy=LOGS,
-            attempt=lambda: Outcome(passed=True, found=f"used again: {probe.kept_for_trials()}"),
+            attempt=lambda: CheckOutcome(passed=True, found=f"used again: {probe.kept_for_trials()}"),
         ),
     )
 
 
-def _experiment(probe: TrackingProbe) -> Outcome:
+def _experiment(probe: TrackingProbe) -> CheckOutcome:
     deleted = probe.deleted_experiment(EXPERIMENT)
     if deleted is None:
-        return Outcome(passed=True, found="not deleted")
+        return CheckOutcome(passed=True, found="not deleted")
     restore = f"`mlflow experiments restore --experiment-id {deleted}` with MLFLOW_TRACKING_URI={probe.address}"
-    return Outcome(
+    return CheckOutcome(
         passed=False,
         found=f"{EXPERIMENT} was deleted: MLflow keeps its name, and takes no run for it",
         remedy=f"{restore} restores it with its runs; or name another `experiment:` in the configuration",
     )
 
 
-def _host(probe: TrackingProbe) -> Outcome:
+def _host(probe: TrackingProbe) -> CheckOutcome:
     refused = probe.refused_host()
     if refused is None:
-        return Outcome(passed=True, found="allowed")
-    return Outcome(passed=False, found=f"the server refuses to be called {refused}")
+        return CheckOutcome(passed=True, found="allowed")
+    return CheckOutcome(passed=False, found=f"the server refuses to be called {refused}")
 
 
-def _login(probe: TrackingProbe, clock: Callable[[], float]) -> Outcome:
+def _login(probe: TrackingProbe, clock: Callable[[], float]) -> CheckOutcome:
     known = min(took_ms(probe.log_in, clock) for _ in range(3))
     nobody = min(took_ms(probe.greet, clock) for _ in range(3))
     cost_ms = max(0.0, known - nobody)
-    return Outcome(passed=cost_ms <= LOGIN_LIMIT_MS, found=duration_in_words(cost_ms))
+    return CheckOutcome(passed=cost_ms <= LOGIN_LIMIT_MS, found=duration_in_words(cost_ms))
 
 
-def _detour(probe: TrackingProbe) -> Outcome:
+def _detour(probe: TrackingProbe) -> CheckOutcome:
     detour = probe.detour()
     if detour is None:
-        return Outcome(passed=True, found="through the server")
+        return CheckOutcome(passed=True, found="through the server")
     if detour.trouble is None:
-        return Outcome(passed=True, found=f"clients are sent to {detour.server}, and get them")
+        return CheckOutcome(passed=True, found=f"clients are sent to {detour.server}, and get them")
     found = f"clients are sent to {detour.server}: {detour.trouble}"
     if probe.takes_detours():
-        return Outcome(passed=False, found=found)
+        return CheckOutcome(passed=False, found=found)
     told = "our commands ask the server instead; for other clients set MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=false"
-    return Outcome(passed=None, found=f"{found}; {told}")
+    return CheckOutcome(passed=None, found=f"{found}; {told}")
