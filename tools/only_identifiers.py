@@ -19,7 +19,8 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 LAYOUT: Final = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT, tokenize.ENDMARKER}
 IDENTIFIERS: Final = re.compile(
-    r"\b(?:src/)?cv_yolo[\w./]*|\b_*[a-z]+(?:_[a-z]+)+\b|\b(?:[A-Z][a-z0-9]+){2,}\b|`[\w.]+`"
+    r"\b(?:src/)?cv_yolo[\w./]*|\btests[./][\w./]+|\b_*[a-z]+(?:_[a-z]+)+\b|\b_[A-Z_]+\b|\b(?:[A-Z][a-z0-9]+){2,}\b"
+    r"|`[\w.]+`|\{[\w.()\[\]]+\}"
 )
 CLOSING: Final = {")", "]", "}"}
 
