@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
+from cv_yolo.domain.evaluation.catalogue import METRICS, floor_names
 from cv_yolo.domain.evaluation.intervals import MOST_RESAMPLES, Resampling
 from cv_yolo.domain.promotion.policy import ALL_CLASSES, Gate, PromotionPolicy, Rule
 from cv_yolo.domain.promotion.versions import MODEL_NAME, Stage
@@ -21,11 +23,14 @@ def _as_list(value: object) -> object:
 
 Epochs = Annotated[int, Field(ge=1, le=10_000, strict=True)]
 ImageSize = Annotated[int, Field(ge=STRIDE_PX, le=4096, multiple_of=STRIDE_PX, strict=True)]
-FigureName = Annotated[
-    str, Field(pattern=r"^(map_50(_95)?|map_75|(map|ar)_(small|medium|large)|ar_1(0{0,2})|precision|recall|f1|"
-               r"class/.+/(ap_50(_95)?|precision|recall|f1)|size/(small|medium|large)/(precision|recall|f1)|"
-               r"slice/.+=.*/(map_50(_95)?|precision|recall|f1))$")
-]  # fmt: skip
+METRIC_PATTERNS: Final = tuple(
+    f"^({'|'.join(names)})$"
+    for names in ([each.name for each in METRICS if each.selects], [each.name for each in METRICS if each.gates])
+)
+FLOOR_PATTERN: Final = f"^({'|'.join(floor_names())})$"
+SelectionMetric = Annotated[str, Field(pattern=METRIC_PATTERNS[0])]
+GateMetric = Annotated[str, Field(pattern=METRIC_PATTERNS[1])]
+FloorName = Annotated[str, Field(pattern=FLOOR_PATTERN)]
 ModelName = Annotated[str, Field(pattern=f"^{MODEL_NAME}$")]
 Floor = Annotated[float, Field(ge=0, lt=1)]
 ClassName = Annotated[str, Field(min_length=1)]
@@ -80,7 +85,7 @@ class ExperimentConfig(_Strict):
 class SelectionConfig(_Strict):
     """The score that chooses: always measured on the validation split, since test never chooses."""
 
-    metric: Literal["map_50", "map_50_95", "f1"] = "map_50"
+    metric: SelectionMetric = "map_50"
     split: Literal["val"] = "val"
 
 
@@ -102,12 +107,12 @@ class TestConfig(_Strict):
 class GateConfig(_Strict):
     """What a version must pass to enter a stage."""
 
-    metric: Literal["map_50", "map_50_95", "map_75", "f1", "precision", "recall"] = "map_50"
+    metric: GateMetric = "map_50"
     rule: Rule = Rule.NON_INFERIORITY
     margin: float = Field(default=0.02, ge=0, le=1)
     class_margin: float | None = Field(default=None, ge=0, le=1)
     slice_margin: float | None = Field(default=None, ge=0, le=1)
-    floors: dict[FigureName, Floor] = Field(default_factory=dict)
+    floors: dict[FloorName, Floor] = Field(default_factory=dict)
     class_floor: Floor | None = None
     required_classes: Annotated[tuple[ClassName, ...], BeforeValidator(_as_list)] = ()
     required_boxes: int = Field(default=10, ge=1)
@@ -233,9 +238,17 @@ def _refusal(path: Path, error: ValidationError, overrides: Mapping[str, Any]) -
         key = ".".join(map(str, problem["loc"][:-1] if places else problem["loc"]))
         source = "the command line" if _is_overridden(key, overrides) else str(path)
         given = "" if problem["type"] in {"missing", "extra_forbidden"} else f" (given: {problem['input']!r})"
-        reason = {"missing": "missing", "extra_forbidden": "unknown key"}.get(problem["type"], problem["msg"])
+        reason = {"missing": "missing", "extra_forbidden": "unknown key"}.get(problem["type"], _reason(problem))
         lines.append(f"{source}: {key}: {reason}{given}")
     return ConfigError("; ".join(lines), hint="docs/reference/configuration.md lists all keys")
+
+
+def _reason(problem: ErrorDetails) -> str:
+    """Pydantic's words; of a metric the names that are allowed, and not their pattern."""
+    pattern = problem.get("ctx", {}).get("pattern")
+    if pattern in METRIC_PATTERNS:
+        return f"not one of {', '.join(pattern.strip('^()$').split('|'))}"
+    return "not a metric that may have a floor" if pattern == FLOOR_PATTERN else problem["msg"]
 
 
 def _is_overridden(key: str, overrides: Mapping[str, Any]) -> bool:

@@ -8,20 +8,20 @@ from rich.table import Table
 
 from cv_yolo.cli.output.tables import print_gaps
 from cv_yolo.domain.data.class_names import listed
-from cv_yolo.domain.evaluation.comparison import Comparison, DifferenceKind, change_of
+from cv_yolo.domain.evaluation.catalogue import IN_USE, MAIN, SIZES, higher_is_better
+from cv_yolo.domain.evaluation.comparison import Comparison, DifferenceKind
 from cv_yolo.domain.evaluation.error_types import ErrorType
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate
-from cv_yolo.reports.text.formatting import ABSENT, metric_text
+from cv_yolo.reports.tables.metric_rows import meaning
+from cv_yolo.reports.text.formatting import ABSENT, count_text, metric_text
 
-PRECISION = ("map_50", "map_50_95", "map_75")
-IN_USE = ("precision", "recall", "f1")
-SIZES = ("small", "medium", "large")
+AVERAGES = tuple(name for name in MAIN if name not in IN_USE)
 GROUP_FIGURES = {"class": ("ap_50", "ap_50_95", "precision", "recall"), "slice": ("map_50", "precision", "recall")}
 
 STYLES = {
-    DifferenceKind.HIGHER: "green",
-    DifferenceKind.LOWER: "red",
+    "better": "green",
+    "worse": "red",
     DifferenceKind.WITHIN_NOISE: "dim",
     DifferenceKind.UNCHANGED: "dim",
     DifferenceKind.UNKNOWN: "yellow",
@@ -53,14 +53,15 @@ def print_comparison(out: Console, comparison: Comparison, *, names: tuple[str, 
             _value(first.figures.get(figure)),
             _value(second.figures.get(figure)),
             *_value_and_interval(difference, signed=True),
-            _change(difference),
+            _meaning(figure, difference),
         )
 
     for name, evaluation in zip(names, (first, second), strict=True):
         print_gaps(out, evaluation, name=name)
     out.print(f"[bold]{escape(names[0])}[/] against [bold]{escape(names[1])}[/] on {_measured_on(first)}\n")
     _print_all(out, (first, second), (*names, "difference", "interval", ""), cells)
-    out.print(f"{len(comparison.broken)} images spoilt, {len(comparison.fixed)} mended by {escape(names[1])}.")
+    regressions, improvements = len(comparison.broken), len(comparison.fixed)
+    out.print(f"Images: {count_text(regressions, 'regression')}, {count_text(improvements, 'improvement')}.")
     out.print(_small_print(first))
 
 
@@ -69,7 +70,7 @@ def _print_all(out: Console, evaluations: Sequence[Evaluation], columns: tuple[s
     evaluation = evaluations[-1]
     figures = dict.fromkeys(name for each in evaluations for name in each.figures)
     classes = [curve.name for curve in evaluation.curves]
-    _print_table(out, "", columns, {_main_text(name): cells(name) for name in _main(figures)})
+    _print_table(out, "", columns, {metric_text(name): cells(name) for name in _main(figures)})
     sizes = {f"{size} boxes": f"map_{size}" for size in SIZES}
     known = {text: cells(name) for text, name in sizes.items() if name in figures}
     _print_table(out, "mAP50-95 by the size of the box", columns, known)
@@ -85,11 +86,7 @@ def _main(figures: Collection[str]) -> Iterable[str]:
     recalls = sorted(
         (name for name in figures if name.startswith("ar_") and name[3:].isdigit()), key=lambda name: int(name[3:])
     )
-    return (name for name in (*PRECISION, *recalls[-1:], *IN_USE) if name in figures)
-
-
-def _main_text(figure: str) -> str:
-    return metric_text(figure).replace("ar_", "AR")
+    return (name for name in (*AVERAGES, *recalls[-1:], *IN_USE) if name in figures)
 
 
 def _group_rows(kind: str, groups: Iterable[str], cells: Cells) -> Iterable[tuple[str, tuple[str, ...]]]:
@@ -123,10 +120,10 @@ def _value_and_interval(estimate: Estimate | None, *, signed: bool = False) -> t
     return f"{estimate.value:{sign}.3f}", ends
 
 
-def _change(difference: Estimate | None) -> str:
-    """Whether a difference is more than noise; unknown where no interval says so."""
-    change = change_of(difference)
-    return f"[{STYLES[change]}]{change}[/]"
+def _meaning(figure: str, difference: Estimate | None) -> str:
+    """Whether a difference is more than noise, and which way; unknown where no interval says so."""
+    found = meaning(difference, higher_is_better=higher_is_better(figure))
+    return f"[{STYLES[found]}]{found}[/]"
 
 
 def _measured_on(evaluation: Evaluation) -> str:

@@ -1,7 +1,6 @@
 """All figures of an evaluation by name, as one measure: COCO's, in use, by class, by size, by slice, by error type.
 
-The names: `map_50_95`, `map_50`, `map_75`, `map_small` …, `ar_1` … (COCO's twelve); `precision`, `recall`, `f1`;
-`class/<name>/…`, `size/<range>/…`, `slice/<column>=<value>/…`; `error/<type>/…`; `calibration/…`.
+What each name means is in `catalogue`; this computes them.
 """
 
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from cv_yolo.domain.evaluation.calibration import calibration_measure
+from cv_yolo.domain.evaluation.catalogue import ALL_THRESHOLDS, Metric, Scope, averages
 from cv_yolo.domain.evaluation.error_types import error_measure
 from cv_yolo.domain.evaluation.intervals import Measure, together
 from cv_yolo.domain.evaluation.matching import IOU_THRESHOLDS, Matching, find_overlaps, match
@@ -20,7 +20,6 @@ from cv_yolo.domain.evaluation.split_boxes import MAX_DETECTIONS, Flags, Floats,
 
 AREA_RANGES_PX: Final = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e5**2)}
 DETECTION_LIMITS: Final = (1, 10, MAX_DETECTIONS)
-AT_50, AT_75 = 0, 5  # places in IOU_THRESHOLDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,26 +82,27 @@ def coco_measure(matched: Matched) -> Measure:
 
     def compute(draws: Floats) -> Floats:
         precisions = average_precision(overall, draws)
-        columns = [_mean(precisions), _mean(precisions[:, [AT_50]]), _mean(precisions[:, [AT_75]])]
+        columns = [_mean(precisions[:, _places(metric)]) for metric in averages(Scope.SPLIT)]
         columns += [_mean(average_precision(ranking, draws)) for ranking in sized.values()]
         columns += [_mean(recall(ranking, draws)) for ranking in (*limited.values(), *sized.values())]
         return np.stack(columns, axis=1)
 
-    names = ["map_50_95", "map_50", "map_75", *(f"map_{name}" for name in sized)]
+    names = [*(metric.name for metric in averages(Scope.SPLIT)), *(f"map_{name}" for name in sized)]
     names += [*(f"ar_{limit}" for limit in limited), *(f"ar_{name}" for name in sized)]
     return Measure(names=tuple(names), compute=compute, cells=_cells(overall))
 
 
 def main_measure(table: SplitBoxes, *, confidence_threshold: float | None) -> Measure:
     """`map_50_95`, `map_50` and, with a threshold, precision, recall and F1: what many models are compared by."""
+    measured = averages(Scope.SLICE)
     matching = match(table, find_overlaps(table, least=float(IOU_THRESHOLDS[0])))
     ranking = rank_matches(table, matching)
 
     def compute(draws: Floats) -> Floats:
         precisions = average_precision(ranking, draws)
-        return np.stack([_mean(precisions), _mean(precisions[:, [AT_50]])], axis=1)
+        return np.stack([_mean(precisions[:, _places(metric)]) for metric in measured], axis=1)
 
-    parts = [Measure(names=("map_50_95", "map_50"), compute=compute, cells=_cells(ranking))]
+    parts = [Measure(names=tuple(metric.name for metric in measured), compute=compute, cells=_cells(ranking))]
     if confidence_threshold is not None:
         parts.append(in_use_measure(table, {"": matching}, (), confidence_threshold=confidence_threshold))
     return together(parts)
@@ -119,19 +119,25 @@ def only_images(table: SplitBoxes, images: Flags) -> SplitBoxes:
 
 
 def _class_measure(ranking: Ranking, classes: tuple[str, ...]) -> Measure:
-    """AP at IoU 0.50:0.95 and at 0.5 of each class."""
+    """The average precisions of each class."""
+    measured = averages(Scope.CLASS)
 
     def compute(draws: Floats) -> Floats:
         precisions = average_precision(ranking, draws)
-        return np.concatenate([precisions.mean(axis=1), precisions[:, AT_50]], axis=1)
+        return np.concatenate([precisions[:, _places(metric)].mean(axis=1) for metric in measured], axis=1)
 
-    names = tuple(f"class/{name}/{figure}" for figure in ("ap_50_95", "ap_50") for name in classes)
+    names = tuple(f"class/{name}/{metric.name}" for metric in measured for name in classes)
     return Measure(names=names, compute=compute, cells=_cells(ranking))
 
 
 def _slice_measure(table: SplitBoxes, name: str, confidence_threshold: float | None) -> Measure:
     whole = main_measure(table, confidence_threshold=confidence_threshold)
     return replace(whole, names=tuple(f"slice/{name}/{figure}" for figure in whole.names))
+
+
+def _places(metric: Metric) -> list[int]:
+    """The metric's IoU thresholds by their place in `IOU_THRESHOLDS`."""
+    return [ALL_THRESHOLDS.index(threshold) for threshold in metric.iou_thresholds]
 
 
 def _mean(figures: Floats) -> Floats:

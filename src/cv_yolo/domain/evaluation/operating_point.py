@@ -4,12 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from cv_yolo.domain.evaluation.catalogue import IN_USE
 from cv_yolo.domain.evaluation.intervals import Measure
 from cv_yolo.domain.evaluation.matching import Matching
 from cv_yolo.domain.evaluation.metrics import count_table, truth_counts
 from cv_yolo.domain.evaluation.split_boxes import Flags, Floats, SplitBoxes
-
-FIGURES = ("precision", "recall", "f1")
 
 
 def best_confidence_threshold(table: SplitBoxes, matching: Matching) -> float | None:
@@ -53,7 +52,7 @@ def in_use_measure(
     groups = whole | by_class
     right, predicted, truths = (np.concatenate(parts, axis=1) for parts in zip(*groups.values(), strict=True))
     return Measure(
-        names=tuple(f"{group}{figure}" for figure in FIGURES for group in groups),
+        names=tuple(f"{group}{figure}" for figure in IN_USE for group in groups),
         compute=lambda draws: _rates(draws @ right, draws @ predicted, draws @ truths),
     )
 

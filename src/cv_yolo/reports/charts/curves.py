@@ -135,7 +135,7 @@ NOTE: Final = (
 
 def reliability(scores: Scores) -> tuple[str, ...] | None:
     """The diagram, and a table with the expected error; None where nothing was detected."""
-    row = figure_row(scores, ERROR, label="D-ECE", note="0 is perfect", lower_is_better=True)
+    row = figure_row(scores, ERROR, label="D-ECE", note="0 is perfect")
     if all(value is None for value in row.values):
         return None
     heads = Heads(caption="Expected calibration error", row="figure", rows="figures", measure="D-ECE")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from cv_yolo.domain.evaluation.all_metrics import AREA_RANGES_PX
+from cv_yolo.domain.evaluation.catalogue import COCO_TWELVE, MAIN, SIZES, higher_is_better
 from cv_yolo.domain.evaluation.comparison import DifferenceKind, change_of
 from cv_yolo.domain.evaluation.error_types import ErrorType
 from cv_yolo.domain.evaluation.evaluation import Evaluation
@@ -13,12 +13,8 @@ from cv_yolo.domain.promotion.decision import Decision
 from cv_yolo.reports.text.formatting import count_text, metric_text
 from cv_yolo.reports.view_models import ComparisonReport, EvaluationReport
 
-MAIN: Final = ("map_50", "map_50_95", "map_75", "precision", "recall", "f1")
-COCO: Final = ("map_50_95", "map_50", "map_75", "map_small", "map_medium", "map_large", "ar_1", "ar_10", "ar_100",
-               "ar_small", "ar_medium", "ar_large")  # fmt: skip
 FEW_TRUTHS: Final = 20  # below, a figure is mostly chance
 FEW_IMAGES: Final = 20
-SIZES: Final = {"small": "below 32² px", "medium": "32² to 96² px", "large": "above 96² px"}
 ERRORS: Final = {
     ErrorType.CLASSIFICATION: "in the right place, but the wrong class",
     ErrorType.LOCALISATION: "the right class, but the box does not fit (IoU below 0.5)",
@@ -56,17 +52,17 @@ class FigureRow:
     values: tuple[Estimate | None, ...]
     difference: Estimate | None = None
     note: str = ""
-    lower_is_better: bool = False
+    higher_is_better: bool = True
 
     @property
     def told_apart(self) -> str:
         """`better` or `worse` where the interval of the difference says so, else nothing."""
-        return told_apart(self.difference, lower_is_better=self.lower_is_better)
+        return told_apart(self.difference, higher_is_better=self.higher_is_better)
 
     @property
     def meaning(self) -> str:
         """The same in words: `within noise` where the models are not told apart, `unknown` without an interval."""
-        return meaning(self.difference, lower_is_better=self.lower_is_better)
+        return meaning(self.difference, higher_is_better=self.higher_is_better)
 
 
 def of_comparison(report: ComparisonReport) -> Scores:
@@ -99,17 +95,17 @@ def of_decision(decision: Decision) -> Scores | None:
     )
 
 
-def told_apart(difference: Estimate | None, *, lower_is_better: bool = False) -> str:
+def told_apart(difference: Estimate | None, *, higher_is_better: bool = True) -> str:
     """`better` or `worse` where the interval of the difference lies beyond 0, else nothing."""
     change = change_of(difference)
     if change not in {DifferenceKind.HIGHER, DifferenceKind.LOWER}:
         return ""
-    return "better" if (change is DifferenceKind.HIGHER) is not lower_is_better else "worse"
+    return "better" if (change is DifferenceKind.HIGHER) is higher_is_better else "worse"
 
 
-def meaning(difference: Estimate | None, *, lower_is_better: bool = False) -> str:
+def meaning(difference: Estimate | None, *, higher_is_better: bool = True) -> str:
     """`better`, `worse`, `within noise` or `unchanged`; `unknown` where there is no interval."""
-    return told_apart(difference, lower_is_better=lower_is_better) or change_of(difference)
+    return told_apart(difference, higher_is_better=higher_is_better) or change_of(difference)
 
 
 def main_rows(scores: Scores) -> tuple[FigureRow, ...]:
@@ -119,12 +115,12 @@ def main_rows(scores: Scores) -> tuple[FigureRow, ...]:
 
 def coco_rows(scores: Scores) -> tuple[FigureRow, ...]:
     """COCO's twelve figures."""
-    return _known(figure_row(scores, figure) for figure in COCO)
+    return _known(figure_row(scores, figure) for figure in COCO_TWELVE)
 
 
 def size_rows(scores: Scores) -> tuple[FigureRow, ...]:
     """Average precision by the size of the boxes."""
-    return _known(figure_row(scores, f"map_{size}", label=f"{size} boxes", note=SIZES[size]) for size in AREA_RANGES_PX)
+    return _known(figure_row(scores, f"map_{size}", label=f"{size} boxes", note=area) for size, area in SIZES.items())
 
 
 def class_rows(scores: Scores, figure: str = "ap_50") -> tuple[FigureRow, ...]:
@@ -152,26 +148,23 @@ def slice_rows(scores: Scores, figure: str = "map_50") -> tuple[FigureRow, ...]:
 def error_rows(scores: Scores) -> tuple[FigureRow, ...]:
     """What each type of error costs in mAP50, and what it means; lower is better."""
     return _known(
-        figure_row(scores, f"error/{kind}/cost", label=kind, note=meaning, lower_is_better=True)
-        for kind, meaning in ERRORS.items()
+        figure_row(scores, f"error/{kind}/cost", label=kind, note=meaning) for kind, meaning in ERRORS.items()
     )
 
 
 def error_counts(scores: Scores) -> tuple[FigureRow, ...]:
     """How many errors of each type there are; lower is better."""
-    return _known(figure_row(scores, f"error/{kind}/count", label=kind, lower_is_better=True) for kind in ERRORS)
+    return _known(figure_row(scores, f"error/{kind}/count", label=kind) for kind in ERRORS)
 
 
-def figure_row(
-    scores: Scores, figure: str, *, label: str | None = None, note: str = "", lower_is_better: bool = False
-) -> FigureRow:
+def figure_row(scores: Scores, figure: str, *, label: str | None = None, note: str = "") -> FigureRow:
     """One figure as a row."""
     return FigureRow(
         label=metric_text(figure) if label is None else label,
         values=tuple(evaluation.figures.get(figure) for evaluation in scores.evaluations),
         difference=scores.differences.get(figure),
         note=note,
-        lower_is_better=lower_is_better,
+        higher_is_better=higher_is_better(figure),
     )
 
 

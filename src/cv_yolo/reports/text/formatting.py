@@ -6,35 +6,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from cv_yolo.domain.evaluation.catalogue import LABELS, METRICS, Scope, find, split
 from cv_yolo.domain.evaluation.intervals import Estimate, Interval
 
 ABSENT: Final = "–"
 MINUS: Final = "−"
 MINUTE_S, HOUR_S = 60, 3600
-METRICS: Final = {
-    "map_50": "mAP50",
-    "map_50_95": "mAP50-95",
-    "map_75": "mAP75",
-    "map_small": "mAP50-95 of small boxes",
-    "map_medium": "mAP50-95 of medium boxes",
-    "map_large": "mAP50-95 of large boxes",
-    "ar_1": "AR1",
-    "ar_10": "AR10",
-    "ar_100": "AR100",
-    "ar_small": "AR100 of small boxes",
-    "ar_medium": "AR100 of medium boxes",
-    "ar_large": "AR100 of large boxes",
-    "ap_50": "AP50",
-    "ap_50_95": "AP50-95",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "d_ece": "D-ECE",
-    "confidence_threshold": "confidence",
-}
-GROUPS: Final = {"class": "of {}", "slice": "where {}", "size": "of {} boxes", "error": "of {} errors"}
-FIGURE: Final = "|".join(sorted(METRICS, key=len, reverse=True))
-NAMED: Final = re.compile(rf"\b(?:(?:{'|'.join(GROUPS)})/.+?/)?(?:{FIGURE})\b")
+THRESHOLD: Final = "confidence_threshold"  # shown among the metrics, and none itself
+PARTS: Final = {Scope.CLASS: "of {}", Scope.SLICE: "where {}", Scope.SIZE: "of {} boxes", Scope.ERROR: "of {} errors"}
+FIGURE: Final = "|".join(sorted((metric.name for metric in METRICS if metric.floor), key=len, reverse=True))
+NAMED: Final = re.compile(rf"\b(?:(?:{'|'.join(PARTS)})/.+?/)?(?:{FIGURE})\b")
 HYPHEN: Final = re.compile(r"(?<![\w-])-(?=\d)")
 TEENS: Final = range(11, 14)
 
@@ -124,12 +105,13 @@ def images_and_boxes_text(images: int, boxes: int) -> str:
 
 
 def metric_text(name: str) -> str:
-    """A figure's name as people write it, `AP50 of person` for `class/person/ap_50`; an unknown one as it is."""
-    kind, _, rest = name.partition("/")
-    if kind not in GROUPS or "/" not in rest:
-        return METRICS.get(name, name)
-    group, _, figure = rest.rpartition("/")
-    return f"{METRICS.get(figure, figure)} {GROUPS[kind].format(group)}"
+    """A metric's name as people write it, `AP50 of person` for `class/person/ap_50`; an unknown one as it is."""
+    if name == THRESHOLD:
+        return "confidence"
+    metric, (scope, part, _) = find(name), split(name)
+    if metric is None:
+        return LABELS.get(name, name)
+    return f"{metric.label} {PARTS[scope].format(part)}" if part else metric.label
 
 
 def plain_text(sentence: str) -> str:

@@ -238,9 +238,9 @@ def test_two_models_are_compared_on_the_same_images(world: World, capsys: Captur
     assert done.exit_code == 0, done.err
     text = " ".join(done.out.split())
     assert text.startswith("e3_s64 against e5_s64 on 32 test images, 32 boxes")
-    assert "0 images spoilt, 19 mended by e5_s64." in text
+    assert "Images: 0 regressions, 19 improvements." in text
     row = next(line for line in done.out.splitlines() if line.startswith("mAP50 "))
-    assert row.split()[-1] == "higher"
+    assert row.split()[-1] == "better"
     assert "+0.5" in row
 
 
@@ -252,8 +252,8 @@ def test_a_model_compared_with_itself_is_unchanged(world: World, capsys: Capture
     assert set(done.json["figure_changes"].values()) == {"unchanged"}
     table = said(capsys, "compare", "e3_s64", "e3_s64", *FEW).out
     assert "unchanged" in table
-    assert "higher" not in table
-    assert "lower" not in table
+    assert "better" not in table
+    assert "worse" not in table
 
 
 def test_the_difference_is_the_second_minus_the_first(world: World, capsys: Capture) -> None:

@@ -119,12 +119,12 @@ def test_a_comparison_tells_both_the_difference_and_the_images_behind_it(capsys:
     assert lines[0].startswith("old against new on 4 test images, 8 boxes")
     first, second, difference, *_ = row(lines, "recall")
     assert (first, second, difference) == ("0.750", "0.875", "+0.125")
-    assert "1 images spoilt, 2 mended by new." in lines
+    assert "Images: 1 regression, 2 improvements." in lines
 
 
 @pytest.mark.parametrize(
     ("value", "word"),
-    [(0.06, ["higher"]), (-0.06, ["lower"]), (0.04, ["within", "noise"]), (0.05, ["within", "noise"])],
+    [(0.06, ["better"]), (-0.06, ["worse"]), (0.04, ["within", "noise"]), (0.05, ["within", "noise"])],
 )
 def test_a_difference_is_one_where_its_interval_leaves_nothing_out(
     capsys: Capture, value: float, word: list[str]
@@ -150,3 +150,8 @@ def test_a_figure_that_only_the_first_model_has_is_there_and_unknown(capsys: Cap
 def test_what_two_models_score_alike_in_every_draw_is_unchanged(capsys: Capture) -> None:
     lines = compared(capsys, replace(a_comparison(), differences={"map_50": an_estimate(0.0, reach=0.0)}))
     assert row(lines, "mAP50")[-1] == "unchanged"
+
+
+def test_an_error_that_costs_more_is_worse(capsys: Capture) -> None:
+    comparison = replace(a_comparison(), differences={"error/missed/cost": an_estimate(0.06)})
+    assert row(compared(capsys, comparison), "missed")[-1] == "worse"

@@ -31,7 +31,7 @@ def test_worse_and_noise_are_told_in_words_too():
 
 
 def test_where_lower_is_better_a_negative_difference_is_good():
-    assert "▲ better" in Page(table(a_figure_row(difference=an_estimate(-0.1), lower_is_better=True), bars=True)).text
+    assert "▲ better" in Page(table(a_figure_row(difference=an_estimate(-0.1), higher_is_better=False), bars=True)).text
 
 
 def test_a_difference_without_an_interval_is_not_judged():

@@ -55,7 +55,7 @@ def of_classes(*names, figure="ap_50", values=(), differences=(), truths=50):
 )
 def test_only_an_interval_beyond_zero_tells_two_models_apart(difference, higher, lower):
     assert told_apart(difference) == higher
-    assert told_apart(difference, lower_is_better=True) == lower
+    assert told_apart(difference, higher_is_better=False) == lower
 
 
 def test_a_comparison_has_both_values_and_the_difference_in_each_row():

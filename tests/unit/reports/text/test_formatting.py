@@ -69,7 +69,7 @@ def test_boxes_have_a_plural_of_their_own():
         ("slice/light=night/map_50", "mAP50 where light=night"),
         ("size/small/recall", "recall of small boxes"),
         ("error/missed/cost", "cost of missed errors"),
-        ("calibration/d_ece", "calibration/d_ece"),
+        ("calibration/d_ece", "D-ECE"),
         ("class/odd", "class/odd"),
         ("something_else", "something_else"),
     ],
