@@ -25,7 +25,15 @@ from cv_yolo.reports.pages.comparison import comparison_html, evaluation_html
 from cv_yolo.reports.text.formatting import count_text
 from cv_yolo.reports.view_models import MOST_IMAGES, ComparisonReport, EvaluationReport
 from cv_yolo.workflows.detectors import Sources, find_detector, run_of
-from cv_yolo.workflows.evaluate import Detector, Examination, examine, score_results, with_classes
+from cv_yolo.workflows.evaluate import (
+    Detector,
+    Examination,
+    examine,
+    needs_threshold,
+    score_results,
+    with_classes,
+    with_threshold,
+)
 from cv_yolo.workflows.prepare_dataset import prepare_dataset
 from cv_yolo.workflows.report import worst_first
 from cv_yolo.workflows.train import DATASET_PATH_TAG
@@ -114,14 +122,13 @@ class ScoringSession:
         return scored
 
     def _examine(self, name: str, detector: Detector) -> Scored:
-        """Score a detector at the threshold that was given, or else chosen on val."""
+        """Score a detector at the threshold that was given, or else the one that val chooses."""
         choices, split = self.choices, self.choices.split
         if choices.confidence_threshold is not None:
             detector = replace(detector, confidence_threshold=choices.confidence_threshold)
-        if detector.confidence_threshold is None and split is not Split.VAL:
+        if needs_threshold(detector, split):
             tell(f"{name}: choosing its confidence threshold on {len(self.manifest.split(Split.VAL))} val images …")
-            on_val = examine(detector, self.manifest, Split.VAL, self.examination).evaluation
-            detector = replace(detector, confidence_threshold=on_val.confidence_threshold)
+            detector = with_threshold(detector, self.manifest, self.examination)
         tell(f"{name}: scoring {len(self.manifest.split(split))} {split} images …")
         return examine(detector, self.manifest, split, self.examination)
 

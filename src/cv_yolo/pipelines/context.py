@@ -22,10 +22,11 @@ from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.ports.datasets import ImageRenderer
 from cv_yolo.reports.pages.summary import summary_html
 from cv_yolo.workflows import model_classes as models
-from cv_yolo.workflows.decide import DecisionContext, carry_out, compare, decide_among
-from cv_yolo.workflows.evaluate import Examination, detector_of
+from cv_yolo.workflows.decide import DecisionContext
+from cv_yolo.workflows.evaluate import Examination
 from cv_yolo.workflows.prepare_dataset import DatasetSource
-from cv_yolo.workflows.report import Origin, RunEvidence, report_decision, run_reports, write_decision
+from cv_yolo.workflows.promote import GridCandidates, promote
+from cv_yolo.workflows.report import Origin, RunEvidence, run_reports
 from cv_yolo.workflows.train import DATASET_PATH_TAG, Training
 
 PIPELINE_RUN_PAGE_TAG: Final = "zenml_run"
@@ -133,28 +134,21 @@ def renderer() -> ImageRenderer:
 def decide_and_write(evidence: Evidence, plan: ExperimentPlan) -> tuple[Decision, HTMLString]:
     """Decide over the tracked runs, carry the decision out, and keep it as Markdown and HTML."""
     container = runtime.container()
-    context = _decision_context(evidence, plan)
-    tracker = context.examination.tracker
-    rows = compare(_run_ids(evidence), tracker)
-    thresholds = {row.run_id: row.scores.get("confidence_threshold") for row in rows}
-    detectors = {
-        model.run_id: detector_of(model, confidence_threshold=thresholds[model.run_id]) for model in evidence.models
-    }
     container.report("comparing the runs, and judging the chosen one on the test images")
-    result = decide_among(rows, detectors, context)
-    chosen = None if result.decision.chosen is None else detectors[result.decision.chosen]
-    version = carry_out(result, chosen, context, actor=container.actor())
-    report = report_decision(
-        result,
-        version,
-        context,
-        renderer=container.renderer,
-        origin=Origin(tags=container.origin_tags(), pipeline_run=runtime.pipeline_run()),
-        evidence=RunEvidence(
-            run_ids=_run_ids(evidence), evaluations=_evaluations(evidence), failures=evidence.failures
+    done = promote(
+        GridCandidates(
+            models=evidence.models,
+            evidence=RunEvidence(
+                run_ids=_run_ids(evidence), evaluations=_evaluations(evidence), failures=evidence.failures
+            ),
         ),
+        _decision_context(evidence, plan),
+        actor=container.actor(),
+        origin=Origin(tags=container.origin_tags(), pipeline_run=runtime.pipeline_run()),
+        renderer=container.renderer,
+        folder=container.settings.decisions,
     )
-    return result.decision, HTMLString(write_decision(report, container.settings.decisions, tracker))
+    return done.decision, HTMLString(done.html)
 
 
 def summary(evidence: Evidence, experiment: str) -> HTMLString:

@@ -126,6 +126,17 @@ def examine(detector: Detector, manifest: DatasetManifest, split: Split, examina
     return _score(subject, detected, manifest, examination, confidence_threshold=detector.confidence_threshold)
 
 
+def needs_threshold(detector: Detector, split: Split) -> bool:
+    """Whether val has to choose the confidence threshold before the detector is scored on that split."""
+    return detector.confidence_threshold is None and split is not Split.VAL
+
+
+def with_threshold(detector: Detector, manifest: DatasetManifest, examination: Examination) -> Detector:
+    """The detector with the confidence threshold that val chooses; val alone chooses (`domain.evaluation`)."""
+    on_val = examine(detector, manifest, Split.VAL, examination).evaluation
+    return replace(detector, confidence_threshold=on_val.confidence_threshold)
+
+
 def score_results(
     path: Path,
     manifest: DatasetManifest,

@@ -20,9 +20,10 @@ from cv_yolo.domain.promotion.policy import PromotionPolicy
 from cv_yolo.domain.promotion.versions import HELD_BY_ONE, Stage
 from cv_yolo.reports.text.gaps import gaps_json
 from cv_yolo.workflows.check_policy import require_fit
-from cv_yolo.workflows.decide import DecisionContext, carry_out, decide_on
+from cv_yolo.workflows.decide import DecisionContext
 from cv_yolo.workflows.detectors import NEWEST, find_detector
-from cv_yolo.workflows.report import Origin, RunEvidence, decision_path, report_decision, write_decision
+from cv_yolo.workflows.promote import promote as promote_detector
+from cv_yolo.workflows.report import Origin
 
 EPILOGUE: Final = """
 \b
@@ -86,8 +87,8 @@ def promote(version: str | None, **given: Any) -> int:
 def _decide(
     here: ScoringSession, name: str, stage: Stage, policy: PromotionPolicy, *, accepted: str | None
 ) -> tuple[Decision, Path]:
-    """Decide, carry out, write down; returns the decision and its page."""
-    parts, detector = here.container, find_detector(name, here.sources)
+    """Judge the detector, and do what the policy says; returns the decision and its page."""
+    container, detector = here.container, find_detector(name, here.sources)
     context = DecisionContext(
         policy=policy,
         stage=stage,
@@ -99,15 +100,12 @@ def _decide(
         accepted=accepted,
     )
     tell(f"{detector.name}: judging it on {len(here.manifest.split(Split.TEST))} test images …")
-    result = decide_on(detector, context)
-    version = carry_out(result, detector, context, actor=parts.actor())
-    report = report_decision(
-        result,
-        version,
+    done = promote_detector(
+        detector,
         context,
-        renderer=parts.renderer,
-        origin=Origin(tags=parts.origin_tags()),
-        evidence=RunEvidence(run_ids=[row.run_id for row in result.decision.rows], evaluations={}, failures={}),
+        actor=container.actor(),
+        origin=Origin(tags=container.origin_tags()),
+        renderer=container.renderer,
+        folder=container.settings.decisions,
     )
-    write_decision(report, parts.settings.decisions, here.examination.tracker)
-    return result.decision, decision_path(result.decision, parts.settings.decisions)
+    return done.decision, done.page
