@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MINIO := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-integration lint unit minio lock clean
+.PHONY: help setup demo test test-all test-integration lint unit minio lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,10 +17,13 @@ setup:  ## Make .venv from requirements.lock (once; then a matter of a second)
 demo: setup  ## The whole job, offline: drawn data, four runs, comparison, one detector in staging
 	@$(BIN)/cv-yolo grid --config configs/demo.yaml
 
-test: setup  ## Everything that must hold: style, types, import contracts, tests, coverage
+test: setup  ## Everything that needs no server: style, types, import contracts, tests, coverage
 	@$(BIN)/python tools/check.py
 
-test-integration: setup  ## The tests with real servers only; `make test` has them too
+test-all: setup  ## The same, and pages in a browser, other Pythons, and real servers
+	@$(BIN)/python tools/check.py --all
+
+test-integration: setup  ## The tests with real servers only
 	@$(BIN)/python tools/check.py --only integration
 
 lint: setup  ## Style, types and import contracts only

@@ -1,9 +1,10 @@
-"""Everything that must hold before a change is shared: `python tools/check.py`, or `make test`.
+"""What must hold before a change is shared: `python tools/check.py`, or `make test`; all of it: `make test-all`.
 
-Runs style, types, import contracts, the tests of the parts, asks what they covered, runs the fast ones on every other
-supported Python that is here (`interpreters`: 3.11 to 3.13, what is missing is named), then those of the whole (`e2e`)
-and those with real servers (`integration`); tells each as it ends, and fails if one does. What pytest finds is kept
-for CI in `build/tests/*.xml` too.
+`make test` needs no server: style, types, import contracts, the tests of the parts and what they covered, and those of
+the whole (`e2e`, which train). `make test-all` adds the pages in a browser, the fast tests on every other supported
+Python that is here (`interpreters`: 3.11 to 3.13, what is missing is named), and the tests with real servers
+(`integration`). Each check is reported when it ends; the exit code is 1 if one fails. What pytest finds is kept for CI
+in `build/tests/*.xml` too.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Final
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = (sys.executable, "-m")
@@ -18,10 +20,11 @@ SCRIPTS = Path(sys.executable).parent
 
 
 def _pytest(name: str, *arguments: str) -> tuple[str, ...]:
-    options = ("--numprocesses=2", "--dist=loadfile", "--durations=10", f"--junitxml=build/tests/{name}.xml")
+    options = ("--numprocesses=2", "--dist=loadfile", "--durations=20", f"--junitxml=build/tests/{name}.xml")
     return (*PYTHON, "pytest", *options, *arguments)
 
 
+PARTS = tuple(f"--ignore=tests/{whole}" for whole in ("e2e", "browser", "integration"))
 CHECKS: dict[str, tuple[tuple[str, ...], ...]] = {
     "style": (
         (*PYTHON, "ruff", "check", "src", "tests", "tools", "benchmarks", "docker"),
@@ -30,23 +33,27 @@ CHECKS: dict[str, tuple[tuple[str, ...], ...]] = {
     "types": ((*PYTHON, "mypy"),),
     "contracts": ((str(SCRIPTS / "lint-imports"),),),
     "tests": (
-        _pytest("tests", "--ignore=tests/e2e", "--ignore=tests/integration", "--cov", "--cov-report="),
+        _pytest("tests", *PARTS, "--cov", "--cov-report="),
     ),
     "coverage": (
         (*PYTHON, "coverage", "report", "--fail-under=90"),
         (*PYTHON, "coverage", "report", "--fail-under=100", "--include=*/cv_yolo*/domain/*,*/cv_yolo*/workflows/*,"
          "*/cv_yolo/reports/*,*/cv_yolo/errors.py,*/cv_yolo/files.py,*/cv_yolo*/ports/*"),
     ),
-    "interpreters": ((sys.executable, "tools/interpreters.py"),),
     "e2e": (_pytest("e2e", "tests/e2e"),),
+    "browser": (_pytest("browser", "tests/browser"),),
+    "interpreters": ((sys.executable, "tools/interpreters.py"),),
     "integration": (_pytest("integration", "tests/integration"),),
 }  # fmt: skip
+WITHOUT_SERVERS: Final = ("style", "types", "contracts", "tests", "coverage", "e2e")
 
 
 def main() -> int:
     """Run the checks; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=list(CHECKS), default=list(CHECKS), help="just these checks")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--only", nargs="+", choices=list(CHECKS), default=WITHOUT_SERVERS, help="just these checks")
+    which.add_argument("--all", dest="only", action="store_const", const=tuple(CHECKS), help="all checks")
     failed = [name for name in parser.parse_args().only if not _holds(name)]
     print(f"\nfailed: {', '.join(failed)}" if failed else "\nall checks hold", flush=True)
     return 1 if failed else 0

@@ -180,5 +180,5 @@ def _read_connection(path: Path) -> PipelineServerAddress | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path}: cannot be read: {' '.join(str(error).split())}", hint="`cv-yolo connect URL` writes it anew"
+            f"{path}: cannot be read: {' '.join(str(error).split())}", hint="`cv-yolo connect URL` writes it again"
         ) from error

@@ -350,7 +350,7 @@ def test_down_ends_everything_and_may_be_asked_twice(up: Started) -> None:
     assert "have ended" in cv_yolo(up.root, "down").stdout
     assert not any(map(is_alive, before))
     assert processes_of(root) == []
-    assert cv_yolo(up.root, "down").stdout == "Nothing ran.\n"
+    assert cv_yolo(up.root, "down").stdout == "No server is running.\n"
     assert up.status(code=3) == {}
     order = [line.split()[2] for line in (root / "logs/supervisor.log").read_text().splitlines() if "stopped" in line]
     assert set(order[-len(up.pids()) :][:2]) == {"mlflow", "zenml"}, "those that need others end first"

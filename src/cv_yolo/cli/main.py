@@ -24,18 +24,18 @@ from cv_yolo.errors import (
 )
 
 COMMANDS: Final = {  # name -> module, imported only when the command is asked for, and the line in `--help`
-    "baseline": ("cv_yolo.cli.commands.grid", "Train, evaluate and judge one detector."),
+    "baseline": ("cv_yolo.cli.commands.grid", "Train and evaluate one detector, and decide on its promotion."),
     "grid": ("cv_yolo.cli.commands.grid", "Train a grid of detectors, compare them, promote the best."),
-    "data": ("cv_yolo.cli.commands.data", "Make or check a data set; keep its revisions, and fetch them."),
+    "data": ("cv_yolo.cli.commands.data", "Check, generate, push and pull data sets."),
     "runs": ("cv_yolo.cli.commands.runs", "List the tracked runs."),
     "show": ("cv_yolo.cli.commands.runs", "Show one run: parameters, scores, origin."),
-    "evaluate": ("cv_yolo.cli.commands.evaluate", "Score a model on a split, with an interval for every figure."),
-    "compare": ("cv_yolo.cli.commands.evaluate", "Score two models on the same images, and tell them apart."),
-    "promote": ("cv_yolo.cli.commands.promote", "Judge a version by the policy, and promote it if it passes."),
-    "models": ("cv_yolo.cli.commands.models", "List the registered versions; check that all records agree."),
-    "history": ("cv_yolo.cli.commands.models", "Show the audit log: who moved which version where, and why."),
-    "rollback": ("cv_yolo.cli.commands.models", "Give a stage back to the version that held it before."),
-    "withdraw": ("cv_yolo.cli.commands.models", "Take the version out of a stage and leave it empty."),
+    "evaluate": ("cv_yolo.cli.commands.evaluate", "Evaluate a model on a split, with confidence intervals."),
+    "compare": ("cv_yolo.cli.commands.evaluate", "Compare two models on the same images."),
+    "promote": ("cv_yolo.cli.commands.promote", "Promote a version to a stage, if the policy allows it."),
+    "models": ("cv_yolo.cli.commands.models", "List registered versions; check that all records agree."),
+    "history": ("cv_yolo.cli.commands.models", "Show the audit log: who moved which version, and why."),
+    "rollback": ("cv_yolo.cli.commands.models", "Restore the previous version of a stage."),
+    "withdraw": ("cv_yolo.cli.commands.models", "Remove the version from a stage, and leave the stage empty."),
     "worker": ("cv_yolo.cli.commands.worker", ""),  # no line: not for people
 }
 GROUP: Final = "cv_yolo.commands"  # entry points of other packages: tables like `COMMANDS`
@@ -47,20 +47,20 @@ HELP = """From a folder of labelled images to a detector whose promotion you can
 
 \b
 Examples:
-  cv-yolo grid --config configs/demo.yaml     the whole job on drawn scenes, offline
+  cv-yolo grid --config configs/demo.yaml     the whole workflow on generated images, offline
   cv-yolo baseline                            one run on data/tiny_coco
   cv-yolo grid --epochs 3,10 --image-size 320 another grid
-  cv-yolo runs                                what was trained, and what it scored
-  cv-yolo compare staging e5_s416             what lies between two models, and how sure that is
-  cv-yolo promote 4 --to production           if the policy says so
-  cv-yolo models --json                       which version is in staging, for machines
-  cv-yolo history --verify                    whether the audit log is as it was written
-  cv-yolo rollback                            back to the version before
-  cv-yolo withdraw staging --reason "…"       out of the stage, which is empty then
-  cv-yolo ui                                  MLflow's and ZenML's pages
-  cv-yolo up && cv-yolo stack register        servers on this machine, and the next grid runs there
-  cv-yolo doctor                              whether every service does what it should
-  cv-yolo backup --drill                      a copy of everything, and the proof that it can be restored
+  cv-yolo runs                                all runs with their scores
+  cv-yolo compare staging e5_s416             two models on the same images, with intervals
+  cv-yolo promote 4 --to production           if the policy allows it
+  cv-yolo models --json                       versions and stages as JSON
+  cv-yolo history --verify                    verify the audit log
+  cv-yolo rollback                            restore the previous version
+  cv-yolo withdraw staging --reason "…"       leave the stage empty
+  cv-yolo ui                                  open MLflow's and ZenML's pages
+  cv-yolo up && cv-yolo stack register        start local servers, and use them from now on
+  cv-yolo doctor                              test every service
+  cv-yolo backup --drill                      verify that a backup can be restored
 
 \b
 Exit codes:

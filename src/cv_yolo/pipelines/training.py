@@ -23,7 +23,7 @@ from cv_yolo.pipelines.steps import (
 )
 
 POLL_S: Final = 0.2
-GOES_ON: Final = "once that is mended, the same command goes on: what is trained is not trained again"
+GOES_ON: Final = "fix it and run the same command again: finished trainings are not repeated"
 STARTED_TWICE: Final = "started, but the tracker's answer was lost: the cell was tracked by another run"
 STEPS: Final = [
     prepare_tiny_coco_dataset,

@@ -88,7 +88,7 @@ def decide_on(detector: Detector, context: DecisionContext) -> DecisionResult:
     """Judge one tracked detector, that nobody had to choose, on test; a run without its proof is not put forward."""
     if detector.run_id is None:
         raise InputError(
-            f"{detector.name}: nobody tracked its training, so that it cannot be promoted",
+            f"{detector.name}: its training was not tracked, so it cannot be promoted",
             hint="name a version or a run; `cv-yolo runs` and `cv-yolo models` list them",
         )
     require_model_of(context.manifest, context.sources)

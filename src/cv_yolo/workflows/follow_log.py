@@ -134,5 +134,5 @@ def _require_same_runs(entries: Sequence[Entry], known: Sequence[ModelVersion]) 
         if runs.get(each.version, each.run_id) != each.run_id:
             raise AuditLogError(
                 f"version {each.version} is of run {each.run_id}, but by the log of run {runs[each.version]}",
-                hint="the registry was made anew: bring it back from a copy, or move the log away to begin another",
+                hint="the registry was recreated: restore it from a backup, or move the log away to start another",
             )

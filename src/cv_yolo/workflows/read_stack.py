@@ -68,7 +68,7 @@ def _objects(store: Component, registry: StackRegistry) -> ObjectStoreAddress:
     access, hidden = configuration.get("key"), configuration.get("secret")
     options = configuration.get("client_kwargs") or {}
     if not isinstance(options, dict):
-        raise ConfigError(f"{store.name}: `client_kwargs` is no mapping", hint="`cv-yolo stack register` sets it anew")
+        raise ConfigError(f"{store.name}: `client_kwargs` is no mapping", hint="`cv-yolo stack register` sets it again")
     return ObjectStoreAddress(
         endpoint_url=options.get("endpoint_url"),
         access_key=_resolved(str(access), registry) if access else kept.get("aws_access_key_id", ""),
@@ -85,7 +85,7 @@ def _resolved(text: str, registry: StackRegistry) -> str:
         if secret is None or reference[2] not in secret.values:
             raise ConfigError(
                 f"the stack refers to {reference[0]}, which is no secret of the server",
-                hint="`cv-yolo stack register` makes it anew",
+                hint="`cv-yolo stack register` creates it again",
             )
         return secret.values[reference[2]]
 

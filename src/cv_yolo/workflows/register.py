@@ -153,7 +153,7 @@ def recorded(
         raise type(error)(
             f"version {entry.version} is {where} by entry {entry.number} of the log, but the registries lag behind: "
             f"{error.message}",
-            hint="the entry stands; once the cause is mended, `cv-yolo models check` brings the registries up to date",
+            hint="the entry stands; fix the cause, then run `cv-yolo models check` to update the registries",
         ) from error
     return entry
 
@@ -210,7 +210,7 @@ def _whole(register: Register) -> tuple[Entry, ...]:
     if findings:
         raise AuditLogError(
             f"the audit log of {register.model} does not hold together: {findings[0].sentence}",
-            hint="`cv-yolo history --verify` tells all that is wrong; bring the log back from a copy",
+            hint="`cv-yolo history --verify` lists all problems; restore the log from a backup",
         )
     return entries
 

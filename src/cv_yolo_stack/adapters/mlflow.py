@@ -134,7 +134,7 @@ class MlflowServer:
 
     def _refuse(self, path: str, answer: Answer) -> NoReturn:
         said = answer.body.get("message", "") if isinstance(answer.body, dict) else str(answer.body)
-        hint = "user or password is wrong" if answer.status in {401, 403} else "`cv-yolo doctor` tells more"
+        hint = "user or password is wrong" if answer.status in {401, 403} else "`cv-yolo doctor` shows more"
         raise ServiceUnavailableError(f"{self}: {path} was answered {answer.status}: {said[:200]}", hint=hint)
 
 

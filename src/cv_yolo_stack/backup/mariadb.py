@@ -87,5 +87,5 @@ def _failed(what: str, address: DatabaseAddress, said: bytes) -> ServiceUnavaila
     lines = said.decode(errors="replace").strip().splitlines()
     reason = lines[-1] if lines else "the dump has no end"
     return ServiceUnavailableError(
-        f"the databases at {address.host}:{address.port} {what}: {reason}", hint="`cv-yolo doctor database` tells more"
+        f"the databases at {address.host}:{address.port} {what}: {reason}", hint="`cv-yolo doctor database` shows more"
     )

@@ -127,8 +127,8 @@ def _require_up(stack: LocalStack) -> None:
     state = control.running()
     if state is None or not state.ready:
         raise ServiceUnavailableError(
-            "the servers are not up, or not all of them: only they can hand out what they hold",
-            hint="`cv-yolo up` starts them; `cv-yolo status` tells how they fare",
+            "the servers are not all running: a backup needs them",
+            hint="start them with `cv-yolo up`; check them with `cv-yolo status`",
         )
     if stack.database(ZENML_DATABASE) is not None:
         require_dumper()

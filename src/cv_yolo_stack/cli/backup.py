@@ -28,12 +28,12 @@ WARNING: Final = "It holds passwords and keys: keep it as you keep those. Withou
 BACKUP_EPILOGUE: Final = """
 \b
 Examples:
-  cv-yolo backup /mnt/backups/2026-11-26          everything, into a new folder
-  cv-yolo backup --drill                          prove that a backup made now comes back, and keep none
-  cv-yolo backup --drill /mnt/backups/2026-11-26  make it there, or take the one that is there, and prove it
+  cv-yolo backup /mnt/backups/2026-11-26          back up to a new folder
+  cv-yolo backup --drill                          verify a temporary backup, and remove it
+  cv-yolo backup --drill /mnt/backups/2026-11-26  create it, or use the one that exists, and verify it
 
 \b
-Exit codes: 0 done · 1 a drill found something missing or other · 2 the folder or the backup cannot be used
+Exit codes: 0 done · 1 the drill found differences · 2 the folder or the backup cannot be used
             3 the servers are not up, or the disk is full
 """
 
@@ -45,19 +45,19 @@ Examples:
   cv-yolo restore /mnt/backups/2026-11-26 --zenml-port 8081 --mlflow-port 5001
 
 \b
-The project has to be empty: another folder, or another home (CV_YOLO_HOME). A restore that was interrupted is
-begun again, or ended, by the same command.
+The project must be empty: use another folder, or another home (CV_YOLO_HOME). Run the same command again to
+finish an interrupted restore.
 """
 
 
 @click.command(epilog=BACKUP_EPILOGUE)
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--drill", "is_drill", is_flag=True, help="Restore it into a scratch stack, and compare what that tells.")
+@click.option("--drill", "is_drill", is_flag=True, help="Restore the backup into a scratch stack, and compare.")
 @as_json_option
 def backup(folder: Path | None, is_drill: bool, as_json: bool) -> int:
-    """Keep all records, files and keys of this project in DIR, a new folder, while everything goes on.
+    """Back up all records, files and keys of this project to DIR, a new folder. Servers and runs continue.
 
-    Databases are copied as of one moment, then all objects and files, each content once and by its SHA-256.
+    Databases are copied at one point in time, then all objects and files, deduplicated by SHA-256.
     """
     if folder is None and not is_drill:
         raise click.UsageError("give a folder, or --drill")
@@ -86,9 +86,9 @@ def backup(folder: Path | None, is_drill: bool, as_json: bool) -> int:
 @as_json_option
 @click.pass_context
 def restore(context: click.Context, /, folder: Path, start: bool, as_json: bool, **ports: int | None) -> None:
-    """Bring the backup in DIR back into this project, which has to be empty.
+    """Restore the backup in DIR into this project, which must be empty.
 
-    The whole backup is verified before anything is touched. No server is left running.
+    The backup is verified before anything is changed. No server is left running.
     """
     from cv_yolo_stack.backup.restore import restore as bring_back
     from cv_yolo_stack.cli.servers import up

@@ -13,20 +13,20 @@ KEY_VARIABLES: Final = ("CV_YOLO_SERVER_API_KEY", "ZENML_STORE_API_KEY")
 EPILOGUE: Final = """
 \b
 Examples:
-  cv-yolo connect http://zenml.lan:8080                      asks for the key
-  cv-yolo connect http://zenml.lan:8080 < key.txt            takes it from standard input
+  cv-yolo connect http://zenml.lan:8080                      prompt for the key
+  cv-yolo connect http://zenml.lan:8080 < key.txt            read it from standard input
   CV_YOLO_SERVER_API_KEY=... cv-yolo connect http://zenml.lan:8080
-  cv-yolo connect --embedded                                 back to this machine's own records
+  cv-yolo connect --embedded                                 use this machine's own records again
 
-A key comes from `cv-yolo stack key NAME`, on the servers' machine.
+Create a key with `cv-yolo stack key NAME`, on the servers' machine.
 """
 
 
 @click.command(epilog=EPILOGUE)
 @click.argument("url", required=False)
-@click.option("--embedded", is_flag=True, help="Use no server any more; what it holds stays there.")
+@click.option("--embedded", is_flag=True, help="Disconnect, and use the records of this machine again.")
 def connect(url: str | None, embedded: bool) -> None:
-    """Use the stack of the ZenML server at URL from now on; no browser, no questions where input is no terminal."""
+    """Connect to the stack of the ZenML server at URL. Needs no browser, and asks nothing without a terminal."""
     from cv_yolo.settings import Settings, write_connection
     from cv_yolo.workflows.read_stack import read_addresses
     from cv_yolo_stack.container import StackContainer

@@ -28,9 +28,9 @@ EPILOGUE: Final = """
 Services: store (S3), database, zenml, mlflow, dvc, machine.
 \b
 Examples:
-  cv-yolo doctor                   everything that is used
-  cv-yolo doctor store mlflow      these two
-  cv-yolo doctor --json            for machines
+  cv-yolo doctor                   all services
+  cv-yolo doctor store mlflow      two services
+  cv-yolo doctor --json            as JSON
 
 \b
 Exit codes: 0 healthy · 3 something failed
@@ -49,9 +49,9 @@ Exit codes: 0 healthy · 3 something failed
     help="Seconds to wait for one answer.",
 )
 def doctor(services: tuple[str, ...], as_json: bool, patience_s: float) -> int:
-    """Try every service: whether it answers, lets us in, keeps others out, and does what a run needs of it.
+    """Test every service: reachability, authentication, access control, and everything that a run needs of it.
 
-    What is tried is cleaned up. Each failure says what was expected, what came, and the command that mends it.
+    Tests clean up after themselves. Each failure shows what was expected, what was found, and how to fix it.
     """
     from cv_yolo.cli.output.tables import console
     from cv_yolo.disk import room_at, what_to_free

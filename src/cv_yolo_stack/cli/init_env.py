@@ -9,12 +9,14 @@ SECRET_BYTES = 20  # 160 bits; as hexadecimal 40 characters, the most that some 
 
 
 @click.command("init-env", epilog="\b\nExamples:\n  cv-yolo init-env\n  cv-yolo init-env --check")
-@click.option("--force", is_flag=True, help="Replace .env: servers that know the former secrets refuse the new ones.")
-@click.option("--add-missing", is_flag=True, help="Keep .env, and add what is new in .env.example.")
-@click.option("--check", is_flag=True, help="Write nothing; say whether the servers may start with it.")
-@click.option("--environment", is_flag=True, help="With --check: what the environment says, not .env.")
+@click.option(
+    "--force", is_flag=True, help="Replace .env. Running servers keep the old secrets, and reject the new ones."
+)
+@click.option("--add-missing", is_flag=True, help="Keep .env, and add new settings of .env.example.")
+@click.option("--check", is_flag=True, help="Write nothing; check that the servers can start with it.")
+@click.option("--environment", is_flag=True, help="With --check: check the environment instead of .env.")
 def init_env(force: bool, add_missing: bool, check: bool, environment: bool) -> None:
-    """Write .env for compose.yaml from .env.example, with fresh secrets, readable by you alone."""
+    """Create .env for compose.yaml from .env.example, with new secrets, readable only by you."""
     from cv_yolo.settings import Settings
     from cv_yolo_stack.workflows import write_env
 

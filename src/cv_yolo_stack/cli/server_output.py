@@ -47,7 +47,7 @@ def telling(figures: list[dict[str, Any]]) -> "Iterator[str]":
             itself = f"{name} is hung{since}, and is restarted when it stays so. " if since else ""
             yield f"{itself}`cv-yolo restart {name}` restarts it, `cv-yolo logs {name}` shows its last output."
         elif each["hung"] or each["failing"]:
-            yield f"`cv-yolo doctor {name}` tells more of it."
+            yield f"`cv-yolo doctor {name}` shows more."
         elif each["next_attempt_at"]:
             again = clock_text(each["next_attempt_at"])
             yield f"{name} was given up; the next attempt is at {again}, or now with `cv-yolo restart {name}`."

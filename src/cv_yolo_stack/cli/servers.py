@@ -39,25 +39,25 @@ def port_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(
     epilog="\b\nExamples:\n  cv-yolo up\n  cv-yolo up --store minio --database mariadb\n  cv-yolo up --mlflow-port 5001"
 )
-@click.option("--store", type=click.Choice(["rclone", "minio", "external"]), help="Who keeps the objects. [rclone]")
+@click.option("--store", type=click.Choice(["rclone", "minio", "external"]), help="The object store. [rclone]")
 @click.option(
     "--database",
     type=click.Choice(["sqlite", "mariadb", "external"]),
-    help="Who keeps the records. [mariadb where it is installed, else sqlite]",
+    help="The database. [mariadb where it is installed, else sqlite]",
 )
 @click.option(
     "--minio",
     type=click.Path(exists=True, dir_okay=False, resolve_path=True),
-    help="The program, where it is not on the PATH; `make minio` builds it.",
+    help="The MinIO executable, if it is not on the PATH; `make minio` builds it.",
 )
-@click.option("--store-url", help="Address of an external store; Amazon's own without it.")
+@click.option("--store-url", help="URL of an external store (default: Amazon S3).")
 @click.option("--region", help="Region of an external store. [us-east-1]")
 @click.option("--database-url", help="mysql://HOST:PORT of an external MySQL or MariaDB.")
 @click.option("--host", help="Where the servers listen. [127.0.0.1: this machine only]")
 @port_options
 @as_json_option
 def up(as_json: bool, **wishes: Any) -> None:
-    """Start the servers and wait until all are usable. What is chosen at the first start is kept.
+    """Start the local servers and wait until all are ready. Options are remembered from the first start.
 
     Keys of an external store come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the login of an external database
     from CV_YOLO_DATABASE_USER and CV_YOLO_DATABASE_PASSWORD.
@@ -85,21 +85,21 @@ def up(as_json: bool, **wishes: Any) -> None:
 
 @click.command(epilog="\b\nExamples:\n  cv-yolo down")
 def down() -> None:
-    """End the servers, in order; their data stay."""
+    """Stop the local servers. Their data are kept."""
     from cv_yolo_stack.cli.server_output import showing
 
     with showing() as report:
         ended = _control(_settings(), report=report).stop()
-    click.echo("The servers have ended." if ended else "Nothing ran.")
+    click.echo("The servers are stopped." if ended else "No server is running.")
 
 
 @click.command(epilog="\b\nExamples:\n  cv-yolo status\n  cv-yolo status --json | jq .services")
 @as_json_option
 def status(as_json: bool) -> int:
-    """Show the state of the servers: exit code 0 if all are usable and answer, 3 if not, or if the disk is full.
+    """Show server status. Exit code 0 if all servers are ready and respond, else 3; also 3 if the disk is full.
 
-    A ready server is healthy; failing, where it answers with errors; busy, where it works and does not get to us; or
-    hung. One that stays hung is restarted. One that crashed or hung five times in a row is given up for ten minutes.
+    A ready server is healthy, failing (it responds with errors), busy (it works, but does not respond yet) or hung. A
+    server that stays hung is restarted. After five crashes or hangs in a row, it is not restarted for ten minutes.
     """
     from cv_yolo.cli.output.tables import console
     from cv_yolo.disk import room_at, what_to_free
@@ -129,10 +129,12 @@ def status(as_json: bool) -> int:
 
 @click.command(epilog="\b\nExamples:\n  cv-yolo logs mlflow\n  cv-yolo logs zenml -n 20 -f")
 @click.argument("service")
-@click.option("-n", "--lines", type=click.IntRange(0), default=100, show_default=True, help="How many, from the end.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is written, until Ctrl-C.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(0), default=100, show_default=True, help="Number of lines from the end."
+)
+@click.option("-f", "--follow", is_flag=True, help="Follow the log, until Ctrl-C.")
 def logs(service: str, lines: int, follow: bool) -> None:
-    """What a server wrote, or the `supervisor` of all of them; without passwords and keys."""
+    """Show the logs of a server, or of the `supervisor`; passwords and keys are removed."""
     from cv_yolo_stack.supervision.log_file import follow_log, last_lines, log_of
 
     stack = _stack(_settings())
@@ -149,7 +151,7 @@ def logs(service: str, lines: int, follow: bool) -> None:
 @click.argument("service", required=False)
 @click.pass_context
 def restart(context: click.Context, service: str | None) -> None:
-    """Start one server anew, or end all and start them again; wait until all are usable."""
+    """Restart one server, or all, and wait until all are ready."""
     from cv_yolo_stack.cli.server_output import showing
 
     if service is None:

@@ -27,7 +27,7 @@ Credentials of servers that `cv-yolo up` did not start come from the environment
   CV_YOLO_MLFLOW_USER, CV_YOLO_MLFLOW_PASSWORD
   CV_YOLO_S3_ACCESS_KEY, CV_YOLO_S3_SECRET_KEY, CV_YOLO_S3_REGION
 
-Again, it changes what differs, and says what it did.
+Run it again to update what differs.
 """
 
 
@@ -42,7 +42,7 @@ Examples:
 
 @click.group(epilog=GROUP_EPILOGUE)
 def stack() -> None:
-    """Register the stack on ZenML's server, look at it, make keys."""
+    """Register the stack on ZenML's server; show it; create API keys."""
 
 
 @stack.command(epilog=REGISTER_EPILOGUE)
@@ -51,7 +51,7 @@ def stack() -> None:
 @click.option("--s3-endpoint", help="The object store; `aws` for Amazon's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def register(zenml_url: str | None, mlflow_url: str | None, s3_endpoint: str | None, as_json: bool) -> None:
-    """Make buckets, users, secrets, components, the stack, a key and the DVC remote, and connect to them."""
+    """Create buckets, users, secrets, components, the stack, an API key and the DVC remote, and connect to them."""
     from cv_yolo.settings import write_connection
     from cv_yolo_stack.container import StackContainer
     from cv_yolo_stack.workflows.register_stack import register_stack
@@ -73,7 +73,7 @@ def register(zenml_url: str | None, mlflow_url: str | None, s3_endpoint: str | N
 @stack.command(epilog="\b\nExamples:\n  cv-yolo stack show\n  cv-yolo stack show --json")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def show(as_json: bool) -> None:
-    """Tell where the runs go: the servers of the stack that this machine is connected to, no secrets."""
+    """Show the servers of the stack that this machine is connected to, without secrets."""
     from cv_yolo_stack.container import StackContainer
 
     container = StackContainer()
@@ -98,7 +98,7 @@ Examples:
   cv-yolo stack key ci                       where `cv-yolo up` runs the servers
   cv-yolo stack key anna-laptop --zenml-url http://zenml.lan:8080
 
-ZenML lets only administrators make keys: elsewhere than on the servers' machine, set CV_YOLO_ZENML_USER and
+Only ZenML administrators can create keys: elsewhere than on the servers' machine, set CV_YOLO_ZENML_USER and
 CV_YOLO_ZENML_PASSWORD.
 """
 
@@ -107,9 +107,9 @@ CV_YOLO_ZENML_PASSWORD.
 @click.argument("name")
 @click.option("--zenml-url", help="ZenML's server; by default, that of `cv-yolo up`.")
 def key(name: str, zenml_url: str | None) -> None:
-    """Make an API key called NAME for another machine, and print it: it is shown only now.
+    """Create an API key called NAME for another machine, and print it. It is shown only once.
 
-    A key of that name that was there before is revoked.
+    An existing key of that name is revoked.
     """
     from cv_yolo.domain.stack import SERVICE_ACCOUNT
     from cv_yolo_stack.container import StackContainer

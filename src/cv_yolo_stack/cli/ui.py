@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="\b\nExamples:\n  cv-yolo ui\n  cv-yolo ui --no-browser --mlflow-port 5001")
-@click.option("--mlflow-port", default=5000, show_default=True, help="Another one is taken where it is in use.")
-@click.option("--zenml-port", default=8237, show_default=True, help="Another one is taken where it is in use.")
+@click.option("--mlflow-port", default=5000, show_default=True, help="Another port is used if this one is taken.")
+@click.option("--zenml-port", default=8237, show_default=True, help="Another port is used if this one is taken.")
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open the pages in the browser.")
 def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
-    """Open MLflow's and ZenML's own pages on this project's records, until Ctrl-C; or those of the server."""
+    """Open MLflow's and ZenML's pages on this project's records, or of the connected servers, until Ctrl-C."""
     from cv_yolo_stack.container import StackContainer
     from cv_yolo_stack.servers import pages
 

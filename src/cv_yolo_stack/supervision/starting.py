@@ -66,7 +66,7 @@ def _find(control: Control, state: StackState, stack: LocalStack, tell: Tell) ->
         tell("The servers are up already.")
         return state
     for service in state.failed:
-        tell(f"{service.title} had been given up; it starts anew.")
+        tell(f"{service.title} had been given up; starting it again.")
         control.ask_anew(service.name)
     return control.wait_until_ready(within_s=READY_WITHIN_S)
 
@@ -83,7 +83,7 @@ def _alone(folder: StackFolder, tell: Tell) -> Iterator[None]:
             lock.acquire(timeout=OTHER_UP_WITHIN_S)
         except Timeout as error:
             raise ServiceUnavailableError(
-                f"another `cv-yolo up` has been at work for {OTHER_UP_WITHIN_S:g} s", hint="`cv-yolo status` tells more"
+                f"another `cv-yolo up` has been at work for {OTHER_UP_WITHIN_S:g} s", hint="`cv-yolo status` shows more"
             ) from error
     try:
         yield

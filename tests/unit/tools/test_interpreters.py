@@ -114,6 +114,6 @@ def test_the_environments_are_no_part_of_the_project() -> None:
     assert "/.venv-*/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
-def test_make_test_runs_it_before_what_takes_long() -> None:
+def test_it_runs_before_the_tests_with_servers() -> None:
     checks = list(load_tool(ROOT / "tools" / "check.py").CHECKS)
-    assert checks.index("coverage") < checks.index("interpreters") < checks.index("e2e")
+    assert checks.index("coverage") < checks.index("interpreters") < checks.index("integration")

@@ -557,7 +557,7 @@ def test_a_run_without_its_proof_is_not_put_forward_by_hand_either(world, status
 def test_a_detector_that_nobody_tracked_cannot_be_promoted(world):
     (world.folder / "foreign.pt").write_bytes(b"somebody's")
     detector = find_detector(str(world.folder / "foreign.pt"), world.sources)
-    with pytest.raises(InputError, match=r"foreign\.pt: nobody tracked its training") as refused:
+    with pytest.raises(InputError, match=r"foreign\.pt: its training was not tracked") as refused:
         decide_on(detector, world.context())
     assert "cv-yolo models" in refused.value.hint
 

@@ -123,4 +123,4 @@ def test_a_registry_that_was_made_anew_is_not_mistaken_for_the_one_in_the_log():
     tracking.register(a_new_version(run_id="another"))
     with pytest.raises(AuditLogError, match="version 1 is of run another, but by the log of run run-1") as caught:
         repairs(a_log((PROMOTED, STAGING, "1")), tracking=tracking, pipeline=pipeline)
-    assert "made anew" in caught.value.hint
+    assert "recreated" in caught.value.hint

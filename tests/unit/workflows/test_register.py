@@ -197,7 +197,7 @@ def test_a_registry_that_refuses_after_the_entry_lags_behind_and_is_told_so(regi
     assert caught.value.message == (
         "version 2 is in staging by entry 2 of the log, but the registries lag behind: ZenML does not answer"
     )
-    assert "`cv-yolo models check` brings the registries up to date" in caught.value.hint
+    assert "run `cv-yolo models check` to update the registries" in caught.value.hint
     assert caught.value.__cause__ is DOWN
     assert holder(STAGING, register).version == "2"
     getattr(register, side).refuses = None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 REMOTE_EPILOGUE: Final = """
 \b
 Examples:
-  dvc add data/mine && cv-yolo data push data/mine     records a revision, and keeps it
+  dvc add data/mine && cv-yolo data push data/mine     record a revision, and upload it
   cv-yolo data pull data/mine                          on another machine, or in a fresh clone
 
 The remote is that of the stack this home is connected to, else the project's own (`dvc remote list`). DVC's own
@@ -32,7 +32,7 @@ commands use the same one in a shell that says where the home is:
 
 @click.group()
 def data() -> None:
-    """Make or check a data set; keep its recorded revision, and fetch it."""
+    """Check, generate, push and pull data sets."""
 
 
 @data.command(
@@ -46,9 +46,9 @@ def data() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest's summary as JSON.")
 def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json: bool) -> None:
-    """Draw small person scenes with exact boxes: a data set that needs no download.
+    """Generate images of persons with exact boxes: a data set that needs no download.
 
-    An existing folder is replaced in whole, if it was drawn too; any other is left alone.
+    An existing folder is replaced only if it was generated, too.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -80,11 +80,11 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest's summary as JSON.")
 def check(folder: Path, as_json: bool) -> None:
-    """Decode every image, check every label, and name the revision.
+    """Check every image and label, and print the revision.
 
-    What training and evaluation cannot use is refused (exit code 2), all of it at once. What is odd is counted, with
-    examples: boxes clipped to their image or too small to count, images without a label file, labels without an image,
-    files that are ignored, and pictures that are in two splits in almost the same form.
+    Whatever training and evaluation cannot use is an error (exit code 2); all errors are listed at once. Warnings are
+    counted, with examples: boxes clipped to their image or too small to count, images without a label file, labels
+    without an image, ignored files, and near-duplicates across splits.
     """
     from cv_yolo.workflows.prepare_dataset import check_dataset
 
@@ -95,7 +95,7 @@ def check(folder: Path, as_json: bool) -> None:
 @data.command(epilog=REMOTE_EPILOGUE)
 @click.argument("folder", type=click.Path(path_type=Path))
 def push(folder: Path) -> None:
-    """Keep the revision that DVC has recorded of FOLDER on the remote."""
+    """Upload the recorded revision of FOLDER to the DVC remote."""
     from cv_yolo.workflows.prepare_dataset import push_dataset
 
     push_dataset(_source(folder))
@@ -105,7 +105,7 @@ def push(folder: Path) -> None:
 @data.command(epilog=REMOTE_EPILOGUE)
 @click.argument("folder", type=click.Path(path_type=Path))
 def pull(folder: Path) -> None:
-    """Fetch the revision that DVC has recorded of FOLDER from the remote."""
+    """Fetch the recorded revision of FOLDER from the DVC remote."""
     from cv_yolo.workflows.prepare_dataset import pull_dataset
 
     pull_dataset(_source(folder))

@@ -38,7 +38,7 @@ Examples:
   cv-yolo compare 3 4 --split test --html reports/3-4.html
   cv-yolo compare production new.onnx --data data/mine --json
 
-The difference is SECOND minus FIRST, paired by image. Looking does not count as a decision on the test images.
+The difference is SECOND minus FIRST, paired by image. A comparison does not count against the test budget.
 """
 
 
@@ -52,16 +52,16 @@ def _scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option("--data", help="Folder of the data set; by default the one the model was trained on."),
         click.option("--split", type=click.Choice(list(map(str, Split))), default=str(Split.TEST), show_default=True),
+        click.option("--image-size", type=int, callback=_image_size, help="Pixels, for a weights file (default: 640)."),
         click.option(
-            "--image-size", type=int, callback=_image_size, help="Pixels, for a weights file; 640 unless told."
+            "--confidence", type=click.FloatRange(0, 1), help="Confidence threshold (default: the one selected on val)."
         ),
-        click.option("--confidence", type=click.FloatRange(0, 1), help="In use; by default the one chosen on val."),
         click.option(
             "--categories",
             "--annotations",
             "categories",
             type=click.Path(path_type=Path, dir_okay=False),
-            help="What the ids in a results file stand for: COCO annotations, or a JSON list of id and name.",
+            help="Class ids of a results file: COCO annotations, or a JSON list of id and name.",
         ),
         click.option(
             "--first-class",
@@ -79,14 +79,14 @@ def _scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--trust",
             is_flag=True,
-            help="Allow a .pt file that can run a program when it is loaded; recorded with the figures.",
+            help="Allow a .pt file that can execute code when it is loaded; recorded with the metrics.",
         ),
         click.option("--resamples", type=click.IntRange(100, 10_000), default=2000, show_default=True),
         click.option("--experiment", default=EXPERIMENT, show_default=True, help="MLflow's experiment."),
         registered_model_option,
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
         click.option(
-            "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page that works offline."
+            "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML page that works offline."
         ),
     )
     for option in reversed(options):
@@ -119,7 +119,7 @@ def _choices(given: dict[str, Any]) -> Choices:
 @click.argument("name", metavar="MODEL")
 @_scoring_options
 def evaluate(name: str, **given: Any) -> None:
-    """Score MODEL on a split, with an interval for every figure."""
+    """Evaluate MODEL on a split, with a confidence interval for every metric."""
     with session(_choices(given), [name]) as here:
         scored = here.score(name)
     if given["html"]:
@@ -136,7 +136,7 @@ def evaluate(name: str, **given: Any) -> None:
 @click.argument("second")
 @_scoring_options
 def compare(first: str, second: str, **given: Any) -> None:
-    """Score FIRST and SECOND on the same images, and tell what lies between them."""
+    """Compare FIRST and SECOND on the same images."""
     with session(_choices(given), [first, second]) as here:
         found = here.compare(first, second)
     if given["html"]:

@@ -26,7 +26,7 @@ Examples:
   cv-yolo {name} --epochs 10 --image-size 640 --data data/mine --model yolo11n.pt
   cv-yolo {name} --set training.learning_rate=0.002 --set resources.parallel_runs=1
 
-The same command again trains only what is not there yet. Ctrl-C stops cleanly.
+Run the same command again to train only what is missing. Ctrl-C stops cleanly.
 """
 
 
@@ -48,7 +48,9 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--data", help="Folder of the data set (replaces `dataset`)."),
         click.option("--model", help="Weights to start from: a file, or a published name (replaces `model`)."),
         click.option(
-            "--registered-model", metavar="NAME", help="Whose versions are compared (replaces `registered_model`)."
+            "--registered-model",
+            metavar="NAME",
+            help="The registered model to compare with (replaces `registered_model`).",
         ),
         click.option("--epochs", callback=numbers, metavar="N[,N…]", help="Epochs (replaces `grid.epochs`)."),
         click.option(
@@ -59,11 +61,11 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--trust",
             is_flag=True,
-            help="Allow starting weights that can run a program when they are loaded; recorded with the runs.",
+            help="Allow starting weights that can execute code when they are loaded; recorded with the runs.",
         ),
         accept_option,
         click.option(
-            "--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress is on standard error."
+            "--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress goes to standard error."
         ),
     )
     for option in reversed(options):
@@ -74,7 +76,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(epilog=EPILOGUE.format(name="baseline"))
 @_options
 def baseline(**given: Any) -> int:
-    """Train, evaluate and judge one detector (configs/baseline.yaml)."""
+    """Train and evaluate one detector, and decide on its promotion (configs/baseline.yaml)."""
     return _run(_request("baseline", given))
 
 

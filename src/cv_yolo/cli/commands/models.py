@@ -59,7 +59,7 @@ def models(context: click.Context, as_json: bool, model: str) -> None:
 
 
 @models.command(epilog="\b\nExamples:\n  cv-yolo models check\n  cv-yolo models check --dry-run --json")
-@click.option("--dry-run", is_flag=True, help="Only tell: exit with 1 where something differs, and leave it.")
+@click.option("--dry-run", is_flag=True, help="Report differences without fixing them; exit code 1 if there are any.")
 @as_json_option
 @model_option
 def check(dry_run: bool, as_json: bool, model: str) -> int:
@@ -107,17 +107,19 @@ def history(verify: bool, as_json: bool, model: str) -> int:
     epilog="\b\nExamples:\n  cv-yolo rollback\n  cv-yolo rollback --stage production --reason 'misses small persons'\n"
     "  cv-yolo rollback --to 3"
 )
-@click.option("--to", metavar="VERSION", help="A version that held the stage before.  [default: the last one that did]")
+@click.option(
+    "--to", metavar="VERSION", help="A version that was in the stage before.  [default: the last one that did]"
+)
 @click.option(
     "--stage",
     type=click.Choice([stage.value for stage in HELD_BY_ONE]),
-    help="Which stage.  [default: the one moved last]",
+    help="The stage.  [default: the one moved last]",
 )
-@click.option("--reason", metavar="TEXT", help="Why; kept in the audit log.")
+@click.option("--reason", metavar="TEXT", help="Reason, recorded in the audit log.")
 @as_json_option
 @model_option
 def rollback(to: str | None, stage: str | None, reason: str | None, as_json: bool, model: str) -> None:
-    """Give a stage back to the version that held it before; the one that leaves becomes archived."""
+    """Restore the previous version of a stage; the current one is archived."""
     from cv_yolo.workflows.demote import rollback as roll_back
 
     container = started()
@@ -132,7 +134,7 @@ def rollback(to: str | None, stage: str | None, reason: str | None, as_json: boo
     if as_json:
         print_json(entry_json(entry))
         return
-    left = f"version {entry.former} left and is archived" if entry.former else "nobody had to leave"
+    left = f"version {entry.former} left and is archived" if entry.former else "the stage was empty"
     click.echo(f"Version {entry.version} is in {entry.stage} of {model} again; {left} (entry {entry.number})")
 
 
@@ -186,12 +188,14 @@ Exit codes: 0 withdrawn · 2 your input, or the stage is empty · 3 a service is
 
 @click.command(epilog=EPILOGUE)
 @click.argument("stage", type=click.Choice([stage.value for stage in HELD_BY_ONE]))
-@click.option("--reason", metavar="TEXT", required=True, callback=given_reason, help="Why; kept in the audit log.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--reason", metavar="TEXT", required=True, callback=given_reason, help="Reason, recorded in the audit log."
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json_option
 @model_option
 def withdraw(stage: str, reason: str, yes: bool, as_json: bool, model: str) -> None:
-    """Take the version out of STAGE and leave the stage empty; the version becomes archived."""
+    """Remove the version from STAGE and archive it; the stage is left empty."""
     from cv_yolo.workflows.demote import held_now
     from cv_yolo.workflows.demote import withdraw as take_out
 

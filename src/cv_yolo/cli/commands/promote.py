@@ -28,7 +28,7 @@ from cv_yolo.workflows.report import Origin
 EPILOGUE: Final = """
 \b
 Examples:
-  cv-yolo promote                                the newest version to staging, if the policy says so
+  cv-yolo promote                                the newest version to staging
   cv-yolo promote 4 --to production
   cv-yolo promote e5_s320 --policy configs/policy.tiny.yaml
   cv-yolo promote --to production --accept-inconclusive "release 2.1 needs the night scenes; agreed with QA"
@@ -47,23 +47,23 @@ Exit codes: 0 promoted, or there already · 4 rejected or inconclusive · 2 your
     type=click.Path(path_type=Path),
     default=Path("configs/policy.yaml"),
     show_default=True,
-    help="The rule.",
+    help="The policy.",
 )
 @click.option(
     "--registered-model",
     metavar="NAME",
     callback=registered_model_name,
-    help="Whose versions are meant; by default the policy's `model`.",
+    help="The registered model (default: the policy's `model`).",
 )
-@click.option("--data", help="Folder of the data set; by default the one the version was trained on.")
+@click.option("--data", help="Folder of the data set (default: the one the version was trained on).")
 @accept_option
 @click.option("--experiment", default=EXPERIMENT, show_default=True, help="MLflow's experiment.")
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
 def promote(version: str | None, **given: Any) -> int:
-    """Judge VERSION by the policy on the test images, and put it into a stage if it passes.
+    """Evaluate VERSION on the test images, and promote it to a stage if the policy allows it.
 
-    VERSION is a version, or a run that becomes one. By default the newest version is judged, for production the one in
-    staging.
+    VERSION is a registered version, or a run, which is registered. Default: the newest version; for production, the one
+    in staging.
     """
     rule, stage = load_policy(given["policy"]), Stage(given["stage"])
     rule = replace(rule, model=given["registered_model"] or rule.model)

@@ -31,7 +31,7 @@ accept_option = click.option(
     "--accept-inconclusive",
     metavar="REASON",
     callback=given_reason,
-    help="Let an inconclusive decision pass; kept on record.",
+    help="Accept an inconclusive decision; the reason is recorded.",
 )
 
 

@@ -114,8 +114,8 @@ def rule_text(gate: Gate) -> str:
 
 
 def _detections_text(subject: Subject) -> str:
-    size = "settings not told" if subject.settings is None else f"at {subject.settings.image_size_px} px"
-    latency = "latency not told" if subject.latency_ms is None else f"{latency_text(subject.latency_ms)} an image"
+    size = "settings not known" if subject.settings is None else f"at {subject.settings.image_size_px} px"
+    latency = "latency not known" if subject.latency_ms is None else f"{latency_text(subject.latency_ms)} an image"
     ignored = subject.ignored_classes
     left_out = f"; left out, since the data set does not name it: {listed(ignored)}" if ignored else ""
     return f"{subject.predictor}, {size}, {latency}{left_out}"

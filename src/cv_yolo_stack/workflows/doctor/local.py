@@ -36,7 +36,7 @@ def _needs(probe: MachineProbe) -> tuple[ServiceCheck, ...]:
         ServiceCheck(
             name="disk",
             expected=f"{NEEDED_GB} GB free",
-            remedy="make room (`du -sh .cv-yolo/*` tells what takes it), or name another disk with CV_YOLO_HOME",
+            remedy="free disk space (`du -sh .cv-yolo/*` shows what takes it), or use another disk with CV_YOLO_HOME",
             attempt=lambda: _disk(probe.free_bytes()),
         ),
         ServiceCheck(
@@ -89,7 +89,7 @@ def _tool(probe: DatasetProbe) -> ServiceCheck:
     return ServiceCheck(
         name="version",
         expected="`dvc version` answers",
-        remedy="`make setup` installs DVC; `dvc version` tells all that is wrong with its configuration",
+        remedy="`make setup` installs DVC; `dvc version` shows what is wrong with its configuration",
         attempt=lambda: CheckOutcome(passed=True, found=probe.version()),
         vital=True,
     )
@@ -107,7 +107,7 @@ def _storage(probe: DatasetProbe, *, connected: bool) -> tuple[ServiceCheck, ...
         ServiceCheck(
             name="remote answers",
             expected="its files can be listed",
-            remedy="`cv-yolo doctor store` tells more; access key and secret are in `dvc/global/config` of the home",
+            remedy="`cv-yolo doctor store` shows more; access key and secret are in `dvc/global/config` of the home",
             attempt=lambda: _later(probe, connected=connected) or _listed(probe),
             vital=True,
         ),

@@ -33,7 +33,7 @@ def _clients(probe: ObjectStoreProbe) -> tuple[ServiceCheck, ...]:
         impostor_refused(probe, remedy="start the store with credentials: it takes any signature for a good one"),
         let_in(
             probe,
-            remedy=f"{REGISTER} writes access key and secret anew, where the server's own are kept; if the clock is "
+            remedy=f"{REGISTER} writes access key and secret again, where the server's own are kept; if the clock is "
             "off, set that first",
         ),
         ServiceCheck(

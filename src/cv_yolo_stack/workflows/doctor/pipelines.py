@@ -53,7 +53,7 @@ def _contents(probe: PipelineProbe, *, stack: str, stored: Callable[[str], bytes
         ServiceCheck(
             name="secrets",
             expected="cannot be read in its database",
-            remedy="set ZENML_SECRETS_STORE_ENCRYPTION_KEY (`openssl rand -hex 32`), keep it, make the secrets anew",
+            remedy="set ZENML_SECRETS_STORE_ENCRYPTION_KEY (`openssl rand -hex 32`), and create the secrets again",
             attempt=lambda: _secrets(probe, stored),
         ),
         ServiceCheck(
@@ -67,7 +67,7 @@ def _contents(probe: PipelineProbe, *, stack: str, stored: Callable[[str], bytes
 
 def _active(probe: PipelineProbe) -> CheckOutcome:
     active = probe.is_active()
-    return CheckOutcome(passed=active, found="yes" if active else "not yet: nobody can log in")
+    return CheckOutcome(passed=active, found="yes" if active else "not yet: logins are impossible")
 
 
 def _secrets(probe: PipelineProbe, stored: Callable[[str], bytes] | None) -> CheckOutcome:

@@ -35,7 +35,7 @@ def reachable(probe: ServerProbe, *, service: str) -> ServiceCheck:
     return ServiceCheck(
         name="reachable",
         expected=f"an answer from {probe.address}",
-        remedy=f"`cv-yolo up` starts it here, `cv-yolo logs {service}` tells why it ended; elsewhere check address, "
+        remedy=f"`cv-yolo up` starts it here, `cv-yolo logs {service}` shows why it stopped; elsewhere check address, "
         "network and firewall",
         attempt=attempt,
         vital=True,
@@ -52,7 +52,7 @@ def same_time(probe: ServerProbe, *, now: Callable[[], datetime] = _now) -> Serv
     return ServiceCheck(
         name="clock",
         expected=f"within {CLOCK_LIMIT_S} s of ours: from {SIGNATURE_LIMIT_MIN} min on S3 refuses every signature",
-        remedy="`timedatectl set-ntp true` on the machine whose clock is off (`timedatectl` tells)",
+        remedy="`timedatectl set-ntp true` on the machine whose clock is off (`timedatectl` shows it)",
         attempt=attempt,
     )
 
@@ -123,7 +123,7 @@ def database_checkup(probe: DatabaseProbe) -> Checkup:
             reachable(probe, service=DATABASE),
             nobody_refused(probe, remedy=PASSWORDS, refusals=ACCESS_DENIED),
             impostor_refused(probe, remedy=PASSWORDS, refusals=ACCESS_DENIED),
-            let_in(probe, remedy="`cv-yolo restart database` sets user and password anew"),
+            let_in(probe, remedy="`cv-yolo restart database` sets user and password again"),
             same_time(probe),
             ServiceCheck(
                 name="version",
@@ -138,6 +138,4 @@ def database_checkup(probe: DatabaseProbe) -> Checkup:
 
 def _version(found: str) -> CheckOutcome:
     known = any(found.startswith(f"{each}.") for each in KNOWN)
-    return CheckOutcome(
-        passed=True if known else None, found=found if known else f"{found}, with which nobody tried this"
-    )
+    return CheckOutcome(passed=True if known else None, found=found if known else f"{found}: untested version")

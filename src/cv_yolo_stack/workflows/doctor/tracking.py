@@ -21,7 +21,7 @@ TRACKING: Final = "mlflow"
 EXPERIMENT: Final = "cv_yolo_tiny"
 LOGIN_LIMIT_MS: Final = 300
 PROTECT: Final = "start it with `mlflow server --app-name basic-auth`, as `cv-yolo up` does"
-LOGS: Final = f"`cv-yolo logs {TRACKING}`, or the server's own log, tells what went wrong"
+LOGS: Final = f"`cv-yolo logs {TRACKING}`, or the server's own log, shows what went wrong"
 
 
 def tracking_checkup(probe: TrackingProbe, *, clock: Callable[[], float] = time.perf_counter) -> Checkup:
@@ -42,7 +42,9 @@ def _clients(probe: TrackingProbe) -> tuple[ServiceCheck, ...]:
         ),
         nobody_refused(probe, remedy=PROTECT),
         impostor_refused(probe, remedy=PROTECT),
-        let_in(probe, remedy="`cv-yolo stack register` writes user and password anew, where the server's own are kept"),
+        let_in(
+            probe, remedy="`cv-yolo stack register` writes user and password again, where the server's own are kept"
+        ),
     )
 
 

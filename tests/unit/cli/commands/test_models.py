@@ -174,7 +174,7 @@ def test_a_rollback_of_a_named_stage_to_a_named_version_is_json_for_machines(rec
 
 def test_a_stage_that_nobody_holds_can_be_given_back(records: Records) -> None:
     records.promote("2", PRODUCTION)
-    assert "again; nobody had to leave (entry 4)" in records.call("rollback", "--stage", "staging")
+    assert "again; the stage was empty (entry 4)" in records.call("rollback", "--stage", "staging")
 
 
 def test_a_rollback_to_a_version_that_never_was_there_is_your_input(records: Records) -> None:

@@ -238,7 +238,7 @@ def test_production_has_a_floor_of_its_own(world: World, capsys: Capture) -> Non
         (("e3_s64", "--data", "data/nowhere"), "data/nowhere: no data set here"),
         (("e3_s64", "--experiment", "another"), "error: e3_s64: no such run"),
         (("mine.pt",), "no data set is known for mine.pt"),
-        (("mine.pt", "--data", DATA), "error: mine.pt: nobody tracked its training"),
+        (("mine.pt", "--data", DATA), "error: mine.pt: its training was not tracked"),
         (("results.json", "--data", DATA), "error: results.json: no such run"),
     ],
 )

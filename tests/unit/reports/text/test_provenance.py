@@ -165,7 +165,7 @@ def test_detections_that_were_left_out_are_told():
 def test_what_somebody_else_did_not_tell_is_told_as_such():
     foreign = an_evaluation(subject=replace(a_subject(), settings=None, latency_ms=None))
     facts = values(evaluation_facts(of_evaluation(an_evaluation_report(evaluation=foreign))))
-    assert facts["B: detections"] == "ultralytics 8.4.190 (pt), settings not told, latency not told"
+    assert facts["B: detections"] == "ultralytics 8.4.190 (pt), settings not known, latency not known"
 
 
 @pytest.mark.parametrize(

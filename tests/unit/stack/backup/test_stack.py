@@ -129,7 +129,7 @@ def test_what_is_not_installed_is_named_before_anything_is_touched(tmp_path: Pat
 def test_servers_that_are_down_cannot_be_backed_up(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path / "project")
     stack = a_stack(settings.services)
-    with pytest.raises(ServiceUnavailableError, match="the servers are not up") as raised:
+    with pytest.raises(ServiceUnavailableError, match="the servers are not all running") as raised:
         take_backup(StackContainer(settings), stack, tmp_path / "new", take_snapshot=None, report=quiet)
     assert "cv-yolo up" in str(raised.value.hint)
 

@@ -76,7 +76,7 @@ def test_a_stack_that_was_down_starts_without_showing_the_password_again(
     told()
     assert run(["restart"]) == 0
     out, err = told()
-    assert "Nothing ran." in out
+    assert "No server is running." in out
     assert password(project) not in out + err
 
 
@@ -104,7 +104,7 @@ def test_a_server_that_was_given_up_is_tried_again_by_the_next_up(
     assert "Second did not come up" in told()[1]
     door.touch()
     assert run(["up"]) == 0
-    assert "Second had been given up; it starts anew." in told()[1]
+    assert "Second had been given up; starting it again." in told()[1]
     state = read_state(services / "state.json")
     assert state is not None
     assert state.ready

@@ -156,7 +156,7 @@ def test_a_slow_server_fails_by_its_best_answer() -> None:
 
 def test_a_database_that_nobody_tried_is_told() -> None:
     found = findings(database_checkup(FakeDatabaseProbe(server="12.1.2-MariaDB")))["version"]
-    assert (found.passed, found.found) == (None, "12.1.2-MariaDB, with which nobody tried this")
+    assert (found.passed, found.found) == (None, "12.1.2-MariaDB: untested version")
     assert findings(database_checkup(FakeDatabaseProbe()))["version"].passed
 
 
