@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cv_yolo.reports.charts.axes import Axis, Range, axis_over
-from cv_yolo.reports.text.formatting import escaped
+from cv_yolo.reports.markup import Html, escaped
 
 Points = tuple[tuple[float, float], ...]
 Spread = tuple[tuple[float, float, float], ...]
@@ -85,7 +85,7 @@ def line_chart(
     x_range: Range | None = None,
     y_range: Range | None = None,
     diagonal: bool = False,
-) -> str:
+) -> Html:
     """A chart that covers at least the given ranges and every point; all values must be finite.
 
     Series without points have no line and no place in the legend; a single point is marked. The `diagonal`, from
@@ -110,7 +110,7 @@ def line_chart(
         *legend,
         "</svg>",
     ]
-    return "\n".join(parts)
+    return Html("\n".join(parts))
 
 
 def group(slot: int) -> str:
