@@ -21,6 +21,7 @@ LOSSES: Final = {
 }
 DIAGRAM: Final = "Reliability: part right by confidence"
 MOST_MARKED: Final = 15
+NEVER: Final = "never detected"
 TOLD_RECALLS: Final = (20, 50, 80)  # places of the recalls of which a chart's description tells
 
 
@@ -73,7 +74,8 @@ def _precision_by_recall(class_name: str, series: Sequence[Series]) -> Html:
         title=f"Precision and recall: {class_name}",
         x="recall",
         y="precision",
-        description=" ".join(_told(each) for each in series if each.points),
+        description=" ".join(_told(each) for each in series if each.points or each.without),
+        empty=NEVER if any(each.without for each in series) else "no values",
     )
     return line_chart(series, labels, x_range=(0.0, 1.0), y_range=(0.0, 1.0))
 
@@ -82,6 +84,8 @@ def _line(name: str, evaluation: Evaluation | None, slot: int, class_name: str, 
     curve = _curve(evaluation, class_name)
     if evaluation is None or curve is None:
         return Series(name=name, points=(), slot=slot)
+    if not any(curve.precision):
+        return Series(name=name, points=(), slot=slot, without=NEVER)
     return Series(
         name=name,
         points=_reached(curve),

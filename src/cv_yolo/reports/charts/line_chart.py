@@ -31,7 +31,8 @@ MARKERS = (
 class Series:
     """One line; `slot` gives its colour, dashes and marker, `marked` the points that get a marker.
 
-    `band` and `whiskers` tell how sure it is, as (x, low, high): a shaded strip, or a bar at each x.
+    `band` and `whiskers` tell how sure it is, as (x, low, high): a shaded strip, or a bar at each x. `without` says in
+    the legend why there is no line.
     """
 
     name: str
@@ -40,16 +41,18 @@ class Series:
     marked: Points = ()
     band: Spread = ()
     whiskers: Spread = ()
+    without: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """What is written on a chart; the `description` is for those who hear it."""
+    """What is written on a chart: `empty` where it has no line; the `description` is for those who hear it."""
 
     title: str
     x: str
     y: str
     description: str = ""
+    empty: str = "no values"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +91,15 @@ def line_chart(
 ) -> Html:
     """A chart that covers at least the given ranges and every point; all values must be finite.
 
-    Series without points have no line and no place in the legend; a single point is marked. The `diagonal`, from
-    corner to corner, is where a perfect line would lie.
+    Series without points have no line, and a place in the legend only where they say why; a single point is marked.
+    The `diagonal`, from corner to corner, is where a perfect line would lie.
     """
     shown = [each for each in series if each.points]
     frame = Frame(
         x=axis_over([x for each in shown for x, _ in each.points + each.marked], x_range),
         y=axis_over([y for each in shown for y in _heights(each)], y_range, rounded=True),
     )
-    legend, rows = _legend(shown, frame)
+    legend, rows = _legend([each for each in series if each.points or each.without], frame)
     height = frame.bottom + BOTTOM + rows * LEGEND_ROW
     parts = [
         f'<svg class="chart" role="img" viewBox="0 0 {WIDTH} {height:.0f}" '
@@ -106,7 +109,7 @@ def line_chart(
         *_frame(frame, labels, diagonal=diagonal),
         *(_spread(each, frame) for each in shown if each.band or each.whiskers),
         *(_line(each, frame) for each in shown),
-        *([] if shown else [_text(WIDTH / 2, TOP + PLOT_HEIGHT / 2, "no values", anchor="middle")]),
+        *([] if shown else [_text(WIDTH / 2, TOP + PLOT_HEIGHT / 2, labels.empty, anchor="middle")]),
         *legend,
         "</svg>",
     ]
@@ -189,7 +192,7 @@ def _legend(series: Iterable[Series], frame: Frame) -> tuple[list[str], int]:
     entries: list[str] = []
     x, row = 0.0, 0
     for each in series:
-        name = shortened(each.name, NAME_LENGTH)
+        name = shortened(each.name, NAME_LENGTH) + (f": {each.without}" if each.without else "")
         width = SWATCH + CHARACTER * len(name) + GAP
         if entries and x + width - GAP > WIDTH:
             x, row = 0.0, row + 1

@@ -94,7 +94,7 @@ class _CheckView:
     sign: Html
     name: str
     sentence: str
-    told: str
+    note: str
     plot: Html | None = None
     scale: Html | None = None
 
@@ -109,7 +109,7 @@ def _check(check: Check) -> _CheckView:
         sign=icon(check.outcome),
         name=check_name(check),
         sentence=plain_text(check.sentence),
-        told=f"Required: {plain_text(check.required)}. Measured: {plain_text(check.measured)}.",
+        note=f"Required: {plain_text(check.required)}. Measured: {plain_text(check.measured)}.",
     )
     estimate, limit = check.estimate, check.limit
     if estimate is None or limit is None:

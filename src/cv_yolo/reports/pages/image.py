@@ -144,7 +144,7 @@ def told(annotated: AnnotatedImage, classes: Sequence[str]) -> Html:
     errors = errors_of(annotated)
     items = [(f"{error.sign}{place}", error.words(classes)) for place, error in enumerate(errors[:MOST_TOLD], start=1)]
     more = count_text(len(errors) - MOST_TOLD, "more error") if len(errors) > MOST_TOLD else ""
-    return render_macro(TEMPLATE, "told", items, more, _rights(rights_of(annotated), classes))
+    return render_macro(TEMPLATE, "words", items, more, _rights(rights_of(annotated), classes))
 
 
 def summary(annotated: AnnotatedImage) -> str:

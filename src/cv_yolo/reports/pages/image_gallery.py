@@ -136,7 +136,7 @@ class _Panel:
     swatch: Html
     summary: str
     picture: Html | None
-    told: Html
+    words: Html
 
 
 def _list(each: ImageList, gallery: Gallery, place: int) -> dict[str, object]:
@@ -147,20 +147,20 @@ def _list(each: ImageList, gallery: Gallery, place: int) -> dict[str, object]:
         "count": f"{shown} of {each.total} images" if shown < each.total else count_text(shown, "image"),
         "order": each.order,
         "shown": count_text(shown, "image"),
-        "cases": [_case(case, gallery, f"p{place}-{number}") for number, case in enumerate(each.cases)],
+        "cases": [_case(case, gallery, f"{place}-{number}") for number, case in enumerate(each.cases)],
     }
 
 
-def _case(case: GalleryImage, gallery: Gallery, id: str) -> dict[str, object]:
+def _case(case: GalleryImage, gallery: Gallery, place: str) -> dict[str, object]:
     tags = sorted(
         {f"k{class_id}" for class_id, _ in case.errors}
         | {f"e-{kind}" for _, kind in case.errors}
         | {f"k{class_id}-{kind}" for class_id, kind in case.errors}
     )
-    thumbnail = gallery.thumbnails.get(case.image)
-    picture = None if thumbnail is None else ImageView(thumbnail=thumbnail, id=id)
-    panels = [_panel(annotated, gallery, picture, place) for place, annotated in enumerate(case.annotated)]
-    return {"tags": tags, "image": case.image, "sentence": case.sentence, "panels": panels}
+    case_id, thumbnail = f"case-{place}", gallery.thumbnails.get(case.image)
+    picture = None if thumbnail is None else ImageView(thumbnail=thumbnail, id=f"p{place}")
+    panels = [_panel(annotated, gallery, picture, model) for model, annotated in enumerate(case.annotated)]
+    return {"id": case_id, "tags": tags, "image": case.image, "sentence": case.sentence, "panels": panels}
 
 
 def _panel(annotated: AnnotatedImage, gallery: Gallery, picture: ImageView | None, place: int) -> _Panel:
@@ -176,7 +176,7 @@ def _panel(annotated: AnnotatedImage, gallery: Gallery, picture: ImageView | Non
         swatch=swatch("first" if place == 0 and len(gallery.names) > 1 else "second"),
         summary=summary(annotated),
         picture=drawn,
-        told=told(annotated, gallery.classes),
+        words=told(annotated, gallery.classes),
     )
 
 
