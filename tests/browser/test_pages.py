@@ -215,6 +215,28 @@ def test_images_can_be_made_large(opened):
     assert picture.bounding_box()["width"] > 1.5 * before
 
 
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_one_image_can_be_enlarged_and_closed_again(opened, width):
+    page = opened("comparison", width=width)
+    panel = page.locator("#images .panel").nth(1)
+    picture, before = panel.locator(".picture"), panel.locator(".picture").bounding_box()["width"]
+    panel.locator(".enlarge").click()
+    assert picture.bounding_box()["width"] > max(2 * before, 900)
+    box = panel.bounding_box()
+    assert (box["x"], box["y"], box["width"], box["height"]) == (0, 0, width, 900)
+    panel.get_by_role("link", name="Close").click()
+    assert picture.bounding_box()["width"] == before
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_an_image_can_be_enlarged_with_the_keyboard_alone(opened):
+    page = opened("comparison")
+    page.locator("#images .enlarge").first.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Close"
+
+
 def test_both_models_see_the_same_embedded_image(opened):
     page = opened("comparison")
     first = page.locator("#images .case").first
@@ -239,6 +261,32 @@ def test_a_table_of_intervals_is_a_table_for_those_who_hear_it_on_a_phone_too(op
     table = page.locator("#figures").get_by_role("table").first
     assert table.get_by_role("columnheader").count() == 6
     assert table.get_by_role("rowheader").count() == 6
+
+
+@pytest.mark.parametrize("name", ["comparison", "evaluation"])
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_the_intervals_have_an_axis_with_numbers_above_their_own_column(opened, name, width):
+    page = opened(name, width=width)
+    heads, cells = (page.locator(f"#figures table >> nth=0 >> {part} .drawn") for part in ("thead", "tbody"))
+    assert heads.count() == (2 if name == "comparison" else 1)
+    for place in range(heads.count()):
+        scale, strip = heads.nth(place).locator("svg"), cells.nth(place).locator("svg.strip")
+        assert scale.bounding_box()["x"] == pytest.approx(strip.bounding_box()["x"], abs=1)
+        assert scale.bounding_box()["width"] == pytest.approx(strip.bounding_box()["width"], abs=1)
+        numbers = [text.bounding_box() for text in scale.locator("text").all()]
+        assert len(numbers) >= 2
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= width and box["height"] > 8 for box in numbers)
+
+
+def test_a_table_that_scrolls_shows_it_at_its_edge_and_has_a_name(opened):
+    page = opened("comparison", width=PHONE)
+    table = page.locator("#confusion .scroll").first
+    assert table.evaluate("each => each.scrollWidth > each.clientWidth")
+    assert "gradient" in table.evaluate("each => getComputedStyle(each).backgroundImage")
+    assert table.get_attribute("role") == "region"
+    assert table.get_attribute("aria-label") == table.locator("caption").inner_text()
+    caption = table.locator("caption span").bounding_box()
+    assert caption["x"] + caption["width"] <= PHONE
 
 
 def test_on_paper_there_are_no_filters_and_tables_stay_tables(opened):

@@ -1,1 +1,1 @@
-"""Domain values made readable: Markdown and self-contained HTML. Pure: standard library and numpy only."""
+"""Domain values made readable: Markdown and self-contained HTML. Pure: standard library, numpy, Jinja2."""

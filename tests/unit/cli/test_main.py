@@ -15,7 +15,7 @@ from cv_yolo.cli.main import commands, run
 from cv_yolo_stack.cli import COMMANDS
 
 SUMMARIES = {name: summary for name, (_, summary) in commands().items() if summary}
-HEAVY = ("torch", "zenml", "mlflow", "ultralytics", "dvc", "numpy", "PIL", "pydantic", "rich")
+HEAVY = ("torch", "zenml", "mlflow", "ultralytics", "dvc", "jinja2", "numpy", "PIL", "pydantic", "rich")
 
 
 def test_help_lists_every_command_with_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,9 +97,9 @@ def test_asking_for_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "set()"
 
 
-def test_importing_every_commands_module_loads_none_of_the_services_libraries() -> None:
+def test_importing_every_commands_module_loads_neither_the_services_libraries_nor_the_templates() -> None:
     modules = ", ".join(sorted({module for module, _ in commands().values()}))
-    heavy = HEAVY[:5]
+    heavy = HEAVY[:6]
     script = f"import sys, {modules}; print(set({heavy}) & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"

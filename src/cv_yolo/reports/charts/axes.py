@@ -59,9 +59,3 @@ def _nice_step(rough: float) -> float:
     """The smallest of 1, 2 and 5 times a power of ten that is at least so large (but for rounding)."""
     power = 10.0 ** math.floor(math.log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - TINY))
-
-
-def charts(drawn: Sequence[str]) -> str:
-    """Charts beside each other, as many as there is room for."""
-    cells = "\n".join(f"<div>{chart}</div>" for chart in drawn)
-    return f'<div class="charts">\n{cells}\n</div>' if drawn else ""

@@ -6,12 +6,11 @@ from typing import Final
 from cv_yolo.domain.evaluation.calibration import BINS
 from cv_yolo.domain.evaluation.evaluation import Evaluation, PrecisionRecallCurve
 from cv_yolo.domain.evaluation.intervals import Estimate
-from cv_yolo.reports.charts.axes import Range, charts
+from cv_yolo.reports.charts.axes import Range
 from cv_yolo.reports.charts.line_chart import FIRST, SECOND, Labels, Points, Series, Spread, line_chart
-from cv_yolo.reports.pages.page import folded, paragraph
-from cv_yolo.reports.tables.metric_rows import Scores, class_rows, figure_row
-from cv_yolo.reports.tables.metrics import Heads, interval_table, plain_table
-from cv_yolo.reports.text.formatting import estimate_text, score_text
+from cv_yolo.reports.markup import Html
+from cv_yolo.reports.tables.metric_rows import Scores, class_rows
+from cv_yolo.reports.text.formatting import score_text
 from cv_yolo.reports.view_models import RunReport
 
 SCORE: Final = "val/map_50"
@@ -20,22 +19,24 @@ LOSSES: Final = {
     "train/cls_loss": "Training loss: classes (cls)",
     "train/dfl_loss": "Training loss: edges (dfl)",
 }
+DIAGRAM: Final = "Reliability: part right by confidence"
 MOST_MARKED: Final = 15
+NEVER: Final = "never detected"
 TOLD_RECALLS: Final = (20, 50, 80)  # places of the recalls of which a chart's description tells
 
 
-def score_chart(runs: Sequence[RunReport]) -> str | None:
+def score_chart(runs: Sequence[RunReport]) -> Html | None:
     """Validation mAP50 by epoch, a line for each run; None where no run has one."""
     return _by_epoch(runs, SCORE, Labels(title="Validation mAP50 by epoch", x="epoch", y="mAP50"), y_range=(0.0, 0.0))
 
 
-def loss_charts(runs: Sequence[RunReport]) -> tuple[str, ...]:
+def loss_charts(runs: Sequence[RunReport]) -> tuple[Html, ...]:
     """Training losses by epoch, a chart for each kind of loss that any run has."""
     charts = (_by_epoch(runs, name, Labels(title=title, x="epoch", y="loss")) for name, title in LOSSES.items())
     return tuple(chart for chart in charts if chart is not None)
 
 
-def precision_recall_charts(runs: Sequence[RunReport]) -> tuple[str, ...]:
+def precision_recall_charts(runs: Sequence[RunReport]) -> tuple[Html, ...]:
     """Precision by recall at IoU 0.5, a chart for each class, a line for each run that was evaluated."""
     named = [(run.run.name, run.evaluation) for run in runs]
     classes = dict.fromkeys(curve.name for _, found in named if found for curve in found.curves)
@@ -45,7 +46,7 @@ def precision_recall_charts(runs: Sequence[RunReport]) -> tuple[str, ...]:
     )
 
 
-def compared_charts(scores: Scores) -> tuple[str, ...]:
+def compared_charts(scores: Scores) -> tuple[Html, ...]:
     """Precision by recall of one or two models, with the bands in which they lie; a class that loses most first."""
     slots = (FIRST, SECOND) if scores.pair else (SECOND,)
     models = tuple(zip(scores.names, scores.evaluations, slots, strict=True))
@@ -57,7 +58,7 @@ def compared_charts(scores: Scores) -> tuple[str, ...]:
     )
 
 
-def _by_epoch(runs: Sequence[RunReport], metric: str, labels: Labels, *, y_range: Range | None = None) -> str | None:
+def _by_epoch(runs: Sequence[RunReport], metric: str, labels: Labels, *, y_range: Range | None = None) -> Html | None:
     series = [_history(run, slot, metric) for slot, run in enumerate(runs)]
     return line_chart(series, labels, y_range=y_range) if any(each.points for each in series) else None
 
@@ -68,12 +69,13 @@ def _history(run: RunReport, slot: int, metric: str) -> Series:
     return Series(name=run.run.name, points=points, slot=slot, marked=marked)
 
 
-def _precision_by_recall(class_name: str, series: Sequence[Series]) -> str:
+def _precision_by_recall(class_name: str, series: Sequence[Series]) -> Html:
     labels = Labels(
         title=f"Precision and recall: {class_name}",
         x="recall",
         y="precision",
-        description=" ".join(_told(each) for each in series if each.points),
+        description=" ".join(_told(each) for each in series if each.points or each.without),
+        empty=NEVER if any(each.without for each in series) else "no values",
     )
     return line_chart(series, labels, x_range=(0.0, 1.0), y_range=(0.0, 1.0))
 
@@ -82,6 +84,8 @@ def _line(name: str, evaluation: Evaluation | None, slot: int, class_name: str, 
     curve = _curve(evaluation, class_name)
     if evaluation is None or curve is None:
         return Series(name=name, points=(), slot=slot)
+    if not any(curve.precision):
+        return Series(name=name, points=(), slot=slot, without=NEVER)
     return Series(
         name=name,
         points=_reached(curve),
@@ -125,28 +129,7 @@ def _told(series: Series) -> str:
     return f"{series.name}: precision {', '.join(told)}; the curve ends at recall {reached[-1][0]:.2f}."
 
 
-ERROR: Final = "calibration/d_ece"
-DIAGRAM: Final = "Reliability: part right by confidence"
-NOTE: Final = (
-    "Detections are grouped by confidence, a tenth each. On the dashed line confidence means what it says; below it "
-    "the model is too sure of itself. D-ECE is the mean distance from that line of the detections in use."
-)
-
-
-def reliability(scores: Scores) -> tuple[str, ...] | None:
-    """The diagram, and a table with the expected error; None where nothing was detected."""
-    row = figure_row(scores, ERROR, label="D-ECE", note="0 is perfect")
-    if all(value is None for value in row.values):
-        return None
-    heads = Heads(caption="Expected calibration error", row="figure", rows="figures", measure="D-ECE")
-    return (
-        charts((diagram(scores), paragraph(NOTE, kind="note"))),
-        interval_table(scores, (row,), heads, bars=True),
-        _numbers(scores),
-    )
-
-
-def diagram(scores: Scores) -> str:
+def diagram(scores: Scores) -> Html:
     """Precision by mean confidence of each bin, with the intervals."""
     slots = (FIRST, SECOND) if scores.pair else (SECOND,)
     series = [
@@ -181,22 +164,3 @@ def _bins(evaluation: Evaluation) -> Iterator[tuple[int, Estimate, Estimate]]:
         )
         if confidence is not None and precision is not None:
             yield place, confidence, precision
-
-
-def _numbers(scores: Scores) -> str:
-    columns = ["Confidence"]
-    for name in scores.names:
-        columns += [f"{name}: detections", "mean confidence", "part that is right"]
-    rows = [(f"{place / BINS:.1f} to {(place + 1) / BINS:.1f}", *_cells(scores, place)) for place in range(BINS)]
-    table = plain_table(columns, rows, "What each bin holds")
-    return folded("The numbers of the diagram", table)
-
-
-def _cells(scores: Scores, place: int) -> Iterator[str]:
-    for evaluation in scores.evaluations:
-        count, confidence, precision = (
-            evaluation.figures.get(f"calibration/{place}/{figure}") for figure in ("count", "confidence", "precision")
-        )
-        yield "0" if count is None else f"{count.value:.0f}"
-        yield score_text(None if confidence is None else confidence.value)
-        yield estimate_text(precision)

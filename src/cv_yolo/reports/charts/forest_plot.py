@@ -11,7 +11,7 @@ from typing import Final
 from cv_yolo.domain.evaluation.intervals import Estimate
 from cv_yolo.reports.charts.axes import Axis
 from cv_yolo.reports.charts.line_chart import FIRST, SECOND, group, marker
-from cv_yolo.reports.text.formatting import escaped
+from cv_yolo.reports.markup import Html, escaped
 
 LANE_PX: Final = 17  # the height in which one interval lies
 AXIS_PX: Final = 18
@@ -39,7 +39,7 @@ class Lane:
         return {"first": marker(FIRST), "second": marker(SECOND)}.get(self.kind, DIAMOND)
 
 
-def interval_plot(axis: Axis, lanes: Sequence[Lane], *, bars: bool = False, line_at: float | None = None) -> str:
+def interval_plot(axis: Axis, lanes: Sequence[Lane], *, bars: bool = False, line_at: float | None = None) -> Html:
     """A strip with a lane for each interval; `bars` begin at 0, and a strong line stands at `line_at`."""
     height = LANE_PX * len(lanes) + 6
     parts = [
@@ -50,25 +50,25 @@ def interval_plot(axis: Axis, lanes: Sequence[Lane], *, bars: bool = False, line
     for place, lane in enumerate(lanes):
         if lane.estimate is not None:
             parts += [lane.opening, *_lane(axis, lane, lane.estimate, LANE_PX * (place + 0.5) + 3, bars=bars), "</g>"]
-    return "".join((*parts, "</svg>"))
+    return Html("".join((*parts, "</svg>")))
 
 
-def scale(axis: Axis, title: str) -> str:
+def scale(axis: Axis, title: str) -> Html:
     """The ticks of a column of strips, under the column's title."""
     labels = "".join(
         f'<text x="{_at(axis, tick)}" y="12" text-anchor="middle" fill="currentColor">{axis.text(tick)}</text>'
         for tick in axis.ticks
     )
-    return (
+    return Html(
         f'{escaped(title)}<svg class="scale" width="100%" height="{AXIS_PX}" font-family="inherit" font-size="11.5" '
         f'aria-hidden="true" focusable="false">{labels}</svg>'
     )
 
 
-def swatch(kind: str) -> str:
+def swatch(kind: str) -> Html:
     """A lane's marker alone, to stand before a name or a figure."""
     lane = Lane(estimate=None, kind=kind)
-    return (
+    return Html(
         f'<svg class="swatch" width="12" height="12" viewBox="-6 -6 12 12" aria-hidden="true" focusable="false">'
         f'{lane.opening}<path d="{lane.shape}" fill="currentColor"/></g></svg>'
     )

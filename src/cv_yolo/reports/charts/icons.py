@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from cv_yolo.reports.markup import Html
+
 SHAPES: Final = {
     "passed": '<circle cx="12" cy="12" r="10"/><path d="M7 12.5l3.5 3.5L17 8.8"/>',
     "failed": '<path d="M8 2.5h8L21.5 8v8L16 21.5H8L2.5 16V8z"/><path d="M8.5 8.5l7 7m0-7l-7 7"/>',
@@ -12,9 +14,9 @@ SHAPES: Final = {
 }
 
 
-def icon(name: str) -> str:
+def icon(name: str) -> Html:
     """The sign; what it says stands in words beside it."""
-    return (
+    return Html(
         '<svg class="icon" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" '
         f'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false">{SHAPES[name]}</svg>'
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cv_yolo.reports.charts.axes import Axis, Range, axis_over
-from cv_yolo.reports.text.formatting import escaped
+from cv_yolo.reports.markup import Html, escaped
 
 Points = tuple[tuple[float, float], ...]
 Spread = tuple[tuple[float, float, float], ...]
@@ -31,7 +31,8 @@ MARKERS = (
 class Series:
     """One line; `slot` gives its colour, dashes and marker, `marked` the points that get a marker.
 
-    `band` and `whiskers` tell how sure it is, as (x, low, high): a shaded strip, or a bar at each x.
+    `band` and `whiskers` tell how sure it is, as (x, low, high): a shaded strip, or a bar at each x. `without` says in
+    the legend why there is no line.
     """
 
     name: str
@@ -40,16 +41,18 @@ class Series:
     marked: Points = ()
     band: Spread = ()
     whiskers: Spread = ()
+    without: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """What is written on a chart; the `description` is for those who hear it."""
+    """What is written on a chart: `empty` where it has no line; the `description` is for those who hear it."""
 
     title: str
     x: str
     y: str
     description: str = ""
+    empty: str = "no values"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,18 +88,18 @@ def line_chart(
     x_range: Range | None = None,
     y_range: Range | None = None,
     diagonal: bool = False,
-) -> str:
+) -> Html:
     """A chart that covers at least the given ranges and every point; all values must be finite.
 
-    Series without points have no line and no place in the legend; a single point is marked. The `diagonal`, from
-    corner to corner, is where a perfect line would lie.
+    Series without points have no line, and a place in the legend only where they say why; a single point is marked.
+    The `diagonal`, from corner to corner, is where a perfect line would lie.
     """
     shown = [each for each in series if each.points]
     frame = Frame(
         x=axis_over([x for each in shown for x, _ in each.points + each.marked], x_range),
         y=axis_over([y for each in shown for y in _heights(each)], y_range, rounded=True),
     )
-    legend, rows = _legend(shown, frame)
+    legend, rows = _legend([each for each in series if each.points or each.without], frame)
     height = frame.bottom + BOTTOM + rows * LEGEND_ROW
     parts = [
         f'<svg class="chart" role="img" viewBox="0 0 {WIDTH} {height:.0f}" '
@@ -106,11 +109,11 @@ def line_chart(
         *_frame(frame, labels, diagonal=diagonal),
         *(_spread(each, frame) for each in shown if each.band or each.whiskers),
         *(_line(each, frame) for each in shown),
-        *([] if shown else [_text(WIDTH / 2, TOP + PLOT_HEIGHT / 2, "no values", anchor="middle")]),
+        *([] if shown else [_text(WIDTH / 2, TOP + PLOT_HEIGHT / 2, labels.empty, anchor="middle")]),
         *legend,
         "</svg>",
     ]
-    return "\n".join(parts)
+    return Html("\n".join(parts))
 
 
 def group(slot: int) -> str:
@@ -189,7 +192,7 @@ def _legend(series: Iterable[Series], frame: Frame) -> tuple[list[str], int]:
     entries: list[str] = []
     x, row = 0.0, 0
     for each in series:
-        name = shortened(each.name, NAME_LENGTH)
+        name = shortened(each.name, NAME_LENGTH) + (f": {each.without}" if each.without else "")
         width = SWATCH + CHARACTER * len(name) + GAP
         if entries and x + width - GAP > WIDTH:
             x, row = 0.0, row + 1

@@ -1,1 +1,1 @@
-"""Self-contained HTML pages and their sections; charts come from `charts`, rows from `tables`."""
+"""What the self-contained HTML pages and their sections show; how it is laid out is in `templates`."""

@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Final
 
 from cv_yolo.reports.charts.icons import icon
+from cv_yolo.reports.markup import Html
 from cv_yolo.reports.pages.evaluation import measured_parts
 from cv_yolo.reports.pages.image_gallery import Gallery, changed_images, gallery_style, worst_images
-from cv_yolo.reports.pages.page import Part, page, paragraph, parts_html, warnings
+from cv_yolo.reports.pages.page import Part, page, parts_html
 from cv_yolo.reports.pages.sections import facts_list
 from cv_yolo.reports.tables.metric_rows import Scores, of_comparison, of_evaluation
+from cv_yolo.reports.templates import render
 from cv_yolo.reports.text.comparison import difference_finding, method_sentence, score_sentence, threshold_sentences
-from cv_yolo.reports.text.formatting import escaped, time_text
+from cv_yolo.reports.text.formatting import time_text
 from cv_yolo.reports.text.gaps import beside_title, gap_sentences, gap_title
 from cv_yolo.reports.text.provenance import LabelledValue, evaluation_facts
 from cv_yolo.reports.view_models import ComparisonReport, EvaluationReport
@@ -33,7 +35,7 @@ def comparison_html(report: ComparisonReport) -> str:
         for sentence in (beside_title if evaluation is scores.subject else gap_sentences)(evaluation)
     )
     heading = _with_gaps(finding.sentence, gap_title(scores.subject), of=f"{names[1]}: ")
-    banner = _Banner(kicker="Comparison", heading=heading, small=method, kind=kind, sign=sign, missing=missing)
+    banner = _Banner(kicker="Comparison", heading=heading, small=method, kind=kind, sign=icon(sign), missing=missing)
     gallery = changed_images(names, report.comparison, report.thumbnails)
     return _page(f"{names[1]} against {names[0]}", banner, scores, gallery, made_at=report.made_at)
 
@@ -57,17 +59,8 @@ class _Banner:
     heading: str
     small: str
     kind: str = "plain"
-    sign: str | None = None
+    sign: Html | None = None
     missing: tuple[str, ...] = ()
-
-    def html(self, scores: Scores, moment: str) -> str:
-        sign = "" if self.sign is None else icon(self.sign)
-        small = " ".join((self.small, *threshold_sentences(scores)))
-        return (
-            f'<header class="banner {self.kind}">\n{paragraph(f"{self.kicker} · {moment}", kind="kicker")}\n'
-            f"<h1>{sign}<span>{escaped(self.heading)}</span></h1>\n{warnings(self.missing)}"
-            f"{paragraph(small, kind='fine')}\n</header>"
-        )
 
 
 def _with_gaps(sentence: str, missing: str, *, of: str = "") -> str:
@@ -78,4 +71,11 @@ def _page(title: str, banner: _Banner, scores: Scores, gallery: Gallery, *, made
     moment = time_text(made_at)
     facts = facts_list([LabelledValue(label="Made at", value=moment), *evaluation_facts(scores)])
     parts = (*measured_parts(scores, gallery), Part(id="provenance", heading="Provenance", contents=(facts,)))
-    return page(title, f"{banner.html(scores, moment)}\n{parts_html(parts)}", style=gallery_style(gallery))
+    body = render(
+        "comparison.html.j2",
+        banner=banner,
+        moment=moment,
+        small=" ".join((banner.small, *threshold_sentences(scores))),
+        parts=parts_html(parts),
+    )
+    return page(title, body, style=gallery_style(gallery))

@@ -1,19 +1,22 @@
 """A decision as a page: the self-contained twin of its Markdown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cv_yolo.domain.promotion.decision import Check, Decision, Outcome, Verdict
-from cv_yolo.reports.charts.axes import Axis, axis_over
+from cv_yolo.reports.charts.axes import axis_over
 from cv_yolo.reports.charts.forest_plot import Lane, interval_plot, scale
 from cv_yolo.reports.charts.icons import icon
+from cv_yolo.reports.markup import Html
 from cv_yolo.reports.pages.evaluation import measured_parts
 from cv_yolo.reports.pages.image_gallery import Gallery, changed_images, gallery_style, worst_images
-from cv_yolo.reports.pages.page import Part, folded, page, paragraph, parts_html, warnings
+from cv_yolo.reports.pages.page import NOTHING, Part, folded, page, paragraph, parts_html
 from cv_yolo.reports.pages.sections import curves, facts_list, runs_table, samples
 from cv_yolo.reports.tables.metric_rows import Scores, of_decision
 from cv_yolo.reports.tables.runs import decision_table
-from cv_yolo.reports.text.formatting import escaped, plain_text, time_text
+from cv_yolo.reports.templates import render
+from cv_yolo.reports.text.formatting import plain_text, time_text
 from cv_yolo.reports.text.gaps import beside_title, gap_title
 from cv_yolo.reports.text.provenance import data_facts, evaluation_facts, other_data, policy_facts, provenance_facts
 from cv_yolo.reports.text.sentences import (
@@ -48,8 +51,8 @@ def decision_html(report: DecisionReport) -> str:
     )
     return page(
         f"{verdict_title(decision)} · {decision.policy.model}",
-        f"{_banner(report)}\n{parts_html(parts)}",
-        style="" if gallery is None else gallery_style(gallery),
+        _body(report, parts),
+        style=NOTHING if gallery is None else gallery_style(gallery),
     )
 
 
@@ -62,48 +65,59 @@ def outcome_of(decision: Decision) -> Outcome:
     return Outcome.WAIVED if decision.provisional else Outcome.PASSED
 
 
-def _banner(report: DecisionReport) -> str:
+def _body(report: DecisionReport, parts: Sequence[Part]) -> Html:
+    """The banner with the verdict, how sure it is and what to do next; then the parts."""
     decision = report.decision
-    outcome, warning = outcome_of(decision), budget_warning(decision)
-    missing = gap_title(decision.evaluation)
-    if missing and outcome is Outcome.PASSED:
+    outcome = outcome_of(decision)
+    if gap_title(decision.evaluation) and outcome is Outcome.PASSED:
         outcome = Outcome.WAIVED  # no page is green whose title names what is missing
-    kicker = f"{decision.policy.model} · decision {decision.id} · {time_text(decision.made_at)}"
-    sure = "".join(map(paragraph, certainty_sentences(report)))
-    sure += "" if warning is None else paragraph(warning, kind="warning")
-    steps = "".join(map(paragraph, next_steps(report)))
-    return (
-        f'<header class="banner {KINDS[outcome]}">\n{paragraph(kicker, kind="kicker")}\n'
-        f"<h1>{icon(outcome)}<span>{escaped(verdict_title(decision))}</span></h1>\n"
-        f"{paragraph(verdict_sentence(report), kind='lead')}\n{warnings(beside_title(decision.evaluation))}"
-        f'<dl class="brief"><div><dt>How sure</dt><dd>{sure}</dd></div>'
-        f"<div><dt>What to do next</dt><dd>{steps}</dd></div></dl>\n</header>"
+    return render(
+        "decision.html.j2",
+        kind=KINDS[outcome],
+        sign=icon(outcome),
+        kicker=f"{decision.policy.model} · decision {decision.id} · {time_text(decision.made_at)}",
+        heading=verdict_title(decision),
+        verdict=verdict_sentence(report),
+        missing=beside_title(decision.evaluation),
+        certainty=certainty_sentences(report),
+        warning=budget_warning(decision),
+        steps=next_steps(report),
+        parts=parts_html(parts),
     )
 
 
-def _checks(checks: tuple[Check, ...]) -> str:
-    return '<ul class="checks">\n' + "\n".join(map(_check, checks)) + "\n</ul>"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CheckView:
+    """One check as it is shown; `plot` is its interval against its limit, over a `scale`."""
+
+    outcome: str
+    sign: Html
+    name: str
+    sentence: str
+    note: str
+    plot: Html | None = None
+    scale: Html | None = None
 
 
-def _check(check: Check) -> str:
-    told = f"Required: {plain_text(check.required)}. Measured: {plain_text(check.measured)}."
-    return (
-        f'<li class="{check.outcome}">{icon(check.outcome)}<div>'
-        f"<p><strong>{escaped(check_name(check))}</strong>: <em>{check.outcome}</em></p>"
-        f"{paragraph(plain_text(check.sentence))}{paragraph(told, kind='note')}</div>{_measured(check)}</li>"
+def _checks(checks: Sequence[Check]) -> Html:
+    return render("checks.html.j2", checks=[_check(check) for check in checks])
+
+
+def _check(check: Check) -> _CheckView:
+    view = _CheckView(
+        outcome=check.outcome,
+        sign=icon(check.outcome),
+        name=check_name(check),
+        sentence=plain_text(check.sentence),
+        note=f"Required: {plain_text(check.required)}. Measured: {plain_text(check.measured)}.",
     )
-
-
-def _measured(check: Check) -> str:
-    """The interval, against the limit that it must exceed."""
     estimate, limit = check.estimate, check.limit
     if estimate is None or limit is None:
-        return ""
-    interval = estimate.interval
-    ends = () if interval is None else (interval.low, interval.high)
-    axis: Axis = axis_over((estimate.value, limit, *ends), rounded=True, ticks=3)
-    drawn = interval_plot(axis, [Lane(estimate=estimate, kind=KINDS[check.outcome])], line_at=limit)
-    return f'<div class="drawn"><div>{drawn}</div>{scale(axis, "")}</div>'
+        return view
+    ends = () if estimate.interval is None else (estimate.interval.low, estimate.interval.high)
+    axis = axis_over((estimate.value, limit, *ends), rounded=True, ticks=3)
+    lanes = [Lane(estimate=estimate, kind=KINDS[check.outcome])]
+    return replace(view, plot=interval_plot(axis, lanes, line_at=limit), scale=scale(axis, ""))
 
 
 def _gallery(report: DecisionReport, scores: Scores) -> Gallery | None:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from cv_yolo.reports.charts.axes import charts
-from cv_yolo.reports.charts.curves import compared_charts, reliability
+from cv_yolo.domain.evaluation.calibration import BINS
+from cv_yolo.reports.charts.curves import compared_charts, diagram
+from cv_yolo.reports.markup import Html
 from cv_yolo.reports.pages.image_gallery import Gallery, gallery_html
-from cv_yolo.reports.pages.page import Part, folded, paragraph
+from cv_yolo.reports.pages.page import Part, charts, folded, paragraph
 from cv_yolo.reports.tables.metric_rows import (
     FigureRow,
     Scores,
@@ -21,7 +22,7 @@ from cv_yolo.reports.tables.metric_rows import (
 )
 from cv_yolo.reports.tables.metrics import NOTE as CONFUSION_NOTE
 from cv_yolo.reports.tables.metrics import Heads, confusion, interval_table, plain_table
-from cv_yolo.reports.text.formatting import count_text, counted_text, estimate_text, percent_text
+from cv_yolo.reports.text.formatting import count_text, counted_text, estimate_text, percent_text, score_text
 
 MOST_OPEN_CHARTS: Final = 6
 MOST_CHARTS: Final = 24
@@ -33,6 +34,10 @@ CURVE_NOTE: Final = (
 ERROR_NOTE: Final = (
     "What mAP50 would gain if all errors of one type were mended, and nothing else: the shorter the bar, the better. "
     "The types are those of TIDE (Bolya et al., 2020); they do not add up, since one box can hide another error."
+)
+CALIBRATION_NOTE: Final = (
+    "Detections are grouped by confidence, a tenth each. On the dashed line confidence means what it says; below it "
+    "the model is too sure of itself. D-ECE is the mean distance from that line of the detections in use."
 )
 
 
@@ -71,7 +76,7 @@ def _groups(scores: Scores) -> Iterator[Part]:
         yield Part(id="sizes", heading="By size", contents=(interval_table(scores, sizes, heads),))
 
 
-def _main(scores: Scores) -> str:
+def _main(scores: Scores) -> Html:
     evaluation = scores.subject
     caption = f"{count_text(evaluation.images, f'{evaluation.subject.split} image')}, "
     caption += f"{count_text(evaluation.truths, 'annotated box', 'annotated boxes')}"
@@ -79,12 +84,12 @@ def _main(scores: Scores) -> str:
     return interval_table(scores, main_rows(scores), heads)
 
 
-def _all_of_coco(scores: Scores) -> str:
+def _all_of_coco(scores: Scores) -> Html:
     heads = Heads(caption="COCO's twelve figures", row="figure", rows="figures", measure="with interval")
     return folded("COCO's twelve figures", interval_table(scores, coco_rows(scores), heads))
 
 
-def _classes(scores: Scores, rows: Sequence[FigureRow]) -> Iterator[str]:
+def _classes(scores: Scores, rows: Sequence[FigureRow]) -> Iterator[Html]:
     heads = Heads(
         caption=_order(f"AP50 of {count_text(len(rows), 'class', 'classes')}", scores),
         row="class",
@@ -110,7 +115,7 @@ def _order(measure: str, scores: Scores) -> str:
     return f"{measure}; what {scores.names[-1]} loses most first" if scores.pair else f"{measure}, lowest first"
 
 
-def _chance(scores: Scores, rows: Sequence[FigureRow], plural: str) -> Iterator[str]:
+def _chance(scores: Scores, rows: Sequence[FigureRow], plural: str) -> Iterator[Html]:
     """How many look different by chance alone, where that is about one or more."""
     confidence = scores.subject.resampling.confidence
     expected = round(len(rows) * (1 - confidence))
@@ -122,7 +127,7 @@ def _chance(scores: Scores, rows: Sequence[FigureRow], plural: str) -> Iterator[
         )
 
 
-def _errors(scores: Scores, rows: Sequence[FigureRow]) -> Iterator[str]:
+def _errors(scores: Scores, rows: Sequence[FigureRow]) -> Iterator[Html]:
     yield paragraph(ERROR_NOTE, kind="note")
     heads = Heads(caption="Cost of each type of error", row="type", rows="types", measure="cost in mAP50")
     yield interval_table(scores, rows, heads, bars=True)
@@ -136,10 +141,42 @@ def _counted_difference(scores: Scores, row: FigureRow) -> tuple[str, ...]:
     return (counted_text(row.difference, signed=True),) if scores.pair else ()
 
 
-def _curves(drawn: Sequence[str]) -> Iterator[str]:
+def _curves(drawn: Sequence[Html]) -> Iterator[Html]:
     yield paragraph(CURVE_NOTE, kind="note")
     yield charts(drawn[:MOST_OPEN_CHARTS])
     if more := drawn[MOST_OPEN_CHARTS:MOST_CHARTS]:
         yield folded(count_text(len(more), "more class", "more classes"), charts(more))
     if len(drawn) > MOST_CHARTS:
         yield paragraph(f"The other {len(drawn) - MOST_CHARTS} classes are in the table above only.", kind="note")
+
+
+def reliability(scores: Scores) -> tuple[Html, ...] | None:
+    """The diagram, and a table with the expected error; None where nothing was detected."""
+    row = figure_row(scores, "calibration/d_ece", label="D-ECE", note="0 is perfect")
+    if all(value is None for value in row.values):
+        return None
+    heads = Heads(caption="Expected calibration error", row="figure", rows="figures", measure="D-ECE")
+    return (
+        charts((diagram(scores), paragraph(CALIBRATION_NOTE, kind="note"))),
+        interval_table(scores, (row,), heads, bars=True),
+        _bin_table(scores),
+    )
+
+
+def _bin_table(scores: Scores) -> Html:
+    columns = ["Confidence"]
+    for name in scores.names:
+        columns += [f"{name}: detections", "mean confidence", "part that is right"]
+    rows = [(f"{place / BINS:.1f} to {(place + 1) / BINS:.1f}", *_bin_cells(scores, place)) for place in range(BINS)]
+    table = plain_table(columns, rows, "What each bin holds")
+    return folded("The numbers of the diagram", table)
+
+
+def _bin_cells(scores: Scores, place: int) -> Iterator[str]:
+    for evaluation in scores.evaluations:
+        count, confidence, precision = (
+            evaluation.figures.get(f"calibration/{place}/{figure}") for figure in ("count", "confidence", "precision")
+        )
+        yield "0" if count is None else f"{count.value:.0f}"
+        yield score_text(None if confidence is None else confidence.value)
+        yield estimate_text(precision)

@@ -15,8 +15,11 @@ from cv_yolo.domain.data.annotations import iou
 from cv_yolo.domain.evaluation.annotated_images import AnnotatedDetection, AnnotatedImage, AnnotatedTruth, Corners
 from cv_yolo.domain.evaluation.error_types import ErrorType
 from cv_yolo.ports.datasets import Thumbnail
-from cv_yolo.reports.text.formatting import count_text, escaped
+from cv_yolo.reports.markup import Html
+from cv_yolo.reports.templates import render_macro
+from cv_yolo.reports.text.formatting import count_text
 
+TEMPLATE: Final = "image.html.j2"
 MOST_TOLD: Final = 8  # errors of an image that are told in words
 HIGHEST: Final = 0.09  # part of the height above which a number stands inside its box
 NEAR: Final = 0.06  # parts of the picture, below which two numbers would hide each other
@@ -93,41 +96,42 @@ class ImageView:
     thumbnail: Thumbnail
     id: str
 
-    def embedded(self) -> str:
+    def embedded(self) -> Html:
         """The JPEG itself."""
         data = base64.b64encode(self.thumbnail.jpeg).decode("ascii")
-        return f'<image id="{self.id}" {self._size} preserveAspectRatio="none" href="data:image/jpeg;base64,{data}"/>'
+        return render_macro(TEMPLATE, "embedded", self.id, self.thumbnail.width_px, self.thumbnail.height_px, data)
 
-    def again(self) -> str:
+    def again(self) -> Html:
         """The JPEG that is embedded elsewhere."""
-        return f'<use href="#{self.id}"/>'
+        return render_macro(TEMPLATE, "again", self.id)
 
-    def drawn(self, annotated: AnnotatedImage, *, image: str, words: str) -> str:
+    def drawn(self, annotated: AnnotatedImage, *, image: Html, words: str) -> Html:
         """The image with its boxes; `words` for those who cannot see it."""
-        layers = "".join(_layer(kind, boxes) for kind, boxes in _boxes(annotated).items() if boxes)
         errors = errors_of(annotated)[:MOST_TOLD]
-        numbers = "".join(self._number(place, error, errors[:place]) for place, error in enumerate(errors))
-        width, height = self.thumbnail.width_px, self.thumbnail.height_px
-        return (
-            f'<div class="picture"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{escaped(words)}">'
-            f"{image}{layers}</svg>{numbers}</div>"
+        return render_macro(
+            TEMPLATE,
+            "picture",
+            image=image,
+            width=self.thumbnail.width_px,
+            height=self.thumbnail.height_px,
+            words=words,
+            layers=[(kind, _outline(kind, boxes)) for kind, boxes in _boxes(annotated).items() if boxes],
+            numbers=[self._number(place, error, errors[:place]) for place, error in enumerate(errors)],
         )
 
-    @property
-    def _size(self) -> str:
-        return f'width="{self.thumbnail.width_px}" height="{self.thumbnail.height_px}"'
-
-    def _number(self, place: int, error: ImageError, earlier: Sequence[ImageError]) -> str:
+    def _number(self, place: int, error: ImageError, earlier: Sequence[ImageError]) -> dict[str, object]:
         """The error's number at the corner of its box, beside the numbers that are there already."""
         left, top = self._corner(error)
         close = [self._corner(each) for each in earlier]
         beside = sum(abs(left - x) < NEAR and abs(top - y) < NEAR for x, y in close)
-        kind = "missed" if error.confidence is None else "wrong"
-        return (
-            f'<span class="number {kind}{" inside" if top < HIGHEST else ""}" aria-hidden="true" '
-            f'style="left:min({100 * left:.1f}% + {NUMBER_REM * beside:g}rem,100% - 2rem);top:{100 * top:.1f}%">'
-            f"{error.sign}{place + 1}</span>"
-        )
+        return {
+            "text": f"{error.sign}{place + 1}",
+            "kind": "missed" if error.confidence is None else "wrong",
+            "inside": top < HIGHEST,
+            "left": f"{100 * left:.1f}",
+            "top": f"{100 * top:.1f}",
+            "beside": f"{NUMBER_REM * beside:g}",
+        }
 
     def _corner(self, error: ImageError) -> tuple[float, float]:
         """Where a box begins, as parts of the width and the height."""
@@ -135,17 +139,12 @@ class ImageView:
         return max(0.0, left / self.thumbnail.width_px), max(0.0, top / self.thumbnail.height_px)
 
 
-def told(annotated: AnnotatedImage, classes: Sequence[str]) -> str:
+def told(annotated: AnnotatedImage, classes: Sequence[str]) -> Html:
     """What is in a picture, in words: the errors by number, and what is right."""
-    errors, rights = errors_of(annotated), rights_of(annotated)
-    items = [
-        f'<li><span class="sign">{error.sign}{place}</span> {escaped(error.words(classes))}</li>'
-        for place, error in enumerate(errors[:MOST_TOLD], start=1)
-    ]
-    if len(errors) > MOST_TOLD:
-        items.append(f"<li>and {count_text(len(errors) - MOST_TOLD, 'more error')}</li>")
-    items.append(f'<li class="muted">{_rights(rights, classes)}</li>')
-    return f'<ul class="told">{"".join(items)}</ul>'
+    errors = errors_of(annotated)
+    items = [(f"{error.sign}{place}", error.words(classes)) for place, error in enumerate(errors[:MOST_TOLD], start=1)]
+    more = count_text(len(errors) - MOST_TOLD, "more error") if len(errors) > MOST_TOLD else ""
+    return render_macro(TEMPLATE, "words", items, more, _rights(rights_of(annotated), classes))
 
 
 def summary(annotated: AnnotatedImage) -> str:
@@ -153,14 +152,9 @@ def summary(annotated: AnnotatedImage) -> str:
     return f"{len(rights_of(annotated))} right, {annotated.false_positives} wrong, {annotated.misses} missed"
 
 
-def legend(kinds: Iterable[str]) -> str:
+def legend(kinds: Iterable[str]) -> Html:
     """How these kinds of boxes are drawn."""
-    samples = "".join(
-        f'<li><svg width="26" height="18" viewBox="0 0 26 18" aria-hidden="true">{_layer(kind, [(2, 2, 24, 16)])}</svg>'
-        f"{LEGEND[kind]}</li>"
-        for kind in kinds
-    )
-    return f'<ul class="legend boxes">{samples}</ul>'
+    return render_macro(TEMPLATE, "legend", [(kind, _outline(kind, [(2, 2, 24, 16)]), LEGEND[kind]) for kind in kinds])
 
 
 def _really(box: AnnotatedDetection, truths: Sequence[AnnotatedTruth]) -> int | None:
@@ -177,7 +171,7 @@ def _rights(rights: Sequence[AnnotatedDetection], classes: Sequence[str]) -> str
         return "nothing right"
     shown = ", ".join(f"{classes[box.class_id]} {box.confidence:.2f}" for box in rights[:MOST_TOLD])
     rest = f" and {len(rights) - MOST_TOLD} more" if len(rights) > MOST_TOLD else ""
-    return escaped(f"✓ {shown}{rest}")
+    return f"✓ {shown}{rest}"
 
 
 def _boxes(annotated: AnnotatedImage) -> dict[str, list[Corners]]:
@@ -190,10 +184,9 @@ def _boxes(annotated: AnnotatedImage) -> dict[str, list[Corners]]:
     return boxes
 
 
-def _layer(kind: str, boxes: Iterable[Corners]) -> str:
-    """All boxes of one kind as one path, twice: a dark line under the bright one, legible on any picture."""
-    outline = "".join(
+def _outline(kind: str, boxes: Iterable[Corners]) -> str:
+    """All boxes of one kind as one path; wrong ones are struck out."""
+    return "".join(
         f"M{x1:g} {y1:g}H{x2:g}V{y2:g}H{x1:g}z" + (f"L{x2:g} {y2:g}" if kind == "wrong" else "")
         for x1, y1, x2, y2 in boxes
     )
-    return f'<path class="box under {kind}" d="{outline}"/><path class="box {kind}" d="{outline}"/>'

@@ -1,6 +1,6 @@
 """The images behind the figures: what a model makes of them, worst first, with filters that need no script."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,13 +9,14 @@ from cv_yolo.domain.evaluation.comparison import Comparison, ImageChange
 from cv_yolo.domain.evaluation.error_types import ErrorType
 from cv_yolo.ports.datasets import Thumbnail
 from cv_yolo.reports.charts.forest_plot import swatch
+from cv_yolo.reports.markup import Html
 from cv_yolo.reports.pages.image import LEGEND, ImageView, errors_of, legend, summary, told
-from cv_yolo.reports.pages.page import paragraph
-from cv_yolo.reports.text.formatting import count_text, escaped
+from cv_yolo.reports.pages.page import BLOCKS, NOTHING
+from cv_yolo.reports.templates import render, render_macro
+from cv_yolo.reports.text.formatting import count_text
 from cv_yolo.reports.view_models import MOST_IMAGES
 
 MOST_CHOICES: Final = 12  # more classes are folded away
-ANY: Final = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,25 +95,25 @@ def worst_images(
     return Gallery(names=(name,), classes=classes, lists=(worst,), thumbnails=thumbnails)
 
 
-def gallery_html(gallery: Gallery) -> str:
+def gallery_html(gallery: Gallery) -> Html:
     """The filters, the legend and the lists."""
     if not gallery.errors:
-        return "\n".join(paragraph(each.none) for each in gallery.lists)
-    lists = "\n".join(_list(each, gallery, place) for place, each in enumerate(gallery.lists))
-    return f'<div class="gallery">\n{_filters(gallery)}\n{legend(_kinds(gallery))}\n{lists}\n</div>'
+        return render_macro(BLOCKS, "paragraphs", [each.none for each in gallery.lists])
+    classes = sorted({class_id for class_id, _ in gallery.errors})
+    return render(
+        "gallery.html.j2",
+        classes=[(str(each), gallery.classes[each]) for each in classes],
+        fold_classes=len(classes) > MOST_CHOICES,
+        errors=[(kind, kind) for kind in ErrorType if any(kind == found for _, found in gallery.errors)],
+        legend=legend(_kinds(gallery)),
+        lists=[_list(each, gallery, place) for place, each in enumerate(gallery.lists)],
+    )
 
 
-def gallery_style(gallery: Gallery) -> str:
+def gallery_style(gallery: Gallery) -> Html:
     """The rules by which the filters hide what was not asked for."""
-    errors, rules = sorted(gallery.errors), []
-    for class_id in sorted({class_id for class_id, _ in errors}):
-        chosen = f".gallery:has(#class-{class_id}:checked)"
-        rules.append(f"{chosen}:has(#error-{ANY}:checked) .case:not(.k{class_id})")
-        rules += [f"{chosen}:has(#error-{kind}:checked) .case:not(.k{class_id}-{kind})" for kind in ErrorType]
-    rules += [
-        f".gallery:has(#class-{ANY}:checked):has(#error-{kind}:checked) .case:not(.e-{kind})" for kind in ErrorType
-    ]
-    return ",\n".join(rules) + " { display: none }" if errors else ""
+    class_ids = sorted({class_id for class_id, _ in gallery.errors})
+    return render("gallery.css.j2", class_ids=class_ids, kinds=tuple(ErrorType)) if class_ids else NOTHING
 
 
 def _changes(heading: str, changes: Sequence[ImageChange], none: str) -> ImageList:
@@ -127,47 +128,55 @@ def _change_sentence(change: ImageChange) -> str:
     return f"{change.broken} broken, {change.fixed} fixed"
 
 
-def _list(each: ImageList, gallery: Gallery, place: int) -> str:
-    if not each.cases:
-        return f"<h3>{escaped(each.heading)}</h3>\n{paragraph(each.none)}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Panel:
+    """What one model makes of an image, as it is shown; there is no picture where its copy is missing."""
+
+    name: str
+    swatch: Html
+    summary: str
+    picture: Html | None
+    words: Html
+
+
+def _list(each: ImageList, gallery: Gallery, place: int) -> dict[str, object]:
     shown = len(each.cases)
-    count = f"{shown} of {each.total} images" if shown < each.total else count_text(shown, "image")
-    cases = "\n".join(_case(case, gallery, f"p{place}-{number}") for number, case in enumerate(each.cases))
-    return (
-        f'<h3>{escaped(each.heading)} <small class="muted">{count}, {each.order}</small></h3>\n'
-        f'<div class="cases">\n{cases}\n</div>\n'
-        f'<p class="tally" aria-live="polite"> of the {count_text(shown, "image")} shown here match.</p>'
-    )
+    return {
+        "heading": each.heading,
+        "none": each.none,
+        "count": f"{shown} of {each.total} images" if shown < each.total else count_text(shown, "image"),
+        "order": each.order,
+        "shown": count_text(shown, "image"),
+        "cases": [_case(case, gallery, f"{place}-{number}") for number, case in enumerate(each.cases)],
+    }
 
 
-def _case(case: GalleryImage, gallery: Gallery, id: str) -> str:
+def _case(case: GalleryImage, gallery: Gallery, place: str) -> dict[str, object]:
     tags = sorted(
         {f"k{class_id}" for class_id, _ in case.errors}
         | {f"e-{kind}" for _, kind in case.errors}
         | {f"k{class_id}-{kind}" for class_id, kind in case.errors}
     )
-    thumbnail = gallery.thumbnails.get(case.image)
-    picture = None if thumbnail is None else ImageView(thumbnail=thumbnail, id=id)
-    panels = "\n".join(_panel(annotated, gallery, picture, place) for place, annotated in enumerate(case.annotated))
-    return (
-        f'<figure class="case {" ".join(tags)}">\n<figcaption><strong>{escaped(case.image)}</strong> '
-        f'<span class="muted">{escaped(case.sentence)}</span></figcaption>\n<div class="panels">\n{panels}\n</div>\n'
-        "</figure>"
-    )
+    case_id, thumbnail = f"case-{place}", gallery.thumbnails.get(case.image)
+    picture = None if thumbnail is None else ImageView(thumbnail=thumbnail, id=f"p{place}")
+    panels = [_panel(annotated, gallery, picture, model) for model, annotated in enumerate(case.annotated)]
+    return {"id": case_id, "tags": tags, "image": case.image, "sentence": case.sentence, "panels": panels}
 
 
-def _panel(annotated: AnnotatedImage, gallery: Gallery, picture: ImageView | None, place: int) -> str:
+def _panel(annotated: AnnotatedImage, gallery: Gallery, picture: ImageView | None, place: int) -> _Panel:
     name = gallery.names[place]
-    kind = "first" if place == 0 and len(gallery.names) > 1 else "second"
-    drawn = '<p class="muted">The image is not kept here.</p>'
+    drawn = None
     if picture is not None:
         image = picture.again() if place else picture.embedded()
         drawn = picture.drawn(
             annotated, image=image, words=f"{annotated.image} as {name} sees it: {summary(annotated)}"
         )
-    return (
-        f'<div class="panel"><p class="who">{swatch(kind)}{escaped(name)} <span>{summary(annotated)}</span></p>\n'
-        f"{drawn}\n{told(annotated, gallery.classes)}</div>"
+    return _Panel(
+        name=name,
+        swatch=swatch("first" if place == 0 and len(gallery.names) > 1 else "second"),
+        summary=summary(annotated),
+        picture=drawn,
+        words=told(annotated, gallery.classes),
     )
 
 
@@ -176,23 +185,3 @@ def _kinds(gallery: Gallery) -> tuple[str, ...]:
     annotated = (each for shown in gallery.lists for case in shown.cases for each in case.annotated)
     crowds = any(truth.crowd for each in annotated for truth in each.truths)
     return tuple(kind for kind in LEGEND if kind != "crowd" or crowds)
-
-
-def _filters(gallery: Gallery) -> str:
-    classes = sorted({class_id for class_id, _ in gallery.errors})
-    kinds = [kind for kind in ErrorType if any(kind == found for _, found in gallery.errors)]
-    by_class = _choice("class", "Class", [(str(each), gallery.classes[each]) for each in classes])
-    if len(classes) > MOST_CHOICES:
-        by_class = f"<details><summary>Filter by class ({len(classes)})</summary>{by_class}</details>"
-    by_error = _choice("error", "Error", [(kind, kind) for kind in kinds])
-    size = _choice("size", "Size", [("large", "large")], first="small")
-    return f'<div class="filters">{by_class}{by_error}{size}</div>'
-
-
-def _choice(name: str, legend_text: str, options: Iterable[tuple[str, str]], *, first: str = "all") -> str:
-    buttons = "".join(
-        f'<label><input type="radio" name="{name}" id="{name}-{value}" value="{value}"'
-        f"{' checked' if value == ANY else ''}>{escaped(text)}</label>"
-        for value, text in [(ANY, first), *options]
-    )
-    return f"<fieldset><legend>{escaped(legend_text)}</legend>{buttons}</fieldset>"

@@ -4,11 +4,12 @@ import base64
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from cv_yolo.reports.charts.axes import charts
 from cv_yolo.reports.charts.curves import loss_charts, precision_recall_charts, score_chart
-from cv_yolo.reports.pages.page import folded, paragraph
-from cv_yolo.reports.tables.runs import NOTE, RunLine, RunTable
-from cv_yolo.reports.text.formatting import count_text, escaped
+from cv_yolo.reports.markup import Html
+from cv_yolo.reports.pages.page import BLOCKS, paragraph
+from cv_yolo.reports.tables.runs import NOTE, RunTable
+from cv_yolo.reports.templates import render, render_macro
+from cv_yolo.reports.text.formatting import count_text
 from cv_yolo.reports.text.provenance import LabelledValue
 from cv_yolo.reports.view_models import RunReport
 
@@ -28,19 +29,13 @@ SAMPLES_CAPTION = (
 )
 
 
-def runs_table(table: RunTable, caption: str) -> str:
+def runs_table(table: RunTable, caption: str) -> Html:
     """The runs as a table that scrolls inside its own container, and why some of them did not finish."""
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Run", *table.columns, "Status"))
-    rows = "\n".join(_row(line) for line in table.lines)
-    shown = (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(caption)}">\n<table class="runs">\n'
-        f"<caption>{escaped(caption)}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n"
-        f"</table>\n</div>\n{paragraph(NOTE, kind='note')}"
-    )
-    return shown + _reasons(table.lines)
+    unfinished = [line for line in table.lines if line.reason is not None]
+    return render("runs.html.j2", table=table, caption=caption, note=NOTE, unfinished=unfinished)
 
 
-def curves(runs: Sequence[RunReport]) -> str:
+def curves(runs: Sequence[RunReport]) -> Html:
     """All curves of the runs with what to know about them, or a sentence that there are none."""
     score, recall, losses = score_chart(runs), precision_recall_charts(runs), loss_charts(runs)
     notes = [CURVES_NOTE] if score or losses else []
@@ -48,54 +43,25 @@ def curves(runs: Sequence[RunReport]) -> str:
         notes.append(RECALL_NOTE)
     if not notes:
         return paragraph("No curves were recorded.")
-    words = "".join(paragraph(note, kind="note") for note in notes)
-    more = folded(
-        count_text(len(recall) - MOST_OPEN, "more class", "more classes"), charts(recall[MOST_OPEN:MOST_CHARTS])
+    return render(
+        "curves.html.j2",
+        drawn=(*([score] if score else []), *recall[:MOST_OPEN]),
+        notes=notes,
+        more=recall[MOST_OPEN:MOST_CHARTS],
+        more_title=count_text(len(recall) - MOST_OPEN, "more class", "more classes"),
+        losses=losses,
     )
-    shown = charts((*([score] if score else []), *recall[:MOST_OPEN], words))
-    return shown + (more if len(recall) > MOST_OPEN else "") + charts(losses)
 
 
-def samples(run: RunReport) -> str | None:
+def samples(run: RunReport) -> Html | None:
     """The run's sheet of sample predictions, inside the page itself; None where it has none."""
     if run.samples_jpeg is None:
         return None
     data = base64.b64encode(run.samples_jpeg).decode("ascii")
-    alt = escaped(f"Sample predictions of the run {run.run.name} beside the annotated boxes of the same images")
-    return (
-        f'<figure>\n<img alt="{alt}" src="data:image/jpeg;base64,{data}">\n'
-        f"<figcaption>{escaped(SAMPLES_CAPTION)}</figcaption>\n</figure>"
-    )
+    alt = f"Sample predictions of the run {run.run.name} beside the annotated boxes of the same images"
+    return render_macro(BLOCKS, "samples", data, alt, SAMPLES_CAPTION)
 
 
-def facts_list(facts: Iterable[LabelledValue]) -> str:
+def facts_list(facts: Iterable[LabelledValue]) -> Html:
     """Labels and values, a line each."""
-    items = "\n".join(f"<dt>{escaped(fact.label)}</dt><dd>{_value(fact)}</dd>" for fact in facts)
-    return f'<dl class="facts">\n{items}\n</dl>'
-
-
-def _row(line: RunLine) -> str:
-    kind = ' class="best"' if line.chosen else ' class="unproven"' if line.reason is not None else ""
-    mark = f" <small>{escaped(', '.join(line.marks))}</small>" if line.marks else ""
-    cells = "".join(f"<td>{_cell(cell)}</td>" for cell in (*line.cells, line.status))
-    return f'<tr{kind}><th scope="row">{escaped(line.name)}{mark}</th>{cells}</tr>'
-
-
-def _cell(text: str) -> str:
-    """A cell's text; an interval stands under its value."""
-    value, bracket, ends = text.partition(" [")
-    return escaped(value) + (f" <small>{escaped(f'[{ends}')}</small>" if bracket else "")
-
-
-def _reasons(lines: Iterable[RunLine]) -> str:
-    items = [
-        f"<li><strong>{escaped(line.name)}</strong> ({escaped(line.status)}): {escaped(line.reason)}</li>"
-        for line in lines
-        if line.reason is not None
-    ]
-    listed = "\n".join(items)
-    return f'\n<h3>Runs that did not finish</h3>\n<ul class="reasons">\n{listed}\n</ul>' if items else ""
-
-
-def _value(fact: LabelledValue) -> str:
-    return f"<code>{escaped(fact.value)}</code>" if fact.exact else escaped(fact.value)
+    return render_macro(BLOCKS, "facts", facts)

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from cv_yolo.domain.data.manifest import DatasetManifest
 from cv_yolo.domain.evaluation.gaps import gaps
 from cv_yolo.domain.training.runs import row_of
-from cv_yolo.reports.pages.page import page, paragraph, section, warnings
+from cv_yolo.reports.markup import Html
+from cv_yolo.reports.pages.page import folded, page, paragraph, section
 from cv_yolo.reports.pages.sections import curves, facts_list, runs_table, samples
 from cv_yolo.reports.tables.runs import run_table
-from cv_yolo.reports.text.formatting import count_text, escaped, list_text
+from cv_yolo.reports.templates import render
+from cv_yolo.reports.text.formatting import count_text, list_text
 from cv_yolo.reports.text.gaps import gap_sentences
 from cv_yolo.reports.text.provenance import data_facts, other_data, run_facts
 from cv_yolo.reports.view_models import RunReport
@@ -20,8 +22,7 @@ def summary_html(runs: Sequence[RunReport], manifest: DatasetManifest, failures:
     table = run_table(runs, rows, failures)
     title = f"{count_text(len(table.lines), 'run')} on {manifest.name}{_missing_in_all(runs)}"
     warning = other_data(rows, manifest)
-    body = [
-        f"<header>\n<h1>{escaped(title)}</h1>\n{warnings(_missing(runs))}</header>",
+    sections = [
         section("Runs", runs_table(table, "What each run scored on the validation images")),
         section("Curves", curves(runs)),
         *_sheets(runs),
@@ -31,7 +32,7 @@ def summary_html(runs: Sequence[RunReport], manifest: DatasetManifest, failures:
             facts_list((*data_facts(manifest), *run_facts(rows))),
         ),
     ]
-    return page(title, "\n".join(body))
+    return page(title, render("summary.html.j2", title=title, missing=_missing(runs), sections=sections))
 
 
 def _missing_in_all(runs: Sequence[RunReport]) -> str:
@@ -52,10 +53,8 @@ def _missing(runs: Sequence[RunReport]) -> tuple[str, ...]:
     )
 
 
-def _sheets(runs: Sequence[RunReport]) -> Iterator[str]:
+def _sheets(runs: Sequence[RunReport]) -> Iterator[Html]:
     """The sample predictions, folded away where there are several sheets."""
     sheets = [(run.run.name, sheet) for run in runs if (sheet := samples(run)) is not None]
     if sheets:
-        state = " open" if len(sheets) == 1 else ""
-        folded = (f"<details{state}><summary>{escaped(name)}</summary>\n{sheet}\n</details>" for name, sheet in sheets)
-        yield section("Sample predictions", *folded)
+        yield section("Sample predictions", *(folded(name, sheet, open=len(sheets) == 1) for name, sheet in sheets))

@@ -3,7 +3,7 @@
 On a phone each row becomes a small block; the roles keep it a table for those who hear it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,13 +12,14 @@ from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate
 from cv_yolo.reports.charts.axes import Axis, axis_over
 from cv_yolo.reports.charts.forest_plot import Lane, interval_plot, scale, swatch
+from cv_yolo.reports.markup import Html
 from cv_yolo.reports.tables.metric_rows import FigureRow, Scores
+from cv_yolo.reports.templates import render, render_macro
 from cv_yolo.reports.text.formatting import (
     ABSENT,
     count_text,
     counted_text,
     difference_text,
-    escaped,
     interval_text,
     score_text,
 )
@@ -41,28 +42,65 @@ class Heads:
     measure: str
 
 
-def interval_table(scores: Scores, rows: Sequence[FigureRow], heads: Heads, *, bars: bool = False) -> str:
+def interval_table(scores: Scores, rows: Sequence[FigureRow], heads: Heads, *, bars: bool = False) -> Html:
     """The rows as a table; of a long one only the first are open. `bars` begin at 0."""
     axes = (
         _axis((value for row in rows for value in row.values), zero=bars),
         _axis((row.difference for row in rows), zero=True),
     )
-    table = _IntervalTable(scores=scores, heads=heads, axes=axes, bars=bars)
-    if len(rows) < MOST_ROWS + FOLD_FROM:
-        return table.html(rows, heads.caption)
-    more = count_text(len(rows) - MOST_ROWS, f"more {heads.row}", f"more {heads.rows}")
-    return (
-        f"{table.html(rows[:MOST_ROWS], heads.caption)}\n<details><summary>{escaped(more)}</summary>\n"
-        f"{table.html(rows[MOST_ROWS:], more)}\n</details>"
+    table = _IntervalTable(scores=scores, axes=axes, bars=bars)
+    shown = MOST_ROWS if len(rows) >= MOST_ROWS + FOLD_FROM else len(rows)
+    return render(
+        "intervals.html.j2",
+        caption=heads.caption,
+        row_title=heads.row.capitalize(),
+        models=[
+            {"kind": kind, "swatch": swatch(kind), "name": name}
+            for kind, name in zip(table.kinds, scores.names, strict=True)
+        ],
+        scale=scale(axes[0], heads.measure),
+        difference_scale=scale(axes[1], "second − first"),
+        rows=[table.row(row) for row in rows[:shown]],
+        more=[table.row(row) for row in rows[shown:]],
+        more_title=count_text(len(rows) - shown, f"more {heads.row}", f"more {heads.rows}"),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _FigureView:
+    """A value, and its interval under it."""
+
+    value: str
+    ends: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DifferenceView:
+    """How two models differ, what it means, and the interval; `kind` is how it looks."""
+
+    figure: _FigureView
+    kind: str
+    sign: str
+    meaning: str
+    plot: Html
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RowView:
+    """One row as it is shown."""
+
+    label: str
+    note: str
+    figures: tuple[_FigureView, ...]
+    plot: Html
+    difference: _DifferenceView | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _IntervalTable:
-    """A table with the axes that all its rows share: of the values, and of the differences."""
+    """The axes that all rows of a table share: of the values, and of the differences."""
 
     scores: Scores
-    heads: Heads
     axes: tuple[Axis, Axis]
     bars: bool
 
@@ -70,64 +108,30 @@ class _IntervalTable:
     def kinds(self) -> tuple[str, ...]:
         return ("first", "second") if self.scores.pair else ("second",)
 
-    def html(self, rows: Sequence[FigureRow], caption: str) -> str:
-        kind = "pair" if self.scores.pair else "single"
-        body = "\n".join(self._row(row) for row in rows)
-        return (
-            f'<table class="intervals {kind}" role="table">\n<caption>{escaped(caption)}{self._key()}</caption>\n'
-            f'<thead role="rowgroup">{self._head()}</thead>\n<tbody role="rowgroup">\n{body}\n</tbody>\n</table>'
+    def row(self, row: FigureRow) -> _RowView:
+        lanes = [Lane(estimate=value, kind=kind) for kind, value in zip(self.kinds, row.values, strict=True)]
+        return _RowView(
+            label=row.label,
+            note=row.note,
+            figures=tuple(_figure(value) for value in row.values),
+            plot=interval_plot(self.axes[0], lanes, bars=self.bars),
+            difference=self._difference(row) if self.scores.pair else None,
         )
 
-    def _key(self) -> str:
-        """The names of two models where the heads are not seen."""
-        names = zip(self.kinds, self.scores.names, strict=True) if self.scores.pair else ()
-        inner = "".join(f"<span>{swatch(kind)}{escaped(name)}</span>" for kind, name in names)
-        return f'<span class="key" aria-hidden="true">{inner}</span>' if inner else ""
-
-    def _head(self) -> str:
-        cells = [_heading("label", escaped(self.heads.row.capitalize()))]
-        cells += [
-            _heading(f"value {kind}", f"{swatch(kind)}{escaped(name)}")
-            for kind, name in zip(self.kinds, self.scores.names, strict=True)
-        ]
-        cells.append(_heading("drawn", scale(self.axes[0], self.heads.measure)))
-        if self.scores.pair:
-            cells += [_heading("apart", "Difference"), _heading("drawn", scale(self.axes[1], "second − first"))]
-        return f'<tr role="row">{"".join(cells)}</tr>'
-
-    def _row(self, row: FigureRow) -> str:
-        note = f' <small class="muted">{escaped(row.note)}</small>' if row.note else ""
-        cells = [f'<th role="rowheader" scope="row" class="label"><span>{escaped(row.label)}</span>{note}</th>']
-        cells += [
-            _cell(f"value {kind}", f"{swatch(kind)}{_figures(value)}")
-            for kind, value in zip(self.kinds, row.values, strict=True)
-        ]
-        lanes = [Lane(estimate=value, kind=kind) for kind, value in zip(self.kinds, row.values, strict=True)]
-        cells.append(_cell("drawn", interval_plot(self.axes[0], lanes, bars=self.bars)))
-        if self.scores.pair:
-            cells += self._difference(row)
-        return f'<tr role="row">{"".join(cells)}</tr>'
-
-    def _difference(self, row: FigureRow) -> Iterable[str]:
+    def _difference(self, row: FigureRow) -> _DifferenceView:
         kind = TELLING[row.told_apart]
-        sign = SIGNS.get(row.meaning, "")
-        word = f'<span class="telling is-{kind}">{sign}{row.meaning}</span>' if row.meaning else ""
-        yield _cell("apart", f"{_figures(row.difference, signed=True)} {word}")
-        yield _cell("drawn", interval_plot(self.axes[1], [Lane(estimate=row.difference, kind=kind)], line_at=0.0))
+        return _DifferenceView(
+            figure=_figure(row.difference, signed=True),
+            kind=kind,
+            sign=SIGNS.get(row.meaning, ""),
+            meaning=row.meaning,
+            plot=interval_plot(self.axes[1], [Lane(estimate=row.difference, kind=kind)], line_at=0.0),
+        )
 
 
-def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
+def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> Html:
     """A table of texts that scrolls inside its own container; the first cell of a row names it."""
-    heads = "".join(f'<th scope="col">{escaped(column)}</th>' for column in columns)
-    body = "\n".join(
-        f'<tr><th scope="row">{escaped(name)}</th>{"".join(f"<td>{escaped(cell)}</td>" for cell in cells)}</tr>'
-        for name, *cells in rows
-    )
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(caption)}">\n<table class="plain">\n'
-        f"<caption>{escaped(caption)}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n"
-        f"</table>\n</div>"
-    )
+    return render_macro("blocks.html.j2", "plain_table", columns, [tuple(row) for row in rows], caption)
 
 
 def _axis(estimates: Iterable[Estimate | None], *, zero: bool) -> Axis:
@@ -140,23 +144,14 @@ def _axis(estimates: Iterable[Estimate | None], *, zero: bool) -> Axis:
     return axis_over(values, least, rounded=True, ticks=STRIP_TICKS)
 
 
-def _figures(estimate: Estimate | None, *, signed: bool = False) -> str:
-    """The value, and under it its interval."""
+def _figure(estimate: Estimate | None, *, signed: bool = False) -> _FigureView:
     if estimate is None:
-        return f'<span class="figure">{ABSENT}</span>'
-    alone = Estimate(value=estimate.value)
-    value = difference_text(alone) if signed else score_text(estimate.value)
-    interval = estimate.interval
-    ends = f' <small class="muted">{interval_text(interval, signed=signed)}</small>' if interval else ""
-    return f'<span class="figure">{value}{ends}</span>'
-
-
-def _heading(kind: str, inner: str) -> str:
-    return f'<th role="columnheader" scope="col" class="{kind}">{inner}</th>'
-
-
-def _cell(kind: str, inner: str) -> str:
-    return f'<td role="cell" class="{kind}">{inner}</td>'
+        return _FigureView(value=ABSENT)
+    alone, interval = Estimate(value=estimate.value), estimate.interval
+    return _FigureView(
+        value=difference_text(alone) if signed else score_text(estimate.value),
+        ends=interval_text(interval, signed=signed) if interval else "",
+    )
 
 
 MOST_CLASSES: Final = 12
@@ -170,54 +165,56 @@ NOTE: Final = (
 )
 
 
-def confusion(scores: Scores) -> str | None:
+def confusion(scores: Scores) -> Html | None:
     """The confusions of each model; None where nothing was detected."""
     known = [(name, each) for name, each in zip(scores.names, scores.evaluations, strict=True) if each.confusion]
     if not known:
         return None
     if len(scores.subject.subject.classes) > MOST_CLASSES:
         return _largest(scores)
-    tables = "\n".join(f"<div>{_matrix(name, evaluation)}</div>" for name, evaluation in known)
-    return f'<div class="matrices">\n{tables}\n</div>'
+    return render("confusion.html.j2", matrices=[_matrix(name, evaluation) for name, evaluation in known])
 
 
-def _matrix(name: str, evaluation: Evaluation) -> str:
-    labels = _labels(evaluation)
-    heads = "".join(f'<th scope="col">{escaped(label)}</th>' for label in (*evaluation.subject.classes, MISSED))
-    rows = "\n".join(
-        f'<tr><th scope="row">{escaped(label)}</th>{_cells(evaluation, truth)}</tr>' for truth, label in labels.items()
-    )
-    caption = f"{name}: annotated class (row) by detected class (column)"
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(caption)}">\n<table class="heat">\n'
-        f"<caption>{escaped(caption)}</caption>\n"
-        f'<thead><tr><th scope="col">annotated</th>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>'
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ConfusionCell:
+    """A count with its interval; `percent` is how deep its colour is, `kind` which one it has, if any."""
+
+    count: str
+    ends: str = ""
+    kind: str = ""
+    percent: int = 0
 
 
-def _cells(evaluation: Evaluation, truth: str) -> str:
+def _matrix(name: str, evaluation: Evaluation) -> dict[str, object]:
+    return {
+        "caption": f"{name}: annotated class (row) by detected class (column)",
+        "columns": (*evaluation.subject.classes, MISSED),
+        "rows": [
+            {"label": label, "cells": tuple(_cells(evaluation, truth))} for truth, label in _labels(evaluation).items()
+        ],
+    }
+
+
+def _cells(evaluation: Evaluation, truth: str) -> Iterator[_ConfusionCell]:
     found = {predicted: evaluation.confusion.get(f"confusion/{truth}/{predicted}") for predicted in _labels(evaluation)}
     whole = sum(estimate.value for estimate in found.values() if estimate)
-    return "".join(_confusion_cell(estimate, whole, right=predicted == truth) for predicted, estimate in found.items())
+    for predicted, estimate in found.items():
+        yield _confusion_cell(estimate, whole, right=predicted == truth)
 
 
-def _confusion_cell(estimate: Estimate | None, whole: float, *, right: bool) -> str:
+def _confusion_cell(estimate: Estimate | None, whole: float, *, right: bool) -> _ConfusionCell:
     if estimate is None:
-        return f'<td class="muted">{ABSENT}</td>'
-    depth = DEEPEST * estimate.value / whole
-    colour = "--good" if right else "--bad"
-    return (
-        f'<td style="background: color-mix(in srgb, var({colour}) {depth:.0f}%, transparent)">'
-        f"{estimate.value:.0f}{_ends(estimate)}</td>"
+        return _ConfusionCell(count=ABSENT)
+    interval = estimate.interval
+    return _ConfusionCell(
+        count=f"{estimate.value:.0f}",
+        ends="" if interval is None else f"{interval.low:.0f} to {interval.high:.0f}",
+        kind="good" if right else "bad",
+        percent=round(DEEPEST * estimate.value / whole),
     )
 
 
-def _ends(estimate: Estimate) -> str:
-    interval = estimate.interval
-    return "" if interval is None else f" <small>{interval.low:.0f} to {interval.high:.0f}</small>"
-
-
-def _largest(scores: Scores) -> str:
+def _largest(scores: Scores) -> Html:
     """The most frequent confusions, misses and false alarms of all models, in a table."""
     counts = {pair: _counts(scores, pair) for pair in dict.fromkeys(_wrong_pairs(scores))}
     largest = sorted(counts, key=lambda pair: -max(_value(estimate) for estimate in counts[pair]))[:MOST_LISTED]

@@ -1,6 +1,5 @@
 """Values as short texts, the same in every report and on the command line."""
 
-import html
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -117,11 +116,6 @@ def metric_text(name: str) -> str:
 def plain_text(sentence: str) -> str:
     """A sentence with the metrics' names as people write them, and a minus where a number is negative."""
     return HYPHEN.sub(MINUS, NAMED.sub(lambda found: metric_text(found[0]), sentence))
-
-
-def escaped(text: str) -> str:
-    """Any text made safe inside HTML and SVG, in elements and in attributes; control characters become spaces."""
-    return html.escape("".join(character if character.isprintable() else " " for character in text), quote=True)
 
 
 def _whole(value: float, *, signed: bool) -> str:

@@ -96,6 +96,17 @@ def test_those_who_hear_a_chart_are_told_its_precision_at_some_recalls_and_where
     )
 
 
+def test_a_class_that_is_never_detected_has_no_line_and_the_chart_says_so():
+    blind = named("blind", evaluation=an_evaluation(curves=(a_curve(precision=(0.0,) * 101),)))
+    (alone,), (beside,) = precision_recall_charts((blind,)), precision_recall_charts((blind, named("seeing")))
+    assert {"never detected", "blind: never detected"} <= set(texts(alone))
+    assert points(alone) == []
+    assert annotated(alone) == []
+    assert {"blind: never detected", "seeing"} <= set(texts(beside))
+    assert "never detected" not in texts(beside)
+    assert len(points(beside)) == 1
+
+
 @pytest.mark.parametrize(
     ("precision", "told"),
     [

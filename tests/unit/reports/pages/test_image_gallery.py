@@ -58,6 +58,16 @@ def test_both_models_stand_side_by_side_and_the_image_is_embedded_once():
     assert "images/test/0.jpg as B sees it: 1 right, 1 wrong, 1 missed" in html
 
 
+def test_each_picture_is_a_link_that_enlarges_it_and_another_one_leads_back():
+    page = Page(gallery_html(compared(*changes(second=an_annotated_image()))))
+    links = [(link["class"], link["href"]) for link in page.all("a")]
+    assert links == [
+        ("close", "#case-0-0"), ("enlarge", "#case-0-0-0"), ("close", "#case-0-0"), ("enlarge", "#case-0-0-1"),
+    ]  # fmt: skip
+    assert [each["id"] for each in page.all("div") if each.get("class") == "panel"] == ["case-0-0-0", "case-0-0-1"]
+    assert [each["id"] for each in page.all("figure")] == ["case-0-0"]
+
+
 def test_a_list_without_images_says_so():
     page = Page(gallery_html(compared(*changes(second=an_annotated_image()))))
     assert "No image got better." in page.text
@@ -79,7 +89,7 @@ def test_a_long_list_is_cut_and_counted():
 
 def test_an_image_whose_copy_is_missing_is_told_in_words():
     page = Page(gallery_html(compared(*changes(second=an_annotated_image()), thumbnails={})))
-    assert page.all("image") == []
+    assert page.all("image") == page.all("a") == []
     assert "The image is not kept here." in page.text
     assert "person 0.60: background" in page.text
 

@@ -10,7 +10,6 @@ from cv_yolo.reports.text.formatting import (
     counted_text,
     difference_text,
     duration_text,
-    escaped,
     estimate_text,
     images_and_boxes_text,
     latency_text,
@@ -149,11 +148,3 @@ def test_words_are_listed_as_they_are_spoken(words, text):
 @pytest.mark.parametrize(("milliseconds", "text"), [(12.345, "12.3 ms"), (140.2, "140 ms"), (None, ABSENT)])
 def test_a_latency_is_told_in_milliseconds(milliseconds, text):
     assert latency_text(milliseconds) == text
-
-
-def test_what_html_would_read_as_its_own_is_escaped():
-    assert escaped("<b a=\"1\" c='2'>&") == "&lt;b a=&quot;1&quot; c=&#x27;2&#x27;&gt;&amp;"
-
-
-def test_control_characters_which_xml_forbids_become_spaces():
-    assert escaped("a\x1b[31mb\x00\nc\ud800") == "a [31mb  c "

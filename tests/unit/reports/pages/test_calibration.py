@@ -2,7 +2,8 @@
 
 from xml.etree import ElementTree as ET
 
-from cv_yolo.reports.charts.curves import diagram, reliability
+from cv_yolo.reports.charts.curves import diagram
+from cv_yolo.reports.pages.evaluation import reliability
 from cv_yolo.reports.tables.metric_rows import Scores, of_comparison
 from tests.builders import a_comparison_report, an_estimate, an_evaluation
 from tests.unit.reports.parsed_pages import Page
