@@ -83,7 +83,7 @@ class Comparison:
 
     @property
     def fixed(self) -> tuple[ImageChange, ...]:
-        """The images that the second mends, the most mended first."""
+        """The images that the second mends, the most improved first."""
         return tuple(change for change in self.changes[::-1] if change.fixed > change.broken)
 
 

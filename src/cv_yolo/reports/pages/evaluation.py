@@ -32,7 +32,7 @@ CURVE_NOTE: Final = (
     "the confidence threshold chosen on val."
 )
 ERROR_NOTE: Final = (
-    "What mAP50 would gain if all errors of one type were mended, and nothing else: the shorter the bar, the better. "
+    "What mAP50 would gain if all errors of one type were fixed, and nothing else: the shorter the bar, the better. "
     "The types are those of TIDE (Bolya et al., 2020); they do not add up, since one box can hide another error."
 )
 CALIBRATION_NOTE: Final = (

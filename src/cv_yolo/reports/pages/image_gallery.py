@@ -71,9 +71,10 @@ def changed_images(names: tuple[str, str], comparison: Comparison, thumbnails: M
         names=names,
         classes=comparison.first.subject.classes,
         lists=(
-            _changes(f"Broken by {second}", comparison.broken, "No image got worse."),
+            _changes(f"Regressions of {second}", comparison.broken, "No image got worse."),
             replace(
-                _changes(f"Fixed by {second}", comparison.fixed, "No image got better."), order="most mended first"
+                _changes(f"Improvements of {second}", comparison.fixed, "No image got better."),
+                order="most improved first",
             ),
         ),
         thumbnails=thumbnails,

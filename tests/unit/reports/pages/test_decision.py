@@ -133,7 +133,7 @@ def test_the_candidate_stands_beside_the_champion_with_the_images_that_it_change
     html = decision_html(against_a_champion())
     page = Page(html)
     assert "champion e1_s320" in page.text
-    assert "Broken by candidate e3_s320" in page.text
+    assert "Regressions of candidate e3_s320" in page.text
     assert ".case:not(.k0-missed)" in html
     assert (len(page.all("image")), len(page.all("use"))) == (3, 3)
 

@@ -42,8 +42,8 @@ def cases(gallery):
 def test_what_got_worse_and_what_got_better_are_lists_of_their_own():
     gallery = changed_images(("A", "B"), a_comparison(a_scored(0, 1), a_scored(2)), some_thumbnails())
     page = Page(gallery_html(gallery))
-    assert "Broken by B 1 image, worst first" in page.text
-    assert "Fixed by B 2 images, most mended first" in page.text
+    assert "Regressions of B 1 image, worst first" in page.text
+    assert "Improvements of B 2 images, most improved first" in page.text
     assert page.text.index("images/test/2.jpg") < page.text.index("images/test/0.jpg")
     assert "1 broken, 0 fixed" in page.text
     assert "0 broken, 1 fixed" in page.text
