@@ -11,9 +11,11 @@ from cv_yolo_stack.adapters.clients import DatabaseClient, ObjectClient, Pipelin
 from cv_yolo_stack.adapters.dvc import DvcProbe
 from cv_yolo_stack.adapters.machine import LocalProbe
 from cv_yolo_stack.adapters.s3 import S3Probe
-from cv_yolo_stack.adapters.sql import SqlProbe, stored_in_file
+from cv_yolo_stack.adapters.sql.server import SqlDatabase, SqlProbe
+from cv_yolo_stack.adapters.sql.sqlite_files import SqliteFiles, stored_in_file
 from cv_yolo_stack.adapters.zenml import ZenmlProbe
 from cv_yolo_stack.domain.snapshot import as_told
+from cv_yolo_stack.ports.databases import DatabaseFiles, DatabaseServer
 from cv_yolo_stack.ports.probes import Probes
 from cv_yolo_stack.workflows.register_stack import Clients
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from cv_yolo_stack.adapters.mlflow import MlflowServer
     from cv_yolo_stack.adapters.mlflow_snapshot import MlflowSnapshot
     from cv_yolo_stack.adapters.s3 import S3Copies
-    from cv_yolo_stack.adapters.sql import SqlDatabase
     from cv_yolo_stack.adapters.zenml import ZenmlSnapshot
 from cv_yolo.container import Container
 from cv_yolo.domain.stack import DatabaseAddress, ObjectStoreAddress, PipelineServerAddress, TrackingAddress
@@ -102,11 +103,14 @@ class StackContainer(Container):
 
         return MlflowServer(address, patience_s=self.patience_for_an_answer_s)
 
-    def sql_database(self, address: DatabaseAddress) -> "SqlDatabase":
-        """A database at an address."""
-        from cv_yolo_stack.adapters.sql import SqlDatabase
-
+    def sql_database(self, address: DatabaseAddress) -> DatabaseServer:
+        """The database server at an address, as its user."""
         return SqlDatabase(address)
+
+    @property
+    def database_files(self) -> DatabaseFiles:
+        """Databases that are SQLite files."""
+        return SqliteFiles()
 
     def object_copies(self, address: ObjectStoreAddress) -> "S3Copies":
         """Objects of any size, in and out of the store at an address."""
@@ -137,7 +141,6 @@ class StackContainer(Container):
         from cv_yolo.adapters.s3 import S3Store
         from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
         from cv_yolo_stack.adapters.mlflow import MlflowServer
-        from cv_yolo_stack.adapters.sql import SqlDatabase
 
         return ServerProbes(
             store=partial(S3Store, patience_s=patience_s, attempts=1),

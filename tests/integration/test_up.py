@@ -21,6 +21,7 @@ import requests
 from cv_yolo.domain.stack import DATASETS_BUCKET, DatabaseAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.settings import Settings
+from cv_yolo_stack.adapters.sql.server import SqlDatabase
 from cv_yolo_stack.configuration.choice import DatabaseKind, StoreKind
 from cv_yolo_stack.configuration.credentials import NAMES
 from cv_yolo_stack.configuration.local_stack import DATABASES, LocalStack, read_stack
@@ -248,7 +249,7 @@ def test_temporary_tables_are_where_no_other_server_removes_them(up: Started) ->
     address = up.stack.database("zenml")
     if address is None:
         pytest.skip("no mariadbd: SQLite has no temporary tables of other servers beside it")
-    with up.container.sql_database(address).cursor() as cursor:
+    with SqlDatabase(address).cursor() as cursor:
         cursor.execute("SELECT @@tmpdir")
         (told,) = cursor.fetchone()
     assert Path(told).is_relative_to(up.stack.folder.root)
