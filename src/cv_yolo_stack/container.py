@@ -84,24 +84,33 @@ class ServerProbes:
         return stored_in_file(path)
 
 
-class StackContainer(Container):
-    """The parts of one process that operates servers."""
+class StackContainer:
+    """What one process that operates servers works with: the detector's container, and more clients."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.detector = Container(settings)
+        self.settings, self.servers = self.detector.settings, self.detector.servers
+
+    @property
+    def home(self) -> Path:
+        """The folder of all state."""
+        return self.settings.home
 
     def clients(self) -> Clients:
         """How the servers of a stack are reached."""
         return Clients(
-            pipelines=self.pipeline_server,
-            registry=self.stack_registry,
+            pipelines=self.servers.pipeline_server,
+            registry=self.servers.stack_registry,
             tracking=self.tracking_server,
-            objects=self.object_store,
-            datasets=self.dvc,
+            objects=self.servers.object_store,
+            datasets=self.detector.dvc,
         )
 
     def tracking_server(self, address: TrackingAddress) -> "MlflowServer":
         """MLflow's server at an address."""
         from cv_yolo_stack.adapters.mlflow import MlflowServer
 
-        return MlflowServer(address, patience_s=self.patience_for_an_answer_s)
+        return MlflowServer(address, patience_s=self.servers.patience_for_an_answer_s)
 
     def sql_database(self, address: DatabaseAddress) -> DatabaseServer:
         """The database server at an address, as its user."""
@@ -116,7 +125,7 @@ class StackContainer(Container):
         """Objects of any size, in and out of the store at an address."""
         from cv_yolo_stack.adapters.s3 import S3Copies
 
-        return S3Copies(self.object_store(address))
+        return S3Copies(self.servers.object_store(address))
 
     def tracking_snapshot(
         self, address: TrackingAddress, *, steady: Callable[[str], str] = as_told

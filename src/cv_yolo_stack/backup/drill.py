@@ -191,7 +191,7 @@ def _registered(container: "StackContainer", stack: LocalStack, settings: Settin
     clients = replace(container.clients(), datasets=_NoDatasets())
     done = register_stack(stack.addresses, clients, connection=None, report=lambda _: None)
     write_connection(settings, done.connection)
-    return read_addresses(done.connection, container.stack_registry(done.connection))
+    return read_addresses(done.connection, container.servers.stack_registry(done.connection))
 
 
 class _NoDatasets:

@@ -143,7 +143,7 @@ def _prepare(container: "StackContainer", settings: Settings, plan: Plan, report
     require_room(settings.home, manifest.size_bytes + MARGIN_BYTES)
     staging.clear()
     _copy_files(plan, report)
-    container.migrate(staging.home)
+    container.detector.migrate(staging.home)
     adapt_records(staging.home, container.database_files, former=manifest.home, home=settings.home)
     if plan.stack is not None:
         fill_servers(container, plan.stack, manifest, plan.contents, report)

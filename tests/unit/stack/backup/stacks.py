@@ -59,4 +59,5 @@ class MemoryStore:
 
     def container(self, server: FakeDatabaseServer | None = None) -> Any:
         """What `StackContainer` gives of a store, and of a database server."""
-        return SimpleNamespace(object_store=lambda _: self, object_copies=lambda _: self, sql_database=lambda _: server)
+        servers = SimpleNamespace(object_store=lambda _: self)
+        return SimpleNamespace(servers=servers, object_copies=lambda _: self, sql_database=lambda _: server)
