@@ -148,7 +148,7 @@ class Worker:
 def serve(settings: Settings, model: str, orders: IO[str], answers: IO[str]) -> None:
     """Do what each line orders, and answer it by a line, until there are no more."""
     container = Container(settings)
-    register = container.register(model)
+    register = container.records.register(model)
     register.log.entries(), register.tracking.versions(), register.pipeline.versions()
     _say(answers, {"ready": True})
     for line in orders:
@@ -162,7 +162,7 @@ def _say(answers: IO[str], what: Message) -> None:
 
 
 def _made(container: Container, register: Register, *, do: str, versions: int) -> Message:  # noqa: ARG001 - the order
-    tracker = container.tracker("register")
+    tracker = container.records.tracker("register")
     for number in range(versions):
         run_id = tracker.start(NewRun(name=f"run {number}", params={}, tags={}))
         registered(NewVersion(run_id=run_id, weights=Path("best.pt"), weights_sha256="a" * 64), register)

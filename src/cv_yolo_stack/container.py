@@ -11,9 +11,11 @@ from cv_yolo_stack.adapters.clients import DatabaseClient, ObjectClient, Pipelin
 from cv_yolo_stack.adapters.dvc import DvcProbe
 from cv_yolo_stack.adapters.machine import LocalProbe
 from cv_yolo_stack.adapters.s3 import S3Probe
-from cv_yolo_stack.adapters.sql import SqlProbe, stored_in_file
+from cv_yolo_stack.adapters.sql.server import SqlDatabase, SqlProbe
+from cv_yolo_stack.adapters.sql.sqlite_files import SqliteFiles, stored_in_file
 from cv_yolo_stack.adapters.zenml import ZenmlProbe
 from cv_yolo_stack.domain.snapshot import as_told
+from cv_yolo_stack.ports.databases import DatabaseFiles, DatabaseServer
 from cv_yolo_stack.ports.probes import Probes
 from cv_yolo_stack.workflows.register_stack import Clients
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from cv_yolo_stack.adapters.mlflow import MlflowServer
     from cv_yolo_stack.adapters.mlflow_snapshot import MlflowSnapshot
     from cv_yolo_stack.adapters.s3 import S3Copies
-    from cv_yolo_stack.adapters.sql import SqlDatabase
     from cv_yolo_stack.adapters.zenml import ZenmlSnapshot
 from cv_yolo.container import Container
 from cv_yolo.domain.stack import DatabaseAddress, ObjectStoreAddress, PipelineServerAddress, TrackingAddress
@@ -83,36 +84,48 @@ class ServerProbes:
         return stored_in_file(path)
 
 
-class StackContainer(Container):
-    """The parts of one process that operates servers."""
+class StackContainer:
+    """What one process that operates servers works with: the detector's container, and more clients."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.detector = Container(settings)
+        self.settings, self.servers = self.detector.settings, self.detector.servers
+
+    @property
+    def home(self) -> Path:
+        """The folder of all state."""
+        return self.settings.home
 
     def clients(self) -> Clients:
         """How the servers of a stack are reached."""
         return Clients(
-            pipelines=self.pipeline_server,
-            registry=self.stack_registry,
+            pipelines=self.servers.pipeline_server,
+            registry=self.servers.stack_registry,
             tracking=self.tracking_server,
-            objects=self.object_store,
-            datasets=self.dvc,
+            objects=self.servers.object_store,
+            datasets=self.detector.dvc,
         )
 
     def tracking_server(self, address: TrackingAddress) -> "MlflowServer":
         """MLflow's server at an address."""
         from cv_yolo_stack.adapters.mlflow import MlflowServer
 
-        return MlflowServer(address, patience_s=self.patience_for_an_answer_s)
+        return MlflowServer(address, patience_s=self.servers.patience_for_an_answer_s)
 
-    def sql_database(self, address: DatabaseAddress) -> "SqlDatabase":
-        """A database at an address."""
-        from cv_yolo_stack.adapters.sql import SqlDatabase
-
+    def sql_database(self, address: DatabaseAddress) -> DatabaseServer:
+        """The database server at an address, as its user."""
         return SqlDatabase(address)
+
+    @property
+    def database_files(self) -> DatabaseFiles:
+        """Databases that are SQLite files."""
+        return SqliteFiles()
 
     def object_copies(self, address: ObjectStoreAddress) -> "S3Copies":
         """Objects of any size, in and out of the store at an address."""
         from cv_yolo_stack.adapters.s3 import S3Copies
 
-        return S3Copies(self.object_store(address))
+        return S3Copies(self.servers.object_store(address))
 
     def tracking_snapshot(
         self, address: TrackingAddress, *, steady: Callable[[str], str] = as_told
@@ -137,7 +150,6 @@ class StackContainer(Container):
         from cv_yolo.adapters.s3 import S3Store
         from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
         from cv_yolo_stack.adapters.mlflow import MlflowServer
-        from cv_yolo_stack.adapters.sql import SqlDatabase
 
         return ServerProbes(
             store=partial(S3Store, patience_s=patience_s, attempts=1),

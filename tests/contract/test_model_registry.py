@@ -46,7 +46,7 @@ def case(request: pytest.FixtureRequest, store: Path) -> Case:
     if request.param == "fake":
         return Case(registry=FakeModelRegistry(model=model), model=model, new_run_id=lambda: f"run-{next(numbers)}")
     if request.param == "zenml":
-        registry = request.getfixturevalue("zenml_container").pipeline_registry(model)
+        registry = request.getfixturevalue("zenml_container").records.pipeline_registry(model)
         return Case(registry=registry, model=model, new_run_id=lambda: f"run-{next(numbers)}")
     uri = f"sqlite:///{store}/mlflow.db"
     tracker = MlflowTracker(uri=uri, experiment="runs", artifacts=store / "artifacts")
@@ -173,5 +173,5 @@ def test_models_do_not_know_each_others_versions(case: Case, request: pytest.Fix
     elif kind is FakeModelRegistry:
         other = FakeModelRegistry(model="another")
     else:
-        other = request.getfixturevalue("zenml_container").pipeline_registry("another")
+        other = request.getfixturevalue("zenml_container").records.pipeline_registry("another")
     assert other.versions() == ()

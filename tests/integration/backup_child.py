@@ -28,7 +28,7 @@ WEIGHTS_BYTES = 100_000
 
 def keep_run(container: StackContainer, number: int, folder: Path) -> NewVersion:
     """A whole run, with weights of its own and a note that all runs share."""
-    tracker = container.tracker()
+    tracker = container.detector.records.tracker()
     weights, note = folder / "best.pt", folder / "notes – ä.txt"
     weights.write_bytes(os.urandom(WEIGHTS_BYTES + number))
     note.write_text("the same in every run", encoding="utf-8")
@@ -45,7 +45,7 @@ def keep_run(container: StackContainer, number: int, folder: Path) -> NewVersion
 
 def promote(container: StackContainer, new: NewVersion) -> None:
     """Register the run and put it into staging, with an entry in the audit log."""
-    register = container.register()
+    register = container.detector.records.register()
     version = registered(new, register)
     before = holder(Stage.STAGING, register)
     proposal = Proposal(

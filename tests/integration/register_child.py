@@ -54,7 +54,7 @@ def race(container: Container, model: str) -> list[int]:
     start = time.time() + 1.5
 
     def work(number: int) -> None:
-        register = container.register(model)
+        register = container.records.register(model)
         register.tracking.versions(), register.pipeline.versions()
         time.sleep(max(0.0, start - time.time()))
         promote(register, number)
@@ -81,7 +81,7 @@ def main(root: str, mode: str, *models: str) -> None:
         told = Path(root) / f"{model}.steps"
 
         def die(at: int = number, model: str = model, told: Path = told) -> None:
-            act_and_die(ACTS[mode], container.register(model), at=at, told=told)
+            act_and_die(ACTS[mode], container.records.register(model), at=at, told=told)
 
         outcome[model] = ended(forked(die))
     print(json.dumps(outcome))

@@ -25,7 +25,7 @@ from cv_yolo.http import ask
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.read_stack import read_addresses
 from cv_yolo_stack.adapters.mlflow import MlflowServer
-from cv_yolo_stack.adapters.sql import SqlDatabase
+from cv_yolo_stack.adapters.sql.server import SqlDatabase
 from cv_yolo_stack.domain.env_file import PLACEHOLDER, settings_of
 from cv_yolo_stack.workflows.write_env import write_env
 from tests.compose_file import ROOT

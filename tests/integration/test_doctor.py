@@ -21,7 +21,7 @@ from cv_yolo.domain.stack import BUCKETS, PipelineServerAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.settings import Settings
 from cv_yolo_stack.adapters.mlflow import MlflowServer
-from cv_yolo_stack.adapters.sql import SqlDatabase
+from cv_yolo_stack.adapters.sql.server import SqlDatabase
 from cv_yolo_stack.container import StackContainer
 from cv_yolo_stack.domain.health import CheckResult
 from cv_yolo_stack.servers.pages import free_port

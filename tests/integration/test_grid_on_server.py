@@ -127,7 +127,7 @@ def _secrets(stack: RunningStack, project: Project) -> dict[str, str]:
     assert credentials is not None
     fields = {name: getattr(credentials, name) for name in credentials.__dataclass_fields__}
     secrets = {name: str(value) for name, value in fields.items() if not name.endswith(("user", "access_key"))}
-    addresses = Container(Settings(root=project.root)).stack_addresses
+    addresses = Container(Settings(root=project.root)).servers.stack_addresses
     return secrets | {
         "api_key": str(addresses.pipelines.api_key),
         "password of MLflow's user": str(addresses.tracking.password),

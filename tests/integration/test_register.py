@@ -27,7 +27,7 @@ KILLED = -9
 
 def a_register(container: Container, model: str, *, versions: int) -> Register:
     """A model that is older than its log: so many versions, the first in staging, the last in production."""
-    register, tracker = container.register(model), container.tracker("register")
+    register, tracker = container.records.register(model), container.records.tracker("register")
     for _ in range(versions):
         registered(a_new_version(run_id=tracker.start(NewRun(name="e3_s320", params={}, tags={}))), register)
     for version, stage in (("1", STAGING), (str(versions), PRODUCTION)):

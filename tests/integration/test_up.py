@@ -21,6 +21,7 @@ import requests
 from cv_yolo.domain.stack import DATASETS_BUCKET, DatabaseAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.settings import Settings
+from cv_yolo_stack.adapters.sql.server import SqlDatabase
 from cv_yolo_stack.configuration.choice import DatabaseKind, StoreKind
 from cv_yolo_stack.configuration.credentials import NAMES
 from cv_yolo_stack.configuration.local_stack import DATABASES, LocalStack, read_stack
@@ -90,8 +91,8 @@ class Started:
 
     def use_all(self) -> None:
         stack = self.stack
-        self.container.object_store(stack.objects).use(DATASETS_BUCKET)
-        self.container.pipeline_server(stack.pipelines).use()
+        self.container.servers.object_store(stack.objects).use(DATASETS_BUCKET)
+        self.container.servers.pipeline_server(stack.pipelines).use()
         self.container.tracking_server(stack.tracking).use()
         for name in DATABASES:
             address = stack.database(name)
@@ -165,9 +166,9 @@ def test_a_wrong_password_is_refused_by_every_server(up: Started) -> None:
     stack, container = up.stack, up.container
     wrong = "wrong-wrong-wrong"
     tried: list[Callable[[], object]] = [
-        lambda: container.object_store(replace(stack.objects, secret_key=wrong)).buckets(),
-        lambda: container.object_store(replace(stack.objects, access_key=wrong)).buckets(),
-        lambda: container.pipeline_server(replace(stack.pipelines, password=wrong)).use(),
+        lambda: container.servers.object_store(replace(stack.objects, secret_key=wrong)).buckets(),
+        lambda: container.servers.object_store(replace(stack.objects, access_key=wrong)).buckets(),
+        lambda: container.servers.pipeline_server(replace(stack.pipelines, password=wrong)).use(),
         lambda: container.tracking_server(replace(stack.tracking, password=wrong)).use(),
     ]
     records = stack.database("zenml")
@@ -248,7 +249,7 @@ def test_temporary_tables_are_where_no_other_server_removes_them(up: Started) ->
     address = up.stack.database("zenml")
     if address is None:
         pytest.skip("no mariadbd: SQLite has no temporary tables of other servers beside it")
-    with up.container.sql_database(address).cursor() as cursor:
+    with SqlDatabase(address).cursor() as cursor:
         cursor.execute("SELECT @@tmpdir")
         (told,) = cursor.fetchone()
     assert Path(told).is_relative_to(up.stack.folder.root)
@@ -319,7 +320,7 @@ def test_a_store_and_a_database_of_somebody_else_are_used_as_they_are(up: Starte
 
 def test_nothing_is_left_when_the_supervisor_is_killed_and_the_next_up_has_all_data(up: Started) -> None:
     stack = up.stack
-    up.container.object_store(stack.objects).put(DATASETS_BUCKET, "kept", b"kept")
+    up.container.servers.object_store(stack.objects).put(DATASETS_BUCKET, "kept", b"kept")
     servers = processes_of(stack.folder.root)
     os.kill(up.state.pid, signal.SIGKILL)
     wait_for(lambda: not any(map(is_alive, servers)), "the servers to end with their supervisor", within_s=15)
@@ -330,7 +331,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed_and_the_next_up_has_all_d
     assert time.monotonic() - began < PATIENCE_S
     assert stack.credentials.zenml_password not in again.stdout + again.stderr, "shown at the first start only"
     up.use_all()
-    assert up.container.object_store(stack.objects).get(DATASETS_BUCKET, "kept") == b"kept"
+    assert up.container.servers.object_store(stack.objects).get(DATASETS_BUCKET, "kept") == b"kept"
 
 
 def test_no_secret_is_in_a_log_nor_shown_from_one(up: Started) -> None:
@@ -386,7 +387,7 @@ def test_minio_and_sqlite_serve_as_well(tmp_path: Path) -> None:
         cv_yolo(tmp_path, "up", "--store", "minio", "--minio", str(MINIO), "--database", "sqlite", *free_ports())
         stack = read_stack(Settings(root=tmp_path))
         assert stack is not None
-        StackContainer(Settings(root=tmp_path)).object_store(stack.objects).use(DATASETS_BUCKET)
+        StackContainer(Settings(root=tmp_path)).servers.object_store(stack.objects).use(DATASETS_BUCKET)
         services = json.loads(cv_yolo(tmp_path, "status", "--json").stdout)["services"]
         assert [each["name"] for each in services] == ["store", "zenml", "mlflow"]
         processes = processes_of(stack.folder.root)

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from cv_yolo.adapters.zenml.audit_log import ZenmlAuditLog
 from cv_yolo.container import Container
+from cv_yolo.container.records import Records
 from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.domain.training.progress import Event, EventKind
 from cv_yolo.settings import Settings
@@ -78,25 +79,25 @@ def test_the_journal_of_a_pipeline_run_is_in_its_folder(container: Container) ->
 
 def test_the_log_of_a_model_is_a_file_of_its_own_whatever_the_model_is_called(container: Container) -> None:
     for model, name in (("cv_yolo_tiny", "cv_yolo_tiny.jsonl"), ("../a b", "..%2Fa%20b.jsonl")):
-        container.audit_log(model).append(an_entry())
+        container.records.audit_log(model).append(an_entry())
         assert (container.settings.audit / name).is_file()
-        assert container.audit_log(model).entries() == (an_entry(),)
+        assert container.records.audit_log(model).entries() == (an_entry(),)
 
 
 def test_a_connected_machine_has_its_log_on_the_server_and_a_lock_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Container, "limit_pipeline_client", lambda _: None)  # the server here is none of ZenML's
+    monkeypatch.setattr(Records, "limit_pipeline_client", lambda _: None)  # the server here is none of ZenML's
     with loopback(lambda _: json_reply({"version": "1"})) as url:
         container = Container(Settings(root=tmp_path, server_url=url, server_api_key=SecretStr("key")))
-        log = container.audit_log("../a b")
+        log = container.records.audit_log("../a b")
     assert isinstance(log, ZenmlAuditLog)
     with log.locked():
         assert [path.name for path in container.settings.audit.iterdir()] == ["..%2Fa%20b.lock"]
 
 
 def test_the_register_of_a_model_is_anchored_in_the_tracking_registry(container: Container) -> None:
-    register = container.register("another")
+    register = container.records.register("another")
     assert register.model == "another"
     assert register.anchor is register.tracking
     assert register.log.entries() == ()

@@ -17,8 +17,8 @@ from cv_yolo.ports.records import NewRun
 parts = Container()
 data = Path("data"); data.mkdir(); (data / "a.txt").write_text("a")
 parts.dataset_store.content_hash(data)
-parts.tracker().start(NewRun(name="n", params={}, tags={}))
-parts.pipeline_registry().versions()
+parts.records.tracker().start(NewRun(name="n", params={}, tags={}))
+parts.records.pipeline_registry().versions()
 from cv_yolo.adapters.ultralytics.library import prepare
 prepare()
 import matplotlib.pyplot

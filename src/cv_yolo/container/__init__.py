@@ -1,7 +1,5 @@
 """The one place where ports meet adapters; each is connected on first use: libraries take seconds to import."""
 
-import os
-import re
 import secrets
 import sys
 from collections.abc import Callable
@@ -12,17 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cv_yolo.container.records import EXPERIMENT, MODEL, RecordClients
+from cv_yolo.container import environment
+from cv_yolo.container.records import EXPERIMENT, MODEL, Records, answer_limit
+from cv_yolo.container.servers import ServerClients
 from cv_yolo.domain.data.annotations import Boxes
 from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.domain.stack import DATASETS_BUCKET
+from cv_yolo.domain.training.progress import Event, EventKind
 from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, ImageRenderer
 from cv_yolo.ports.models import PredictionFile
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.detectors import Sources
 from cv_yolo.workflows.evaluate import Examination
 from cv_yolo.workflows.prepare_dataset import DatasetSource
+from cv_yolo.workflows.retry import RetryPolicy
 from cv_yolo.workflows.run_lease import DRIVER_TAG
+from cv_yolo.workflows.time_limit import StopSignal, TimeLimit
 
 if TYPE_CHECKING:
     from cv_yolo.adapters.child_process import ChildProcess
@@ -33,51 +36,46 @@ if TYPE_CHECKING:
 
 __all__ = ["EXPERIMENT", "MODEL", "Container"]
 
-SERVERS = (  # which servers are used, and as whom, is said by our own settings and the stack, not by the libraries'
-    *("ZENML_STORE_URL", "ZENML_STORE_API_KEY"),
-    *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_RUN_ID"),
-)
-SERVER_SECRETS = (  # no business of a stage that makes data
-    *("CV_YOLO_SERVER_URL", "CV_YOLO_SERVER_API_KEY", "ZENML_STORE_URL", "ZENML_STORE_API_KEY"),
-    *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
-)
-SECRETS = (  # no business of a training or a prediction
-    *SERVER_SECRETS,
-    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
-)
-SECRET_WORDS = re.compile(
-    r"TOKEN|SECRET|PASSW|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL|AUTH_SOCK|ASKPASS", re.IGNORECASE
-)
-# Threads that wait for each other sleep: spinning, they keep others from the cores (docs/performance.md).
-WAIT_POLICY = {"OMP_WAIT_POLICY": "PASSIVE"}
+
+def print_to_stderr(text: str) -> None:
+    """How a command that says nothing else tells the person what happens meanwhile."""
+    print(text, file=sys.stderr)  # noqa: T201 - the default
 
 
-def _is_secret(name: str) -> bool:
-    """Whether a variable of the environment is, or by its name may be, a key of ours or of anybody else."""
-    return name in SECRETS or SECRET_WORDS.search(name) is not None
+class Container:
+    """What one process works with, wired by `settings`; making it prepares home and environment, and connects nothing.
 
+    `report` tells the person what happens meanwhile; `patience_s` is how long a service that does not answer is waited
+    for. `stop` is set when the person wants the work to end; children and loops watch it.
+    """
 
-class Container(RecordClients):
-    """The parts of one process, wired by `settings`."""
-
-    def __init__(self, settings: Settings | None = None) -> None:
-        super().__init__(settings or Settings())
-        self._keep_private()
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        report: Callable[[str], None] = print_to_stderr,
+        patience_s: float = 0.0,
+    ) -> None:
+        self.settings, self.report, self.stop = settings or Settings(), report, StopSignal()
+        _keep_private(self.settings)
         self.migrate(self.settings.home)
-        os.environ.update(self.settings.isolation())
-        for foreign in SERVERS:
-            os.environ.pop(foreign, None)
-        server = self.settings.connection
-        if server is not None:
-            os.environ |= {"ZENML_STORE_URL": server.url, "ZENML_STORE_API_KEY": server.api_key or ""}
+        environment.isolate(self.settings)
+        self.retry = RetryPolicy(total_s=patience_s, wait=self.stop.wait)
+        self.time_limit = TimeLimit(stop=self.stop, limit_s=answer_limit(self.settings, self.retry))
+        self.servers = ServerClients(self.settings)
+        self.records = Records(
+            self.settings, self.servers, retry=self.retry, time_limit=self.time_limit, report=self.report
+        )
 
-    def _keep_private(self) -> None:
-        """Close what the libraries are going to write to, before the first of them is imported."""
-        from cv_yolo.adapters.files.home import keep_private, weak_places
+    @classmethod
+    def of_pipeline_run(cls, name: str, settings: Settings | None = None) -> "Container":
+        """What drives a pipeline run: patient with services that do not answer, and its journal is told so."""
+        settings = settings or Settings()
 
-        for folder in self.settings.private_folders:
-            for sentence in (*keep_private(folder), *weak_places(folder)):
-                self.report(sentence)
+        def note(text: str) -> None:
+            _journal(settings, name).write(Event(kind=EventKind.NOTE, text=text))
+
+        return cls(settings, report=note, patience_s=settings.patience_s)
 
     def migrate(self, home: Path) -> None:
         """Bring a home to today's schema."""
@@ -90,14 +88,10 @@ class Container(RecordClients):
         """Trainer, predictor and inspector of weights, each call in a child process of its own."""
         from cv_yolo.adapters.child_process import ChildProcess
 
-        ours = {"CV_YOLO_ROOT": str(self.settings.root), "CV_YOLO_HOME": str(self.home)}
-        environment = WAIT_POLICY | os.environ | ours
-        for unwanted in ("PYTHONDONTWRITEBYTECODE", *filter(_is_secret, environment)):
-            environment.pop(unwanted, None)
-        package_parent = str(Path(__file__).resolve().parents[2])
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_parent, environment.get("PYTHONPATH")]))
         return ChildProcess(
-            command=(sys.executable, "-m", "cv_yolo", "worker"), environment=environment, stop=self.stop
+            command=(sys.executable, "-m", "cv_yolo", "worker"),
+            environment=environment.of_children(self.settings),
+            stop=self.stop,
         )
 
     @property
@@ -118,7 +112,7 @@ class Container(RecordClients):
             inspector=self.children,
             predictions=self.prediction_file,
             folder=self.dataset_folder,
-            tracker=self.tracker(experiment),
+            tracker=self.records.tracker(experiment),
             dataset_root=root,
             workdir=workdir,
             resampling=resampling,
@@ -127,8 +121,8 @@ class Container(RecordClients):
     def sources(self, model: str = MODEL, experiment: str = EXPERIMENT) -> Sources:
         """Where detectors come from."""
         return Sources(
-            tracker=self.tracker(experiment),
-            register=self.register(model),
+            tracker=self.records.tracker(experiment),
+            register=self.records.register(model),
             weights=self.settings.weights,
             inspector=self.children,
             workdir=self.settings.runs / f"inspection-{secrets.token_hex(4)}",
@@ -166,7 +160,7 @@ class Container(RecordClients):
         if self.settings.connection is None:
             self.dvc.forget_remote()
         else:
-            self.dvc.set_remote(self.stack_addresses.objects, DATASETS_BUCKET)
+            self.dvc.set_remote(self.servers.stack_addresses.objects, DATASETS_BUCKET)
         return self.dvc
 
     @cached_property
@@ -175,10 +169,10 @@ class Container(RecordClients):
         from cv_yolo.adapters.dvc.command import Attended
         from cv_yolo.adapters.dvc.store import DvcStore
 
-        environment = {name: value for name, value in os.environ.items() if name not in SERVER_SECRETS}
-        answers = None if self.settings.connection is None else self.store_answers
+        answers = None if self.settings.connection is None else self.servers.store_answers
         attended = Attended(stop=self.stop, answers=answers, silence_s=self.settings.answer_limit_s)
-        return DvcStore(root=self.settings.root, environment=environment, attended=attended, report=self.report)
+        given = environment.of_data_stages()
+        return DvcStore(root=self.settings.root, environment=given, attended=attended, report=self.report)
 
     @cached_property
     def pretrained_weights(self) -> "PretrainedWeights":
@@ -227,8 +221,7 @@ class Container(RecordClients):
 
     def serve_child(self, folder: Path) -> int:
         """The child's end of `children`: do what is asked for in `folder`, knowing no server."""
-        for secret in filter(_is_secret, tuple(os.environ)):
-            del os.environ[secret]
+        environment.forget_secrets()
         from cv_yolo.adapters.child_process import serve
         from cv_yolo.adapters.onnx import OnnxGuard
         from cv_yolo.adapters.ultralytics.predictor import UltralyticsPredictor
@@ -241,9 +234,7 @@ class Container(RecordClients):
 
     def journal(self, pipeline_run: str) -> "Journal":
         """The events of a pipeline run."""
-        from cv_yolo.adapters.files.journal import Journal
-
-        return Journal(self.settings.runs / pipeline_run / "journal.jsonl")
+        return _journal(self.settings, pipeline_run)
 
     @cached_property
     def renderer(self) -> ImageRenderer:
@@ -251,3 +242,18 @@ class Container(RecordClients):
         from cv_yolo.adapters.pillow import PillowRenderer
 
         return PillowRenderer()
+
+
+def _keep_private(settings: Settings) -> None:
+    """Close what the libraries are going to write to, before the first of them is imported."""
+    from cv_yolo.adapters.files.home import keep_private, weak_places
+
+    for folder in settings.private_folders:
+        for sentence in (*keep_private(folder), *weak_places(folder)):
+            print_to_stderr(sentence)
+
+
+def _journal(settings: Settings, pipeline_run: str) -> "Journal":
+    from cv_yolo.adapters.files.journal import Journal
+
+    return Journal(settings.runs / pipeline_run / "journal.jsonl")

@@ -1,10 +1,14 @@
-"""How the servers of a stack are reached, each at the address that is given."""
+"""How the servers of a stack are reached: at the addresses that the stack holds, or at one that is given."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cv_yolo.domain.stack import ObjectStoreAddress, PipelineServerAddress
+from cv_yolo.domain.stack import ObjectStoreAddress, PipelineServerAddress, StackAddresses
+from cv_yolo.errors import ConfigError
+from cv_yolo.http import is_answering
 from cv_yolo.ports.servers import StackRegistry
 from cv_yolo.settings import Settings
+from cv_yolo.workflows.read_stack import read_addresses
 
 if TYPE_CHECKING:
     from cv_yolo.adapters.s3 import S3Store
@@ -15,12 +19,23 @@ class ServerClients:
     """Adapters of servers; `settings` say which machine and project tries them."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self._settings = settings
+
+    @cached_property
+    def stack_addresses(self) -> StackAddresses:
+        """All servers of the stack that this machine is connected to; raises `ConfigError` where it is to none."""
+        server = self._settings.connection
+        if server is None:
+            raise ConfigError(
+                "this project uses the embedded defaults, and no server",
+                hint="`cv-yolo up` and `cv-yolo stack register`, or `cv-yolo connect URL`",
+            )
+        return read_addresses(server, self.stack_registry(server), stack=self._settings.stack)
 
     @property
     def patience_for_an_answer_s(self) -> float:
         """How long one small answer may take; two attempts stay within the limit."""
-        return min(10.0, self.settings.answer_limit_s / 2)
+        return min(10.0, self._settings.answer_limit_s / 2)
 
     def stack_registry(self, server: PipelineServerAddress) -> StackRegistry:
         """The stacks on ZenML's server."""
@@ -39,3 +54,12 @@ class ServerClients:
         from cv_yolo.adapters.s3 import S3Store
 
         return S3Store(address, patience_s=self.patience_for_an_answer_s)
+
+    def tracking_and_store_answer(self) -> bool:
+        """Whether MLflow and the object store say anything: a file may be on its way between them and us."""
+        return is_answering(f"{self.stack_addresses.tracking.uri}/health") and self.store_answers()
+
+    def store_answers(self) -> bool:
+        """Whether the object store says anything; Amazon's own has no address to be asked."""
+        endpoint = self.stack_addresses.objects.endpoint_url
+        return endpoint is None or is_answering(endpoint)

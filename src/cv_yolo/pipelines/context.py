@@ -87,13 +87,13 @@ def training(dataset: str, experiment: str, spec: TrainingSpec) -> Training:
     tags = (
         container.origin_tags()
         | {runtime.PIPELINE_RUN_TAG: run, DATASET_PATH_TAG: dataset}
-        | heartbeat(container.now())
+        | heartbeat(container.records.now())
     )
     tags |= {} if page is None else {PIPELINE_RUN_PAGE_TAG: page}
     return Training(
         trainer=container.children,
-        tracker=container.tracker(experiment),
-        finished=container.finished_trainings,
+        tracker=container.records.tracker(experiment),
+        finished=container.records.finished_trainings,
         experiment=experiment,
         tags=tags,
         user=container.actor().partition("@")[0],
@@ -107,7 +107,7 @@ def training(dataset: str, experiment: str, spec: TrainingSpec) -> Training:
 
 def link(model: TrainedModel, experiment: str) -> TrainedModel:
     """Let ZenML's record of the step lead to the tracked run."""
-    page = runtime.container().run_page(model.run_id, experiment)
+    page = runtime.container().records.run_page(model.run_id, experiment)
     log_metadata({"mlflow_run": model.run_id if page is None else Uri(page)})
     return model
 
@@ -153,7 +153,7 @@ def decide_and_write(evidence: Evidence, plan: ExperimentPlan) -> tuple[Decision
 
 def summary(evidence: Evidence, experiment: str) -> HTMLString:
     """The experiment's summary page."""
-    tracker = runtime.container().tracker(experiment)
+    tracker = runtime.container().records.tracker(experiment)
     runs = run_reports(_run_ids(evidence), _evaluations(evidence), tracker, samples_of=None)
     return HTMLString(summary_html(runs, evidence.manifest, evidence.failures))
 

@@ -1,10 +1,8 @@
 """Run the pipeline and bring back what it decided."""
 
-import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,11 +57,6 @@ class PipelineOutcome:
         }
 
 
-def new_run_name(kind: str, now: datetime) -> str:
-    """A name for a pipeline run that sorts by time: `grid-20261123-094500-1a2b`."""
-    return f"{kind}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
 def launch(plan: ExperimentPlan, run_name: str, *, leave: Callable[[CvYoloError], None]) -> PipelineOutcome:
     """Run the plan to its end, whatever earlier runs have left undone put in order before.
 
@@ -71,7 +64,7 @@ def launch(plan: ExperimentPlan, run_name: str, *, leave: Callable[[CvYoloError]
     Raises `StoppedError`, the pipeline run marked as stopped, when the person stops it, and `ServiceUnavailableError`
     where MLflow or the artifact store does not answer before anything is trained, or ZenML for too long.
     """
-    outages.attend(run_name)
+    outages.attend()
 
     def give_up(error: ServiceUnavailableError) -> None:
         _record_failure(plan, run_name, error)
@@ -91,14 +84,14 @@ def launch(plan: ExperimentPlan, run_name: str, *, leave: Callable[[CvYoloError]
 def _put_in_order(plan: ExperimentPlan) -> None:
     """Deliver what waits, and end what is recorded as running though its process is gone."""
     container = runtime.container()
-    tracker = container.tracker(plan.experiment)
+    tracker = container.records.tracker(plan.experiment)
     tracker.connect()
     for driver in container.settings.runs.glob(f"*/{DRIVER_FILE}"):
         if container.driver_is_gone(driver.read_text(encoding="utf-8")):
             stopped = driver.with_name(STOPPED_FILE).exists()
             runtime.end(driver.parent.name, ExecutionStatus.STOPPED if stopped else ExecutionStatus.FAILED)
             driver.unlink()
-    for abandoned in close_abandoned(tracker, is_gone=container.driver_is_gone, now=container.now()):
+    for abandoned in close_abandoned(tracker, is_gone=container.driver_is_gone, now=container.records.now()):
         runtime.end(abandoned.tags[runtime.PIPELINE_RUN_TAG], ExecutionStatus.FAILED)
 
 
@@ -110,9 +103,9 @@ def _run(plan: ExperimentPlan, run_name: str) -> CvYoloError | None:
     failure: CvYoloError | None = None
     for name in UNUSED:
         integration_registry.integrations.pop(name, None)
-    tracker = container.tracker(plan.experiment)
+    tracker = container.records.tracker(plan.experiment)
     try:
-        with beating(lambda: tracker.beat(container.now())):
+        with beating(lambda: tracker.beat(container.records.now())):
             yolo_training_pipeline.with_options(run_name=run_name)(plan=plan, run_name=run_name)
     except (KeyboardInterrupt, StoppedError):
         raise _stopped(run_name, driver, tracker) from None
@@ -144,7 +137,7 @@ def _record_failure(plan: ExperimentPlan, run_name: str, failure: CvYoloError) -
     driver = runtime.run_folder(run_name) / DRIVER_FILE
 
     def record() -> None:
-        runtime.container().tracker(plan.experiment).end_open_runs(RunStatus.FAILED, failure.message)
+        runtime.container().records.tracker(plan.experiment).end_open_runs(RunStatus.FAILED, failure.message)
         if runtime.end_if_possible(run_name, ExecutionStatus.FAILED):
             driver.unlink(missing_ok=True)
 

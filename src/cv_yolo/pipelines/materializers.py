@@ -33,7 +33,8 @@ class TrainedModelMaterializer(BaseMaterializer):
 
     def load(self, data_type: type[Any]) -> TrainedModel:  # noqa: ARG002 - ZenML's signature
         """Fetch the weights where they are not at hand, and check them; raises `WeightsError`."""
-        return keep(lambda: _load(self.uri, runtime.container().settings.weights), self.uri)
+        weights = runtime.container().settings.weights
+        return keep(lambda: _load(self.uri, weights), self.uri)
 
     def extract_metadata(self, data: TrainedModel) -> dict[str, Any]:
         """What the dashboard shows beside the artifact."""

@@ -17,7 +17,6 @@ from zenml.client import Client
 from zenml.exceptions import AuthorizationException, CredentialsNotValid
 from zenml.zen_stores.rest_zen_store import RestZenStore
 
-from cv_yolo.domain.training.progress import Event, EventKind
 from cv_yolo.errors import AccessRefusedError, CvYoloError, ServiceUnavailableError, one_line
 from cv_yolo.pipelines import runtime
 from cv_yolo.workflows.retry import GOES_ON, Answer, RetryPolicy
@@ -35,21 +34,19 @@ TOLD_AGAIN_AFTER_S: Final = 120.0
 NEW_KEY: Final = "`cv-yolo stack key NAME` on the servers' machine makes a new one, `cv-yolo connect URL` takes it"
 
 
-def attend(name: str) -> None:
-    """Tell what happens in the journal of that pipeline run, and be patient with services that do not answer."""
+def attend() -> None:
+    """Have ZenML's clients be as patient with services that do not answer as ours are."""
     container = runtime.container()
-    journal = container.journal(name)
-    container.report = lambda text: journal.write(Event(kind=EventKind.NOTE, text=text))
-    container.patience_s = container.settings.patience_s
+    patience_s = container.retry.total_s
     # read by the S3 client of ZenML's artifact store; its pauses, cut short by chance, are half as long as ours
-    os.environ |= {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(attempts(container.patience_s) + 2)}
+    os.environ |= {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(attempts(patience_s) + 2)}
     if container.settings.connection is not None:
-        limit_store_client(container.patience_s)
+        limit_store_client(patience_s)
     note_lost_step_logs(container.report)
     store = Client().zen_store
     if isinstance(store, RestZenStore):
-        told = f"ZenML at {store.url} does not answer; asking again for {container.patience_s:g} s"
-        outlast(store.session, lambda: container.report(told), patience_s=container.patience_s, shared=container.retry)
+        told = f"ZenML at {store.url} does not answer; asking again for {patience_s:g} s"
+        outlast(store.session, lambda: container.report(told), patience_s=patience_s, shared=container.retry)
 
 
 def limit_store_client(patience_s: float) -> None:
@@ -168,7 +165,7 @@ def require_store() -> None:
     if container.settings.connection is None:
         return
     bucket = urlsplit(Client().active_stack.artifact_store.path).netloc
-    store = container.object_store(container.stack_addresses.objects)
+    store = container.servers.object_store(container.servers.stack_addresses.objects)
     container.retry.ask(lambda: store.use(bucket), report=container.report, service=STORE)
 
 
@@ -182,12 +179,12 @@ def watching_store(give_up: Callable[[ServiceUnavailableError], None]) -> Iterat
     if container.settings.connection is None:
         yield
         return
-    silent = f"the {STORE} at {container.stack_addresses.objects.endpoint_url} does not answer"
-    error = ServiceUnavailableError(f"{silent} (waited {container.patience_s:g} s)", hint=GOES_ON)
+    silent = f"the {STORE} at {container.servers.stack_addresses.objects.endpoint_url} does not answer"
+    error = ServiceUnavailableError(f"{silent} (waited {container.retry.total_s:g} s)", hint=GOES_ON)
     silence = Silence(
-        answers=container.store_answers, busy=lambda: container.stop.is_set() or container.children.at_work
+        answers=container.servers.store_answers, busy=lambda: container.stop.is_set() or container.children.at_work
     )
-    with watching(silence, lambda: give_up(error), after_s=container.patience_s):
+    with watching(silence, lambda: give_up(error), after_s=container.retry.total_s):
         yield
 
 
@@ -198,7 +195,9 @@ def keep(call: Callable[[], Answer], uri: str) -> Answer:
     def attempt() -> Answer:
         if container.settings.connection is None:
             return call()
-        return container.time_limit.run(call, name=f"the artifact store of {uri}", alive=container.store_answers)
+        return container.time_limit.run(
+            call, name=f"the artifact store of {uri}", alive=container.servers.store_answers
+        )
 
     return container.retry.ask(attempt, report=container.report, service=STORE)
 

@@ -1,8 +1,10 @@
 """From what a person writes to the plan of one pipeline run."""
 
 import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import product
 from pathlib import Path
 
@@ -29,6 +31,11 @@ class ExperimentPlan:
     parallel_runs: int
     evaluator_version: str
     accept_inconclusive: str | None = None
+
+
+def new_run_name(kind: str, now: datetime) -> str:
+    """A name for a pipeline run that sorts by time: `grid-20261123-094500-1a2b`."""
+    return f"{kind}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def make_plan(

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,23 +47,46 @@ for path, kept in FORMER_PATHS.items():
 
 PIPELINE_RUN_TAG = "pipeline_run"
 
-_CONTAINER: list[Container] = []
+# Of the pipeline run that this process drives. No context variable: ZenML hands its context on to the threads of its
+# steps, but the threads in which our time limits, the store's watch and the closing run have none, and what is called
+# there must not find another container, or make one.
+_IN_USE: list[Container] = []
 
 
-def use(container: Container) -> None:
-    """Let the steps of this process use these parts, and run on the stack of the server they are connected to."""
-    _CONTAINER[:] = [container]
-    if container.settings.connection is not None:
-        _ = container.stack_addresses  # says in our words what is wrong with the server or the stack, if something is
-        container.limit_pipeline_client()
-        Client().activate_stack(container.settings.stack)
+@contextmanager
+def using(container: Container) -> Iterator[None]:
+    """Let the steps of this process use these parts inside the block, on the stack of the server they are connected to.
+
+    ZenML ends the threads of its steps before its pipeline returns.
+    """
+    _IN_USE.append(container)
+    try:
+        _join_stack(container)
+        yield
+    finally:
+        _IN_USE.remove(container)
 
 
 def container() -> Container:
-    """The wired parts of this process, made from the environment where nobody gave any."""
-    if not _CONTAINER:
-        use(Container())
-    return _CONTAINER[0]
+    """The wired parts of this process, made from the environment where no pipeline run was launched in it."""
+    return _IN_USE[-1] if _IN_USE else _container_of_environment()
+
+
+@cache
+def _container_of_environment() -> Container:
+    """For a materializer that ZenML loads on its own."""
+    made = Container()
+    _join_stack(made)
+    return made
+
+
+def _join_stack(container: Container) -> None:
+    if container.settings.connection is not None:
+        _ = (
+            container.servers.stack_addresses
+        )  # says in our words what is wrong with the server or the stack, if something is
+        container.records.limit_pipeline_client()
+        Client().activate_stack(container.settings.stack)
 
 
 def pipeline_run() -> str:

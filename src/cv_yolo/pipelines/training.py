@@ -145,7 +145,7 @@ class Cells:
         No cell is at work any more, so no run is: one that is still open is of a model that could not be kept, or was
         started twice because the tracker's answer was lost.
         """
-        tracker = runtime.container().tracker(self.plan.experiment)
+        tracker = runtime.container().records.tracker(self.plan.experiment)
         unevaluated = [self.models[name].load().run_id for name in self.models if name in self.failures]
         started = [run for run in tracker.runs() if run.tags.get(runtime.PIPELINE_RUN_TAG) == self.run_name]
         for run in started:

@@ -55,7 +55,7 @@ class DatabaseClient(Protocol):
     def answer_to(self, password: str) -> int:
         """What our user is told with that password: the number of the refusal, 0 where it is let in."""
 
-    def cursor(self) -> AbstractContextManager[Any]: ...
+    def stored_secret(self, secret_id: str) -> bytes: ...
 
 
 PORTS = {"http": 80, "https": 443}

@@ -125,7 +125,7 @@ class Drill:
 def backup(container: "StackContainer", folder: Path, *, report: Report) -> BackupManifest:
     """Keep everything of this project; servers that are up tell what they hold, for a drill at any time later."""
     stack = read_stack(container.settings)
-    take = source_of_servers(container, _addresses(stack)).take if stack else None
+    take = source_of_servers(container, stack.addresses).take if stack else None
     return take_backup(container, stack, folder, take_snapshot=take, report=report)
 
 
@@ -167,7 +167,7 @@ def _prove_servers(
     report(START)
     with running(servers_of(stack, container), stack.folder):
         found = _registered(container, stack, settings)
-        told = source_of_servers(container, _addresses(stack)).take()
+        told = source_of_servers(container, stack.addresses).take()
         logs = audit_logs(snapshot.models, told[AUDIT], verify=partial(verify_by_history, settings))
         kept = stored(container, manifest, tracking=found.tracking, objects=found.objects, report=report)
     return (*compare(snapshot, told), logs, *kept, files(manifest, settings))
@@ -189,9 +189,9 @@ def _prove_records(
 def _registered(container: "StackContainer", stack: LocalStack, settings: Settings) -> StackAddresses:
     """The scratch stack as a client finds it on its server, once the server was told of its new addresses."""
     clients = replace(container.clients(), datasets=_NoDatasets())
-    done = register_stack(_addresses(stack), clients, connection=None, report=lambda _: None)
+    done = register_stack(stack.addresses, clients, connection=None, report=lambda _: None)
     write_connection(settings, done.connection)
-    return read_addresses(done.connection, container.stack_registry(done.connection))
+    return read_addresses(done.connection, container.servers.stack_registry(done.connection))
 
 
 class _NoDatasets:
@@ -199,7 +199,3 @@ class _NoDatasets:
 
     def set_remote(self, objects: Any, bucket: str) -> ChangeKind:  # noqa: ARG002 - the port's signature
         return ChangeKind.UNCHANGED
-
-
-def _addresses(stack: LocalStack) -> StackAddresses:
-    return StackAddresses(pipelines=stack.pipelines, tracking=stack.tracking, objects=stack.objects)

@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 def list_objects(container: "StackContainer", stack: LocalStack) -> list[tuple[str, StoredObject]]:
     """All objects, with their buckets; of a store that others use too, those in our buckets."""
-    store = container.object_store(stack.objects)
+    store = container.servers.object_store(stack.objects)
     there = store.buckets()
     ours = [name for name in BUCKETS if name in there] if stack.choice.store is StoreKind.EXTERNAL else there
     found = ((bucket, each) for bucket in ours for each in store.objects(bucket))
@@ -54,7 +54,7 @@ def put_objects(
     container: "StackContainer", stack: LocalStack, objects: Sequence[Kept], contents: Contents, report: Report
 ) -> None:
     """Put the objects of a backup into a store, and see that all of them are there then, at their sizes."""
-    store, copies = container.object_store(stack.objects), container.object_copies(stack.objects)
+    store, copies = container.servers.object_store(stack.objects), container.object_copies(stack.objects)
 
     def put(each: Kept) -> None:
         copies.put(*bucket_and_key(each), contents.path(each.sha256))

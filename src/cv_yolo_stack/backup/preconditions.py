@@ -1,7 +1,7 @@
 """Whether a project is empty, so that a backup can be restored into it; what is there is never overwritten."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from cv_yolo.errors import InputError
@@ -9,11 +9,11 @@ from cv_yolo.files import sha256_of
 from cv_yolo.settings import Settings
 from cv_yolo_stack.backup.running import out_of_the_way, running
 from cv_yolo_stack.backup.snapshot_source import ZENML_RECORDS
-from cv_yolo_stack.backup.sources import target_of
-from cv_yolo_stack.backup.sqlite import COMPANIONS, count
+from cv_yolo_stack.backup.sources import SQLITE_COMPANIONS, target_of
 from cv_yolo_stack.configuration.choice import DatabaseKind
-from cv_yolo_stack.configuration.local_stack import MLFLOW_DATABASE, ZENML_DATABASE, LocalStack, read_stack
+from cv_yolo_stack.configuration.local_stack import DATABASES, LocalStack, read_stack
 from cv_yolo_stack.domain.backup_manifest import PROJECT, BackupManifest
+from cv_yolo_stack.ports.databases import RecordKind
 from cv_yolo_stack.servers.database import NAME as DATABASE
 from cv_yolo_stack.servers.database import database
 from cv_yolo_stack.servers.object_store import NAME as STORE
@@ -22,26 +22,6 @@ from cv_yolo_stack.supervision.control import Control
 if TYPE_CHECKING:
     from cv_yolo_stack.container import StackContainer
 
-TRACKING: Final = {  # what counts as a record; a server's own first rows do not, nor do the deleted runs of our probes
-    "runs": (
-        "SELECT COUNT(*) FROM runs WHERE lifecycle_stage = 'active' OR experiment_id NOT IN"
-        " (SELECT experiment_id FROM experiments WHERE name LIKE 'cv_yolo_probe%')"
-    ),
-    "model_versions": "SELECT COUNT(*) FROM model_versions",
-}
-PIPELINES: Final = {
-    "pipeline_run": "SELECT COUNT(*) FROM pipeline_run",
-    "artifact_version": "SELECT COUNT(*) FROM artifact_version",
-    "model_version": "SELECT COUNT(*) FROM model_version",
-}
-BY_DATABASE: Final = {MLFLOW_DATABASE: TRACKING, ZENML_DATABASE: PIPELINES}
-WORDS: Final = {
-    "runs": "MLflow runs",
-    "model_versions": "MLflow model versions",
-    "pipeline_run": "ZenML pipeline runs",
-    "artifact_version": "ZenML artifacts",
-    "model_version": "ZenML model versions",
-}
 STORE_OWN: Final = ".minio.sys"
 
 
@@ -50,7 +30,7 @@ def require_empty(container: "StackContainer", settings: Settings, manifest: Bac
     stack = read_stack(settings)
     if stack is not None and _control(stack).running() is not None:
         raise InputError("the servers of this project are up", hint="`cv-yolo down`, then the same command again")
-    found = [*_embedded(settings), *_decisions(settings, manifest)]
+    found = [*_embedded(container, settings), *_decisions(settings, manifest)]
     found += _of_stack(container, stack) if stack is not None else _without_stack(settings)
     if found:
         raise InputError(
@@ -62,7 +42,7 @@ def require_empty(container: "StackContainer", settings: Settings, manifest: Bac
 def make_way(settings: Settings) -> None:
     """Remove the records of a project that was found to be empty, so that others can take their place."""
     for record in (settings.mlflow_database, settings.home / ZENML_RECORDS):
-        for path in (record, *(record.with_name(record.name + suffix) for suffix in COMPANIONS)):
+        for path in (record, *(record.with_name(record.name + suffix) for suffix in SQLITE_COMPANIONS)):
             path.unlink(missing_ok=True)
     if settings.services.exists():
         shutil.rmtree(settings.services)
@@ -73,9 +53,9 @@ def _control(stack: LocalStack) -> Control:
     return Control(stack.folder, hide=stack.credentials.without_secrets, report=lambda _: None)
 
 
-def _embedded(settings: Settings) -> Iterator[str]:
-    yield from _counted(count(settings.mlflow_database, TRACKING))
-    yield from _counted(count(settings.home / ZENML_RECORDS, PIPELINES))
+def _embedded(container: "StackContainer", settings: Settings) -> Iterator[str]:
+    for path in (settings.mlflow_database, settings.home / ZENML_RECORDS):
+        yield from _counted(container.database_files.count_records(path))
     for path in sorted(settings.audit.glob("*.jsonl")):
         if path.stat().st_size:
             yield f"the audit log {path.name}"
@@ -106,15 +86,16 @@ def _of_stack(container: "StackContainer", stack: LocalStack) -> Iterator[str]:
         path.is_file() and STORE_OWN not in path.relative_to(data).parts[:1]
         for path in (data.rglob("*") if data.is_dir() else ())
     )
-    yield from _counted({"objects in the store": objects})
+    if objects:
+        yield f"{objects} objects in the store"
     if stack.choice.database is DatabaseKind.SQLITE:
-        yield from _counted(count(stack.folder.data("mlflow") / "mlflow.db", TRACKING))
-        yield from _counted(count(stack.folder.data("zenml") / "zenml.db", PIPELINES))
+        for path in (stack.folder.data("mlflow") / "mlflow.db", stack.folder.data("zenml") / "zenml.db"):
+            yield from _counted(container.database_files.count_records(path))
     elif stack.choice.database is DatabaseKind.EXTERNAL or stack.folder.data(DATABASE).is_dir():
         yield from _counted(_count_in_server(container, stack))
 
 
-def _count_in_server(container: "StackContainer", stack: LocalStack) -> dict[str, int]:
+def _count_in_server(container: "StackContainer", stack: LocalStack) -> Mapping[RecordKind, int]:
     """Start the database alone to look into it."""
     apart = out_of_the_way(stack)
     service = database(apart, container)
@@ -123,23 +104,14 @@ def _count_in_server(container: "StackContainer", stack: LocalStack) -> dict[str
         return count_in_server(container, apart)
 
 
-def count_in_server(container: "StackContainer", stack: LocalStack) -> dict[str, int]:
+def count_in_server(container: "StackContainer", stack: LocalStack) -> Mapping[RecordKind, int]:
     """How many records there are in the databases of a server that is up."""
-    found = {}
     address = stack.database("")
     assert address is not None, "asked of a stack with a database server only"
-    with container.sql_database(address).cursor() as cursor:
-        for name, questions in BY_DATABASE.items():
-            cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (name,))
-            tables = {row[0] for row in cursor.fetchall()}
-            for table in tables & set(questions):
-                cursor.execute(f"USE `{name}`")
-                cursor.execute(questions[table])
-                found[table] = int(cursor.fetchone()[0])
-    return found
+    return container.sql_database(address).count_records(DATABASES)
 
 
-def _counted(numbers: dict[str, int]) -> Iterator[str]:
+def _counted(numbers: Mapping[RecordKind, int]) -> Iterator[str]:
     for what, number in numbers.items():
         if number:
-            yield f"{number} {WORDS.get(what, what)}"
+            yield f"{number} {what}"

@@ -6,21 +6,21 @@ from typing import Final
 
 from cv_yolo.files import write_secret, write_whole
 from cv_yolo_stack.backup.snapshot_source import ZENML_RECORDS
-from cv_yolo_stack.backup.sqlite import rewrite
 from cv_yolo_stack.domain.backup_manifest import relocation
+from cv_yolo_stack.ports.databases import DatabaseFiles
 
 RECORDS: Final = ("mlflow/mlflow.db", ZENML_RECORDS)
 ZENML_CONFIGURATION: Final = "zenml/config.yaml"
 
 
-def adapt_records(made: Path, *, former: str, home: Path) -> None:
+def adapt_records(made: Path, databases: DatabaseFiles, *, former: str, home: Path) -> None:
     """Let the records in the folder `made` name the files of `home`, where they will be, not the former home's."""
     if former == str(home):
         return
     moved = relocation(former, str(home))
     for record in RECORDS:
         if (made / record).is_file():
-            rewrite(made / record, moved)
+            databases.rewrite_text(made / record, moved)
     configuration = made / ZENML_CONFIGURATION
     if configuration.is_file():
         write_whole(configuration, moved(configuration.read_text(encoding="utf-8")))

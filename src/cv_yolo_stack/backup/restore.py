@@ -143,8 +143,8 @@ def _prepare(container: "StackContainer", settings: Settings, plan: Plan, report
     require_room(settings.home, manifest.size_bytes + MARGIN_BYTES)
     staging.clear()
     _copy_files(plan, report)
-    container.migrate(staging.home)
-    adapt_records(staging.home, former=manifest.home, home=settings.home)
+    container.detector.migrate(staging.home)
+    adapt_records(staging.home, container.database_files, former=manifest.home, home=settings.home)
     if plan.stack is not None:
         fill_servers(container, plan.stack, manifest, plan.contents, report)
         _settle(plan.stack, staging, former_url=_former(manifest, plan.contents).pipelines.url)

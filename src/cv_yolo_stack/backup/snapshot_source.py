@@ -67,7 +67,7 @@ def entries_in_files(container: "StackContainer", settings: Settings) -> dict[st
     return {
         entry_name(entry.model, entry.number): entry.sha256
         for path in sorted(settings.audit.glob("*.jsonl"))
-        for entry in container.audit_file(path).entries()
+        for entry in container.detector.records.audit_file(path).entries()
     }
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from cv_yolo.settings import Settings
-from cv_yolo_stack.backup.sqlite import COMPANIONS, is_sqlite
 from cv_yolo_stack.domain.backup_manifest import HOME, PROJECT
 
 IN_HOME: Final = (
@@ -26,6 +25,8 @@ OURS: Final = (
     "home/weights/",
     "home/dvc/",
 )  # we know each file in them
+SQLITE_MAGIC: Final = b"SQLite format 3\0"
+SQLITE_COMPANIONS: Final = ("-wal", "-shm", "-journal")  # what SQLite puts beside a database that is in use
 UNFINISHED: Final = re.compile(r"\..+\.[0-9a-f]{8}|.+\.part|.+\.lock")
 
 
@@ -77,7 +78,7 @@ def _is_remade(place: str, path: Path) -> bool:
     """Locks, files that are being written, and what SQLite puts beside a database that is in use."""
     if place.startswith(OURS) and UNFINISHED.fullmatch(path.name):
         return True
-    beside = next((suffix for suffix in COMPANIONS if path.name.endswith(suffix)), None)
+    beside = next((suffix for suffix in SQLITE_COMPANIONS if path.name.endswith(suffix)), None)
     return beside is not None and path.with_name(path.name.removesuffix(beside)).is_file()
 
 
@@ -87,3 +88,9 @@ def _turn(place: str, path: Path) -> int:
     if place.startswith(AUDIT_FILES):
         return 2
     return 1 if is_sqlite(path) else 3
+
+
+def is_sqlite(path: Path) -> bool:
+    """Whether the file is a database, by its content."""
+    with path.open("rb") as file:
+        return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC

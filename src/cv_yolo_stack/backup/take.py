@@ -23,7 +23,6 @@ from cv_yolo_stack.backup.mariadb import dump, require_dumper
 from cv_yolo_stack.backup.objects import keep_objects, list_objects
 from cv_yolo_stack.backup.snapshot_source import TakeSnapshot
 from cv_yolo_stack.backup.sources import BackupSource, backup_sources
-from cv_yolo_stack.backup.sqlite import copy_sqlite
 from cv_yolo_stack.backup.stack import DUMP
 from cv_yolo_stack.configuration.local_stack import DATABASES as NAMES
 from cv_yolo_stack.configuration.local_stack import ZENML_DATABASE, LocalStack
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
 TOLD: Final = f"{SNAPSHOT}/servers.json"
 MARGIN_BYTES: Final = 100_000_000
 PROMOTION_WITHIN_S: Final = 120.0
-SIZE: Final = (
-    "SELECT COALESCE(SUM(data_length), 0) FROM information_schema.tables WHERE table_schema IN ('zenml', 'mlflow')"
-)
 
 
 def take_backup(
@@ -140,9 +136,7 @@ def _require_room(container: "StackContainer", stack: LocalStack | None, folder:
         needed += sum(found.size_bytes for _, found in list_objects(container, stack))
         address = stack.database(ZENML_DATABASE)
         if address is not None:
-            with container.sql_database(address).cursor() as cursor:
-                cursor.execute(SIZE)
-                needed += int(cursor.fetchone()[0])
+            needed += container.sql_database(address).size_bytes(NAMES)
     require_room(folder, needed)
 
 
@@ -160,13 +154,13 @@ def _records(
             yield contents.keep_file(DUMP, dumped)
             dumped.unlink()
         for each in found:
-            yield _record(each, Path(scratch) / "copy.db", contents)
+            yield _record(container, each, Path(scratch) / "copy.db", contents)
 
 
-def _record(source: BackupSource, scratch: Path, contents: Contents) -> Kept:
+def _record(container: "StackContainer", source: BackupSource, scratch: Path, contents: Contents) -> Kept:
     if not source.is_database:
         return contents.keep_file(source.place, source.path)
-    copy_sqlite(source.path, scratch)
+    container.database_files.copy(source.path, scratch)
     try:
         return contents.keep_file(source.place, scratch)
     finally:

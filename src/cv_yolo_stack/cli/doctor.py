@@ -90,14 +90,14 @@ def _servers(container: "StackContainer", probes: "Probes") -> "Servers":
 
 
 def _local(container: "StackContainer") -> "LocalServers | None":
-    from cv_yolo_stack.configuration.local_stack import ZENML_DATABASE, read_addresses, read_stack
+    from cv_yolo_stack.configuration.local_stack import ZENML_DATABASE, read_stack
     from cv_yolo_stack.workflows.doctor.checkups import LocalServers
 
-    stack, addresses = read_stack(container.settings), read_addresses(container.settings)
-    if stack is None or addresses is None:
+    stack = read_stack(container.settings)
+    if stack is None:
         return None
     records = stack.folder.data("zenml") / "zenml.db"
-    return LocalServers(addresses=addresses, database=stack.database(ZENML_DATABASE), records=records)
+    return LocalServers(addresses=stack.addresses, database=stack.database(ZENML_DATABASE), records=records)
 
 
 MARKS: Final = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[dim]–[/]"}

@@ -69,7 +69,7 @@ def up(as_json: bool, **wishes: Any) -> None:
     from cv_yolo_stack.supervision.starting import bring_up
 
     container = StackContainer()
-    with stopping(container.stop), showing() as report:
+    with stopping(container.detector.stop), showing() as report:
         stack, state = bring_up(container, _wish(wishes), report=report, tell=_tell)
     if as_json:
         click.echo(json.dumps(asdict(state) | {"credentials": str(stack.folder.credentials)}, indent=1))

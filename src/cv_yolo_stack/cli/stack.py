@@ -77,7 +77,7 @@ def show(as_json: bool) -> None:
     from cv_yolo_stack.container import StackContainer
 
     container = StackContainer()
-    found = container.stack_addresses
+    found = container.servers.stack_addresses
     rows = {
         "stack": container.settings.stack,
         "ZenML": found.pipelines.url,
@@ -116,7 +116,7 @@ def key(name: str, zenml_url: str | None) -> None:
 
     container = StackContainer()
     server = administered_server(container, zenml_url)
-    click.echo(container.pipeline_server(server).make_api_key(SERVICE_ACCOUNT, name))
+    click.echo(container.servers.pipeline_server(server).make_api_key(SERVICE_ACCOUNT, name))
     click.echo(f"On the other machine: `cv-yolo connect {server.url}`, with this key on standard input.", err=True)
 
 
@@ -134,7 +134,7 @@ def given_addresses(
 
     local = read_addresses(container.settings)
     known = local or (
-        container.stack_addresses if container.settings.connection is not None and zenml_url is None else None
+        container.servers.stack_addresses if container.settings.connection is not None and zenml_url is None else None
     )
     pipelines = known.pipelines if zenml_url is None and known else _given_pipelines(container, zenml_url)
     tracking = known.tracking if mlflow_url is None and known else _given_tracking(mlflow_url)

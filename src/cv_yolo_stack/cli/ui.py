@@ -25,7 +25,7 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
     container = StackContainer()
     settings = container.settings
     if settings.connection is not None:
-        servers = container.stack_addresses
+        servers = container.servers.stack_addresses
         for name, url in (("MLflow", _trainings(container, servers.tracking.uri)), ("ZenML", servers.pipelines.url)):
             _tell(name, url, browser=browser)
         return
@@ -56,7 +56,7 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
 def _trainings(container: "StackContainer", url: str) -> str:
     """MLflow's page of the trainings; its first page where the experiment was deleted, which can be restored there."""
     try:
-        return container.runs_page(url)
+        return container.detector.records.runs_page(url)
     except NotFoundError as error:
         click.echo(f"{error.message}: {error.hint}", err=True)
         return url

@@ -56,6 +56,11 @@ class LocalStack:
             password=self.credentials.mlflow_password,
         )
 
+    @property
+    def addresses(self) -> StackAddresses:
+        """All three, as a client of the stack finds them."""
+        return StackAddresses(pipelines=self.pipelines, tracking=self.tracking, objects=self.objects)
+
     def database(self, name: str) -> DatabaseAddress | None:
         """The database of that name, with the user of both servers; None where each keeps an SQLite file."""
         if self.choice.database is DatabaseKind.SQLITE:
@@ -73,21 +78,37 @@ class LocalStack:
         return f"http://{self.choice.reach}:{port}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackFiles:
+    """What the first `cv-yolo up` in this folder wrote down, read once; None for a file that is not there."""
+
+    folder: StackFolder
+    choice: StackChoice | None
+    credentials: Credentials | None
+
+    @property
+    def stack(self) -> LocalStack | None:
+        """The stack; None where `cv-yolo up` never ran."""
+        if self.choice is None or self.credentials is None:
+            return None
+        return LocalStack(folder=self.folder, choice=self.choice, credentials=self.credentials)
+
+
+def read_files(folder: StackFolder) -> StackFiles:
+    """Read the choice and the keys."""
+    choice, credentials = read_choice(folder.choice), read_credentials(folder.credentials)
+    return StackFiles(folder=folder, choice=choice, credentials=credentials)
+
+
 def read_stack(settings: Settings) -> LocalStack | None:
     """The stack of this project's home; None where `cv-yolo up` never ran."""
-    folder = folder_of(settings)
-    choice, credentials = read_choice(folder.choice), read_credentials(folder.credentials)
-    if choice is None or credentials is None:
-        return None
-    return LocalStack(folder=folder, choice=choice, credentials=credentials)
+    return read_files(folder_of(settings)).stack
 
 
 def read_addresses(settings: Settings) -> StackAddresses | None:
     """Where the servers answer, with their administrators' logins; None where `cv-yolo up` never ran."""
     stack = read_stack(settings)
-    if stack is None:
-        return None
-    return StackAddresses(pipelines=stack.pipelines, tracking=stack.tracking, objects=stack.objects)
+    return stack.addresses if stack else None
 
 
 def read_database(settings: Settings) -> DatabaseAddress | None:

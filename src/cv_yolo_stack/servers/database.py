@@ -45,7 +45,7 @@ def database(stack: LocalStack, container: "StackContainer") -> Service | None:
         url=url,
         use=lambda: _use(stack, container),
         probe=lambda: _read(stack, container),
-        prepare=lambda: _prepare(stack),
+        prepare=lambda: _prepare(stack, container),
         command=_command(program, stack),
         environment=_environment(stack),
         ports={"database": port},
@@ -64,9 +64,7 @@ def _read(stack: LocalStack, container: "StackContainer") -> None:
 
 
 def _make_and_use(stack: LocalStack, container: "StackContainer") -> None:
-    with container.sql_database(_address(stack, "")).cursor() as cursor:
-        for name in DATABASES:
-            cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4")
+    container.sql_database(_address(stack, "")).make_databases(DATABASES)
     _use(stack, container)
 
 
@@ -88,19 +86,14 @@ def _command(program: Path, stack: LocalStack) -> tuple[str, ...]:
     )
 
 
-def _prepare(stack: LocalStack) -> None:
+def _prepare(stack: LocalStack, container: "StackContainer") -> None:
     """Make the system tables once, and write down what the server runs at its start: databases, one user, no more."""
     data = _data(stack)
     _scratch(stack).mkdir(parents=True, exist_ok=True)
     if not (data / "mysql").is_dir():
         _install(data, stack.folder.log(NAME), _environment(stack))
     (data / "no_files").mkdir(exist_ok=True)
-    user, password = stack.credentials.database_user, stack.credentials.database_password
-    who = f"'{user}'@'%'"
-    make = [f"CREATE DATABASE IF NOT EXISTS `{name}`;" for name in DATABASES]
-    grant = [f"GRANT ALL ON `{name}`.* TO {who};" for name in DATABASES]
-    users = [f"CREATE USER IF NOT EXISTS {who};", f"ALTER USER {who} IDENTIFIED BY '{password}';"]
-    write_secret(_grants(stack), "\n".join([*make, *users, *grant]) + "\n")
+    write_secret(_grants(stack), container.sql_database(_address(stack, "")).startup_script(DATABASES))
 
 
 def _install(data: Path, log: Path, environment: Mapping[str, str]) -> None:

@@ -24,7 +24,7 @@ def object_store(stack: LocalStack, container: "StackContainer") -> Service:
 
     @cache  # its client takes a while to make
     def store() -> ObjectStore:
-        return container.object_store(stack.objects)
+        return container.servers.object_store(stack.objects)
 
     def use() -> None:
         for bucket in BUCKETS:

@@ -24,7 +24,7 @@ def zenml_server(stack: LocalStack, container: "StackContainer", *, needs: tuple
         name=NAME,
         title="ZenML",
         url=stack.pipelines.url,
-        use=lambda: container.pipeline_server(stack.pipelines).use(),
+        use=lambda: container.servers.pipeline_server(stack.pipelines).use(),
         probe=_probe(stack, container),
         prepare=lambda: folder.mkdir(parents=True, exist_ok=True),
         command=(
@@ -48,7 +48,7 @@ def _probe(stack: LocalStack, container: "StackContainer") -> Callable[[], None]
                 held[-1].use()
                 return
             held.clear()
-        server = container.pipeline_server(stack.pipelines)
+        server = container.servers.pipeline_server(stack.pipelines)
         server.use()
         held.append(server)
 

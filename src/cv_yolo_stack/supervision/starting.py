@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock, Timeout
 
 from cv_yolo.errors import ConfigError, InputError, ServiceUnavailableError
-from cv_yolo.settings import Settings
-from cv_yolo_stack.configuration.choice import LOOPBACK, DatabaseKind, StoreKind, Wish, choose, keep_choice, read_choice
-from cv_yolo_stack.configuration.credentials import Credentials, keep_credentials, new_credentials, read_credentials
+from cv_yolo_stack.configuration.choice import LOOPBACK, DatabaseKind, StoreKind, Wish, choose, keep_choice
+from cv_yolo_stack.configuration.credentials import keep_credentials, new_credentials
 from cv_yolo_stack.configuration.folder import StackFolder, folder_of
-from cv_yolo_stack.configuration.local_stack import LocalStack
+from cv_yolo_stack.configuration.local_stack import LocalStack, StackFiles, read_files
 from cv_yolo_stack.configuration.programs import find_mariadb
 from cv_yolo_stack.servers.database import database
 from cv_yolo_stack.servers.mlflow import mlflow_server
@@ -38,15 +37,16 @@ def bring_up(container: "StackContainer", wish: Wish, *, report: Report, tell: T
     folder = folder_of(container.settings)
     folder.make()
     with _alone(folder, tell):
-        stack = planned(container.settings, wish)
+        files = read_files(folder)
+        stack = planned(files, wish)
         control = Control(folder, hide=stack.credentials.without_secrets, report=report)
         state = control.running()
         if state is not None:
-            return stack, _find(control, state, stack, tell)
+            return stack, _find(control, state, stack, files, tell)
         services = servers_of(stack, container)
         control.clear()
         require_free(services, stack.choice.host)
-        if keep(stack):
+        if keep(stack, files):
             keys = stack.credentials
             tell(f"First start. ZenML's administrator, shown only now: {keys.zenml_user} / {keys.zenml_password}")
             tell(f"All passwords and keys are in {folder.credentials}")
@@ -58,9 +58,9 @@ def bring_up(container: "StackContainer", wish: Wish, *, report: Report, tell: T
         return stack, control.start(home, within_s=READY_WITHIN_S)
 
 
-def _find(control: Control, state: StackState, stack: LocalStack, tell: Tell) -> StackState:
+def _find(control: Control, state: StackState, stack: LocalStack, files: StackFiles, tell: Tell) -> StackState:
     """Leave what runs as it is; only what was given up is tried again."""
-    if stack.choice != read_choice(stack.folder.choice):
+    if stack.choice != files.choice:
         raise InputError("the servers are up, on another host or other ports", hint="`cv-yolo down` first")
     if state.ready:
         tell("The servers are up already.")
@@ -104,18 +104,17 @@ STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 DATABASE_KEYS = ("CV_YOLO_DATABASE_USER", "CV_YOLO_DATABASE_PASSWORD")
 
 
-def planned(settings: Settings, wish: Wish) -> LocalStack:
+def planned(files: StackFiles, wish: Wish) -> LocalStack:
     """The stack that is wished for; nothing is written yet. Raises `InputError` where it cannot be had."""
     if sys.platform == "win32":
         raise InputError("`cv-yolo up` needs Linux or macOS", hint="use WSL, or the servers of compose.yaml")
-    folder = folder_of(settings)
-    for path in (folder.choice, folder.credentials):
-        if folder.has_data and not path.exists():
+    folder = files.folder
+    for path, kept in ((folder.choice, files.choice), (folder.credentials, files.credentials)):
+        if folder.has_data and kept is None:
             raise ConfigError(f"{path} is gone, but the servers' data are there", hint="put it back from a backup")
-    kept = read_credentials(folder.credentials)
-    choice = choose(wish, read_choice(folder.choice), mariadb=find_mariadb() is not None)
-    credentials = kept or new_credentials()
-    first = kept is None
+    choice = choose(wish, files.choice, mariadb=find_mariadb() is not None)
+    credentials = files.credentials or new_credentials()
+    first = files.credentials is None
     if choice.store is StoreKind.EXTERNAL and (first or wish.store):
         key, secret = _given(STORE_KEYS, "the store")
         credentials = replace(credentials, store_access_key=key, store_secret_key=secret)
@@ -125,15 +124,14 @@ def planned(settings: Settings, wish: Wish) -> LocalStack:
     return LocalStack(folder=folder, choice=choice, credentials=credentials)
 
 
-def keep(stack: LocalStack) -> bool:
-    """Write down what is new in the stack; whether it is its first start."""
+def keep(stack: LocalStack, files: StackFiles) -> bool:
+    """Write down what differs from what was read; whether it is the stack's first start."""
     folder = stack.folder
     folder.make()
-    kept: Credentials | None = read_credentials(folder.credentials)
-    if kept != stack.credentials:
+    if files.credentials != stack.credentials:
         keep_credentials(folder.credentials, stack.credentials)
     keep_choice(folder.choice, stack.choice)
-    return kept is None
+    return files.credentials is None
 
 
 def _given(names: tuple[str, str], what: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from cv_yolo.adapters.zenml.server import ZenmlServer
 from cv_yolo.domain.stack import ChangeKind, DatabaseAddress, PipelineServerAddress, TrackingAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo_stack.adapters.mlflow import MlflowServer
-from cv_yolo_stack.adapters.sql import SqlDatabase
+from cv_yolo_stack.adapters.sql.server import SqlDatabase
 from tests.canned_servers import API_KEY, PASSWORD, USER, CannedMlflow, CannedZenml
 from tests.loopback import Asked, Reply, json_reply, loopback
 

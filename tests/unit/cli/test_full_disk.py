@@ -22,7 +22,7 @@ RUN = NewRun(name="e3_s320", params={"epochs": "3", "image_size_px": "320"}, tag
 def full(project: Path) -> Iterator[Path]:
     """A project whose home is on a disk that became full after a run was recorded."""
     with small_disk(project / ".cv-yolo", HOME_BYTES) as home:
-        Container(Settings(root=project)).tracker().start(RUN)
+        Container(Settings(root=project)).records.tracker().start(RUN)
         filler = fill(home)
         yield home
         filler.unlink(missing_ok=True)

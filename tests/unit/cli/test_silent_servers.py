@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.cli.main import run
-from cv_yolo.container import Container
+from cv_yolo.container.records import Records
+from cv_yolo.container.servers import ServerClients
 from cv_yolo.domain.stack import STACK, TrackingAddress
 from cv_yolo_stack.servers.pages import free_port
 from tests.fake_servers import some_addresses
@@ -106,8 +107,8 @@ def test_so_it_does_where_only_mlflow_is_no_use(
         return json_reply({"version": "0.98.0"} if asked.path.endswith("/info") else {})
 
     addresses = some_addresses(tracking=TrackingAddress(uri=silent, user="u", password="p"))
-    monkeypatch.setattr(Container, "stack_addresses", property(lambda _: addresses))
-    monkeypatch.setattr(Container, "limit_pipeline_client", lambda _: None)
+    monkeypatch.setattr(ServerClients, "stack_addresses", property(lambda _: addresses))
+    monkeypatch.setattr(Records, "limit_pipeline_client", lambda _: None)
     with loopback(zenml) as url:
         monkeypatch.setenv("CV_YOLO_SERVER_URL", url)
         began = time.monotonic()

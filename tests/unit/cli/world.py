@@ -69,17 +69,11 @@ class Worker(FakePredictor):
         return self.inspector.inspect(request)
 
 
-class FakeParts(Container):
-    """The parts of a project, with fakes for every service."""
+class FakeRecords:
+    """The records of a project, in memory."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.predictor, self.runs = Worker(), FakeExperimentTracker()
-        self.registers, self.others = a_fake_register(), dict[str, Register]()
-
-    @property
-    def children(self) -> Any:
-        return self.predictor
+        self.runs, self.registers, self.others = FakeExperimentTracker(), a_fake_register(), dict[str, Register]()
 
     def tracker(self, experiment: str = "cv_yolo_tiny") -> Any:
         return self.runs if experiment == "cv_yolo_tiny" else FakeExperimentTracker()
@@ -87,6 +81,19 @@ class FakeParts(Container):
     def register(self, model: str = "cv_yolo_tiny") -> Register:
         default = model == self.registers.model
         return self.registers if default else self.others.setdefault(model, a_fake_register(model))
+
+
+class FakeParts(Container):
+    """The parts of a project, with fakes for every service."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.predictor, self.records = Worker(), FakeRecords()
+        self.runs, self.registers, self.others = self.records.runs, self.records.registers, self.records.others
+
+    @property
+    def children(self) -> Any:
+        return self.predictor
 
     @cached_property
     def dataset_store(self) -> Any:

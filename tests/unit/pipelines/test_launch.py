@@ -19,7 +19,6 @@ from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import Cells
 from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.run_lease import DRIVER_TAG, beating
-from cv_yolo.workflows.time_limit import StopSignal
 from tests.builders import a_policy, a_spec
 from tests.e2e.project import wait_for
 
@@ -27,9 +26,9 @@ GONE = "2147483000 0"  # no process has that number
 
 
 @pytest.fixture
-def container(zenml_container: Container, monkeypatch: pytest.MonkeyPatch) -> Container:
-    monkeypatch.setattr(runtime, "_CONTAINER", [zenml_container])
-    return zenml_container
+def container(zenml_container: Container) -> Iterator[Container]:
+    with runtime.using(zenml_container):
+        yield zenml_container
 
 
 @pytest.fixture
@@ -49,7 +48,7 @@ def gone_mark(container: Container) -> str:
 
 
 def a_started_run(container: Container, plan: ExperimentPlan, **tags: str) -> str:
-    return container.tracker(plan.experiment).start(NewRun(name="e3_s320", params={}, tags=tags))
+    return container.records.tracker(plan.experiment).start(NewRun(name="e3_s320", params={}, tags=tags))
 
 
 def test_what_a_killed_process_kept_is_delivered_before_its_run_is_closed(
@@ -57,15 +56,15 @@ def test_what_a_killed_process_kept_is_delivered_before_its_run_is_closed(
 ) -> None:
     marks = {DRIVER_TAG: gone_mark(container), runtime.PIPELINE_RUN_TAG: "grid-of-a-killed-process"}
     ended, cut_off = a_started_run(container, plan, **marks), a_started_run(container, plan, **marks)
-    tracker = container.tracker(plan.experiment)
-    held_up = container.tracker(plan.experiment)
+    tracker = container.records.tracker(plan.experiment)
+    held_up = container.records.tracker(plan.experiment)
     held_up._line.failed(
         ServiceUnavailableError("silent")
     )  # the killed process had no answer: what it wrote is in the outbox
     held_up.log_epoch(ended, EpochMetrics(epoch=1, values={"val/map_50": 0.5}))
     held_up.finish(ended, RunStatus.FINISHED)
     held_up.log_epoch(cut_off, EpochMetrics(epoch=1, values={"val/map_50": 0.4}))
-    container._tracking_line.answered()
+    container.records._tracking_line.answered()
     launch._put_in_order(plan)
     assert (tracker.get(ended).status, tracker.get(ended).metrics) == (RunStatus.FINISHED, {"val/map_50": 0.5})
     assert (tracker.get(cut_off).status, tracker.get(cut_off).metrics) == (RunStatus.FAILED, {"val/map_50": 0.4})
@@ -95,15 +94,15 @@ def test_a_training_whose_model_could_not_be_kept_leaves_a_failed_run(
     reason = "ServiceUnavailableError: the artifact store does not keep or give s3://zenml-artifacts/x"
     cells = Cells(plan=plan, manifest=None, run_name="grid-1", failures={"e3_s320": reason})
     assert cells._failed_runs() == [run_id]
-    run = container.tracker(plan.experiment).get(run_id)
+    run = container.records.tracker(plan.experiment).get(run_id)
     assert (run.status, run.reason) == (RunStatus.FAILED, reason)
-    assert container.tracker(plan.experiment).get(other).status is RunStatus.RUNNING
+    assert container.records.tracker(plan.experiment).get(other).status is RunStatus.RUNNING
 
 
 def test_a_run_that_was_started_twice_is_not_left_running(container: Container, plan: ExperimentPlan) -> None:
     tags = {runtime.PIPELINE_RUN_TAG: "grid-1"}
     lost, evaluated = a_started_run(container, plan, **tags), a_started_run(container, plan, **tags)
-    tracker = container.tracker(plan.experiment)
+    tracker = container.records.tracker(plan.experiment)
     tracker.finish(evaluated, RunStatus.FINISHED)
     assert Cells(plan=plan, manifest=None, run_name="grid-1")._failed_runs() == []
     assert (tracker.get(lost).status, tracker.get(evaluated).status) == (RunStatus.FAILED, RunStatus.FINISHED)
@@ -112,10 +111,10 @@ def test_a_run_that_was_started_twice_is_not_left_running(container: Container, 
 
 def test_a_failed_run_keeps_the_reason_it_was_ended_with(container: Container, plan: ExperimentPlan) -> None:
     run_id = a_started_run(container, plan, **{runtime.PIPELINE_RUN_TAG: "grid-1"})
-    container.tracker(plan.experiment).finish(run_id, RunStatus.FAILED, "out of memory")
+    container.records.tracker(plan.experiment).finish(run_id, RunStatus.FAILED, "out of memory")
     cells = Cells(plan=plan, manifest=None, run_name="grid-1", failures={"e3_s320": "StepFailed"})
     assert cells._failed_runs() == [run_id]
-    assert container.tracker(plan.experiment).get(run_id).reason == "out of memory"
+    assert container.records.tracker(plan.experiment).get(run_id).reason == "out of memory"
 
 
 class Stopped:
@@ -154,13 +153,12 @@ def test_a_stop_ends_the_open_runs_and_what_zenml_does_not_take_is_done_by_the_n
     pipeline = Stopped(container, plan, error)
     monkeypatch.setattr(launch, "yolo_training_pipeline", pipeline)
     monkeypatch.setattr(runtime, "end", end)
-    monkeypatch.setattr(container, "stop", StopSignal())
     monkeypatch.setattr(container, "report", lambda text: None)
     driver = runtime.run_folder("grid-stopped") / launch.DRIVER_FILE
     with pytest.raises(StoppedError, match="grid-stopped: stopped") as raised:
         launch._run(plan, "grid-stopped")
     assert "the same command goes on" in str(raised.value.hint)
-    run = container.tracker(plan.experiment).get(pipeline.run_id)
+    run = container.records.tracker(plan.experiment).get(pipeline.run_id)
     assert (run.status, run.reason) == (RunStatus.STOPPED, launch.STOPPED)
     assert driver.exists() is not zenml_answers
     if driver.exists():
@@ -180,7 +178,7 @@ def test_a_run_of_another_machine_whose_driver_is_lost_is_closed_with_its_pipeli
     lost = a_started_run(container, plan, **tags, **heartbeat(seen))
     alive = a_started_run(container, plan, **tags, **heartbeat(datetime.now(UTC)))
     launch._put_in_order(plan)
-    tracker = container.tracker(plan.experiment)
+    tracker = container.records.tracker(plan.experiment)
     assert (tracker.get(lost).status, tracker.get(lost).reason) == (RunStatus.FAILED, reason_of(seen))
     assert tracker.get(alive).status is RunStatus.RUNNING
     assert ended == [("grid-in-ci", "failed")]
@@ -192,7 +190,7 @@ def test_while_the_pipeline_runs_its_driver_is_seen(
     class Waiting(Stopped):
         def __call__(self, **_: object) -> None:
             self.run_id = a_started_run(self.container, self.plan)
-            tracker = self.container.tracker(self.plan.experiment)
+            tracker = self.container.records.tracker(self.plan.experiment)
             wait_for(lambda: last_seen(tracker.get(self.run_id)), what="a heartbeat")
             tracker.finish(self.run_id, RunStatus.FINISHED)
 
@@ -222,7 +220,7 @@ def test_a_run_that_is_given_up_is_recorded_as_failed_as_far_as_servers_answer(
     driver.write_text(container.driver_mark(), encoding="utf-8")
     run_id = a_started_run(container, plan, **{runtime.PIPELINE_RUN_TAG: "grid-given-up"})
     launch._record_failure(plan, "grid-given-up", ServiceUnavailableError("the object store does not answer"))
-    run = container.tracker(plan.experiment).get(run_id)
+    run = container.records.tracker(plan.experiment).get(run_id)
     assert (run.status, run.reason) == (RunStatus.FAILED, "the object store does not answer")
     assert ended == ([("grid-given-up", "failed")] if zenml == "answers" else [])
     assert driver.exists() is (zenml != "answers"), "the next command records it"
@@ -240,7 +238,7 @@ def test_a_run_whose_store_stays_silent_is_left_with_the_error_after_what_can_be
         give_up(error)
         yield
 
-    monkeypatch.setattr(launch.outages, "attend", lambda name: None)
+    monkeypatch.setattr(launch.outages, "attend", lambda: None)
     monkeypatch.setattr(launch.outages, "watching_store", silent)
     monkeypatch.setattr(launch, "_record_failure", lambda plan, name, failure: told.append(f"{name}: {failure}"))
     monkeypatch.setattr(launch, "_put_in_order", lambda plan: None)

@@ -1,6 +1,8 @@
 """A trained model in an artifact store: whole, checked, and patient with a store that does not answer."""
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,9 +23,17 @@ from tests.builders import a_trained_model
 
 
 @pytest.fixture
-def container(zenml_container: Container, monkeypatch: pytest.MonkeyPatch) -> Container:
-    monkeypatch.setattr(runtime, "_CONTAINER", [zenml_container])
-    return zenml_container
+def container(zenml_container: Container) -> Iterator[Container]:
+    with runtime.using(zenml_container):
+        yield zenml_container
+
+
+@contextmanager
+def waiting(container: Container, seconds: float, report: Callable[[str], None]) -> Iterator[Container]:
+    """In use: parts that wait so long for services that do not answer."""
+    patient = Container(container.settings, patience_s=seconds, report=report)
+    with runtime.using(patient):
+        yield patient
 
 
 @pytest.fixture
@@ -59,9 +69,9 @@ def test_a_store_that_comes_back_in_time_gets_the_model(container: Container, mo
         told.append(text)
         store.mkdir(parents=True)
 
-    container.patience_s, container.report = 30, back
-    a_materializer(store).save(model)
-    assert a_materializer(store).load(TrainedModel).run_id == model.run_id
+    with waiting(container, 30, back):
+        a_materializer(store).save(model)
+        assert a_materializer(store).load(TrainedModel).run_id == model.run_id
     assert len(told) == 1
     assert "the artifact store does not keep or give" in told[0]
 
@@ -69,8 +79,8 @@ def test_a_store_that_comes_back_in_time_gets_the_model(container: Container, mo
 def test_a_store_that_stays_away_is_an_unavailable_service_and_the_same_command_goes_on(
     container: Container, model: TrainedModel, store: Path
 ) -> None:
-    container.patience_s, container.report = 0.6, lambda text: None
-    with pytest.raises(ServiceUnavailableError, match=r"waited 0\.6 s") as raised:
+    away = pytest.raises(ServiceUnavailableError, match=r"waited 0\.6 s")
+    with waiting(container, 0.6, lambda text: None), away as raised:
         a_materializer(store).save(model)
     assert "nothing is trained twice" in str(raised.value.hint)
 
@@ -78,8 +88,7 @@ def test_a_store_that_stays_away_is_an_unavailable_service_and_the_same_command_
 def test_waiting_for_a_store_ends_when_the_person_stops_the_work(
     container: Container, model: TrainedModel, store: Path
 ) -> None:
-    container.patience_s, container.report = 30, lambda text: container.stop.set()
-    with pytest.raises(StoppedError):
+    with waiting(container, 30, lambda text: patient.stop.set()) as patient, pytest.raises(StoppedError):
         a_materializer(store).save(model)
 
 
@@ -91,21 +100,19 @@ def test_a_half_written_model_is_written_again(container: Container, model: Trai
 
 
 def test_weights_that_are_gone_are_not_waited_for(container: Container, model: TrainedModel, store: Path) -> None:
-    container.patience_s, container.report = 30, pytest.fail
     model.weights.unlink()
-    with pytest.raises(WeightsError, match="not there"):
+    with waiting(container, 30, pytest.fail), pytest.raises(WeightsError, match="not there"):
         a_materializer(store).save(model)
 
 
 def test_weights_that_were_exchanged_in_the_store_are_not_loaded(
     container: Container, model: TrainedModel, store: Path
 ) -> None:
-    container.patience_s, container.report = 30, pytest.fail
     store.mkdir(parents=True)
     a_materializer(store).save(model)
     shutil.rmtree(container.settings.weights, ignore_errors=True)
     (store / "weights.pt").write_bytes(b"others")
-    with pytest.raises(WeightsError, match="sha256 differs"):
+    with waiting(container, 30, pytest.fail), pytest.raises(WeightsError, match="sha256 differs"):
         a_materializer(store).load(TrainedModel)
 
 

@@ -177,11 +177,9 @@ def test_step_logs_that_are_lost_are_told_once_without_a_traceback(capsys: pytes
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_embedded_store_is_a_folder_that_needs_no_trial(
-    zenml_container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runtime, "_CONTAINER", [zenml_container])
-    require_store()
+def test_the_embedded_store_is_a_folder_that_needs_no_trial(zenml_container: Container) -> None:
+    with runtime.using(zenml_container):
+        require_store()
 
 
 @dataclass
@@ -192,11 +190,11 @@ class Connected:
     at_work: bool = False
     connection: str | None = "http://zenml"
     endpoint_url: str = "http://store"
-    patience_s: float = 0.0
+    total_s: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.settings = self.stack_addresses = self.objects = self.children = self
+        self.settings = self.servers = self.stack_addresses = self.objects = self.children = self.retry = self
 
 
 @pytest.fixture
@@ -206,7 +204,7 @@ def given_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[Connected], list[Serv
 
     def watch(machine: Connected) -> list[ServiceUnavailableError]:
         errors: list[ServiceUnavailableError] = []
-        monkeypatch.setattr(runtime, "_CONTAINER", [machine])
+        monkeypatch.setattr(runtime, "_IN_USE", [machine])
         with watching_store(errors.append):
             threading.Event().wait(0.05)
         return errors
@@ -223,14 +221,14 @@ def silent() -> bool:
 
 
 def test_a_store_that_stays_silent_is_given_up_with_its_address_and_what_goes_on(given_up: Watched) -> None:
-    (error,) = given_up(Connected(silent, patience_s=0.01))
+    (error,) = given_up(Connected(silent, total_s=0.01))
     assert error.message == "the object store at http://store does not answer (waited 0.01 s)"
     assert "the same command goes on" in str(error.hint)
 
 
 def test_a_store_that_answers_or_is_not_waited_for_is_not_given_up(given_up: Watched) -> None:
     assert given_up(Connected(lambda: True)) == []
-    assert given_up(Connected(silent, patience_s=60)) == []
+    assert given_up(Connected(silent, total_s=60)) == []
     assert given_up(Connected(silent, at_work=True)) == [], "a training goes on"
     assert given_up(Connected(silent, connection=None)) == [], "an embedded stack has no server"
     stopped = Connected(silent)
@@ -271,10 +269,11 @@ def test_from_then_on_the_journal_is_told_and_services_are_waited_for(
     monkeypatch.setenv("CV_YOLO_PATIENCE_S", "12")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("AWS_RETRY_MODE", "legacy")
-    container = Container(Settings(root=zenml_container.settings.root))
-    monkeypatch.setattr(runtime, "_CONTAINER", [container])
-    assert container.retry.total_s == 0, "a short command says at once what is wrong"
-    attend("grid-1")
+    settings = Settings(root=zenml_container.settings.root)
+    assert Container(settings).retry.total_s == 0, "a short command says at once what is wrong"
+    container = Container.of_pipeline_run("grid-1", settings)
+    with runtime.using(container):
+        attend()
     container.report("MLflow does not answer")
     (event,) = container.journal("grid-1").events()
     assert (event.kind, event.text, container.retry.total_s) == (EventKind.NOTE, "MLflow does not answer", 12)

@@ -2,8 +2,13 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
 
 from cv_yolo.container import Container
+from cv_yolo.pipelines import runtime
 
 SCRIPT = """
 import logging
@@ -54,3 +59,31 @@ def test_what_zenml_logs_of_its_steps_is_kept_before_the_interpreter_ends(zenml_
     done = subprocess.run([sys.executable, "-c", BUFFERED], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == f"{['step 0', 'closed', 'stopped', 'step 1', 'closed', 'stopped']} []\n"
     assert done.stderr == "", "on Python 3.12, a flush at interpreter shutdown would end with a traceback"
+
+
+def test_a_container_is_in_use_inside_its_block_only_however_that_ends(zenml_container: Container) -> None:
+    inner = Container(zenml_container.settings)
+    with runtime.using(zenml_container):
+        with suppress(KeyboardInterrupt), runtime.using(inner):
+            assert runtime.container() is inner
+            raise KeyboardInterrupt
+        assert runtime.container() is zenml_container
+    assert runtime._IN_USE == []
+
+
+def test_the_steps_threads_and_those_of_time_limits_find_the_same_container(zenml_container: Container) -> None:
+    with runtime.using(zenml_container), ThreadPoolExecutor(1) as steps:
+        assert steps.submit(runtime.container).result() is zenml_container
+        assert zenml_container.time_limit.run(runtime.container, name="a call") is zenml_container
+
+
+def test_without_a_launch_the_container_is_that_of_the_environment_and_made_once(
+    zenml_container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CV_YOLO_ROOT", str(zenml_container.settings.root))
+    runtime._container_of_environment.cache_clear()
+    found = runtime.container()
+    assert found is runtime.container()
+    assert found.settings.root == zenml_container.settings.root
+    assert found.retry.total_s == 0
+    runtime._container_of_environment.cache_clear()

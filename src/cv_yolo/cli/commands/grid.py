@@ -111,13 +111,15 @@ def _request(kind: str, given: dict[str, Any]) -> Request:
 
 def _run(request: Request) -> int:
     from cv_yolo.container import Container
+    from cv_yolo.pipelines.plan import new_run_name
 
     config = load_experiment(request.config, request.overrides)
     _require_one_run(request, config)
-    container = Container()
+    run_name = new_run_name(request.kind, datetime.now(UTC))
+    container = Container.of_pipeline_run(run_name)
     require_room(container.home, home=container.home)
     with stopping(container.stop), resumable():
-        return _carry_out(request, config, container)
+        return _carry_out(request, config, container, run_name)
 
 
 def _require_one_run(request: Request, config: ExperimentConfig) -> None:
@@ -126,19 +128,18 @@ def _require_one_run(request: Request, config: ExperimentConfig) -> None:
         raise ConfigError(f"{request.config}: grid: {runs} runs, a baseline is one", hint="use `cv-yolo grid`")
 
 
-def _carry_out(request: Request, config: ExperimentConfig, container: Any) -> int:
+def _carry_out(request: Request, config: ExperimentConfig, container: Any, run_name: str) -> int:
     click.echo("Starting ZenML and MLflow …", err=True)
     if container.settings.connection is not None:
         _ = (
-            container.stack_addresses
+            container.servers.stack_addresses
         )  # ZenML asks its server while it is imported; we say in our words what is wrong there
     from cv_yolo.pipelines import launch, plan, runtime
 
-    runtime.use(container)
-    planned = plan.make_plan(config, container, accept_inconclusive=request.accepted, trusted=request.trusted)
-    run_name = launch.new_run_name(request.kind, datetime.now(UTC))
-    with following(container.journal(run_name)):
-        outcome = launch.launch(planned, run_name, leave=leave_with)
+    with runtime.using(container):
+        planned = plan.make_plan(config, container, accept_inconclusive=request.accepted, trusted=request.trusted)
+        with following(container.journal(run_name)):
+            outcome = launch.launch(planned, run_name, leave=leave_with)
     if request.as_json:
         click.echo(json.dumps(outcome.as_json(), indent=1))
     elif outcome.decision is not None:

@@ -49,7 +49,7 @@ def models(context: click.Context, as_json: bool, model: str) -> None:
     from cv_yolo.cli.output.tables import console, versions_table
     from cv_yolo.container import Container
 
-    found = Container().tracking_registry(model).versions()[::-1]
+    found = Container().records.tracking_registry(model).versions()[::-1]
     if as_json:
         print_json([asdict(version) for version in found])
     elif found:
@@ -67,7 +67,7 @@ def check(dry_run: bool, as_json: bool, model: str) -> int:
     from cv_yolo.cli.output.tables import console
     from cv_yolo.workflows.register import check as check_register
 
-    found = check_register(started().register(model), repair=not dry_run)
+    found = check_register(started().records.register(model), repair=not dry_run)
     left = [each for each in found if dry_run or each.lost]
     if as_json:
         print_json({"differences": [asdict(each) for each in found], "left": len(left)})
@@ -92,7 +92,7 @@ def history(verify: bool, as_json: bool, model: str) -> int:
     container = Container()
     if verify:
         return _verify(container, model, as_json)
-    entries = container.audit_log(model).entries()
+    entries = container.records.audit_log(model).entries()
     if as_json:
         print_json([entry_json(entry) for entry in entries])
     elif entries:
@@ -124,7 +124,7 @@ def rollback(to: str | None, stage: str | None, reason: str | None, as_json: boo
 
     container = started()
     entry = roll_back(
-        container.register(model),
+        container.records.register(model),
         stage=Stage(stage) if stage else None,
         to=to,
         reason=reason,
@@ -149,8 +149,8 @@ def started() -> "Container":
 def _verify(container: "Container", model: str, as_json: bool) -> int:
     from cv_yolo.workflows.register import examine
 
-    log = container.audit_log(model)
-    findings = examine(log, container.tracking_registry(model))
+    log = container.records.audit_log(model)
+    findings = examine(log, container.records.tracking_registry(model))
     entries = () if findings else log.entries()
     if as_json:
         head = entries[-1].sha256 if entries else None
@@ -204,7 +204,7 @@ def withdraw(stage: str, reason: str, yes: bool, as_json: bool, model: str) -> N
             "a withdrawal has to be confirmed", hint="--yes confirms it where there is no terminal to ask on"
         )
     container, place = started(), Stage(stage)
-    register = container.register(model)
+    register = container.records.register(model)
     seen = None if yes else held_now(place, register)
     if seen:
         question = f"Withdraw version {seen} from {stage} of {model}, and leave {stage} empty?"

@@ -40,7 +40,9 @@ def runs(as_json: bool, experiment: str) -> None:
     from cv_yolo.workflows.run_lease import as_they_stand
 
     container = Container()
-    found = as_they_stand(container.tracker(experiment).runs(), is_gone=container.driver_is_gone, now=container.now())
+    found = as_they_stand(
+        container.records.tracker(experiment).runs(), is_gone=container.driver_is_gone, now=container.records.now()
+    )
     if as_json:
         _print_json([asdict(run) for run in found])
     elif found:
@@ -65,7 +67,9 @@ def show(run: str, as_json: bool, experiment: str) -> None:
     from cv_yolo.workflows.run_lease import as_they_stand
 
     container = Container()
-    known = as_they_stand(container.tracker(experiment).runs(), is_gone=container.driver_is_gone, now=container.now())
+    known = as_they_stand(
+        container.records.tracker(experiment).runs(), is_gone=container.driver_is_gone, now=container.records.now()
+    )
     found = find_run(run, known)
     if as_json:
         _print_json(asdict(found))

@@ -62,7 +62,7 @@ def records(
 ) -> Records:
     monkeypatch.setenv("CV_YOLO_ROOT", str(zenml_container.settings.root))
     model = f"cli_{abs(hash(request.node.name)) % 10**9}"
-    register, tracker = zenml_container.register(model), zenml_container.tracker()
+    register, tracker = zenml_container.records.register(model), zenml_container.records.tracker()
     for _ in range(3):
         registered(a_new_version(run_id=tracker.start(NewRun(name="e3_s320", params={}, tags={}))), register)
     made = Records(register=register, log=zenml_container.settings.audit / f"{model}.jsonl", capsys=capsys)
@@ -210,7 +210,7 @@ def test_a_registry_that_lags_behind_is_told_and_then_repaired(records: Records)
 
 
 def test_what_cannot_be_repaired_is_left_and_told(records: Records, zenml_container: Container) -> None:
-    client = zenml_container.tracking_registry(records.register.model)._client
+    client = zenml_container.records.tracking_registry(records.register.model)._client
     client.delete_model_version(records.register.model, "2")
     found = records.json("models", "check", exit_code=1)
     assert (found["left"], found["differences"][0]["found"], found["differences"][0]["lost"]) == (

@@ -21,7 +21,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     """A project with three runs; and the ids of its runs."""
     root = tmp_path_factory.mktemp("recorded")
     container = Container(Settings(root=root))
-    tracker = container.tracker()
+    tracker = container.records.tracker()
     ids = {}
     for name, score in (("e3_s320", 0.5), ("e5_s320", 0.61)):
         ids[name] = tracker.start(NewRun(name=name, params=PARAMS, tags={"dataset_revision": "r1", "note": "[bold]"}))
@@ -98,7 +98,7 @@ def test_a_run_is_shown_by_its_name_with_all_that_is_known(
 
 
 def test_of_two_runs_of_one_name_the_newest_is_shown(ids: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    newest = Container().tracker().start(NewRun(name="e3_s320", params=PARAMS, tags={}))
+    newest = Container().records.tracker().start(NewRun(name="e3_s320", params=PARAMS, tags={}))
     assert json_of(capsys, "show", "e3_s320")["run_id"] == newest
 
 
@@ -127,7 +127,9 @@ def test_a_damaged_store_is_a_service_that_is_down(project: Path, capsys: pytest
 def test_a_run_that_records_no_training_is_counted_and_shown_without_a_table(
     ids: dict[str, str], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    foreign = Container(Settings(root=project)).tracker("another").start(NewRun(name="foreign", params={}, tags={}))
+    foreign = (
+        Container(Settings(root=project)).records.tracker("another").start(NewRun(name="foreign", params={}, tags={}))
+    )
     assert run(["runs", "--experiment", "another"]) == 0
     assert "1 more that record no training" in capsys.readouterr().err
     assert f"MLflow run {foreign}" in out_of(capsys, "show", "foreign", "--experiment", "another")

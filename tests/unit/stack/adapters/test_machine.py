@@ -9,7 +9,7 @@ import pytest
 
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo_stack.adapters.machine import LocalProbe
-from cv_yolo_stack.adapters.sql import stored_in_file
+from cv_yolo_stack.adapters.sql.sqlite_files import stored_in_file
 
 
 def a_probe(home: Path, **stores: Path) -> LocalProbe:

@@ -12,6 +12,7 @@ from cv_yolo_stack.configuration.choice import DatabaseKind, StackChoice, StoreK
 from cv_yolo_stack.configuration.credentials import keep_credentials, new_credentials
 from cv_yolo_stack.configuration.folder import StackFolder
 from cv_yolo_stack.configuration.local_stack import LocalStack
+from tests.databases import FakeDatabaseServer
 
 
 def a_stack(folder: Path, **choice: Any) -> LocalStack:
@@ -56,6 +57,7 @@ class MemoryStore:
         if key not in self.forgets:
             self.kept[bucket][key] = file.read_bytes()
 
-    def container(self) -> Any:
-        """What `StackContainer` gives of a store."""
-        return SimpleNamespace(object_store=lambda _: self, object_copies=lambda _: self)
+    def container(self, server: FakeDatabaseServer | None = None) -> Any:
+        """What `StackContainer` gives of a store, and of a database server."""
+        servers = SimpleNamespace(object_store=lambda _: self)
+        return SimpleNamespace(servers=servers, object_copies=lambda _: self, sql_database=lambda _: server)

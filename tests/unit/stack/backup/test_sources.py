@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.settings import Settings
-from cv_yolo_stack.backup.sources import backup_sources, target_of
+from cv_yolo_stack.backup.sources import backup_sources, is_sqlite, target_of
 
 KEPT = (
     "home/mlflow/mlflow.db",
@@ -79,3 +79,12 @@ def test_databases_and_logs_come_first_and_of_one_moment(settings: Settings) -> 
 
 def test_an_empty_project_holds_nothing(tmp_path: Path) -> None:
     assert backup_sources(Settings(root=tmp_path)) == []
+
+
+def test_a_database_is_known_by_its_content(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "real") as connection:
+        connection.execute("CREATE TABLE x (a)")
+    connection.close()
+    (tmp_path / "text.db").write_text("SQLite? no", encoding="utf-8")
+    assert is_sqlite(tmp_path / "real")
+    assert not is_sqlite(tmp_path / "text.db")

@@ -13,9 +13,10 @@ import pytest
 from cv_yolo.errors import InputError, NotFoundError, ServiceUnavailableError
 from cv_yolo.settings import Settings
 from cv_yolo_stack.backup import stack as servers
+from cv_yolo_stack.backup import take
 from cv_yolo_stack.backup.contents import Contents
 from cv_yolo_stack.backup.preconditions import require_empty
-from cv_yolo_stack.backup.records import adapt_connection
+from cv_yolo_stack.backup.records import adapt_connection, adapt_records
 from cv_yolo_stack.backup.stack import kept_stack, require_able
 from cv_yolo_stack.backup.take import take_backup
 from cv_yolo_stack.configuration.choice import DatabaseKind, StoreKind
@@ -23,7 +24,9 @@ from cv_yolo_stack.configuration.folder import StackFolder
 from cv_yolo_stack.configuration.programs import find_mariadb
 from cv_yolo_stack.container import StackContainer
 from cv_yolo_stack.domain.backup_manifest import BackupManifest, manifest_of
-from tests.unit.stack.backup.records import quiet, run_sql
+from cv_yolo_stack.ports.databases import DatabaseFiles, RecordKind
+from tests.databases import FakeDatabaseFiles, FakeDatabaseServer
+from tests.unit.stack.backup.records import quiet
 from tests.unit.stack.backup.stacks import MemoryStore, a_stack
 
 EXTERNAL_STORE = {"store": StoreKind.EXTERNAL, "store_url": "http://s3.test"}
@@ -31,6 +34,11 @@ EXTERNAL_DATABASE = {"database": DatabaseKind.EXTERNAL, "database_url": "mysql:/
 NOTHING = manifest_of(
     [], made_at=datetime(2026, 11, 26, tzinfo=UTC), home="/", software={"database": "10.11.6-MariaDB"}
 )
+
+
+def holding(files: DatabaseFiles) -> Any:
+    """What `StackContainer` gives of files."""
+    return SimpleNamespace(database_files=files)
 
 
 def a_kept(tmp_path: Path, **choice: Any) -> tuple[BackupManifest, Contents]:
@@ -73,9 +81,8 @@ def test_others_servers_are_not_filled_where_they_hold_something(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = a_stack(tmp_path, **EXTERNAL_STORE, **EXTERNAL_DATABASE)
-    container = MemoryStore(kept={"mlflow": {"x": b"theirs"}}).container()
-    container.sql_database = lambda _: SimpleNamespace(version=lambda: "10.11.6-MariaDB")
-    monkeypatch.setattr(servers, "count_in_server", lambda *_: {"runs": 1})
+    server = FakeDatabaseServer(databases={"mlflow": {RecordKind.MLFLOW_RUN: 1}})
+    container = MemoryStore(kept={"mlflow": {"x": b"theirs"}}).container(server)
     monkeypatch.setattr(servers, "require_loader", lambda: Path("mariadb"))
     with pytest.raises(InputError, match=r"mysql://db\.test:3306 holds records and the buckets .* hold objects"):
         require_able(container, stack, NOTHING)
@@ -96,8 +103,7 @@ def test_a_dump_is_loaded_by_the_same_kind_of_server_and_no_older_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str, here: str, able: bool
 ) -> None:
     stack = a_stack(tmp_path, **EXTERNAL_DATABASE)
-    container = SimpleNamespace(sql_database=lambda _: SimpleNamespace(version=lambda: here))
-    monkeypatch.setattr(servers, "count_in_server", lambda *_: {"runs": 0})
+    container = MemoryStore().container(FakeDatabaseServer(name=here))
     monkeypatch.setattr(servers, "require_loader", lambda: Path("mariadb"))
     manifest = replace(NOTHING, software={"database": kept})
     if able:
@@ -137,22 +143,40 @@ def test_servers_that_are_down_cannot_be_backed_up(tmp_path: Path) -> None:
 def test_a_stack_with_records_is_not_empty(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path / "project")
     stack = a_stack(settings.services)
-    require_empty(StackContainer(settings), settings, NOTHING)
+    require_empty(holding(FakeDatabaseFiles()), settings, NOTHING)
     for path in (stack.folder.data("store") / "mlflow" / "x", stack.folder.data("store") / ".minio.sys" / "own"):
         path.parent.mkdir(parents=True)
         path.write_text("x", encoding="utf-8")
-    run_sql(
-        stack.folder.data("mlflow") / "mlflow.db",
-        "CREATE TABLE model_versions (a)",
-        "INSERT INTO model_versions VALUES (1)",
-    )
-    run_sql(
-        stack.folder.data("zenml") / "zenml.db",
-        "CREATE TABLE artifact_version (a)",
-        "INSERT INTO artifact_version VALUES (1)",
-    )
+    files = FakeDatabaseFiles()
+    files.make(stack.folder.data("mlflow") / "mlflow.db", {RecordKind.MLFLOW_MODEL_VERSION: 1})
+    files.make(stack.folder.data("zenml") / "zenml.db", {RecordKind.ZENML_ARTIFACT: 1, RecordKind.MLFLOW_RUN: 0})
     with pytest.raises(InputError, match="1 objects in the store, 1 MLflow model versions, 1 ZenML artifacts"):
-        require_empty(StackContainer(settings), settings, NOTHING)
+        require_empty(holding(files), settings, NOTHING)
+
+
+def test_records_in_the_home_are_named(tmp_path: Path) -> None:
+    settings, files = Settings(root=tmp_path / "project"), FakeDatabaseFiles()
+    files.make(settings.mlflow_database, {RecordKind.MLFLOW_RUN: 2})
+    with pytest.raises(InputError, match=r"is not empty: 2 MLflow runs$"):
+        require_empty(holding(files), settings, NOTHING)
+
+
+def test_the_size_of_the_databases_is_asked_of_their_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack, settings = a_stack(tmp_path / "services", **EXTERNAL_DATABASE), Settings(root=tmp_path)
+    server = FakeDatabaseServer(databases={"zenml": {RecordKind.ZENML_ARTIFACT: 10**15}})
+    container = MemoryStore().container(server)
+    container.settings = settings
+    monkeypatch.setattr(take, "_require_up", lambda _: None)
+    with pytest.raises(InputError, match=r"new: 1000000000\.10 GB may be needed"):
+        take_backup(container, stack, tmp_path / "new", take_snapshot=None, report=quiet)
+    assert not (tmp_path / "new").exists()
+
+
+def test_records_in_another_home_name_its_files(tmp_path: Path) -> None:
+    files, record = FakeDatabaseFiles(), tmp_path / "mlflow" / "mlflow.db"
+    files.make(record, {}, ["/former/home/artifacts/x", "/elsewhere"])
+    adapt_records(tmp_path, files, former="/former/home", home=Path("/home/of/mine"))
+    assert files.texts(record) == ["/home/of/mine/artifacts/x", "/elsewhere"]
 
 
 def test_a_connection_to_the_stacks_own_server_follows_it(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from cv_yolo.settings import Settings
 from cv_yolo_stack.cli import server_output as server_progress
 from cv_yolo_stack.cli.server_output import clock_text, figures_of, servers_table, showing
 from cv_yolo_stack.configuration.choice import DatabaseKind, Wish
-from cv_yolo_stack.configuration.local_stack import LocalStack, read_stack
+from cv_yolo_stack.configuration.folder import folder_of
+from cv_yolo_stack.configuration.local_stack import LocalStack, read_files, read_stack
 from cv_yolo_stack.domain.liveness import Health
 from cv_yolo_stack.supervision.processes import mark
 from cv_yolo_stack.supervision.starting import keep, planned
@@ -45,8 +46,9 @@ def stack(project: Path) -> LocalStack:
     """A stack that was chosen, in a private home."""
     settings = Settings(root=project)
     private_folder(settings.home)
-    made = planned(settings, Wish(database=DatabaseKind.SQLITE))
-    keep(made)
+    files = read_files(folder_of(settings))
+    made = planned(files, Wish(database=DatabaseKind.SQLITE))
+    keep(made, files)
     return made
 
 

@@ -17,6 +17,7 @@ import pytest
 from mlflow import MlflowClient
 
 from cv_yolo.cli.main import run
+from cv_yolo.container import Container
 from cv_yolo.ports.records import NewRun
 from cv_yolo.settings import Settings
 from cv_yolo_stack.container import StackContainer
@@ -31,7 +32,7 @@ UI = (sys.executable, "-m", "cv_yolo", "ui", "--no-browser")
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("ui")
-    StackContainer(Settings(root=root)).tracker().start(RUN)
+    StackContainer(Settings(root=root)).detector.records.tracker().start(RUN)
     return root
 
 
@@ -80,9 +81,7 @@ server.serve_forever(0.05)
 
 
 @pytest.fixture
-def small_pages(
-    zenml_container: StackContainer, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], None]:
+def small_pages(zenml_container: Container, project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Small servers where MLflow's and ZenML's would be, in a project with records; ZenML's may end by itself."""
     from cv_yolo.pipelines import runtime  # imports ZenML, under its one home
 
@@ -134,7 +133,7 @@ def test_where_the_experiment_was_deleted_mlflow_opens_on_its_first_page_and_the
     small_pages: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     tracking = MlflowClient(tracking_uri=Settings().tracking_uri)
-    StackContainer().tracker().connect()
+    StackContainer().detector.records.tracker().connect()
     tracking.delete_experiment("1")
     small_pages("2")
     assert run(["ui", "--no-browser", "--mlflow-port", "0", "--zenml-port", "0"]) == 3

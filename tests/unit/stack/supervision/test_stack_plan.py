@@ -8,8 +8,9 @@ import pytest
 from cv_yolo.errors import ConfigError, InputError
 from cv_yolo.settings import Settings
 from cv_yolo_stack.configuration.choice import DatabaseKind, StoreKind, Wish
-from cv_yolo_stack.configuration.local_stack import read_addresses, read_database, read_stack
-from cv_yolo_stack.supervision.starting import keep, planned
+from cv_yolo_stack.configuration.folder import folder_of
+from cv_yolo_stack.configuration.local_stack import LocalStack, read_addresses, read_database, read_files, read_stack
+from cv_yolo_stack.supervision import starting
 
 SMALL = Wish(database=DatabaseKind.SQLITE)
 ELSEWHERE = Wish(
@@ -19,6 +20,14 @@ ELSEWHERE = Wish(
     database=DatabaseKind.EXTERNAL,
     database_url="mysql://db.example:3310",
 )
+
+
+def planned(settings: Settings, wish: Wish) -> LocalStack:
+    return starting.planned(read_files(folder_of(settings)), wish)
+
+
+def keep(stack: LocalStack) -> bool:
+    return starting.keep(stack, read_files(stack.folder))
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -66,6 +68,39 @@ def test_the_first_start_shows_the_password_and_what_to_do_next_and_the_second_f
     assert password(project) not in out + err
     assert [each["name"] for each in json.loads(out)["services"]] == ["first", "second"]
     assert read_state(services / "state.json") == before
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often this process has read each file of its configuration, and the environment."""
+    counted: Counter[str] = Counter()
+    genuine_text, genuine_settings = Path.read_text, Settings.__init__
+
+    def read_text(path: Path, **how: Any) -> str:
+        counted[path.name] += 1
+        return genuine_text(path, **how)
+
+    def settings(made: Settings, **values: Any) -> None:
+        counted["environment"] += 1
+        genuine_settings(made, **values)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.setattr(Settings, "__init__", settings)
+    return counted
+
+
+@pytest.mark.parametrize("start", ["first", "next", "again"])
+def test_an_up_reads_its_configuration_once(services: Path, read: Counter[str], start: str) -> None:
+    if start != "first":
+        assert run(["up", "--database", "sqlite"]) == 0
+    if start == "next":
+        assert run(["down"]) == 0
+    read.clear()
+    assert run(["up", "--database", "sqlite"]) == 0
+    once = ("environment", "connection.json", "stack.json", "credentials.json")
+    assert {name: read[name] for name in once} == dict.fromkeys(once, 1) | (
+        {"credentials.json": 0} if start == "first" else {}  # it is seen not to be there
+    )
 
 
 def test_a_stack_that_was_down_starts_without_showing_the_password_again(

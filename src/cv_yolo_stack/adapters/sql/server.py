@@ -1,18 +1,21 @@
-"""MySQL and MariaDB, where we need them ourselves: to make databases and users, and to ask whether they are usable."""
+"""MySQL and MariaDB behind the ports `DatabaseServer` and `DatabaseProbe`."""
 
 import secrets
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from cv_yolo.domain.stack import DatabaseAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo_stack.adapters.clients import DatabaseClient, reach
+from cv_yolo_stack.adapters.sql.records import COUNTS, TABLES, content_of
+from cv_yolo_stack.ports.databases import RecordKind
 
+SIZE: Final = "SELECT COALESCE(SUM(data_length), 0) FROM information_schema.tables WHERE table_schema IN %s"
+TABLES_OF: Final = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
 SERVER_ERRORS: Final = range(1000, 2000)  # what the server says; 2000 and up is the client's own trouble
 
 
@@ -34,6 +37,45 @@ class SqlDatabase:
         with self.cursor() as cursor:
             cursor.execute("SELECT VERSION()")
             return str(cursor.fetchone()[0])
+
+    def make_databases(self, names: Sequence[str]) -> None:
+        """Make those databases that are missing, for every character there is."""
+        with self.cursor() as cursor:
+            for name in names:
+                cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4")
+
+    def startup_script(self, names: Sequence[str]) -> str:
+        """What a server of our own runs at its start: databases, one user, no more."""
+        who = f"'{self._address.user}'@'%'"
+        make = [f"CREATE DATABASE IF NOT EXISTS `{name}`;" for name in names]
+        grant = [f"GRANT ALL ON `{name}`.* TO {who};" for name in names]
+        users = [f"CREATE USER IF NOT EXISTS {who};", f"ALTER USER {who} IDENTIFIED BY '{self._address.password}';"]
+        return "\n".join([*make, *users, *grant]) + "\n"
+
+    def size_bytes(self, names: Sequence[str]) -> int:
+        """How much the rows of the databases take."""
+        with self.cursor() as cursor:
+            cursor.execute(SIZE, (tuple(names),))
+            return int(cursor.fetchone()[0])
+
+    def count_records(self, names: Sequence[str]) -> dict[RecordKind, int]:
+        """How many records of which kind are in the databases; one that is missing has none."""
+        found: Counter[RecordKind] = Counter()
+        with self.cursor() as cursor:
+            for name in names:
+                cursor.execute(TABLES_OF, (name,))
+                tables = {row[0] for row in cursor.fetchall()}
+                for kind in [each for each in RecordKind if TABLES[each] in tables]:
+                    cursor.execute(f"USE `{name}`")
+                    cursor.execute(COUNTS[kind])
+                    found[kind] += int(cursor.fetchone()[0])
+        return dict(found)
+
+    def stored_secret(self, secret_id: str) -> bytes:
+        """What ZenML keeps of a secret's values in this database."""
+        with self.cursor() as cursor:
+            cursor.execute("SELECT `values` FROM secret WHERE id = %s", (secret_id,))
+            return content_of(cursor.fetchone())
 
     def clock(self) -> datetime:
         """What the server's clock says."""
@@ -125,25 +167,4 @@ class SqlProbe:
 
     def stored_secret(self, secret_id: str) -> bytes:
         """What ZenML keeps of a secret's values in this database."""
-        with self._database.cursor() as cursor:
-            cursor.execute("SELECT `values` FROM secret WHERE id = %s", (secret_id,))
-            return _bytes(cursor.fetchone())
-
-
-def stored_in_file(path: Path) -> Callable[[str], bytes]:
-    """What ZenML keeps of a secret's values in an SQLite file, by its id."""
-
-    def stored(secret_id: str) -> bytes:
-        try:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-                found = connection.execute('SELECT "values" FROM secret WHERE id = ?', (secret_id,)).fetchone()
-        except sqlite3.Error as error:
-            raise ServiceUnavailableError(f"{path}: {error}") from error
-        return _bytes(found)
-
-    return stored
-
-
-def _bytes(row: Any) -> bytes:
-    value = row[0] if row else b""
-    return value if isinstance(value, bytes) else str(value or "").encode()
+        return self._database.stored_secret(secret_id)
