@@ -8,12 +8,11 @@ that was not connected with `cv-yolo connect`. `CV_YOLO_STACK`: another stack of
 
 import json
 import os
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
-
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cv_yolo.domain.stack import STACK, PipelineServerAddress
 from cv_yolo.errors import ConfigError
@@ -24,21 +23,52 @@ DEFAULT_HOME: Final = ".cv-yolo"
 LONGEST_TEMPORARY_FOLDER: Final = 70  # bytes; a socket's address has room for 104, with a name of up to 34
 
 
-class Settings(BaseSettings):
+def _text(name: str) -> str | None:
+    return os.environ.get(f"CV_YOLO_{name}")
+
+
+def _folder(name: str) -> Path | None:
+    text = _text(name)
+    return None if text is None else Path(text)
+
+
+def _project() -> Path:
+    root = _folder("ROOT")
+    return Path.cwd() if root is None else root
+
+
+def _seconds(name: str, default: float, allowed: Callable[[float], bool], wanted: str) -> float:
+    """Raises `ConfigError` where the variable is set to anything else."""
+    text = _text(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not allowed(value):
+        raise ConfigError(f"CV_YOLO_{name} is {text!r}", hint=f"set it to a number of seconds, {wanted}")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
     """Folders of one project. Everything that the commands keep is under `home`; nothing is written elsewhere.
 
     `root` is the project's folder (default: the current one), against which relative paths are read.
     """
 
-    model_config = SettingsConfigDict(env_prefix="CV_YOLO_", frozen=True)
-
-    root: Path = Field(default_factory=Path.cwd)
-    home_override: Path | None = Field(default=None, validation_alias="CV_YOLO_HOME")
-    server_url: str | None = None
-    server_api_key: SecretStr | None = None
-    stack: str = STACK
-    patience_s: float = Field(default=90.0, ge=0)  # ZenML's server takes 15 to 45 s to start
-    answer_limit_s: float = Field(default=20.0, gt=0)
+    root: Path = field(default_factory=_project)
+    home_override: Path | None = field(default_factory=partial(_folder, "HOME"))
+    server_url: str | None = field(default_factory=partial(_text, "SERVER_URL"))
+    server_api_key: str | None = field(default_factory=partial(_text, "SERVER_API_KEY"), repr=False)
+    stack: str = field(default_factory=lambda: os.environ.get("CV_YOLO_STACK", STACK))
+    patience_s: float = field(  # ZenML's server takes 15 to 45 s to start
+        default_factory=lambda: _seconds("PATIENCE_S", 90.0, lambda value: value >= 0, "0 or more")
+    )
+    answer_limit_s: float = field(
+        default_factory=lambda: _seconds("ANSWER_LIMIT_S", 20.0, lambda value: value > 0, "more than 0")
+    )
 
     @cached_property
     def home(self) -> Path:
@@ -77,7 +107,7 @@ class Settings(BaseSettings):
                 "CV_YOLO_SERVER_URL is set without CV_YOLO_SERVER_API_KEY",
                 hint="set both, or connect once with `cv-yolo connect URL`",
             )
-        return PipelineServerAddress(url=self.server_url, api_key=self.server_api_key.get_secret_value())
+        return PipelineServerAddress(url=self.server_url, api_key=self.server_api_key)
 
     @property
     def mlflow_database(self) -> Path:

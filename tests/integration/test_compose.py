@@ -77,7 +77,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 def addresses(stack: Processes) -> StackAddresses:
     """What a client that knows the server and a key is told: the `stack` job's own key, from its volume."""
     home = stack.path("stack", "/home/cv-yolo")
-    connection = Settings(CV_YOLO_HOME=home).connection
+    connection = Settings(home_override=home).connection
     assert connection is not None
     return read_addresses(connection, ZenmlStack(ZenmlServer(connection)))
 

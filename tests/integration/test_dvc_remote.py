@@ -67,7 +67,7 @@ FORMER = """[core]
 
 
 def store_of(root: Path, *, home: Path | None = None, report: Callable[[str], None] = lambda _: None) -> DvcStore:
-    settings = Settings(root=root, CV_YOLO_HOME=home)
+    settings = Settings(root=root, home_override=home)
     return DvcStore(root=root, environment=os.environ | settings.isolation(), report=report)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydantic import SecretStr
 
 from cv_yolo.adapters.zenml.audit_log import ZenmlAuditLog
 from cv_yolo.container import Container
@@ -89,7 +88,7 @@ def test_a_connected_machine_has_its_log_on_the_server_and_a_lock_of_its_own(
 ) -> None:
     monkeypatch.setattr(Records, "limit_pipeline_client", lambda _: None)  # the server here is none of ZenML's
     with loopback(lambda _: json_reply({"version": "1"})) as url:
-        container = Container(Settings(root=tmp_path, server_url=url, server_api_key=SecretStr("key")))
+        container = Container(Settings(root=tmp_path, server_url=url, server_api_key="key"))
         log = container.records.audit_log("../a b")
     assert isinstance(log, ZenmlAuditLog)
     with log.locked():

@@ -1,4 +1,4 @@
-"""Lists of numbers on the command line."""
+"""Values on the command line that several commands take: lists of numbers, reasons."""
 
 import click
 
@@ -11,3 +11,10 @@ def numbers(_context: click.Context, _option: click.Parameter, text: str | None)
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise click.BadParameter(f"{text!r}: expected whole numbers, separated by commas") from None
+
+
+def given_reason(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """A reason that a person gave, if any; one that says nothing is refused."""
+    if text is not None and not text.strip():
+        raise click.BadParameter("say why: the reason is kept on record")
+    return text

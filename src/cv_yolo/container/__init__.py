@@ -7,32 +7,32 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from cv_yolo.container import environment
 from cv_yolo.container.records import EXPERIMENT, MODEL, Records, answer_limit
 from cv_yolo.container.servers import ServerClients
-from cv_yolo.domain.data.annotations import Boxes
-from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.domain.stack import DATASETS_BUCKET
 from cv_yolo.domain.training.progress import Event, EventKind
-from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, ImageRenderer
-from cv_yolo.ports.models import PredictionFile
 from cv_yolo.settings import Settings
-from cv_yolo.workflows.detectors import Sources
-from cv_yolo.workflows.evaluate import Examination
-from cv_yolo.workflows.prepare_dataset import DatasetSource
 from cv_yolo.workflows.retry import RetryPolicy
 from cv_yolo.workflows.run_lease import DRIVER_TAG
 from cv_yolo.workflows.time_limit import StopSignal, TimeLimit
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # commands that list runs and versions need no NumPy
+    import numpy as np
+    import numpy.typing as npt
+
     from cv_yolo.adapters.child_process import ChildProcess
     from cv_yolo.adapters.dvc.store import DvcStore
     from cv_yolo.adapters.files.journal import Journal
     from cv_yolo.adapters.files.weights import PretrainedWeights
     from cv_yolo.adapters.machine import SystemMeter
+    from cv_yolo.domain.data.annotations import Boxes
+    from cv_yolo.domain.evaluation.intervals import Resampling
+    from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, ImageRenderer
+    from cv_yolo.ports.models import PredictionFile
+    from cv_yolo.workflows.detectors import Sources
+    from cv_yolo.workflows.evaluate import Examination
+    from cv_yolo.workflows.prepare_dataset import DatasetSource
 
 __all__ = ["EXPERIMENT", "MODEL", "Container"]
 
@@ -99,14 +99,18 @@ class Container:
         """The folder of all state."""
         return self.settings.home
 
-    def dataset_source(self, root: Path, report: Callable[[str], None]) -> DatasetSource:
+    def dataset_source(self, root: Path, report: Callable[[str], None]) -> "DatasetSource":
         """The data set in that folder, with who can bring it there."""
+        from cv_yolo.workflows.prepare_dataset import DatasetSource
+
         return DatasetSource(root=root, folder=self.dataset_folder, store=self.dataset_store, report=report)
 
     def examination(
-        self, root: Path, *, workdir: Path, resampling: Resampling, experiment: str = EXPERIMENT
-    ) -> Examination:
+        self, root: Path, *, workdir: Path, resampling: "Resampling", experiment: str = EXPERIMENT
+    ) -> "Examination":
         """What an evaluation on the data set in that folder needs of the world."""
+        from cv_yolo.workflows.evaluate import Examination
+
         return Examination(
             predictor=self.children,
             inspector=self.children,
@@ -118,8 +122,10 @@ class Container:
             resampling=resampling,
         )
 
-    def sources(self, model: str = MODEL, experiment: str = EXPERIMENT) -> Sources:
+    def sources(self, model: str = MODEL, experiment: str = EXPERIMENT) -> "Sources":
         """Where detectors come from."""
+        from cv_yolo.workflows.detectors import Sources
+
         return Sources(
             tracker=self.records.tracker(experiment),
             register=self.records.register(model),
@@ -129,7 +135,7 @@ class Container:
         )
 
     @cached_property
-    def prediction_file(self) -> PredictionFile:
+    def prediction_file(self) -> "PredictionFile":
         """Predictions as files."""
         from cv_yolo.adapters.files.predictions import NpzPredictionFile
 
@@ -148,14 +154,14 @@ class Container:
         return SystemMeter()
 
     @cached_property
-    def dataset_folder(self) -> DatasetFolder:
+    def dataset_folder(self) -> "DatasetFolder":
         """Data sets on disk."""
         from cv_yolo.adapters.yolo.folder import YoloFolder
 
         return YoloFolder()
 
     @property
-    def dataset_store(self) -> DatasetStore:
+    def dataset_store(self) -> "DatasetStore":
         """DVC, with the stack's remote where this machine is connected to one, else with the project's own."""
         if self.settings.connection is None:
             self.dvc.forget_remote()
@@ -181,7 +187,7 @@ class Container:
 
         return PretrainedWeights(root=self.settings.root, cache=self.settings.weights)
 
-    def paint(self, rng: np.random.Generator, *, size_px: int) -> tuple[npt.NDArray[np.uint8], Boxes]:
+    def paint(self, rng: "np.random.Generator", *, size_px: int) -> "tuple[npt.NDArray[np.uint8], Boxes]":
         """A scene in the demo's style; a `Painter`."""
         from cv_yolo.adapters.scenes.scene import draw_scene
         from cv_yolo.adapters.scenes.sprites import SceneStyle
@@ -237,7 +243,7 @@ class Container:
         return _journal(self.settings, pipeline_run)
 
     @cached_property
-    def renderer(self) -> ImageRenderer:
+    def renderer(self) -> "ImageRenderer":
         """Pictures for people."""
         from cv_yolo.adapters.pillow import PillowRenderer
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from cv_yolo.container.servers import ServerClients
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.http import ask
+from cv_yolo.ports.records import RunReader
 from cv_yolo.ports.registry import AuditLog, ModelRegistry
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.deliver import DeliveringTracker, TrackerState
@@ -22,6 +23,7 @@ from cv_yolo.workflows.time_limit import TimeLimit, within
 if TYPE_CHECKING:
     from cv_yolo.adapters.files.audit_log import AuditFile
     from cv_yolo.adapters.files.weights import FinishedTrainingsFolder
+    from cv_yolo.adapters.mlflow.database import VersionsInDatabase
     from cv_yolo.adapters.mlflow.registry import MlflowRegistry
     from cv_yolo.adapters.mlflow.tracker import MlflowTracker
 
@@ -98,13 +100,23 @@ class Records:
         from cv_yolo.adapters.files.outbox import FolderOutbox
 
         place = "embedded" if self._settings.connection is None else quote(self.tracking_uri, safe="")
+        recorder = self._mlflow(experiment)
         return DeliveringTracker(
-            self._mlflow(experiment),
+            recorder,
             FolderOutbox(self._settings.outbox / place),
             line=self._tracking_line,
             retry=self._retry,
             report=self._report,
+            reader=self._run_reader(experiment, recorder),
         )
+
+    def _run_reader(self, experiment: str, recorder: RunReader) -> RunReader:
+        """Who lists the runs: MLflow's file where it is on this machine, without MLflow."""
+        if self._settings.connection is not None:
+            return recorder
+        from cv_yolo.adapters.mlflow.database import RunsInDatabase
+
+        return RunsInDatabase(self._settings.mlflow_database, experiment=experiment, otherwise=recorder)
 
     def _mlflow(self, experiment: str) -> "MlflowTracker":
         from cv_yolo.adapters.mlflow.tracker import MlflowTracker
@@ -120,6 +132,15 @@ class Records:
         from cv_yolo.adapters.mlflow.registry import MlflowRegistry
 
         return self._limited(MlflowRegistry(uri=self.tracking_uri, model=model))
+
+    def version_reader(self, model: str = MODEL) -> "MlflowRegistry | VersionsInDatabase":
+        """Who lists the versions of the model, and reads the anchor: MLflow's file where it is on this machine."""
+        registry = self.tracking_registry(model)
+        if self._settings.connection is not None:
+            return registry
+        from cv_yolo.adapters.mlflow.database import VersionsInDatabase
+
+        return VersionsInDatabase(self._settings.mlflow_database, model=model, otherwise=registry)
 
     def _limited(self, client: Target) -> Target:
         """A client of MLflow with a time limit for each call, where a server is asked."""

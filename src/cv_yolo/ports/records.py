@@ -27,7 +27,14 @@ class NewRun:
     inputs: tuple[DatasetInput, ...] = ()
 
 
-class ExperimentTracker(Protocol):
+class RunReader(Protocol):
+    """Lists the runs of one experiment."""
+
+    def runs(self) -> tuple[Run, ...]:
+        """All runs of the experiment, newest first."""
+
+
+class ExperimentTracker(RunReader, Protocol):
     """Keeps the record of every run; a run is named by its id, never by process-wide state.
 
     Raises `ServiceUnavailableError` where the store does not answer, `NotFoundError` for an unknown run id.
@@ -43,7 +50,6 @@ class ExperimentTracker(Protocol):
     ) -> None: ...
     def finish(self, run_id: str, status: RunStatus, reason: str | None = None) -> None: ...
     def get(self, run_id: str) -> Run: ...
-    def runs(self) -> tuple[Run, ...]: ...
     def history(self, run_id: str, metric: str) -> tuple[tuple[int, float], ...]: ...
     def artifact(self, run_id: str, path: str) -> bytes: ...
     def artifacts(self, run_id: str, folder: str) -> tuple[str, ...]:

@@ -23,13 +23,19 @@ class NewVersion:
     classes: tuple[str, ...] | None = None
 
 
-class ModelRegistry(Protocol):
+class VersionReader(Protocol):
+    """Lists the versions of one model."""
+
+    def versions(self) -> tuple[ModelVersion, ...]:
+        """All versions that were registered here, oldest first, each with its stage."""
+
+
+class ModelRegistry(VersionReader, Protocol):
     """Holds the versions of one model, each in one stage or in none."""
 
     def register(self, new: NewVersion, *, version: str | None = None) -> ModelVersion:
         """The version of this run; made if there is none yet, under the name `version` if the registry takes names."""
 
-    def versions(self) -> tuple[ModelVersion, ...]: ...
     def set_stage(self, version: str, stage: Stage | None) -> None:
         """Put a version into a stage, or out of any; who held staging or production before becomes archived."""
 
@@ -54,8 +60,13 @@ class AuditLog(Protocol):
         """Keep every other process of this machine out; raises `ServiceUnavailableError` after a long wait."""
 
 
-class Anchor(Protocol):
+class AnchorReader(Protocol):
     """A text kept with the registered model, away from the log whose end it names."""
 
     def anchor(self) -> str | None: ...
+
+
+class Anchor(AnchorReader, Protocol):
+    """The same, which can be replaced."""
+
     def set_anchor(self, text: str) -> None: ...

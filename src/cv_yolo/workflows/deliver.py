@@ -12,7 +12,7 @@ from cv_yolo.domain.training.lease import heartbeat, was_called_lost
 from cv_yolo.domain.training.runs import Run, RunStatus
 from cv_yolo.domain.training.tracking_events import RunDetails, RunEnding, TakesTrackingEvents, TrackingEvent
 from cv_yolo.errors import CvYoloError, ServiceUnavailableError, one_line
-from cv_yolo.ports.records import NewRun, Outbox, Recorder, RunEvents
+from cv_yolo.ports.records import NewRun, Outbox, Recorder, RunEvents, RunReader
 from cv_yolo.workflows.retry import Answer, RetryPolicy
 
 FIRST_PAUSE_S: Final = 2.0
@@ -67,8 +67,9 @@ class TrackerState:
 class DeliveringTracker(TakesTrackingEvents):
     """An `ExperimentTracker` whose writers never wait for a silent server: their letters do, in the outbox.
 
-    What is read is read after all that waits was delivered, with patience. `report` tells the person once when the
-    tracker falls silent, and when what was kept has been delivered.
+    What is read is read after all that waits was delivered, with patience; `reader` lists the runs where that is
+    quicker than the recorder. `report` tells the person once when the tracker falls silent, and when what was kept has
+    been delivered.
     """
 
     def __init__(
@@ -79,9 +80,11 @@ class DeliveringTracker(TakesTrackingEvents):
         line: TrackerState,
         retry: RetryPolicy,
         report: Callable[[str], None],
+        reader: RunReader | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._recorder, self._outbox, self._line = recorder, outbox, line
+        self._reader = recorder if reader is None else reader
         self._retry, self._report, self._clock = retry, report, now
 
     def connect(self) -> None:
@@ -174,7 +177,7 @@ class DeliveringTracker(TakesTrackingEvents):
 
     def _all_runs(self) -> tuple[Run, ...]:
         self._flush(self._outbox.runs())
-        return self._recorder.runs()
+        return self._reader.runs()
 
     def _read(self, question: Callable[[], Answer], run_id: str) -> Answer:
         def ask() -> Answer:

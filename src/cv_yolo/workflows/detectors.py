@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from cv_yolo.domain.evaluation.evaluation import PredictionSettings
 from cv_yolo.domain.promotion.versions import HELD_BY_ONE, ModelVersion
-from cv_yolo.domain.training.runs import FINAL_PREFIX, Run
+from cv_yolo.domain.training.runs import FINAL_PREFIX, Run, find_run
 from cv_yolo.errors import NotFoundError, WeightsError
 from cv_yolo.files import sha256_of, write_bytes_whole, write_whole
 from cv_yolo.ports.models import InspectionRequest, WeightsInspector
@@ -91,17 +90,6 @@ def find_version(name: str, register: Register) -> ModelVersion | None:
             raise NotFoundError("no version is registered", hint="`cv-yolo grid` registers the best run of a grid")
         return versions[-1]
     return next((each for each in versions if each.version == name), None)
-
-
-def find_run(wanted: str, runs: Sequence[Run]) -> Run:
-    """The run whose id begins so, or the newest of that name; `runs` are newest first."""
-    by_id = [run for run in runs if run.run_id.startswith(wanted)]
-    if len(by_id) > 1:
-        raise NotFoundError(f"{wanted}: {len(by_id)} runs begin with it", hint="give more of the id")
-    by_name = [run for run in runs if run.name == wanted]
-    if not by_id and not by_name:
-        raise NotFoundError(f"{wanted}: no such run", hint="`cv-yolo runs` lists what there is")
-    return (by_id or by_name)[0]
 
 
 def of_version(version: ModelVersion, sources: Sources) -> Detector:

@@ -36,7 +36,7 @@ from cv_yolo.errors import (
     PromotionConflictError,
     ServiceUnavailableError,
 )
-from cv_yolo.ports.registry import Anchor, AuditLog, ModelRegistry, NewVersion
+from cv_yolo.ports.registry import Anchor, AnchorReader, AuditLog, ModelRegistry, NewVersion
 from cv_yolo.workflows.follow_log import Difference, Repair, Side, is_begun, placed, repairs
 
 TRIES: Final = 20
@@ -126,7 +126,7 @@ def check(register: Register, *, repair: bool) -> tuple[Difference, ...]:
         return tuple(each.difference for each in todo)
 
 
-def examine(log: AuditLog, anchor: Anchor) -> tuple[AuditFinding, ...]:
+def examine(log: AuditLog, anchor: AnchorReader) -> tuple[AuditFinding, ...]:
     """What is wrong with the log: lines that are no entries, or else entries that do not hold together."""
     seen = anchor.anchor()  # before the entries: what is written in between makes the log longer, never shorter
     return log.damage() or verify(log.entries(), seen)

@@ -60,8 +60,7 @@ class Scratch:
     def settings(self) -> Settings:
         """The scratch project; the environment, which names the real one, has no say."""
         root = self.folder / "project"
-        values: dict[str, Any] = {"root": root, "CV_YOLO_HOME": root / ".cv-yolo"}
-        return Settings(**values, server_url=None, server_api_key=None)
+        return Settings(root=root, home_override=root / ".cv-yolo", server_url=None, server_api_key=None)
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from cv_yolo.domain.training.runs import RunStatus
 from cv_yolo.errors import NotFoundError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.ports.records import NewRun
-from cv_yolo.workflows.detectors import NEWEST, Sources, classes_of, find_detector, find_run, run_of
+from cv_yolo.workflows.detectors import NEWEST, Sources, classes_of, find_detector, run_of
 from cv_yolo.workflows.register import commit, registered
-from tests.builders import NOON, a_new_version, a_proposal, a_run
+from tests.builders import NOON, a_new_version, a_proposal
 from tests.fakes import FakeExperimentTracker, FakeInspector, a_fake_register
 
 PARAMS = {"epochs": "3", "image_size_px": "416", "device": "cpu", "threads": "2"}
@@ -73,22 +73,6 @@ def test_a_run_is_found_by_its_id_or_the_beginning_of_it(sources, tmp_path):
     a_training(sources, tmp_path)
     assert find_detector(first, sources).run_id == first
     assert run_of(first[:32], sources).run_id == first
-
-
-def test_of_runs_of_one_name_the_newest_is_meant():
-    newest, older = a_run(run_id="b2"), a_run(run_id="a1")
-    assert find_run("e3_s320", [newest, older]) is newest
-
-
-def test_the_beginning_of_an_id_goes_before_a_name():
-    by_id, by_name = a_run(run_id="e3_s320", name="another"), a_run(run_id="a1", name="e3_s320")
-    assert find_run("e3_s320", [by_name, by_id]) is by_id
-
-
-def test_a_beginning_that_fits_several_runs_is_refused():
-    with pytest.raises(NotFoundError, match="ab: 2 runs begin with it") as refused:
-        find_run("ab", [a_run(run_id="abc"), a_run(run_id="abd"), a_run(run_id="b")])
-    assert refused.value.hint == "give more of the id"
 
 
 def test_an_unknown_name_is_refused(sources):

@@ -11,18 +11,20 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter
 
 from cv_yolo.domain.training.tracking_events import RunFiles, TrackingEvent
 from cv_yolo.errors import ServiceUnavailableError
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 PATIENCE_S: Final = 600.0
 REFUSED: Final = ".refused.jsonl"
-_LETTER: Final[TypeAdapter[TrackingEvent]] = TypeAdapter(TrackingEvent)
 
 
 class FolderOutbox:
@@ -74,7 +76,7 @@ class RunEventsFile:
         with _telling(self.path):
             if isinstance(event, RunFiles):
                 event = replace(event, paths=self._copied(event.paths, number=len(self._read()[0])))
-            _append(self.path, _LETTER.dump_python(event, mode="json"))
+            _append(self.path, _letter().dump_python(event, mode="json"))
 
     def delivered(self) -> None:
         """The first one waits no longer; with the last one, nothing of the run is left here."""
@@ -110,7 +112,7 @@ class RunEventsFile:
         return events, len(lines) - len(events)
 
     def _event(self, number: int, line: Any) -> TrackingEvent:
-        event = _LETTER.validate_python(line, strict=False)
+        event = _letter().validate_python(line, strict=False)
         if not isinstance(event, RunFiles):
             return event
         return replace(event, paths=tuple(self._folder_of(number) / path for path in event.paths))
@@ -139,6 +141,14 @@ def _append(path: Path, line: Any) -> None:
         file.write(json.dumps(line).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+@cache
+def _letter() -> "TypeAdapter[TrackingEvent]":
+    """What reads and writes a letter; imported only where one waits."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(TrackingEvent)
 
 
 @contextmanager

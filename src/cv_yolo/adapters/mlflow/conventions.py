@@ -89,10 +89,10 @@ def datasets_of(inputs: Iterable[DatasetInput]) -> list[Any]:
 
 
 def inputs_of(run: Any) -> tuple[DatasetInput, ...]:
-    """The data of a run of MLflow's, by context."""
+    """The data of a run of MLflow's."""
     if run.inputs is None:
         return ()
-    return tuple(sorted((_input(each) for each in run.inputs.dataset_inputs), key=lambda each: each.context))
+    return tuple(_input(each) for each in run.inputs.dataset_inputs)
 
 
 def log_model(client: "MlflowClient", event: LoggedModel) -> None:
@@ -145,14 +145,17 @@ def _models(run: Any) -> list[str]:
     return [] if run.outputs is None else [str(each.model_id) for each in run.outputs.model_outputs]
 
 
-def _input(each: Any) -> DatasetInput:
+def input_of(*, name: str, digest: str, context: str, source: str | None, profile: str | None) -> DatasetInput:
+    """A dataset input as MLflow keeps it: source and profile are JSON."""
     return DatasetInput(
-        name=each.dataset.name,
-        digest=each.dataset.digest,
-        context=next((tag.value for tag in each.tags if tag.key == CONTEXT_TAG), ""),
-        source=_json(each.dataset.source).get("uri", ""),
-        profile=_json(each.dataset.profile),
+        name=name, digest=digest, context=context, source=_json(source).get("uri", ""), profile=_json(profile)
     )
+
+
+def _input(each: Any) -> DatasetInput:
+    data = each.dataset
+    context = next((tag.value for tag in each.tags if tag.key == CONTEXT_TAG), "")
+    return input_of(name=data.name, digest=data.digest, context=context, source=data.source, profile=data.profile)
 
 
 def _json(text: str | None) -> dict[str, Any]:

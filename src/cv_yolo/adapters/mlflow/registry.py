@@ -4,7 +4,7 @@ Who is in staging or production is said by MLflow's aliases (its own stages are 
 repeats it for readers of MLflow's pages, and is the only word on what is archived.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -46,7 +46,7 @@ class MlflowRegistry:
             source = f"{run.info.artifact_uri}/{self._kept(new)}"
             made = self._client.create_model_version(self._model, source=source, run_id=new.run_id, tags=tags)
             conventions.link_version(self._client, run, self._model, str(made.version))
-        return _version(made, tags, None)
+        return version_of(model=made.name, version=str(made.version), run_id=made.run_id, tags=tags, holders={})
 
     def versions(self) -> tuple[ModelVersion, ...]:
         """All versions that this adapter made, oldest first."""
@@ -54,7 +54,10 @@ class MlflowRegistry:
             found = self._client.search_model_versions(f"name = '{self._model}'")
             holders = self._holders()
         ours = sorted((each for each in found if SHA256_TAG in each.tags), key=lambda each: int(each.version))
-        return tuple(_version(each, each.tags, _stage(each, holders)) for each in ours)
+        return tuple(
+            version_of(model=each.name, version=str(each.version), run_id=each.run_id, tags=each.tags, holders=holders)
+            for each in ours
+        )
 
     def set_stage(self, version: str, stage: Stage | None) -> None:
         """Put a version into a stage, or out of any; the alias comes last: what is done by halves shows as not done."""
@@ -102,8 +105,7 @@ class MlflowRegistry:
     def _holders(self) -> dict[Stage, str]:
         """Who holds each alias; the search for versions does not return them."""
         model = self._find_model()
-        aliases = {} if model is None else dict(model.aliases)
-        return {stage: str(aliases[stage.value]) for stage in HELD_BY_ONE if stage.value in aliases}
+        return {} if model is None else holders_of(model.aliases)
 
     @cached_property
     def _client(self) -> "MlflowClient":
@@ -125,20 +127,24 @@ def _translated(uri: str) -> Iterator[None]:
         raise ServiceUnavailableError(f"MLflow's registry at {uri}: {' '.join(str(error).split())}") from error
 
 
-def _stage(version: Any, holders: dict[Stage, str]) -> Stage | None:
-    held = next((stage for stage, holder in holders.items() if holder == str(version.version)), None)
-    archived = Stage.ARCHIVED if version.tags.get(STAGE_TAG) == Stage.ARCHIVED else None
-    return held or archived
+def holders_of(aliases: Mapping[str, Any]) -> dict[Stage, str]:
+    """Which version holds each stage, by MLflow's aliases."""
+    return {stage: str(aliases[stage.value]) for stage in HELD_BY_ONE if stage.value in aliases}
 
 
-def _version(version: Any, tags: dict[str, str], stage: Stage | None) -> ModelVersion:
+def version_of(
+    *, model: str, version: str, run_id: str, tags: Mapping[str, str], holders: Mapping[Stage, str]
+) -> ModelVersion:
+    """A version as MLflow keeps it, in our words."""
     threshold = tags.get(THRESHOLD_TAG)
+    held = next((stage for stage, holder in holders.items() if holder == version), None)
+    archived = Stage.ARCHIVED if tags.get(STAGE_TAG) == Stage.ARCHIVED else None
     return ModelVersion(
-        model=version.name,
-        version=str(version.version),
-        run_id=version.run_id,
+        model=model,
+        version=version,
+        run_id=run_id,
         weights_sha256=tags[SHA256_TAG],
-        stage=stage,
+        stage=held or archived,
         confidence_threshold=None if threshold is None else float(threshold),
         classes=from_tags(tags),
     )

@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cv_yolo.adapters.mlflow import conventions
 from cv_yolo.adapters.mlflow.conventions import restoring, translated
-from cv_yolo.domain.training.runs import Run, RunStatus
+from cv_yolo.domain.training.runs import DatasetInput, Run, RunStatus
 from cv_yolo.domain.training.tracking_events import (
     LoggedModel,
     RunDetails,
@@ -241,19 +242,45 @@ class MlflowTracker(TakesTrackingEvents):
         return str(found.experiment_id)
 
 
-def _run(run: Any) -> Run:
-    tags, status = dict(run.data.tags), STATUS_FROM_MLFLOW[run.info.status]
+def run_of(
+    *,
+    run_id: str,
+    name: str,
+    status: str,
+    started_ms: int,
+    ended_ms: int | None,
+    params: dict[str, str],
+    tags: dict[str, str],
+    metrics: dict[str, float],
+    inputs: Iterable[DatasetInput],
+) -> Run:
+    """A run as MLflow keeps it, in our words."""
+    ours = STATUS_FROM_MLFLOW[status]
     return Run(
+        run_id=run_id,
+        name=name,
+        status=ours,
+        reason=tags.get(REASON_TAG),
+        started_at=_time(started_ms),
+        ended_at=_time(ended_ms) if ended_ms and ours is not RunStatus.RUNNING else None,
+        params=params,
+        tags={key: value for key, value in tags.items() if not key.startswith("mlflow.")},
+        metrics=metrics,
+        user=tags.get(conventions.USER_TAG, ""),
+        inputs=tuple(sorted(inputs, key=lambda each: each.context)),
+    )
+
+
+def _run(run: Any) -> Run:
+    return run_of(
         run_id=run.info.run_id,
         name=run.info.run_name,
-        status=status,
-        reason=tags.get(REASON_TAG),
-        started_at=_time(run.info.start_time),
-        ended_at=_time(run.info.end_time) if run.info.end_time and status is not RunStatus.RUNNING else None,
+        status=run.info.status,
+        started_ms=run.info.start_time,
+        ended_ms=run.info.end_time,
         params=dict(run.data.params),
-        tags={key: value for key, value in tags.items() if not key.startswith("mlflow.")},
+        tags=dict(run.data.tags),
         metrics=dict(run.data.metrics),
-        user=tags.get(conventions.USER_TAG, ""),
         inputs=conventions.inputs_of(run),
     )
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cv_yolo.cli.commands.runs import registered_model_name
-from cv_yolo.cli.output.decision import given_reason
+from cv_yolo.cli.options import given_reason
 from cv_yolo.domain.promotion.audit import Action, Entry
 from cv_yolo.domain.promotion.versions import HELD_BY_ONE, Stage
 from cv_yolo.errors import InputError
@@ -49,7 +49,7 @@ def models(context: click.Context, as_json: bool, model: str) -> None:
     from cv_yolo.cli.output.tables import console, versions_table
     from cv_yolo.container import Container
 
-    found = Container().records.tracking_registry(model).versions()[::-1]
+    found = Container().records.version_reader(model).versions()[::-1]
     if as_json:
         print_json([asdict(version) for version in found])
     elif found:
@@ -150,7 +150,7 @@ def _verify(container: "Container", model: str, as_json: bool) -> int:
     from cv_yolo.workflows.register import examine
 
     log = container.records.audit_log(model)
-    findings = examine(log, container.records.tracking_registry(model))
+    findings = examine(log, container.records.version_reader(model))
     entries = () if findings else log.entries()
     if as_json:
         head = entries[-1].sha256 if entries else None

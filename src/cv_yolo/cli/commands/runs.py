@@ -2,12 +2,13 @@
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import click
 
 from cv_yolo.domain.promotion.versions import MODEL_NAME
+from cv_yolo.domain.training.runs import Run, find_run
 
 
 def registered_model_name(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
@@ -35,7 +36,7 @@ experiment_option = click.option("--experiment", default="cv_yolo_tiny", show_de
 @experiment_option
 def runs(as_json: bool, experiment: str) -> None:
     """List the tracked runs, newest first."""
-    from cv_yolo.cli.output.tables import console, runs_table
+    from cv_yolo.cli.output.tables import console, print_runs
     from cv_yolo.container import Container
     from cv_yolo.workflows.run_lease import as_they_stand
 
@@ -44,11 +45,10 @@ def runs(as_json: bool, experiment: str) -> None:
         container.records.tracker(experiment).runs(), is_gone=container.driver_is_gone, now=container.records.now()
     )
     if as_json:
-        _print_json([asdict(run) for run in found])
+        _print_json([_record(run) for run in found])
     elif found:
-        out = console()
         trainings = [run for run in found if run.is_training]
-        out.print(runs_table(trainings, width=out.width))
+        print_runs(console(), trainings)
         if len(trainings) < len(found):
             click.echo(f"{len(found) - len(trainings)} more that record no training: --json lists them", err=True)
     else:
@@ -63,7 +63,6 @@ def show(run: str, as_json: bool, experiment: str) -> None:
     """Show one run: its MLflow id (or the beginning of it), or its name (the newest of that name)."""
     from cv_yolo.cli.output.tables import console, run_details
     from cv_yolo.container import Container
-    from cv_yolo.workflows.detectors import find_run
     from cv_yolo.workflows.run_lease import as_they_stand
 
     container = Container()
@@ -72,9 +71,15 @@ def show(run: str, as_json: bool, experiment: str) -> None:
     )
     found = find_run(run, known)
     if as_json:
-        _print_json(asdict(found))
+        _print_json(_record(found))
     else:
         run_details(console(), found)
+
+
+def _record(run: Run) -> dict[str, Any]:
+    """The run's fields; `asdict` would copy all that is in them first."""
+    record = {each.name: getattr(run, each.name) for each in fields(run)}
+    return record | {"inputs": [asdict(each) for each in run.inputs]}
 
 
 def _print_json(value: Any) -> None:

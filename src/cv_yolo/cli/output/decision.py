@@ -7,7 +7,9 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from cv_yolo.cli.output.tables import console, print_gaps, rows_table
+from cv_yolo.cli.options import given_reason
+from cv_yolo.cli.output.metric_tables import print_gaps
+from cv_yolo.cli.output.tables import console, rows_table
 from cv_yolo.domain.promotion.decision import Decision, Outcome, Verdict
 from cv_yolo.errors import PolicyRefusedError
 from cv_yolo.reports.text.gaps import gap_title
@@ -18,13 +20,6 @@ MARKS: Final = {
     Outcome.UNDECIDED: "[yellow]?[/]",
     Outcome.WAIVED: "[yellow]~[/]",
 }
-
-
-def given_reason(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    """A reason that a person gave, if any; one that says nothing is refused."""
-    if text is not None and not text.strip():
-        raise click.BadParameter("say why: the reason is kept on record")
-    return text
 
 
 accept_option = click.option(

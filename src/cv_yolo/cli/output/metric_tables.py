@@ -6,7 +6,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cv_yolo.cli.output.tables import print_gaps
 from cv_yolo.domain.data.class_names import listed
 from cv_yolo.domain.evaluation.catalogue import IN_USE, MAIN, SIZES, higher_is_better
 from cv_yolo.domain.evaluation.comparison import Comparison, DifferenceKind
@@ -15,6 +14,7 @@ from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate
 from cv_yolo.reports.tables.metric_rows import meaning
 from cv_yolo.reports.text.formatting import ABSENT, count_text, metric_text
+from cv_yolo.reports.text.gaps import gap_sentences
 
 AVERAGES = tuple(name for name in MAIN if name not in IN_USE)
 GROUP_FIGURES = {"class": ("ap_50", "ap_50_95", "precision", "recall"), "slice": ("map_50", "precision", "recall")}
@@ -145,3 +145,10 @@ def _small_print(evaluation: Evaluation) -> str:
         f"\n[dim]Intervals: {made.confidence:.0%}, bootstrap over images, {made.resamples} resamples, seed {made.seed}."
         f"{used}{latency}{left_out}[/]"
     )
+
+
+def print_gaps(out: Console, evaluation: Evaluation | None, *, name: str | None = None) -> None:
+    """A line for each way in which classes, slices or sizes are missing; nothing where all is found."""
+    for sentence in () if evaluation is None else gap_sentences(evaluation):
+        said = sentence if name is None else f"{name}: {sentence}"
+        out.print(f"[bold red]Warning:[/] {escape(said)}", soft_wrap=True)

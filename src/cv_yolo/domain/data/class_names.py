@@ -10,12 +10,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from cv_yolo.domain.data.annotations import Detections
 from cv_yolo.errors import EvaluationFailedError, InputError
+
+if TYPE_CHECKING:  # names are read without them: NumPy takes longer to import than the rest together
+    from cv_yolo.domain.data.annotations import Detections
 
 CLASSES_TAG: Final = "classes"
 DIGEST_TAG: Final = "classes_sha256"
@@ -41,11 +41,13 @@ class ClassMapping:
         """The detector's classes that the data set does not name."""
         return tuple(name for name, new in zip(self.names, self.ids, strict=True) if new == NOWHERE)
 
-    def apply(self, found: Detections) -> Detections:
+    def apply(self, found: "Detections") -> "Detections":
         """The detections with the data set's class ids, without those of ignored classes.
 
         Raises `EvaluationFailedError` for a class id that the detector does not name.
         """
+        import numpy as np
+
         unknown = found.class_ids[(found.class_ids < 0) | (found.class_ids >= len(self.ids))]
         if len(unknown):
             raise EvaluationFailedError(

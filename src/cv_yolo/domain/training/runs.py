@@ -1,10 +1,12 @@
 """The tracked record of a training, as read back from where it was written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from cv_yolo.domain.data.class_names import from_tags
+from cv_yolo.errors import NotFoundError
 
 
 class RunStatus(StrEnum):
@@ -73,6 +75,17 @@ class Run:
 
 
 FINAL_PREFIX = "final/"
+
+
+def find_run(wanted: str, runs: Sequence[Run]) -> Run:
+    """The run whose id begins so, or the newest of that name; `runs` are newest first."""
+    by_id = [run for run in runs if run.run_id.startswith(wanted)]
+    if len(by_id) > 1:
+        raise NotFoundError(f"{wanted}: {len(by_id)} runs begin with it", hint="give more of the id")
+    by_name = [run for run in runs if run.name == wanted]
+    if not by_id and not by_name:
+        raise NotFoundError(f"{wanted}: no such run", hint="`cv-yolo runs` lists what there is")
+    return (by_id or by_name)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

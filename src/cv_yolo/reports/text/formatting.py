@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cv_yolo.domain.evaluation.catalogue import LABELS, METRICS, Scope, find, split
-from cv_yolo.domain.evaluation.intervals import Estimate, Interval
+
+if TYPE_CHECKING:  # lists of runs need neither, nor NumPy
+    from cv_yolo.domain.evaluation.intervals import Estimate, Interval
 
 ABSENT: Final = "–"
 MINUS: Final = "−"
@@ -24,12 +26,12 @@ def score_text(value: float | None) -> str:
     return ABSENT if value is None else _number(value, signed=False)
 
 
-def interval_text(interval: Interval, *, signed: bool = False) -> str:
+def interval_text(interval: "Interval", *, signed: bool = False) -> str:
     """`[0.550, 0.671]`, or `[−0.011, +0.076]` for a difference."""
     return f"[{_number(interval.low, signed=signed)}, {_number(interval.high, signed=signed)}]"
 
 
-def estimate_text(estimate: Estimate | None, *, signed: bool = False) -> str:
+def estimate_text(estimate: "Estimate | None", *, signed: bool = False) -> str:
     """`0.612 [0.550, 0.671]`; the interval is left out where there is none."""
     if estimate is None:
         return ABSENT
@@ -37,12 +39,12 @@ def estimate_text(estimate: Estimate | None, *, signed: bool = False) -> str:
     return f"{_number(estimate.value, signed=signed)}{ends}"
 
 
-def difference_text(estimate: Estimate | None) -> str:
+def difference_text(estimate: "Estimate | None") -> str:
     """`+0.043 [+0.011, +0.076]`."""
     return estimate_text(estimate, signed=True)
 
 
-def counted_text(estimate: Estimate | None, *, signed: bool = False) -> str:
+def counted_text(estimate: "Estimate | None", *, signed: bool = False) -> str:
     """`12 [8, 17]`: a number of things; 0 where there is none, `−3 [−7, 0]` for a difference."""
     if estimate is None:
         return "0"

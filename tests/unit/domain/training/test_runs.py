@@ -2,7 +2,8 @@
 
 import pytest
 
-from cv_yolo.domain.training.runs import RunStatus, row_of
+from cv_yolo.domain.training.runs import RunStatus, find_run, row_of
+from cv_yolo.errors import NotFoundError
 from tests.builders import SCORES, a_manifest, a_row, a_run
 
 
@@ -53,3 +54,19 @@ def test_a_run_that_is_no_training_has_no_line_in_the_comparison():
 def test_a_figure_of_an_interval_is_no_score():
     run = a_run(metrics={"final/map_50": 0.6, "interval/map_50/low": 0.5, "interval/map_50/high": 0.7})
     assert run.scores == {"map_50": 0.6}
+
+
+def test_of_runs_of_one_name_the_newest_is_meant():
+    newest, older = a_run(run_id="b2"), a_run(run_id="a1")
+    assert find_run("e3_s320", [newest, older]) is newest
+
+
+def test_the_beginning_of_an_id_goes_before_a_name():
+    by_id, by_name = a_run(run_id="e3_s320", name="another"), a_run(run_id="a1", name="e3_s320")
+    assert find_run("e3_s320", [by_name, by_id]) is by_id
+
+
+def test_a_beginning_that_fits_several_runs_is_refused():
+    with pytest.raises(NotFoundError, match="ab: 2 runs begin with it") as refused:
+        find_run("ab", [a_run(run_id="abc"), a_run(run_id="abd"), a_run(run_id="b")])
+    assert refused.value.hint == "give more of the id"
