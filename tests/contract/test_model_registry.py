@@ -1,4 +1,4 @@
-"""`ModelRegistry`: versions and their stages, held by the fake, by MLflow and by ZenML."""
+"""`ModelRegistry`: versions and their stages, held by the fake, by MLflow (and listed from its file) and by ZenML."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cv_yolo.adapters.mlflow.database import VersionsInDatabase
 from cv_yolo.adapters.mlflow.registry import MlflowRegistry
 from cv_yolo.adapters.mlflow.tracker import MlflowTracker
 from cv_yolo.domain.promotion.versions import ModelVersion, Stage
@@ -38,7 +39,16 @@ class Case:
         return {each.version: each.stage for each in self.registry.versions()}
 
 
-@pytest.fixture(params=["fake", "mlflow", "zenml"])
+class ListedFromFile(MlflowRegistry):
+    """MLflow's registry, whose versions are listed from its file."""
+
+    def versions(self) -> tuple[ModelVersion, ...]:
+        otherwise = MlflowRegistry(uri="none://", model="not to be asked")
+        path = Path(self._uri.removeprefix("sqlite:///"))
+        return VersionsInDatabase(path, model=self._model, otherwise=otherwise).versions()
+
+
+@pytest.fixture(params=["fake", "mlflow", "mlflow's file", "zenml"])
 def case(request: pytest.FixtureRequest, store: Path) -> Case:
     # Each test has a model of its own; the databases are made once. The name is short: ZenML limits its length.
     model = f"model_{abs(hash(request.node.name)) % 10**9}"
@@ -51,7 +61,7 @@ def case(request: pytest.FixtureRequest, store: Path) -> Case:
     uri = f"sqlite:///{store}/mlflow.db"
     tracker = MlflowTracker(uri=uri, experiment="runs", artifacts=store / "artifacts")
     return Case(
-        registry=MlflowRegistry(uri=uri, model=model),
+        registry=(MlflowRegistry if request.param == "mlflow" else ListedFromFile)(uri=uri, model=model),
         model=model,
         new_run_id=lambda: tracker.start(NewRun(name="e3_s320", params={}, tags={})),
     )
@@ -167,10 +177,9 @@ def test_an_unknown_version_gets_no_stage_and_takes_it_from_nobody(case: Case, s
 
 def test_models_do_not_know_each_others_versions(case: Case, request: pytest.FixtureRequest) -> None:
     case.register(version="1")
-    kind = type(case.registry)
-    if kind is MlflowRegistry:
-        other: ModelRegistry = MlflowRegistry(uri=case.registry._uri, model="another")
-    elif kind is FakeModelRegistry:
+    if isinstance(case.registry, MlflowRegistry):
+        other: ModelRegistry = type(case.registry)(uri=case.registry._uri, model="another")
+    elif isinstance(case.registry, FakeModelRegistry):
         other = FakeModelRegistry(model="another")
     else:
         other = request.getfixturevalue("zenml_container").records.pipeline_registry("another")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.container import Container
+from cv_yolo.errors import ConfigError
 from cv_yolo.settings import Settings
 
 USE_ALL = """
@@ -101,3 +102,32 @@ def test_the_libraries_write_nothing_into_the_users_home(tmp_path: Path) -> None
 def test_a_relative_home_belongs_to_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CV_YOLO_HOME", "elsewhere")
     assert Settings(root=tmp_path).home == tmp_path.resolve() / "elsewhere"
+
+
+def test_a_server_and_how_long_it_is_waited_for_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (Settings().server_url, Settings().patience_s, Settings().answer_limit_s) == (None, 90.0, 20.0)
+    for name, value in {
+        "SERVER_URL": "http://s",
+        "SERVER_API_KEY": "hidden",
+        "STACK": "mine",
+        "PATIENCE_S": "0",
+    }.items():
+        monkeypatch.setenv(f"CV_YOLO_{name}", value)
+    settings = Settings()
+    assert (settings.server_url, settings.server_api_key, settings.stack) == ("http://s", "hidden", "mine")
+    assert settings.patience_s == 0
+    assert "hidden" not in repr(settings)
+    assert Settings(server_url=None, patience_s=3).patience_s == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PATIENCE_S", "soon"), ("PATIENCE_S", "-1"), ("PATIENCE_S", "nan"), ("ANSWER_LIMIT_S", "0")]
+)
+def test_what_is_no_number_of_seconds_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"CV_YOLO_{name}", value)
+    with pytest.raises(ConfigError, match=f"CV_YOLO_{name} is '{value}'") as refused:
+        Settings()
+    assert refused.value.hint is not None
+    assert refused.value.hint.startswith("set it to a number of seconds")

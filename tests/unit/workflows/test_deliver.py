@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cv_yolo.domain.training.lease import last_seen, reason_of
 from cv_yolo.domain.training.runs import RunStatus
 from cv_yolo.domain.training.specs import EpochMetrics
+from cv_yolo.domain.training.tracking_events import RunDetails
 from cv_yolo.errors import NotFoundError, RunFailedError, ServiceUnavailableError, StoppedError
 from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.deliver import FIRST_PAUSE_S, LONGEST_PAUSE_S, DeliveringTracker, TrackerState
@@ -277,6 +278,27 @@ def test_what_cannot_be_read_in_time_is_an_unavailable_service(world, read, wait
     with pytest.raises(ServiceUnavailableError, match="waited 60 s"):
         read(tracker, run_id)
     assert world.now_s <= 60
+
+
+def test_another_reader_lists_the_runs_after_what_waits_was_delivered(world):
+    class Reader:
+        def runs(self):
+            return tuple(run for run in world.recorder.runs() if run.tags.get("note") == "late")
+
+    outbox = FakeOutbox()
+    tracker = DeliveringTracker(
+        world.recorder,
+        outbox,
+        line=TrackerState(),
+        retry=RetryPolicy(total_s=0, wait=lambda seconds: False),
+        report=lambda text: None,
+        reader=Reader(),
+    )
+    run_id = tracker.start(RUN)
+    assert tracker.runs() == ()
+    with outbox.opened(run_id) as events:
+        events.add(RunDetails(run_id=run_id, at=NOON, tags={"note": "late"}))
+    assert [run.run_id for run in tracker.runs()] == [run_id]
 
 
 def test_a_reader_who_is_stopped_waits_no_longer(world):

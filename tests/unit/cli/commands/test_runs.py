@@ -2,14 +2,19 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cv_yolo.adapters.files.outbox import FolderOutbox
 from cv_yolo.cli.main import run
 from cv_yolo.container import Container
 from cv_yolo.domain.training.runs import RunStatus
+from cv_yolo.domain.training.tracking_events import RunDetails
 from cv_yolo.ports.records import NewRun
 from cv_yolo.settings import Settings
 
@@ -134,3 +139,24 @@ def test_a_run_that_records_no_training_is_counted_and_shown_without_a_table(
     assert "1 more that record no training" in capsys.readouterr().err
     assert f"MLflow run {foreign}" in out_of(capsys, "show", "foreign", "--experiment", "another")
     assert ids
+
+
+def test_what_waits_for_the_tracker_is_delivered_before_runs_are_listed(
+    ids: dict[str, str], project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = ids["e3_s320"]
+    outbox = FolderOutbox(Settings(root=project).outbox / "embedded")
+    with outbox.opened(run_id) as events:
+        events.add(RunDetails(run_id=run_id, at=datetime.now(UTC), tags={"note": "late"}))
+    assert json_of(capsys, "show", run_id)["tags"]["note"] == "late"
+    assert outbox.runs() == ()
+
+
+@pytest.mark.parametrize("command", [("runs",), ("runs", "--json"), ("show", "e3_s320"), ("models",), ("history",)])
+def test_lists_need_no_library_that_takes_long_to_import(
+    ids: dict[str, str], project: Path, command: tuple[str, ...]
+) -> None:
+    heavy = ("mlflow", "zenml", "sqlalchemy", "numpy", "pydantic", "requests")
+    script = f"import sys; from cv_yolo.cli.main import run; run({command}); print(set({heavy}) & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=project, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"

@@ -1,11 +1,13 @@
 """Tables of runs: what fits, what is marked, and everything about one of them."""
 
+import io
 import re
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from cv_yolo.cli.output.tables import console, rows_table, run_details, runs_table, versions_table
+from cv_yolo.cli.output.tables import console, print_runs, rows_table, run_details, runs_table, versions_table
 from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.domain.training.runs import RunStatus
 from tests.builders import a_failed_row, a_row, a_run, a_version
@@ -98,3 +100,39 @@ def test_versions_are_told_with_their_stage_run_and_weights(capsys: Capture) -> 
 
 def test_a_file_or_a_pipe_is_wide_enough_for_every_table() -> None:
     assert console().width == 120
+
+
+NAMES = (
+    "e3_s320",
+    "[bold]e3[/]",
+    "100 %s %d",
+    "größer",
+    "画像",
+    "a\\b",
+    ":dog: :cat:",
+    "two\nlines",
+    "\ue000",
+    "trailing ",
+    "",
+)
+CONSOLES: tuple[dict[str, Any], ...] = (
+    {"width": 120},
+    {"width": 99},
+    {"width": 40},
+    {"width": 200, "force_terminal": True, "color_system": "truecolor"},
+    {"width": 30, "force_terminal": True, "color_system": "standard"},
+)
+
+
+@pytest.mark.parametrize("options", CONSOLES)
+@pytest.mark.parametrize("names", [*((name, "e10_s1280") for name in NAMES), NAMES[:5], ()])
+def test_many_runs_are_printed_as_rich_would_lay_them_out(names: tuple[str, ...], options: dict[str, Any]) -> None:
+    statuses = list(RunStatus)
+    runs = [
+        a_run(name=name, run_id=f"{number}{ID}", status=statuses[number % len(statuses)])
+        for number, name in enumerate(names)
+    ]
+    ours, richs = (Console(file=io.StringIO(), highlight=False, **options) for _ in range(2))
+    print_runs(ours, runs)
+    richs.print(runs_table(runs, width=richs.width))
+    assert ours.file.getvalue() == richs.file.getvalue()  # type: ignore[attr-defined]
