@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from cv_yolo.domain.evaluation.matching import IOU_THRESHOLDS
-
 COCO: Final = "Lin et al., Microsoft COCO, ECCV 2014"
-ALL_THRESHOLDS: Final = tuple(round(float(threshold), 2) for threshold in IOU_THRESHOLDS)
+ALL_THRESHOLDS: Final = tuple(percent / 100 for percent in range(50, 100, 5))
 SIZES: Final = {"small": "below 32² px", "medium": "32² to 96² px", "large": "above 96² px"}
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow.store.db.utils import _get_latest_schema_revision
 
-from cv_yolo.adapters.mlflow.database import RunsInDatabase, VersionsInDatabase
+from cv_yolo.adapters.mlflow.database import SCHEMA, RunsInDatabase, VersionsInDatabase
 from cv_yolo.adapters.mlflow.registry import MlflowRegistry
 from cv_yolo.adapters.mlflow.tracker import MlflowTracker
 from cv_yolo.domain.promotion.versions import Stage
@@ -80,6 +81,10 @@ def test_a_file_that_can_be_read_needs_no_client_and_no_file_means_no_runs(copie
     assert asked(copied) == 0
     assert asked(tmp_path / "none.db") == 0
     assert not (tmp_path / "none.db").exists()
+
+
+def test_the_schema_that_is_known_is_that_of_the_installed_mlflow() -> None:
+    assert _get_latest_schema_revision() == SCHEMA
 
 
 def test_a_file_of_another_schema_is_left_to_the_client(copied: Path) -> None:

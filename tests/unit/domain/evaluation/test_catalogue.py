@@ -8,6 +8,7 @@ import pytest
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.evaluation import all_metrics, catalogue
 from cv_yolo.domain.evaluation.catalogue import (
+    ALL_THRESHOLDS,
     COCO_TWELVE,
     MAIN,
     METRICS,
@@ -20,6 +21,7 @@ from cv_yolo.domain.evaluation.catalogue import (
 )
 from cv_yolo.domain.evaluation.evaluation import score
 from cv_yolo.domain.evaluation.intervals import Resampling
+from cv_yolo.domain.evaluation.matching import IOU_THRESHOLDS
 from cv_yolo.domain.evaluation.metrics import average_precision
 from tests.builders import a_subject
 from tests.random_boxes import CLASSES, random_pictures
@@ -127,3 +129,7 @@ def test_ap_at_another_threshold_is_one_entry(monkeypatch):
 def test_the_thresholds_are_cocos():
     assert catalogue.ALL_THRESHOLDS == (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
     assert all_metrics.averages is catalogue.averages
+
+
+def test_the_thresholds_of_the_catalogue_are_those_at_which_boxes_are_matched():
+    assert tuple(round(float(threshold), 2) for threshold in IOU_THRESHOLDS) == ALL_THRESHOLDS
