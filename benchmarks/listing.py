@@ -1,6 +1,6 @@
 """What the commands that list cost beside `cv-yolo --help`: processor time, in a recorded home and with 1 000 runs.
 
-    python -m benchmarks.listing                 # about five minutes, most of them to write the runs
+    python -m benchmarks.listing                 # ten minutes, most of them to write the runs
     python -m benchmarks.listing --runs 300 --json
 
 The home is the one that `tests/homes/` keeps, with one run; the others are copies of it, written by MLflow's client.

@@ -68,8 +68,8 @@ class DeliveringTracker(TakesTrackingEvents):
     """An `ExperimentTracker` whose writers never wait for a silent server: their letters do, in the outbox.
 
     What is read is read after all that waits was delivered, with patience; `reader` lists the runs where that is
-    quicker than the recorder. `report` tells the person once when the tracker falls silent, and when what was kept has
-    been delivered.
+    quicker than the recorder. `report` is called once when the tracker falls silent, and when what was kept has been
+    delivered.
     """
 
     def __init__(
