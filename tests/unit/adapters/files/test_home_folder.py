@@ -254,7 +254,7 @@ def test_a_second_local_user_reaches_nothing_of_a_home_made_by_commands_under_um
     environment = os.environ | {"CV_YOLO_ROOT": str(shared)}
     cli = (sys.executable, "-m", "cv_yolo")
     small = ("--counts", "2", "1", "1", "--size", "64")
-    for command in (("data", "synth", *small), ("data", "check", "data/demo"), ("runs",)):
+    for command in (("data", "synth", *small), ("data", "check", "data/demo"), ("models", "check")):
         subprocess.run([*cli, *command], cwd=shared, env=environment, umask=0, check=True, capture_output=True)
     assert (shared / ".cv-yolo" / "mlflow" / "mlflow.db").is_file()
     assert reached_by_other_user(shared / ".cv-yolo") == []

@@ -92,7 +92,7 @@ def test_a_server_that_answers_with_errors_is_told_and_not_usable(
     failing = {"health": Health.FAILING, "health_since": SINCE, "note": "answered 500"}
     out, err = told_of(stack, capsys, 3, pid=at_work, **failing)
     assert f"ready (failing since {clock_text(SINCE)}: answered 500)" in out
-    assert "`cv-yolo doctor store` shows more of it" in err
+    assert "`cv-yolo doctor store` shows more" in err
 
 
 def test_a_server_that_is_hung_is_told_with_what_becomes_of_it(
@@ -245,7 +245,7 @@ def test_one_that_somebody_else_runs_is_not_to_be_started_anew(
         Board(stack.folder.state, [service], pid=at_work).tell("store", status=Status.READY)
         capsys.readouterr()
         assert run(["status"]) == 3
-    assert capsys.readouterr().err == "`cv-yolo doctor store` shows more of it.\n"
+    assert capsys.readouterr().err == "`cv-yolo doctor store` shows more.\n"
 
 
 def test_the_table_tells_what_happened_in_words(stack: LocalStack, at_work: int) -> None:

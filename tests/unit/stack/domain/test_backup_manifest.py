@@ -123,3 +123,10 @@ def test_other_versions_of_what_reads_the_records_are_named() -> None:
     manifest = a_manifest_of_a_backup()
     assert unlike(manifest, {"zenml": "0.98.0", "mlflow": "3.17.2", "cv-yolo": "9"}) == ()
     assert unlike(manifest, {"zenml": "0.99.0"}) == ("zenml 0.98.0 (here: 0.99.0)", "mlflow 3.17.2 (here: none)")
+
+
+@pytest.mark.parametrize("format_", [0, -1])
+def test_a_format_that_never_was_is_damage(format_: int) -> None:
+    text = a_manifest_of_a_backup().text.replace('"format": 1', f'"format": {format_}')
+    with pytest.raises(ValueError, match="no format"):
+        read_manifest(text)
