@@ -31,7 +31,7 @@ def small_disk(place: Path, size_bytes: int, *options: str) -> Iterator[Path]:
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size_bytes}", *options]), "tmpfs", str(place)],
         capture_output=True,
-        check=False,
+        check=False,  # where nothing can be mounted, the test is skipped below, with the reason
     )
     if mounted.returncode != 0:
         pytest.skip("no small file system can be mounted here: " + mounted.stderr.decode().strip())

@@ -114,7 +114,7 @@ class S3Store:
             if code in REFUSED:
                 raise AccessRefusedError(f"{self}: {action}: {code}", hint=KEYS) from error
             raise ServiceUnavailableError(
-                f"{self}: {action}: {code or error}", hint="`cv-yolo doctor` tells more"
+                f"{self}: {action}: {code or error}", hint="`cv-yolo doctor` shows more"
             ) from error
         except (BotoCoreError, OSError) as error:
             raise ServiceUnavailableError(

@@ -1,6 +1,11 @@
 """An S3 server behind the port `ObjectStoreProbe`.
 
 Neither tags nor access rights of objects are tried: rclone answers 200 to both and destroys the object.
+
+Addresses that carry their own credentials: Amazon's Signature Version 4 in the query, path style.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html. The SDK signs for now only; to try an
+address that has expired without waiting for it, the time is an argument here.
 """
 
 import hashlib

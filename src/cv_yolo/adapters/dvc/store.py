@@ -1,6 +1,10 @@
 """DVC behind the ports `DatasetStore` and `DatasetRemote`.
 
 Its command line does what changes data, its hash what only looks. A server's remote is named to each command.
+
+The object store's bucket as DVC's remote: said in the home's own configuration, with its keys, for its owner alone.
+
+The project's configuration, which git or another home shares, is not touched (ADR 16).
 """
 
 import os

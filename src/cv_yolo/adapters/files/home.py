@@ -2,6 +2,11 @@
 
 The folder's own mode is the barrier: no other user gets past it, whatever modes the libraries give to what they write
 inside. What is inside a folder that was open is closed too, since another user's process may still stand in it.
+
+The schema version of a home: which form its files have, and how a home of an earlier version is brought to it.
+
+A change that an earlier version of the project could not read, or would read wrongly, counts the version up and adds
+a migration. A migration is repeatable: it may be interrupted, and two commands may run it at once.
 """
 
 import json

@@ -161,10 +161,10 @@ def _input(each: Any) -> DatasetInput:
 def _json(text: str | None) -> dict[str, Any]:
     """What another program wrote there may be anything."""
     try:
-        told = json.loads(text or "{}")
+        known = json.loads(text or "{}")
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return known if isinstance(known, dict) else {}
 
 
 UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 401, 403, 404

@@ -1,4 +1,4 @@
-"""The styles a scene can be painted in, and what tells one from the other."""
+"""The styles a scene can be painted in, and how they differ."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ class SceneStyle(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What tells one style from the other."""
+    """How one style differs from another."""
 
     saturation: tuple[float, float]  # percent
     brightness: tuple[float, float]  # percent

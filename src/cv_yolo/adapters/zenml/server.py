@@ -1,4 +1,9 @@
-"""ZenML's server as a server: its REST interface, for what no client library is needed."""
+"""ZenML's server as a server: its REST interface, for what no client library is needed.
+
+ZenML's stacks, components and secrets behind the port `StackRegistry`, by the server's REST interface.
+
+ZenML's own client takes seconds to import and makes a configuration of its own; reading an address should cost neither.
+"""
 
 from http import HTTPStatus
 from typing import Any, Final, Protocol

@@ -37,7 +37,7 @@ def console() -> Console:
 
 
 def rows_table(rows: Sequence[RunRow], *, chosen: str | None = None, within_noise: Collection[str] = ()) -> Table:
-    """The comparison's table; the chosen run is marked `←`, those that cannot be told from the best `≈`."""
+    """The comparison's table; the chosen run is marked `←`, those within noise of the best `≈`."""
     table = _table()
     for row in rows:
         marks = ("≈" if row.run_id in within_noise else "") + ("←" if row.run_id == chosen else "")

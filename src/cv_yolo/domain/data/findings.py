@@ -1,4 +1,10 @@
-"""What is odd about a data set and no reason to refuse it: counted, with examples, for people and for machines."""
+"""What is odd about a data set and no reason to refuse it: counted, with examples, for people and for machines.
+
+Pictures that look the same though their bytes differ: saved once more, scaled, or neighbouring frames of a film.
+
+Each picture has a difference hash: whether each of 16 x 16 cells is darker than the one to its right (N. Krawetz, "Kind
+of Like That", 2013). Two hashes of unrelated pictures differ in about half of the bits.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

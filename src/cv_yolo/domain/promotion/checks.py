@@ -1,4 +1,12 @@
-"""The checks of a decision that need no test image: proof, choice on val, and a candidate that is there already."""
+"""The checks of a decision that need no test image: proof, choice on val, and a candidate that is there already.
+
+The classes that a policy requires, and the floor under each class, as checks of a decision.
+
+Every class must be above its limit by its own interval: a candidate that is bad in one class passes with at most the
+error rate of that class's interval, however many classes are asked for, so that nothing has to be corrected.
+
+Source: Berger, "Multiparameter Hypothesis Testing and Acceptance Sampling", Technometrics 1982 (intersection-union).
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,10 @@
-"""The rule by which a version is promoted, as a value: what selects, what must hold, and how sure it must be."""
+"""The rule by which a version is promoted, as a value: what selects, what must hold, and how sure it must be.
+
+Whether a policy can decide on a data set: its classes and slices exist, and its guards are able to fail.
+
+A floor for a misspelt class would be inconclusive for ever, and a guard with too few resamples would pass whatever
+happens. Both are known before anything is trained.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

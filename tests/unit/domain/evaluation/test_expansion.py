@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from cv_yolo.domain.evaluation.intervals import SUREST, Bootstrapped, estimates, expanded, students_quantile
+from cv_yolo.domain.evaluation.expansion import SUREST, expanded, students_quantile
+from cv_yolo.domain.evaluation.intervals import Bootstrapped, estimates
 from tests.unit.domain.splits import LAWS
 
 CONFIDENCES = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99])
