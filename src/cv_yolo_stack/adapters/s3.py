@@ -2,8 +2,7 @@
 
 Neither tags nor access rights of objects are tried: rclone answers 200 to both and destroys the object.
 
-Addresses that carry their own credentials: Amazon's Signature Version 4 in the query, path style.
-
+Addresses that carry their own credentials are signed here, with Amazon's Signature Version 4 in the query, path style:
 https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html. The SDK signs for now only; to try an
 address that has expired without waiting for it, the time is an argument here.
 """
