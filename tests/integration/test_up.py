@@ -348,7 +348,7 @@ def test_no_secret_is_in_a_log_nor_shown_from_one(up: Started) -> None:
 def test_down_ends_everything_and_may_be_asked_twice(up: Started) -> None:
     root = up.stack.folder.root
     before = processes_of(root)
-    assert "have ended" in cv_yolo(up.root, "down").stdout
+    assert cv_yolo(up.root, "down").stdout == "The servers are stopped.\n"
     assert not any(map(is_alive, before))
     assert processes_of(root) == []
     assert cv_yolo(up.root, "down").stdout == "No server is running.\n"
