@@ -22,8 +22,23 @@ from cv_yolo.domain.evaluation.evaluation import (
 )
 from cv_yolo.domain.evaluation.intervals import Estimate, Interval, Method, Resampling
 from cv_yolo.domain.promotion.audit import Action, Entry, Proposal, chained, holders
-from cv_yolo.domain.promotion.decision import Champion, Check, Decision, Judgement, Outcome
-from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy
+from cv_yolo.domain.promotion.checks import (
+    AlreadyInStageCheck,
+    BudgetCheck,
+    ChampionCheck,
+    Check,
+    ClassFloorCheck,
+    ClassResult,
+    FloorCheck,
+    GroupsCheck,
+    ImageCountCheck,
+    Outcome,
+    ProofCheck,
+    RecordedCheck,
+    SelectionCheck,
+)
+from cv_yolo.domain.promotion.decision import Champion, Decision, Judgement
+from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy, Rule
 from cv_yolo.domain.promotion.selection import Selection
 from cv_yolo.domain.promotion.versions import ModelVersion, Stage
 from cv_yolo.domain.training.runs import FINAL_PREFIX, Run, RunRow, RunStatus
@@ -225,7 +240,7 @@ def a_comparison(first: Scored | None = None, second: Scored | None = None) -> C
 
 
 def a_gate(**changes: Any) -> Gate:
-    """Not worse than the champion by more than 0.02 mAP50, and surely above 0.5."""
+    """Not worse than the champion by more than 0.02 mAP50, and lower bound above 0.5."""
     values: dict[str, Any] = {"metric": "map_50", "margin": 0.02, "floors": {"map_50": 0.5}}
     return Gate(**(values | changes))
 
@@ -243,18 +258,90 @@ def a_policy(**changes: Any) -> PromotionPolicy:
     return PromotionPolicy(**(values | changes))
 
 
-def a_check(**changes: Any) -> Check:
-    """A condition that was met."""
+def a_check(**changes: Any) -> FloorCheck:
+    """A floor that was met."""
     values: dict[str, Any] = {
+        "outcome": Outcome.PASSED,
+        "metric": "map_50",
+        "required": 0.5,
+        "measured": an_estimate(),
+    }
+    return FloorCheck(**(values | changes))
+
+
+def a_champion_check(**changes: Any) -> ChampionCheck:
+    """A difference from version 2 that is within the margin."""
+    values: dict[str, Any] = {
+        "outcome": Outcome.PASSED,
+        "stage": Stage.STAGING,
+        "metric": "map_50",
+        "rule": Rule.NON_INFERIORITY,
+        "required": -0.02,
+        "version": "2",
+        "measured": an_estimate(0.01, reach=0.02),
+    }
+    return ChampionCheck(**(values | changes))
+
+
+def an_image_count(images: int = 40, **changes: Any) -> ImageCountCheck:
+    """Whether so many test images are the 30 that the policy asks for."""
+    values: dict[str, Any] = {
+        "outcome": Outcome.PASSED if images >= 30 else Outcome.UNDECIDED,
+        "more_images": None if images >= 30 else 30 - images,
+        "stage": Stage.STAGING,
+        "required": 30,
+        "measured": images,
+    }
+    return ImageCountCheck(**(values | changes))
+
+
+def every_kind_of_check(*, outcome: Outcome = Outcome.PASSED) -> tuple[Check, ...]:
+    """One check of each kind that there is."""
+    group: dict[str, Any] = {
+        "outcome": outcome,
+        "required": -0.1,
+        "lowest": "night",
+        "measured": an_estimate(-0.2),
+        "worse": ("night",) if outcome is Outcome.FAILED else (),
+        "compared": 2,
+        "not_compared": (),
+        "resamples": 2000,
+        "least_resamples": None,
+    }
+    of_classes: dict[str, Any] = {
+        "outcome": outcome,
+        "metric": "ap_50",
+        "required": 0.0,
+        "required_boxes": 10,
+        "classes": (ClassResult(outcome=outcome, name="vest", boxes=12, measured=an_estimate()),),
+    }
+    return (
+        ProofCheck(outcome=outcome, proven=1, runs=2),
+        SelectionCheck(outcome=outcome, metric="map_50", chosen="e3_s320", within_noise=2, scored=3, runs=4),
+        AlreadyInStageCheck(outcome=outcome, stage=Stage.STAGING, version="2"),
+        an_image_count(outcome=outcome),
+        a_check(outcome=outcome),
+        ClassFloorCheck(kind="required_classes", **of_classes),
+        ClassFloorCheck(kind="class_floor", **of_classes),
+        a_champion_check(outcome=outcome),
+        GroupsCheck(kind="classes", metric="ap_50", **group),
+        GroupsCheck(kind="slices", metric="map_50", **group),
+        BudgetCheck(outcome=outcome, kind="latency", required=10.0, measured=9.5),
+        BudgetCheck(outcome=outcome, kind="size", required=5000, measured=4000),
+        a_recorded_check(outcome=outcome),
+    )
+
+
+def a_recorded_check(**changes: Any) -> RecordedCheck:
+    """A check that an earlier version stored, with its sentence."""
+    values: dict[str, Any] = {
+        "outcome": Outcome.PASSED,
         "name": "floor map_50",
         "required": "above 0.5",
         "measured": "0.610 [0.560, 0.660]",
-        "outcome": Outcome.PASSED,
         "sentence": "map_50 of the candidate is 0.610 [0.560, 0.660]: surely above the floor of 0.5.",
-        "estimate": an_estimate(),
-        "limit": 0.5,
     }
-    return Check(**(values | changes))
+    return RecordedCheck(**(values | changes))
 
 
 def a_champion(**changes: Any) -> Champion:
@@ -296,7 +383,7 @@ def a_decision(**changes: Any) -> Decision:
         "selection": a_selection(),
         "chosen": "run-1",
         "champion": None,
-        "checks": (a_check(name="proof", sentence="2 of 2 runs ended with an evaluation."), a_check()),
+        "checks": (ProofCheck(outcome=Outcome.PASSED, proven=2, runs=2), a_check()),
         "judgement": a_judgement(),
     }
     return Decision(**(values | changes))

@@ -12,7 +12,8 @@ from pathlib import Path
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
 from cv_yolo.domain.evaluation.annotated_images import annotate_images
 from cv_yolo.domain.evaluation.evaluation import Scored
-from cv_yolo.domain.promotion.decision import Champion, Check, Decision, Outcome
+from cv_yolo.domain.promotion.checks import Outcome, ProofCheck
+from cv_yolo.domain.promotion.decision import Champion, Decision
 from cv_yolo.domain.promotion.judgement import GateInput, judge
 from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy
 from cv_yolo.domain.promotion.selection import Selection, select
@@ -92,7 +93,7 @@ def sample_decision(*, images: int = IMAGES, gate: Gate | None = None, use: int 
         selection=_selection(rows),
         chosen="b7e2a0",
         champion=champion,
-        checks=(*_checks_before(), *checks),
+        checks=(ProofCheck(outcome=Outcome.PASSED, proven=4, runs=4), *checks),
         judgement=judgement,
         **changes,
     )
@@ -198,18 +199,6 @@ def _on_val(gain: float) -> Scored:
 def _selection(rows: tuple[RunRow, ...]) -> Selection | None:
     figures = {run_id: _on_val(better).bootstrapped for run_id, _, _, better in GRID}
     return select(rows, figures, metric="map_50", confidence=RESAMPLING.confidence)
-
-
-def _checks_before() -> tuple[Check, ...]:
-    return (
-        Check(
-            name="proof",
-            required="at least one run with weights that load and an evaluation",
-            measured="4 of 4 runs",
-            outcome=Outcome.PASSED,
-            sentence="4 of 4 runs ended with weights that load and an evaluation of their own.",
-        ),
-    )
 
 
 def _manifest(images: int = IMAGES) -> DatasetManifest:

@@ -124,7 +124,7 @@ def test_what_is_not_settled_is_let_pass_by_a_person_only_and_on_record(story: S
     other = (story.name(chosen=False), "--policy", "configs/strict.yaml")
     refused = story.project.run("promote", *other)
     assert refused.exit_code == 4, refused.err
-    assert "30 test images are fewer than 100: no interval is believed." in refused.out
+    assert "30 test images are fewer than 100: too few to trust an interval." in refused.out
     assert "About " in refused.out
     assert story.stages() == {"1": "staging", "2": None}
     passed = story.project.run("promote", *other, "--accept-inconclusive", REASON, "--json")

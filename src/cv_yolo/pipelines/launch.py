@@ -18,6 +18,7 @@ from cv_yolo.files import write_whole
 from cv_yolo.pipelines import outages, runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import yolo_training_pipeline
+from cv_yolo.reports.text.checks import checks_json
 from cv_yolo.reports.text.gaps import gaps_json
 from cv_yolo.workflows.deliver import DeliveringTracker
 from cv_yolo.workflows.report import decision_path
@@ -52,7 +53,7 @@ class PipelineOutcome:
             "promoted": self.decision is not None and self.decision.promotes,
             "provisional": self.decision is not None and self.decision.provisional,
             **gaps_json(self.decision.evaluation if self.decision else None),
-            "decision": TypeAdapter(Decision).dump_python(self.decision, mode="json") if self.decision else None,
+            "decision": _decision_json(self.decision) if self.decision else None,
             "written": str(self.written) if self.written else None,
         }
 
@@ -144,6 +145,13 @@ def _record_failure(plan: ExperimentPlan, run_name: str, failure: CvYoloError) -
     recording = threading.Thread(target=record, name="closing", daemon=True)
     recording.start()
     recording.join(CLOSING_S)
+
+
+def _decision_json(decision: Decision) -> dict[str, Any]:
+    return {
+        **TypeAdapter(Decision).dump_python(decision, mode="json"),
+        "checks": checks_json(decision.checks),
+    }
 
 
 def _decision(run: PipelineRunResponse) -> Decision | None:

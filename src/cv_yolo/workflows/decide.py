@@ -12,8 +12,8 @@ from cv_yolo.domain.evaluation.evaluation import Scored
 from cv_yolo.domain.evaluation.intervals import Bootstrapped, bootstrap
 from cv_yolo.domain.evaluation.split_boxes import gather
 from cv_yolo.domain.promotion.audit import Proposal, judgements_on, settled_by
-from cv_yolo.domain.promotion.checks import chosen_on_val, is_champion, proof
-from cv_yolo.domain.promotion.decision import Champion, Check, Decision, Judgement
+from cv_yolo.domain.promotion.checks import AlreadyInStageCheck, Check, Outcome, ProofCheck, SelectionCheck
+from cv_yolo.domain.promotion.decision import Champion, Decision, Judgement
 from cv_yolo.domain.promotion.judgement import GateInput, judge
 from cv_yolo.domain.promotion.policy import PromotionPolicy
 from cv_yolo.domain.promotion.selection import Selection, rank, select
@@ -75,12 +75,12 @@ def decide_among(rows: Sequence[RunRow], detectors: Mapping[str, Detector], cont
         if row.run_id in detectors
     }
     selection = select(rows, figures, metric=metric, confidence=context.policy.resampling.confidence)
-    checks = [proof(rows, len(figures))]
+    checks: list[Check] = [ProofCheck.of(rows, len(figures))]
     if selection is None:
         return DecisionResult(
             decision=_decision(rows, context, selection=None, chosen=None, champion=None, checks=checks)
         )
-    checks.append(chosen_on_val(rows, selection))
+    checks.append(SelectionCheck.of(rows, selection))
     return _judged(rows, detectors[selection.chosen], context, selection=selection, checks=checks)
 
 
@@ -94,7 +94,7 @@ def decide_on(detector: Detector, context: DecisionContext) -> DecisionResult:
     require_model_of(context.manifest, context.sources)
     rows = compare([detector.run_id], context.sources.tracker)
     proven = sum(row.status is RunStatus.FINISHED for row in rows)
-    checks = [proof(rows, proven)]
+    checks: list[Check] = [ProofCheck.of(rows, proven)]
     if not proven:
         return DecisionResult(
             decision=_decision(rows, context, selection=None, chosen=None, champion=None, checks=checks)
@@ -139,7 +139,7 @@ def _judged(
     version = registering.holder(context.stage, context.sources.register)
     champion = None if version is None else _champion(version, context)
     if champion is not None and champion.run_id == detector.run_id:
-        checks.append(is_champion(champion, context.stage))
+        checks.append(AlreadyInStageCheck(outcome=Outcome.PASSED, stage=context.stage, version=champion.version))
         return DecisionResult(
             decision=_decision(
                 rows, context, selection=selection, chosen=detector.run_id, champion=champion, checks=checks

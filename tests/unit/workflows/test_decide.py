@@ -8,7 +8,8 @@ import pytest
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.domain.promotion.audit import Action
-from cv_yolo.domain.promotion.decision import Outcome, Verdict
+from cv_yolo.domain.promotion.checks import Outcome
+from cv_yolo.domain.promotion.decision import Verdict
 from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.domain.training.runs import RunStatus
 from cv_yolo.errors import ConfigError, InputError, NotFoundError, PromotionConflictError, WeightsError
@@ -165,13 +166,13 @@ def world(tmp_path):
     return World(tmp_path)
 
 
-def check(result, name):
-    (found,) = [each for each in result.decision.checks if each.name == name]
+def check(result, kind):
+    (found,) = [each for each in result.decision.checks if each.kind == kind]
     return found
 
 
 def outcomes(result):
-    return {each.name: str(each.outcome) for each in result.decision.checks}
+    return {each.kind: str(each.outcome) for each in result.decision.checks}
 
 
 def test_the_table_is_made_from_the_tracked_runs_in_the_order_asked(world):
@@ -212,11 +213,11 @@ def test_a_first_good_run_is_promoted_with_every_check_told(world):
     decision = result.decision
     assert (decision.verdict, decision.chosen, decision.champion) == (Verdict.PROMOTE, detector.run_id, None)
     assert (decision.id, decision.made_at, decision.stage, decision.policy) == ("d1", NOON, Stage.STAGING, world.policy)
-    assert list(outcomes(result)) == ["proof", "selection", "test images", "floor map_50", "champion"]
+    assert list(outcomes(result)) == ["proof", "selection", "test_images", "floor", "champion"]
     assert set(outcomes(result).values()) == {"passed"}
     assert not decision.provisional
-    assert check(result, "proof").sentence.startswith("1 of 1 runs ended with weights")
-    assert check(result, "selection").sentence == "e3_s320 is the only run that was scored."
+    assert (check(result, "proof").proven, check(result, "proof").runs) == (1, 1)
+    assert (check(result, "selection").chosen, check(result, "selection").scored) == ("e3_s320", 1)
     assert (result.candidate.evaluation.images, result.comparison) == (40, None)
 
 
@@ -250,11 +251,8 @@ def test_of_runs_that_cannot_be_told_apart_the_cheapest_is_chosen(world):
     result = world.among(dear, cheap)
     assert result.decision.selection.best == dear.run_id
     assert result.decision.chosen == cheap.run_id
-    assert (
-        check(result, "selection").sentence
-        == "2 runs cannot be told apart by map_50 on val; the cheapest of them is cheap."
-    )
-    assert check(result, "selection").measured == "2 of 2 runs within noise"
+    assert check(result, "selection").chosen == "cheap"
+    assert (check(result, "selection").within_noise, check(result, "selection").runs) == (2, 2)
     assert world.requests()[-1] == (cheap.weights_sha256, "test")
 
 
@@ -262,7 +260,7 @@ def test_a_cheaper_run_that_is_surely_worse_is_not_chosen(world):
     dear, cheap = world.evaluated("dear", epochs=9), world.evaluated("cheap", misses=range(12), epochs=1)
     result = world.among(cheap, dear)
     assert result.decision.chosen == dear.run_id
-    assert check(result, "selection").measured == "1 of 2 runs within noise"
+    assert (check(result, "selection").within_noise, check(result, "selection").scored) == (1, 2)
 
 
 def test_a_failed_run_is_not_chosen_and_is_told(world):
@@ -271,7 +269,7 @@ def test_a_failed_run_is_not_chosen_and_is_told(world):
     result = world.among(good, detector_of(failed))
     assert result.decision.chosen == good.run_id
     assert [row.name for row in result.decision.failed_rows] == ["failed"]
-    assert check(result, "proof").measured == "1 of 2 runs"
+    assert (check(result, "proof").proven, check(result, "proof").runs) == (1, 2)
 
 
 def test_where_all_runs_failed_nothing_is_chosen_asked_or_registered(world):
@@ -290,7 +288,7 @@ def test_a_run_without_a_detector_cannot_be_chosen(world):
     rows = compare([good.run_id, gone.run_id], world.tracker)
     result = decide_among(rows, {good.run_id: good}, world.context())
     assert result.decision.chosen == good.run_id
-    assert check(result, "proof").measured == "1 of 2 runs"
+    assert (check(result, "proof").proven, check(result, "proof").runs) == (1, 2)
 
 
 def test_a_champion_is_compared_on_the_same_test_images(world):
@@ -364,9 +362,8 @@ def test_the_champion_itself_is_not_judged_again_and_nothing_changes(world):
     result = world.among(champion)
     decision = result.decision
     assert (decision.verdict, decision.changes_nothing, decision.judgement) == (Verdict.PROMOTE, True, None)
-    assert check(result, "champion").sentence == (
-        f"Version {version.version} in staging is this run: nothing changes, no test image was looked at."
-    )
+    already = check(result, "already_in_stage")
+    assert (already.outcome, already.stage, already.version) == (Outcome.PASSED, Stage.STAGING, version.version)
     assert carry_out(result, champion, world.context(), actor="anna@desk") == holder(Stage.STAGING, world.register)
     assert (world.requests(), world.log) == ([], entries)
 
@@ -375,7 +372,7 @@ def test_too_few_test_images_settle_nothing(world):
     world.manifest = some_data(test=29)
     result = world.among(world.evaluated("e3_s320"))
     assert result.decision.verdict is Verdict.INCONCLUSIVE
-    assert check(result, "test images").sentence == "29 test images are fewer than 30: no interval is believed."
+    assert (check(result, "test_images").measured, check(result, "test_images").required) == (29, 30)
     assert result.decision.more_images is not None
 
 
@@ -388,7 +385,7 @@ def test_a_policy_may_let_a_first_version_in_provisionally_and_the_log_says_so(w
     detector = world.evaluated("e3_s320")
     result = world.among(detector)
     assert (result.decision.verdict, result.decision.provisional) == (Verdict.PROMOTE, True)
-    assert outcomes(result)["test images"] == "waived"
+    assert outcomes(result)["test_images"] == "waived"
     carry_out(result, detector, world.context(), actor="anna@desk")
     assert [(entry.action, entry.provisional) for entry in world.log] == [(Action.PROMOTED, True)]
 
@@ -419,7 +416,7 @@ def test_without_test_images_nothing_is_judged(world):
     world.requests()
     result = world.among(detector)
     assert result.decision.verdict is Verdict.INCONCLUSIVE
-    assert check(result, "test images").sentence == "The data set has no test images: nothing can be judged."
+    assert check(result, "test_images").measured == 0
     assert (result.candidate, result.decision.judgement, world.requests()) == (None, None, [])
     carry_out(result, detector, world.context(), actor="anna@desk")
     assert [(entry.action, entry.test_revision) for entry in world.log] == [(Action.JUDGED, None)]
@@ -533,7 +530,7 @@ def test_a_version_is_judged_for_production_against_the_version_that_is_there(wo
     context = world.context(stage=Stage.PRODUCTION)
     first = decide_on(find_detector("staging", world.sources), context)
     assert (first.decision.chosen, first.decision.champion, first.decision.selection) == (detector.run_id, None, None)
-    assert list(outcomes(first)) == ["proof", "test images", "floor map_50", "champion"]
+    assert list(outcomes(first)) == ["proof", "test_images", "floor", "champion"]
     carry_out(first, detector, context, actor="anna@desk")
     assert holder(Stage.PRODUCTION, world.register).version == version.version
     assert holder(Stage.STAGING, world.register) is None

@@ -18,6 +18,7 @@ from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.promotion.decision import Decision
 from cv_yolo.domain.promotion.policy import PromotionPolicy
 from cv_yolo.domain.promotion.versions import HELD_BY_ONE, Stage
+from cv_yolo.reports.text.checks import checks_json
 from cv_yolo.reports.text.gaps import gaps_json
 from cv_yolo.workflows.check_policy import require_fit
 from cv_yolo.workflows.decide import DecisionContext
@@ -77,7 +78,8 @@ def promote(version: str | None, **given: Any) -> int:
     if given["as_json"]:
         told = {"verdict": decision.verdict, "promoted": decision.promotes, "provisional": decision.provisional}
         told |= gaps_json(decision.evaluation)
-        click.echo(json.dumps(told | {"decision": asdict(decision), "written": str(page)}, indent=1, default=str))
+        told |= {"decision": asdict(decision) | {"checks": checks_json(decision.checks)}, "written": str(page)}
+        click.echo(json.dumps(told, indent=1, default=str))
     else:
         print_decision(decision, page, here.container.settings.root)
     require_promotion(decision, page)

@@ -1,4 +1,4 @@
-"""How a decision is told in a terminal, and what it means for the exit code."""
+"""A decision in the terminal, and what it means for the exit code."""
 
 from pathlib import Path
 from typing import Final
@@ -10,8 +10,11 @@ from rich.markup import escape
 from cv_yolo.cli.options import given_reason
 from cv_yolo.cli.output.metric_tables import print_gaps
 from cv_yolo.cli.output.tables import console, rows_table
-from cv_yolo.domain.promotion.decision import Decision, Outcome, Verdict
+from cv_yolo.domain.promotion.checks import Outcome
+from cv_yolo.domain.promotion.decision import Decision, Verdict
 from cv_yolo.errors import PolicyRefusedError
+from cv_yolo.reports.text.checks import check_text
+from cv_yolo.reports.text.formatting import metric_text
 from cv_yolo.reports.text.gaps import gap_title
 
 MARKS: Final = {
@@ -39,14 +42,14 @@ def print_decision(decision: Decision, written: Path | None, root: Path) -> None
     close = selection.within_noise if selection is not None and len(selection.within_noise) > 1 else ()
     out.print(rows_table(decision.rows, chosen=decision.chosen, within_noise=close))
     if close:
-        out.print(f"[dim]≈ cannot be told from the best by {decision.policy.selection_metric} on val[/]")
+        out.print(f"[dim]≈ within noise of the best {metric_text(decision.policy.selection_metric)} on val[/]")
     for row in decision.failed_rows:
         out.print(f"[red]{escape(row.name)} {row.status}:[/] {escape(row.reason or 'no reason recorded')}")
     out.print()
     all_well = decision.promotes and not gap_title(decision.evaluation)
     out.print(f"[bold {'green' if all_well else 'yellow'}]{escape(headline(decision))}[/]")
     for check in decision.checks:
-        out.print(f"  {MARKS[check.outcome]} {escape(check.sentence)}")
+        out.print(f"  {MARKS[check.outcome]} {escape(check_text(check).sentence)}")
     _print_next(out, decision)
     if written is not None:
         page = written.relative_to(root) if written.is_relative_to(root) else written
@@ -56,17 +59,20 @@ def print_decision(decision: Decision, written: Path | None, root: Path) -> None
 
 
 def headline(decision: Decision) -> str:
-    """What was decided, in one line, with what the candidate never finds."""
-    row = decision.chosen_row
-    name, where = "no run" if row is None else row.name, f"{decision.stage} of {decision.policy.model}"
-    if decision.promotes and decision.changes_nothing:
-        outcome = f"{name} is in {where} already"
+    """What was decided, in one line, with what the candidate never detects."""
+    row, where = decision.chosen_row, f"{decision.stage} of {decision.policy.model}"
+    if row is None:
+        outcome = f"nothing to promote to {where}"
+    elif decision.changes_nothing:
+        outcome = f"{row.name} is already in {where}"
     elif decision.promotes:
-        outcome = f"{name} → {where}{' (provisional)' if decision.provisional else ''}"
+        accepted = "accepted although inconclusive, " if decision.verdict is Verdict.INCONCLUSIVE else ""
+        outcome = f"{accepted}promoted {row.name} to {where}{' (provisional)' if decision.provisional else ''}"
     else:
-        outcome = f"{name} not promoted to {where}"
+        reason = "rejected" if decision.verdict is Verdict.REJECT else "inconclusive"
+        outcome = f"{reason}, {row.name} is not promoted to {where}"
     missing = gap_title(decision.evaluation)
-    return f"Decision {decision.id}: {decision.verdict}: {outcome}{f'; {missing}' if missing else ''}"
+    return f"Decision {decision.id}: {outcome}{f'; {missing}' if missing else ''}"
 
 
 def require_promotion(decision: Decision, written: Path | None) -> None:
@@ -76,7 +82,7 @@ def require_promotion(decision: Decision, written: Path | None) -> None:
     refusing = [check for check in decision.checks if check.outcome in {Outcome.FAILED, Outcome.UNDECIDED}]
     why = "inconclusive" if decision.verdict is Verdict.INCONCLUSIVE else "not promoted"
     more = f" (and {len(refusing) - 1} more)" if len(refusing) > 1 else ""
-    raise PolicyRefusedError(f"{why}: {refusing[0].sentence}{more}", hint=f"the decision: {written}")
+    raise PolicyRefusedError(f"{why}: {check_text(refusing[0]).sentence}{more}", hint=f"the decision: {written}")
 
 
 def _print_next(out: Console, decision: Decision) -> None:
@@ -88,5 +94,5 @@ def _print_next(out: Console, decision: Decision) -> None:
         more = decision.more_images
         if more is not None:
             out.print(f"  About {more} more test images would settle it.")
-        out.print('  It can be let pass, on the record: --accept-inconclusive "the reason"')
+        out.print('  To accept it anyway, on the record: --accept-inconclusive "reason"')
     out.print()

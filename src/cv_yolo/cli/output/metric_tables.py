@@ -137,7 +137,7 @@ def _measured_on(evaluation: Evaluation) -> str:
 def _small_print(evaluation: Evaluation) -> str:
     made = evaluation.resampling
     threshold, latency_ms = evaluation.confidence_threshold, evaluation.subject.latency_ms
-    latency = "" if latency_ms is None else f" Latency: {latency_ms:.1f} ms an image."
+    latency = "" if latency_ms is None else f" Latency: {latency_ms:.1f} ms per image."
     used = "" if threshold is None else f" In use: confidence at least {threshold:.3f}."
     ignored = evaluation.subject.ignored_classes
     left_out = f" Left out, since the data set does not name it: {escape(listed(ignored))}." if ignored else ""

@@ -1,154 +1,222 @@
-"""The checks of a decision that need no test image: proof, choice on val, and a candidate that is there already.
+"""The checks of a decision as data: what was required, what was measured, and how each ended; reports write the prose.
 
-The classes that a policy requires, and the floor under each class, as checks of a decision.
-
-Every class must be above its limit by its own interval: a candidate that is bad in one class passes with at most the
-error rate of that class's interval, however many classes are asked for, so that nothing has to be corrected.
-
-Source: Berger, "Multiparameter Hypothesis Testing and Acceptance Sampling", Technometrics 1982 (intersection-union).
+A check is stored with its decision. To add a kind, add a class here, make it in the gate, and describe it in reports.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
+from typing import Final, Literal
 
-from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate
-from cv_yolo.domain.promotion.decision import Champion, Check, Outcome
-from cv_yolo.domain.promotion.policy import Gate
+from cv_yolo.domain.promotion.policy import Rule
 from cv_yolo.domain.promotion.selection import Selection
 from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.domain.training.runs import RunRow
 
 
-def proof(rows: Sequence[RunRow], proven: int) -> Check:
-    """Whether any of the runs ended with weights that load and an evaluation."""
-    return Check(
-        name="proof",
-        required="at least one run with weights that load and an evaluation",
-        measured=f"{proven} of {len(rows)} runs",
-        outcome=Outcome.PASSED if proven else Outcome.FAILED,
-        sentence=f"{proven} of {len(rows)} runs ended with weights that load and an evaluation of their own.",
-    )
+class Outcome(StrEnum):
+    """How a check ended; a waived one could not be settled, and the policy lets it pass provisionally."""
 
-
-def chosen_on_val(rows: Sequence[RunRow], selection: Selection) -> Check:
-    """Which run val chose, and how far that can be told; choosing refuses nobody."""
-    names = {row.run_id: row.name for row in rows}
-    close = len(selection.within_noise)
-    if not selection.differences:
-        sentence = f"{names[selection.chosen]} is the only run that was scored."
-    elif close == 1:
-        sentence = f"{names[selection.chosen]} has the best {selection.metric} on val, beyond noise."
-    else:
-        sentence = f"{close} runs cannot be told apart by {selection.metric} on val; the cheapest of them is "
-        sentence += f"{names[selection.chosen]}."
-    return Check(
-        name="selection",
-        required=f"the cheapest of the runs that cannot be told from the best {selection.metric} on val",
-        measured=f"{close} of {len(rows)} runs within noise",
-        outcome=Outcome.PASSED,
-        sentence=sentence,
-    )
-
-
-def is_champion(champion: Champion, stage: Stage) -> Check:
-    """That the candidate is in the stage already."""
-    return Check(
-        name="champion",
-        required=f"a version that is not in {stage} yet",
-        measured="the same run",
-        outcome=Outcome.PASSED,
-        sentence=f"Version {champion.version} in {stage} is this run: nothing changes, no test image was looked at.",
-    )
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+    WAIVED = "waived"
 
 
 WORST_FIRST: Final = (Outcome.FAILED, Outcome.UNDECIDED, Outcome.WAIVED, Outcome.PASSED)
 
-LimitCheck = Callable[[Estimate | None, float], Check]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Condition:
+    """One condition of a decision.
+
+    `more_images` is how many further test images would settle an undecided one; None where that is not known.
+    """
+
+    outcome: Outcome
+    more_images: int | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the condition holds, and was not merely waived."""
+        return self.outcome is Outcome.PASSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _One:
-    """One class of a check: how it ended, and what to say of it."""
+class ProofCheck(_Condition):
+    """Whether any of the runs ended with weights that load and an evaluation."""
+
+    kind: Literal["proof"] = "proof"
+    proven: int
+    runs: int
+
+    @classmethod
+    def of(cls, rows: Sequence[RunRow], proven: int) -> "ProofCheck":
+        """The check of these runs, of which so many are proven."""
+        return cls(outcome=Outcome.PASSED if proven else Outcome.FAILED, proven=proven, runs=len(rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionCheck(_Condition):
+    """Which run was chosen on val, by name, and how many were within noise of the best; it always passes."""
+
+    kind: Literal["selection"] = "selection"
+    metric: str
+    chosen: str
+    within_noise: int
+    scored: int
+    runs: int
+
+    @classmethod
+    def of(cls, rows: Sequence[RunRow], selection: Selection) -> "SelectionCheck":
+        """The check of a selection among these runs."""
+        return cls(
+            outcome=Outcome.PASSED,
+            metric=selection.metric,
+            chosen=next(row.name for row in rows if row.run_id == selection.chosen),
+            within_noise=len(selection.within_noise),
+            scored=1 + len(selection.differences),
+            runs=len(rows),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyInStageCheck(_Condition):
+    """The candidate is the version that holds the stage: nothing is judged."""
+
+    kind: Literal["already_in_stage"] = "already_in_stage"
+    stage: Stage
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCountCheck(_Condition):
+    """Whether there are enough test images to trust an interval."""
+
+    kind: Literal["test_images"] = "test_images"
+    stage: Stage
+    required: int
+    measured: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorCheck(_Condition):
+    """Whether the interval of a metric lies above `required`; `few_images` where there are too few to trust it."""
+
+    kind: Literal["floor"] = "floor"
+    metric: str
+    required: float
+    measured: Estimate | None
+    few_images: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassResult(_Condition):
+    """One class of a `ClassFloorCheck`: its annotated boxes in test, and its metric."""
 
     name: str
-    check: Check
-    outcome: Outcome
-    text: str
+    boxes: int
+    measured: Estimate | None
 
 
-def class_floors(gate: Gate, evaluation: Evaluation, check_limit: LimitCheck) -> Iterator[Check]:
-    """One check for the required classes and one for the floor under each class, as far as the policy asks for them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassFloorCheck(_Condition):
+    """Whether each class has `required_boxes` test boxes and a metric above `required`: as bad as the worst class.
 
-    `check_limit` checks one estimate against a limit.
+    Every class must be above its limit by its own interval: a candidate that is bad in one class passes with at most
+    the error rate of that class's interval, however many classes are asked for, so nothing has to be corrected.
+
+    Source: Berger, "Multiparameter Hypothesis Testing and Acceptance Sampling", Technometrics 1982
+    (intersection-union).
     """
-    classes = evaluation.subject.classes
-    if required := gate.required_of(classes):
-        least = dict.fromkeys(required, gate.required_boxes)
-        yield _together(
-            "required classes",
-            f"{_counted(required)} with at least {gate.required_boxes} boxes in test, and ap_50 above 0",
-            _each(evaluation, least, 0.0, check_limit),
-        )
-    if floored := gate.floored_of(classes):
-        floor = gate.class_floor or 0.0
-        yield _together(
-            "class floor",
-            f"ap_50 above {floor:g} for {_counted(floored)}",
-            _each(evaluation, dict.fromkeys(floored, 1), floor, check_limit),
-        )
+
+    kind: Literal["required_classes", "class_floor"]
+    metric: str
+    required: float
+    required_boxes: int
+    classes: tuple[ClassResult, ...]
+
+    @property
+    def by_outcome(self) -> Mapping[Outcome, Sequence[ClassResult]]:
+        """The classes by how they ended, the worst first."""
+        return {outcome: [each for each in self.classes if each.outcome is outcome] for outcome in WORST_FIRST}
+
+    @property
+    def lowest(self) -> ClassResult:
+        """The class with the lowest value among those that ended worst."""
+        worst = self.by_outcome[self.outcome]
+        return min(worst, key=lambda each: -1.0 if each.measured is None else each.measured.value)
 
 
-def _each(
-    evaluation: Evaluation, least_boxes: Mapping[str, int], limit: float, check_limit: LimitCheck
-) -> tuple[_One, ...]:
-    boxes = {curve.name: curve.truths for curve in evaluation.curves}
-    found = []
-    for name, least in least_boxes.items():
-        check = check_limit(evaluation.figures.get(f"class/{name}/ap_50"), limit)
-        outcome, text = check.outcome, f"{name} ({check.measured})"
-        count = boxes.get(name, 0)
-        if count < least and outcome is Outcome.PASSED:
-            outcome = Outcome.UNDECIDED
-        if count < least:
-            text = f"{name} ({count} of {least} boxes)" if count else f"{name} (no boxes in test)"
-        found.append(_One(name=name, check=check, outcome=outcome, text=text))
-    return tuple(found)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChampionCheck(_Condition):
+    """Whether the paired difference from the champion lies above `required`; `version` is None without a champion."""
+
+    kind: Literal["champion"] = "champion"
+    stage: Stage
+    metric: str
+    rule: Rule
+    required: float
+    version: str | None
+    measured: Estimate | None = None
+    few_images: bool = False
 
 
-def _together(name: str, required: str, each: Sequence[_One]) -> Check:
-    """All classes of a check as one check: as bad as the worst of them."""
-    by_outcome = {outcome: [one for one in each if one.outcome is outcome] for outcome in WORST_FIRST}
-    worst = next(outcome for outcome in WORST_FIRST if by_outcome[outcome])
-    lowest = min(by_outcome[worst], key=lambda one: one.check.estimate.value if one.check.estimate else -1.0)
-    more = [one.check.more_images for one in by_outcome[Outcome.UNDECIDED]]
-    known = [images for images in more if images is not None]
-    return Check(
-        name=name,
-        required=required,
-        measured=f"{len(by_outcome[Outcome.PASSED])} of {len(each)} shown; lowest: {lowest.text}",
-        outcome=worst,
-        sentence=_sentence(by_outcome, len(each)),
-        estimate=lowest.check.estimate,
-        limit=lowest.check.limit,
-        more_images=max(known) if worst is Outcome.UNDECIDED and known and len(known) == len(more) else None,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupsCheck(_Condition):
+    """Whether any class or slice is shown to be worse than the champion's by more than a margin, after Holm.
+
+    `required` is the negative margin; `lowest` has the lowest difference, which is `measured`. Of the groups,
+    `compared` have an interval, and `not_compared` are in too few test images for one. With fewer resamples than
+    `least_resamples` no group could fail; None where there are enough.
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 1979.
+    """
+
+    kind: Literal["classes", "slices"]
+    metric: str
+    required: float
+    lowest: str
+    measured: Estimate
+    worse: tuple[str, ...]
+    compared: int
+    not_compared: tuple[str, ...]
+    resamples: int
+    least_resamples: int | None
 
 
-def _sentence(by_outcome: Mapping[Outcome, Sequence[_One]], count: int) -> str:
-    said = {
-        Outcome.FAILED: "Not above the limit",
-        Outcome.UNDECIDED: "Not settled",
-        Outcome.WAIVED: "Above the limit as far as so few images show",
-    }
-    parts = [
-        f"{words}: {', '.join(one.text for one in by_outcome[outcome])}."
-        for outcome, words in said.items()
-        if by_outcome[outcome]
-    ]
-    return " ".join(parts) or ("The class is surely above." if count == 1 else f"All {count} classes are surely above.")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetCheck(_Condition):
+    """Whether the latency in ms, or the size in bytes, is at most `required`; None where it was not measured."""
+
+    kind: Literal["latency", "size"]
+    required: float
+    measured: float | None
 
 
-def _counted(names: Sequence[str]) -> str:
-    return f"the class {names[0]}" if len(names) == 1 else f"each of {len(names)} classes"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedCheck(_Condition):
+    """A check as earlier versions of this software stored it: with its sentence instead of its data."""
+
+    kind: Literal["recorded"] = "recorded"
+    name: str
+    required: str
+    measured: str
+    sentence: str
+    estimate: Estimate | None = None
+    limit: float | None = None
+
+
+Check = (
+    ProofCheck
+    | SelectionCheck
+    | AlreadyInStageCheck
+    | ImageCountCheck
+    | FloorCheck
+    | ClassFloorCheck
+    | ChampionCheck
+    | GroupsCheck
+    | BudgetCheck
+    | RecordedCheck
+)

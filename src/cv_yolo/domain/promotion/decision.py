@@ -1,4 +1,4 @@
-"""What was decided about a version, and why: every check with what was required, what was measured, and how sure."""
+"""What was decided about a version: the verdict, the checks that it follows from, and what the test images showed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate
+from cv_yolo.domain.promotion.checks import Check, Outcome
 from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy
 from cv_yolo.domain.promotion.selection import Selection
 from cv_yolo.domain.promotion.versions import Stage
@@ -18,37 +19,6 @@ class Verdict(StrEnum):
     PROMOTE = "promote"
     REJECT = "reject"
     INCONCLUSIVE = "inconclusive"
-
-
-class Outcome(StrEnum):
-    """How a check ended; a waived one could not be settled, and the policy lets it pass provisionally."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    UNDECIDED = "undecided"
-    WAIVED = "waived"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One condition of a decision: what was required, what was measured, how it ended, and one plain sentence.
-
-    `more_images` is how many further test images would settle an undecided one, where that can be told.
-    """
-
-    name: str
-    required: str
-    measured: str
-    outcome: Outcome
-    sentence: str
-    estimate: Estimate | None = None
-    limit: float | None = None
-    more_images: int | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether the condition holds, and was not merely let pass."""
-        return self.outcome is Outcome.PASSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +96,7 @@ class Decision:
 
     @property
     def more_images(self) -> int | None:
-        """How many further test images would settle what is undecided; None where that cannot be told."""
+        """How many further test images would settle what is undecided; None where that is not known."""
         open_ = [check.more_images for check in self.checks if check.outcome is Outcome.UNDECIDED]
         known = [number for number in open_ if number is not None]
         return max(known) if known and len(known) == len(open_) else None

@@ -82,7 +82,7 @@ class Gate:
 class PromotionPolicy:
     """The whole rule. `selection_metric` on val chooses inside a grid; the gates judge the chosen one on test, once.
 
-    Below `min_images` test images no interval is believed; beyond `test_budget` decisions on the same test images a
+    Below `min_images` test images no interval is trusted; beyond `test_budget` decisions on the same test images a
     report warns. `source` and `sha256` name the file that a person wrote.
     """
 

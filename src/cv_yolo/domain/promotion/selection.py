@@ -1,4 +1,4 @@
-"""Which run of a grid is put forward: on val, the cheapest of those that cannot be told from the best."""
+"""Which run of a grid is chosen: on val, the cheapest of those within noise of the best."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def select(
 ) -> Selection | None:
     """Choose one of the runs, `figures` being those of each run on the same draws; None where no run was scored.
 
-    A run whose figures are missing can be told from nothing and is not chosen.
+    A run whose figures are missing cannot be compared and is not chosen.
     """
     ranked = [row for row in rank(rows, metric) if row.run_id in figures]
     if not ranked:

@@ -19,7 +19,7 @@ LOSSES: Final = {
     "train/cls_loss": "Training loss: classes (cls)",
     "train/dfl_loss": "Training loss: edges (dfl)",
 }
-DIAGRAM: Final = "Reliability: part right by confidence"
+DIAGRAM: Final = "Reliability: precision by confidence"
 MOST_MARKED: Final = 15
 NEVER: Final = "never detected"
 TOLD_RECALLS: Final = (20, 50, 80)  # places of the recalls of which a chart's description tells
@@ -74,7 +74,7 @@ def _precision_by_recall(class_name: str, series: Sequence[Series]) -> Html:
         title=f"Precision and recall: {class_name}",
         x="recall",
         y="precision",
-        description=" ".join(_told(each) for each in series if each.points or each.without),
+        description=" ".join(_description(each) for each in series if each.points or each.without),
         empty=NEVER if any(each.without for each in series) else "no values",
     )
     return line_chart(series, labels, x_range=(0.0, 1.0), y_range=(0.0, 1.0))
@@ -119,14 +119,14 @@ def _operating_point(evaluation: Evaluation, class_name: str) -> Points:
     return ((known[0], known[1]),) if len(known) == len(found) else ()
 
 
-def _told(series: Series) -> str:
+def _description(series: Series) -> str:
     """`e3_s320: precision 0.970 at recall 0.20, …; the curve ends at recall 0.83.` for those who hear it."""
     reached = [point for point in series.points if point[1] > 0]
     if not reached:
-        return f"{series.name}: no detection is right."
+        return f"{series.name}: no correct detection."
     places = [place for place in TOLD_RECALLS if place < len(reached)] or [0]
-    told = [f"{score_text(reached[place][1])} at recall {reached[place][0]:.2f}" for place in places]
-    return f"{series.name}: precision {', '.join(told)}; the curve ends at recall {reached[-1][0]:.2f}."
+    values = [f"{score_text(reached[place][1])} at recall {reached[place][0]:.2f}" for place in places]
+    return f"{series.name}: precision {', '.join(values)}; the curve ends at recall {reached[-1][0]:.2f}."
 
 
 def diagram(scores: Scores) -> Html:
@@ -136,7 +136,7 @@ def diagram(scores: Scores) -> Html:
         _series(name, evaluation, slot)
         for name, evaluation, slot in zip(scores.names, scores.evaluations, slots, strict=True)
     ]
-    labels = Labels(title=DIAGRAM, x="confidence", y="part right", description="The numbers are in the table below.")
+    labels = Labels(title=DIAGRAM, x="confidence", y="precision", description="The numbers are in the table below.")
     return line_chart(series, labels, x_range=(0.0, 1.0), y_range=(0.0, 1.0), diagonal=True)
 
 

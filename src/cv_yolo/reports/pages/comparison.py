@@ -26,7 +26,7 @@ def comparison_html(report: ComparisonReport) -> str:
     """What lies between two models, as one file that needs nothing else."""
     scores = of_comparison(report)
     finding = difference_finding(scores, report.metric)
-    kind, sign = SIGNS[finding.told_apart]
+    kind, sign = SIGNS[finding.better_or_worse]
     method = method_sentence(scores.subject, finding.estimate, paired=True)
     names = (report.first_name, report.second_name)
     missing = tuple(

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cv_yolo.domain.promotion.decision import Check, Decision, Outcome, Verdict
+from cv_yolo.domain.promotion.checks import Check, Outcome
+from cv_yolo.domain.promotion.decision import Decision, Verdict
 from cv_yolo.reports.charts.axes import axis_over
 from cv_yolo.reports.charts.forest_plot import Lane, interval_plot, scale
 from cv_yolo.reports.charts.icons import icon
@@ -16,13 +17,13 @@ from cv_yolo.reports.pages.sections import curves, facts_list, runs_table, sampl
 from cv_yolo.reports.tables.metric_rows import Scores, of_decision
 from cv_yolo.reports.tables.runs import decision_table
 from cv_yolo.reports.templates import render
-from cv_yolo.reports.text.formatting import plain_text, time_text
+from cv_yolo.reports.text.checks import check_text
+from cv_yolo.reports.text.formatting import time_text
 from cv_yolo.reports.text.gaps import beside_title, gap_title
 from cv_yolo.reports.text.provenance import data_facts, evaluation_facts, other_data, policy_facts, provenance_facts
 from cv_yolo.reports.text.sentences import (
     budget_warning,
     certainty_sentences,
-    check_name,
     next_steps,
     selection_sentence,
     verdict_sentence,
@@ -104,14 +105,15 @@ def _checks(checks: Sequence[Check]) -> Html:
 
 
 def _check(check: Check) -> _CheckView:
+    text = check_text(check)
     view = _CheckView(
         outcome=check.outcome,
         sign=icon(check.outcome),
-        name=check_name(check),
-        sentence=plain_text(check.sentence),
-        note=f"Required: {plain_text(check.required)}. Measured: {plain_text(check.measured)}.",
+        name=text.title,
+        sentence=text.sentence,
+        note=f"Required: {text.required}. Measured: {text.measured}.",
     )
-    estimate, limit = check.estimate, check.limit
+    estimate, limit = text.estimate, text.limit
     if estimate is None or limit is None:
         return view
     ends = () if estimate.interval is None else (estimate.interval.low, estimate.interval.high)

@@ -28,16 +28,18 @@ MOST_OPEN_CHARTS: Final = 6
 MOST_CHARTS: Final = 24
 FURTHER: Final = {"AP50-95": "ap_50_95", "precision": "precision", "recall": "recall", "F1": "f1"}
 CURVE_NOTE: Final = (
-    "Precision at each recall, at IoU 0.5, with the band in which it lies. The mark is where the model operates: at "
-    "the confidence threshold chosen on val."
+    "Precision by recall at IoU 0.5, with its confidence band. The marker is the operating point: the confidence "
+    "threshold chosen on val."
 )
 ERROR_NOTE: Final = (
-    "What mAP50 would gain if all errors of one type were fixed, and nothing else: the shorter the bar, the better. "
-    "The types are those of TIDE (Bolya et al., 2020); they do not add up, since one box can hide another error."
+    "The gain in mAP50 if all errors of one type were fixed, and nothing else: a shorter bar is better. The types are "
+    "those of TIDE (Bolya et al., 2020); they do not add up, since fixing one error can reveal another. They "
+    "count detections at every confidence; the confusion matrix only those above the confidence threshold, so it can "
+    "show more missed objects."
 )
 CALIBRATION_NOTE: Final = (
-    "Detections are grouped by confidence, a tenth each. On the dashed line confidence means what it says; below it "
-    "the model is too sure of itself. D-ECE is the mean distance from that line of the detections in use."
+    "Detections are grouped by confidence into ten bins. On the dashed line the model is calibrated; below it, "
+    "overconfident. D-ECE is the mean distance from that line of the detections above the threshold."
 )
 
 
@@ -112,7 +114,7 @@ def _short(scores: Scores) -> tuple[str, ...]:
 
 
 def _order(measure: str, scores: Scores) -> str:
-    return f"{measure}; what {scores.names[-1]} loses most first" if scores.pair else f"{measure}, lowest first"
+    return f"{measure}; largest loss of {scores.names[-1]} first" if scores.pair else f"{measure}, lowest first"
 
 
 def _chance(scores: Scores, rows: Sequence[FigureRow], plural: str) -> Iterator[Html]:
@@ -121,7 +123,7 @@ def _chance(scores: Scores, rows: Sequence[FigureRow], plural: str) -> Iterator[
     expected = round(len(rows) * (1 - confidence))
     if scores.pair and expected:
         yield paragraph(
-            f"Each interval holds for itself, at {percent_text(confidence)}: of {len(rows)} {plural} about {expected} "
+            f"Each interval holds by itself, at {percent_text(confidence)}: of {len(rows)} {plural}, about {expected} "
             "would look better or worse by chance alone.",
             kind="note",
         )
@@ -134,7 +136,7 @@ def _errors(scores: Scores, rows: Sequence[FigureRow]) -> Iterator[Html]:
     counted = error_counts(scores)
     columns = ("Type", *scores.names, *(["difference"] if scores.pair else []))
     cells = [(row.label, *map(counted_text, row.values), *_counted_difference(scores, row)) for row in counted]
-    yield folded("How many there are of each type", plain_table(columns, cells, "Number of errors"))
+    yield folded("Number of errors of each type", plain_table(columns, cells, "Number of errors"))
 
 
 def _counted_difference(scores: Scores, row: FigureRow) -> tuple[str, ...]:
@@ -147,7 +149,7 @@ def _curves(drawn: Sequence[Html]) -> Iterator[Html]:
     if more := drawn[MOST_OPEN_CHARTS:MOST_CHARTS]:
         yield folded(count_text(len(more), "more class", "more classes"), charts(more))
     if len(drawn) > MOST_CHARTS:
-        yield paragraph(f"The other {len(drawn) - MOST_CHARTS} classes are in the table above only.", kind="note")
+        yield paragraph(f"The other {len(drawn) - MOST_CHARTS} classes are only in the table above.", kind="note")
 
 
 def reliability(scores: Scores) -> tuple[Html, ...] | None:
@@ -166,10 +168,10 @@ def reliability(scores: Scores) -> tuple[Html, ...] | None:
 def _bin_table(scores: Scores) -> Html:
     columns = ["Confidence"]
     for name in scores.names:
-        columns += [f"{name}: detections", "mean confidence", "part that is right"]
+        columns += [f"{name}: detections", "mean confidence", "precision"]
     rows = [(f"{place / BINS:.1f} to {(place + 1) / BINS:.1f}", *_bin_cells(scores, place)) for place in range(BINS)]
-    table = plain_table(columns, rows, "What each bin holds")
-    return folded("The numbers of the diagram", table)
+    table = plain_table(columns, rows, "Detections by confidence bin")
+    return folded("Values of the diagram", table)
 
 
 def _bin_cells(scores: Scores, place: int) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""One image as one model sees it: the JPEG with truth and detections drawn over it, and the same in words.
+"""One image with a model's detections: the JPEG with boxes drawn over it, and a text alternative.
 
-Nothing is told by colour alone: annotated boxes are dashed, missed ones thick and dashed, right detections thin, wrong
+Nothing relies on colour alone: annotated boxes are dashed, missed ones thick and dashed, right detections thin, wrong
 ones thick and struck out; each error has a number that leads to its words.
 """
 
@@ -20,7 +20,7 @@ from cv_yolo.reports.templates import render_macro
 from cv_yolo.reports.text.formatting import count_text
 
 TEMPLATE: Final = "image.html.j2"
-MOST_TOLD: Final = 8  # errors of an image that are told in words
+MOST_DESCRIBED: Final = 8  # errors of an image that are described in words
 HIGHEST: Final = 0.09  # part of the height above which a number stands inside its box
 NEAR: Final = 0.06  # parts of the picture, below which two numbers would hide each other
 NUMBER_REM: Final = 1.75
@@ -29,7 +29,7 @@ LEGEND: Final = {
     "missed": "annotated, missed",
     "right": "detected, right",
     "wrong": "detected, wrong",
-    "crowd": "crowd: not asked for",
+    "crowd": "crowd: ignored",
 }
 
 
@@ -107,7 +107,7 @@ class ImageView:
 
     def drawn(self, annotated: AnnotatedImage, *, image: Html, words: str) -> Html:
         """The image with its boxes; `words` for those who cannot see it."""
-        errors = errors_of(annotated)[:MOST_TOLD]
+        errors = errors_of(annotated)[:MOST_DESCRIBED]
         return render_macro(
             TEMPLATE,
             "picture",
@@ -139,11 +139,13 @@ class ImageView:
         return max(0.0, left / self.thumbnail.width_px), max(0.0, top / self.thumbnail.height_px)
 
 
-def told(annotated: AnnotatedImage, classes: Sequence[str]) -> Html:
+def error_list(annotated: AnnotatedImage, classes: Sequence[str]) -> Html:
     """What is in a picture, in words: the errors by number, and what is right."""
     errors = errors_of(annotated)
-    items = [(f"{error.sign}{place}", error.words(classes)) for place, error in enumerate(errors[:MOST_TOLD], start=1)]
-    more = count_text(len(errors) - MOST_TOLD, "more error") if len(errors) > MOST_TOLD else ""
+    items = [
+        (f"{error.sign}{place}", error.words(classes)) for place, error in enumerate(errors[:MOST_DESCRIBED], start=1)
+    ]
+    more = count_text(len(errors) - MOST_DESCRIBED, "more error") if len(errors) > MOST_DESCRIBED else ""
     return render_macro(TEMPLATE, "words", items, more, _rights(rights_of(annotated), classes))
 
 
@@ -168,9 +170,9 @@ def _really(box: AnnotatedDetection, truths: Sequence[AnnotatedTruth]) -> int | 
 
 def _rights(rights: Sequence[AnnotatedDetection], classes: Sequence[str]) -> str:
     if not rights:
-        return "nothing right"
-    shown = ", ".join(f"{classes[box.class_id]} {box.confidence:.2f}" for box in rights[:MOST_TOLD])
-    rest = f" and {len(rights) - MOST_TOLD} more" if len(rights) > MOST_TOLD else ""
+        return "no correct detection"
+    shown = ", ".join(f"{classes[box.class_id]} {box.confidence:.2f}" for box in rights[:MOST_DESCRIBED])
+    rest = f" and {len(rights) - MOST_DESCRIBED} more" if len(rights) > MOST_DESCRIBED else ""
     return f"✓ {shown}{rest}"
 
 

@@ -10,7 +10,7 @@ from cv_yolo.domain.evaluation.error_types import ErrorType
 from cv_yolo.ports.datasets import Thumbnail
 from cv_yolo.reports.charts.forest_plot import swatch
 from cv_yolo.reports.markup import Html
-from cv_yolo.reports.pages.image import LEGEND, ImageView, errors_of, legend, summary, told
+from cv_yolo.reports.pages.image import LEGEND, ImageView, error_list, errors_of, legend, summary
 from cv_yolo.reports.pages.page import BLOCKS, NOTHING
 from cv_yolo.reports.templates import render, render_macro
 from cv_yolo.reports.text.formatting import count_text
@@ -91,7 +91,10 @@ def worst_images(
         for each in wrong[:MOST_IMAGES]
     )
     worst = ImageList(
-        heading="Images with errors", cases=cases, total=len(wrong), none=f"{name} makes no error in use."
+        heading="Images with errors",
+        cases=cases,
+        total=len(wrong),
+        none=f"{name} makes no error at its confidence threshold.",
     )
     return Gallery(names=(name,), classes=classes, lists=(worst,), thumbnails=thumbnails)
 
@@ -177,7 +180,7 @@ def _panel(annotated: AnnotatedImage, gallery: Gallery, picture: ImageView | Non
         swatch=swatch("first" if place == 0 and len(gallery.names) > 1 else "second"),
         summary=summary(annotated),
         picture=drawn,
-        words=told(annotated, gallery.classes),
+        words=error_list(annotated, gallery.classes),
     )
 
 

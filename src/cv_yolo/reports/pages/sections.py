@@ -16,16 +16,16 @@ from cv_yolo.reports.view_models import RunReport
 MOST_OPEN: Final = 4  # classes
 MOST_CHARTS: Final = 24
 CURVES_NOTE = (
-    "The curves by epoch are the trainer's own measurements while it trained; the table holds what the evaluator "
-    "measured afterwards, on the weights that were kept. Each run has one colour, dash and marker throughout."
+    "The curves by epoch are the trainer's own metrics during training; the table has the evaluator's, on the weights "
+    "that were kept. Each run has the same colour, dash and marker in all charts."
 )
 RECALL_NOTE = (
-    "Precision at each recall, at IoU 0.5, on the validation images. The mark is where the run operates: at the "
-    "confidence at which its F1 is highest."
+    "Precision by recall at IoU 0.5 on the validation images. The marker is the operating point: the confidence at "
+    "which the run's F1 is highest."
 )
 SAMPLES_CAPTION = (
-    "Each image twice: on the left with its annotated boxes, on the right with what the model detected at the "
-    "confidence at which its F1 is highest."
+    "Each image twice: annotated boxes on the left, detections on the right, at the confidence at which the run's F1 "
+    "is highest."
 )
 
 
@@ -58,7 +58,7 @@ def samples(run: RunReport) -> Html | None:
     if run.samples_jpeg is None:
         return None
     data = base64.b64encode(run.samples_jpeg).decode("ascii")
-    alt = f"Sample predictions of the run {run.run.name} beside the annotated boxes of the same images"
+    alt = f"Sample predictions of run {run.run.name} next to the annotated boxes of the same images"
     return render_macro(BLOCKS, "samples", data, alt, SAMPLES_CAPTION)
 
 

@@ -23,7 +23,7 @@ def summary_html(runs: Sequence[RunReport], manifest: DatasetManifest, failures:
     title = f"{count_text(len(table.lines), 'run')} on {manifest.name}{_missing_in_all(runs)}"
     warning = other_data(rows, manifest)
     sections = [
-        section("Runs", runs_table(table, "What each run scored on the validation images")),
+        section("Runs", runs_table(table, "Scores of each run on the validation images")),
         section("Curves", curves(runs)),
         *_sheets(runs),
         section(
@@ -40,7 +40,7 @@ def _missing_in_all(runs: Sequence[RunReport]) -> str:
     scored = [run.evaluation for run in runs if run.evaluation is not None]
     lost = [{gap.name for gap in gaps(each) if gap.group == "class" and gap.count} for each in scored]
     names = sorted(set.intersection(*lost)) if lost else []
-    return f": no run finds {list_text(names)}" if names else ""
+    return f": no run detects {list_text(names)}" if names else ""
 
 
 def _missing(runs: Sequence[RunReport]) -> tuple[str, ...]:

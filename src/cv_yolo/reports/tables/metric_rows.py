@@ -16,12 +16,12 @@ from cv_yolo.reports.view_models import ComparisonReport, EvaluationReport
 FEW_TRUTHS: Final = 20  # below, a figure is mostly chance
 FEW_IMAGES: Final = 20
 ERRORS: Final = {
-    ErrorType.CLASSIFICATION: "in the right place, but the wrong class",
-    ErrorType.LOCALISATION: "the right class, but the box does not fit (IoU below 0.5)",
-    ErrorType.BOTH: "the wrong class, and the box does not fit",
-    ErrorType.DUPLICATE: "an object that is found already, found again",
-    ErrorType.BACKGROUND: "something found where nothing is annotated",
-    ErrorType.MISSED: "an annotated object that nothing points at",
+    ErrorType.CLASSIFICATION: "right place, wrong class",
+    ErrorType.LOCALISATION: "right class, IoU below 0.5",
+    ErrorType.BOTH: "wrong class, and IoU below 0.5",
+    ErrorType.DUPLICATE: "an object that was already detected",
+    ErrorType.BACKGROUND: "a detection where nothing is annotated",
+    ErrorType.MISSED: "an annotated object without a detection",
 }
 
 
@@ -55,9 +55,9 @@ class FigureRow:
     higher_is_better: bool = True
 
     @property
-    def told_apart(self) -> str:
+    def better_or_worse(self) -> str:
         """`better` or `worse` where the interval of the difference says so, else nothing."""
-        return told_apart(self.difference, higher_is_better=self.higher_is_better)
+        return better_or_worse(self.difference, higher_is_better=self.higher_is_better)
 
     @property
     def meaning(self) -> str:
@@ -95,7 +95,7 @@ def of_decision(decision: Decision) -> Scores | None:
     )
 
 
-def told_apart(difference: Estimate | None, *, higher_is_better: bool = True) -> str:
+def better_or_worse(difference: Estimate | None, *, higher_is_better: bool = True) -> str:
     """`better` or `worse` where the interval of the difference lies beyond 0, else nothing."""
     change = change_of(difference)
     if change not in {DifferenceKind.HIGHER, DifferenceKind.LOWER}:
@@ -105,7 +105,7 @@ def told_apart(difference: Estimate | None, *, higher_is_better: bool = True) ->
 
 def meaning(difference: Estimate | None, *, higher_is_better: bool = True) -> str:
     """`better`, `worse`, `within noise` or `unchanged`; `unknown` where there is no interval."""
-    return told_apart(difference, higher_is_better=higher_is_better) or change_of(difference)
+    return better_or_worse(difference, higher_is_better=higher_is_better) or change_of(difference)
 
 
 def main_rows(scores: Scores) -> tuple[FigureRow, ...]:
@@ -183,4 +183,4 @@ def _lowest_first(rows: Iterable[FigureRow]) -> tuple[FigureRow, ...]:
 
 def _count(count: int, noun: str, plural: str | None = None, *, few: int) -> str:
     text = count_text(count, noun, plural)
-    return f"{text}: too few to tell" if count < few else text
+    return f"{text}: too few to be sure" if count < few else text

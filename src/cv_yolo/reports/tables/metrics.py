@@ -119,7 +119,7 @@ class _IntervalTable:
         )
 
     def _difference(self, row: FigureRow) -> _DifferenceView:
-        kind = TELLING[row.told_apart]
+        kind = TELLING[row.better_or_worse]
         return _DifferenceView(
             figure=_figure(row.difference, signed=True),
             kind=kind,
@@ -158,10 +158,10 @@ MOST_CLASSES: Final = 12
 MOST_LISTED: Final = 20
 DEEPEST: Final = 42  # the colour's strength, in percent, where a cell holds its whole row: its number stays legible
 MISSED: Final = "missed"
-NOTHING: Final = "nothing there"
+NOTHING: Final = "background"
 NOTE: Final = (
-    "Detections in use, matched to annotated boxes at IoU 0.5 without regard to class. Under each number the interval "
-    "in which it lies; the deeper the colour, the larger the part of its row."
+    "Detections above the confidence threshold, matched to annotated boxes at IoU 0.5, ignoring the class. Below each "
+    "count is its interval; a darker cell is a larger share of its row."
 )
 
 
@@ -187,7 +187,7 @@ class _ConfusionCell:
 
 def _matrix(name: str, evaluation: Evaluation) -> dict[str, object]:
     return {
-        "caption": f"{name}: annotated class (row) by detected class (column)",
+        "caption": f"{name}: annotated class (rows) by detected class (columns)",
         "columns": (*evaluation.subject.classes, MISSED),
         "rows": [
             {"label": label, "cells": tuple(_cells(evaluation, truth))} for truth, label in _labels(evaluation).items()

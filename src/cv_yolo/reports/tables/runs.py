@@ -20,8 +20,8 @@ from cv_yolo.reports.view_models import DecisionReport, RunReport
 
 SCORES: Final = ("map_50", "map_50_95", "precision", "recall", "confidence_threshold")
 NOTE: Final = (
-    "Scores on the validation images. Precision and recall are those at IoU 0.5 of the detections with at least the "
-    "confidence given beside them, which is where the run's F1 is highest. – stands for what could not be computed."
+    "Scores on the validation images. Precision and recall are at IoU 0.5 and the confidence threshold shown next to "
+    "them, at which the run's F1 is highest. – means that the value could not be computed."
 )
 
 
@@ -73,7 +73,7 @@ class _Choice:
 
     def marks(self, run_id: str) -> Iterator[str]:
         if run_id == self.chosen:
-            yield "put forward"
+            yield "chosen"
         if self.selection is None:
             return
         if run_id == self.selection.best:
@@ -93,10 +93,10 @@ def _table(rows: Sequence[RunRow], runs: Sequence[RunReport], failures: Mapping[
     names = (choice.metric, *(name for name in SCORES if name != choice.metric))
     first, *others = (_title(name) for name in names)
     behind = () if choice.selection is None else ("Behind the best",)
-    told = {row.name for row in rows if row.status is not RunStatus.FINISHED}
+    listed = {row.name for row in rows if row.status is not RunStatus.FINISHED}
     lines = [_line(row, found.get(row.run_id, {}).get(choice.metric), names, choice) for row in rows]
     columns = (first, *behind, *others, "Latency", "Epochs", "Image size", "Duration")
-    lines += [_without_run(name, reason, len(columns)) for name, reason in failures.items() if name not in told]
+    lines += [_without_run(name, reason, len(columns)) for name, reason in failures.items() if name not in listed]
     return RunTable(columns=columns, lines=tuple(lines))
 
 
@@ -117,7 +117,7 @@ def _line(row: RunRow, estimate: Estimate | None, names: Sequence[str], choice: 
         status=row.status,
         chosen=row.run_id == choice.chosen,
         marks=tuple(choice.marks(row.run_id)),
-        reason=None if row.status is RunStatus.FINISHED else row.reason or "no reason was recorded",
+        reason=None if row.status is RunStatus.FINISHED else row.reason or "no reason recorded",
     )
 
 

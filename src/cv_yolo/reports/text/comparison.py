@@ -1,4 +1,4 @@
-"""What lies between two models, in one sentence; and how an interval was made."""
+"""The difference between two models in one sentence; and how an interval was made."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from cv_yolo.domain.evaluation.comparison import DifferenceKind, change_of
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate, Interval, Method
-from cv_yolo.reports.tables.metric_rows import Scores, told_apart
+from cv_yolo.reports.tables.metric_rows import Scores, better_or_worse
 from cv_yolo.reports.text.formatting import (
     count_text,
     estimate_text,
@@ -24,30 +24,30 @@ METHODS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DifferenceSentence:
-    """A sentence, and `better`, `worse` or nothing: whether it tells the models apart."""
+    """A sentence, and `better`, `worse` or nothing where the difference is not significant."""
 
     sentence: str
-    told_apart: str
+    better_or_worse: str
     estimate: Estimate | None
 
 
 def difference_finding(scores: Scores, metric: str) -> DifferenceSentence:
-    """`B is better than A by 0.043 mAP50 [0.011, 0.076] on 200 test images`, or that they cannot be told apart."""
+    """`B is better than A by 0.043 mAP50 [0.011, 0.076] on 200 test images`, or that there is no difference."""
     first, second = scores.names
     found, name, images = scores.differences.get(metric), metric_text(metric), images_text(scores.subject)
-    apart = told_apart(found)
+    apart = better_or_worse(found)
     if found is None:
-        sentence = f"{second} and {first} have no {name} to compare on {images}"
+        sentence = f"{name} cannot be compared between {second} and {first} on {images}"
     elif found.interval is None:
-        told = measured_text(found, name, signed=True)
-        sentence = f"Whether {second} differs from {first} is unknown: {told} on {images}, without an interval"
+        difference = measured_text(found, name, signed=True)
+        sentence = f"No interval for the difference between {second} and {first}: {difference} on {images}"
     elif not apart:
-        told = measured_text(found, name, signed=True)
-        alike = "score alike" if change_of(found) is DifferenceKind.UNCHANGED else "cannot be told apart"
-        sentence = f"{second} and {first} {alike}: {told} on {images}"
+        difference = measured_text(found, name, signed=True)
+        alike = "No" if change_of(found) is DifferenceKind.UNCHANGED else "No significant"
+        sentence = f"{alike} difference between {second} and {first}: {difference} on {images}"
     else:
         sentence = f"{second} is {apart} than {first} by {measured_text(_positive(found), name)} on {images}"
-    return DifferenceSentence(sentence=sentence, told_apart=apart, estimate=found)
+    return DifferenceSentence(sentence=sentence, better_or_worse=apart, estimate=found)
 
 
 def score_sentence(scores: Scores, metric: str) -> str:
@@ -75,7 +75,7 @@ def method_sentence(evaluation: Evaluation, estimate: Estimate | None, *, paired
     """How sure the interval is, and how it was made."""
     made = evaluation.resampling
     if estimate is None or estimate.interval is None:
-        return "No interval: too few of the resamples define this figure."
+        return "No interval: too few resamples define this metric."
     both = ", the same images for both models" if paired else ""
     return (
         f"{percent_text(made.confidence)} interval: {METHODS[estimate.interval.method]} of {made.resamples} resamples "
@@ -87,11 +87,11 @@ def threshold_sentences(scores: Scores) -> tuple[str, ...]:
     """At which confidence each model is in use."""
     thresholds = [evaluation.confidence_threshold for evaluation in scores.evaluations]
     if scores.pair and thresholds[0] == thresholds[1] is not None:
-        return (f"Both are in use at a confidence of at least {score_text(thresholds[0])}.",)
+        return (f"Confidence threshold of both: {score_text(thresholds[0])}.",)
     return tuple(
-        f"{name} is in use at a confidence of at least {score_text(threshold)}."
+        f"Confidence threshold of {name}: {score_text(threshold)}."
         if threshold is not None
-        else f"No confidence threshold was chosen for {name}: it has no figures in use."
+        else f"{name} has no confidence threshold, so it has no metrics at a threshold."
         for name, threshold in zip(scores.names, thresholds, strict=True)
     )
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from cv_yolo.domain.promotion.decision import Check, Decision, Outcome
+from cv_yolo.domain.promotion.checks import Check, Outcome
+from cv_yolo.domain.promotion.decision import Decision
 from cv_yolo.reports.tables.metric_rows import (
     FigureRow,
     Scores,
@@ -15,7 +16,8 @@ from cv_yolo.reports.tables.metric_rows import (
     slice_rows,
 )
 from cv_yolo.reports.tables.runs import NOTE, RunLine, decision_table
-from cv_yolo.reports.text.formatting import difference_text, estimate_text, plain_text, time_text
+from cv_yolo.reports.text.checks import check_text
+from cv_yolo.reports.text.formatting import difference_text, estimate_text, time_text
 from cv_yolo.reports.text.gaps import beside_title
 from cv_yolo.reports.text.provenance import (
     LabelledValue,
@@ -28,7 +30,6 @@ from cv_yolo.reports.text.provenance import (
 from cv_yolo.reports.text.sentences import (
     budget_warning,
     certainty_sentences,
-    check_name,
     next_steps,
     selection_sentence,
     verdict_sentence,
@@ -85,14 +86,14 @@ def _certainty(report: DecisionReport) -> Iterator[str]:
 
 
 def _check_cells(check: Check) -> tuple[str, ...]:
-    outcome = check.outcome.value if check.passed else f"**{check.outcome}**"
+    outcome, text = check.outcome.value if check.passed else f"**{check.outcome}**", check_text(check)
     return (
         SIGNS[check.outcome],
-        _text(check_name(check)),
-        _text(plain_text(check.required)),
-        _text(plain_text(check.measured)),
+        _text(text.title),
+        _text(text.required),
+        _text(text.measured),
         outcome,
-        _text(plain_text(check.sentence)),
+        _text(text.sentence),
     )
 
 

@@ -1,11 +1,10 @@
 """Values as short texts, the same in every report and on the command line."""
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from cv_yolo.domain.evaluation.catalogue import LABELS, METRICS, Scope, find, split
+from cv_yolo.domain.evaluation.catalogue import LABELS, Scope, find, split
 
 if TYPE_CHECKING:  # lists of runs need neither, nor NumPy
     from cv_yolo.domain.evaluation.intervals import Estimate, Interval
@@ -15,9 +14,6 @@ MINUS: Final = "−"
 MINUTE_S, HOUR_S = 60, 3600
 THRESHOLD: Final = "confidence_threshold"  # shown among the metrics, and none itself
 PARTS: Final = {Scope.CLASS: "of {}", Scope.SLICE: "where {}", Scope.SIZE: "of {} boxes", Scope.ERROR: "of {} errors"}
-FIGURE: Final = "|".join(sorted((metric.name for metric in METRICS if metric.floor), key=len, reverse=True))
-NAMED: Final = re.compile(rf"\b(?:(?:{'|'.join(PARTS)})/.+?/)?(?:{FIGURE})\b")
-HYPHEN: Final = re.compile(r"(?<![\w-])-(?=\d)")
 TEENS: Final = range(11, 14)
 
 
@@ -115,9 +111,9 @@ def metric_text(name: str) -> str:
     return f"{metric.label} {PARTS[scope].format(part)}" if part else metric.label
 
 
-def plain_text(sentence: str) -> str:
-    """A sentence with the metrics' names as people write them, and a minus where a number is negative."""
-    return HYPHEN.sub(MINUS, NAMED.sub(lambda found: metric_text(found[0]), sentence))
+def number_text(value: float) -> str:
+    """A limit as its policy writes it, without trailing zeros: `0.5`, `−0.02`."""
+    return f"{value + 0.0:g}".replace("-", MINUS)
 
 
 def _whole(value: float, *, signed: bool) -> str:

@@ -1,4 +1,4 @@
-"""What a model never finds, in sentences: the first line of every summary."""
+"""What a model never detects, in sentences: the first line of every summary."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -11,17 +11,22 @@ from cv_yolo.reports.text.formatting import count_text, list_text
 
 MOST_IN_A_TITLE: Final = 3
 MOST_IN_A_SENTENCE: Final = 12
+KINDS: Final = {
+    GapKind.NEVER_FOUND: "never detected",
+    GapKind.NOT_FOUND_IN_USE: "not detected at the confidence threshold",
+    GapKind.NOT_MEASURED: "not measured",
+}
 NOUNS: Final = {"class": ("class", "classes"), "slice": ("slice", "slices")}
 
 
 def gap_sentences(evaluation: Evaluation) -> tuple[str, ...]:
-    """`2 of 5 classes are never found: helmet (69 boxes), vest (12 boxes)`; nothing where all is found."""
+    """`2 of 5 classes are never detected: helmet (69 boxes), vest (12 boxes)`; empty where all are detected."""
     found = _sentences(evaluation, gaps(evaluation), most=MOST_IN_A_SENTENCE)
     return tuple(sentence[0].upper() + sentence[1:] for sentence in found)
 
 
 def gap_title(evaluation: Evaluation | None) -> str:
-    """What a title says of it: the classes that are missing, else the slices and sizes; nothing where all is found."""
+    """What a title says of it: the missing classes, else slices and sizes; empty where all are detected."""
     if evaluation is None:
         return ""
     found = gaps(evaluation)
@@ -55,12 +60,12 @@ def _sentences(evaluation: Evaluation, found: Sequence[Gap], *, most: int) -> It
     for (group, kind), listed in groupby(found, key=lambda gap: (gap.group, gap.kind)):
         same = list(listed)
         if group == "size":
-            yield f"{list_text([gap.name for gap in same])} boxes are {kind}"
+            yield f"{list_text([gap.name for gap in same])} boxes are {KINDS[kind]}"
             continue
         names = _cut([_named(gap, evaluation) for gap in same], most=most)
         one, many = NOUNS[group]
         counted = f"{len(same)} of {totals[group]} {one if totals[group] == 1 else many}"
-        yield f"{counted} {'is' if len(same) == 1 else 'are'} {kind}: {names}"
+        yield f"{counted} {'is' if len(same) == 1 else 'are'} {KINDS[kind]}: {names}"
 
 
 def _named(gap: Gap, evaluation: Evaluation) -> str:

@@ -52,7 +52,7 @@ def other_data(rows: Sequence[RunRow], manifest: DatasetManifest) -> str | None:
 def policy_facts(decision: Decision) -> tuple[LabelledValue, ...]:
     """The rule that was applied, and the version that it was applied against."""
     policy, made = decision.policy, decision.policy.resampling
-    chosen_by = f"the cheapest of those that cannot be told from the best {metric_text(policy.selection_metric)} on val"
+    chosen_by = f"the cheapest run within noise of the best {metric_text(policy.selection_metric)} on val"
     return (
         LabelledValue(label="Model", value=policy.model),
         LabelledValue(label="Chosen among runs", value=chosen_by),
@@ -60,7 +60,8 @@ def policy_facts(decision: Decision) -> tuple[LabelledValue, ...]:
         *_gate_facts(decision.gate),
         LabelledValue(label="Champion", value=_champion_text(decision.champion)),
         LabelledValue(
-            label="Test images", value=f"at least {policy.min_images}; {policy.test_budget} decisions on the same ones"
+            label="Test images",
+            value=f"at least {policy.min_images}; at most {policy.test_budget} decisions on the same images",
         ),
         LabelledValue(
             label="Intervals", value=f"{percent_text(made.confidence)}, {made.resamples} resamples, seed {made.seed}"
@@ -78,7 +79,7 @@ def provenance_facts(report: DecisionReport) -> tuple[LabelledValue, ...]:
         LabelledValue(label="Made at", value=time_text(decision.made_at)),
         LabelledValue(label="ZenML pipeline run", value=report.pipeline_run or ABSENT, exact=True),
         LabelledValue(label="Git commit", value=report.git_commit or ABSENT, exact=True),
-        LabelledValue(label="Working tree", value="with uncommitted changes" if report.git_dirty else "clean"),
+        LabelledValue(label="Git working tree", value="with uncommitted changes" if report.git_dirty else "clean"),
     ]
     if version is not None:
         facts.append(LabelledValue(label="Version", value=f"{version.version} of {version.model}"))
@@ -114,10 +115,10 @@ def rule_text(gate: Gate) -> str:
 
 
 def _detections_text(subject: Subject) -> str:
-    size = "settings not known" if subject.settings is None else f"at {subject.settings.image_size_px} px"
-    latency = "latency not known" if subject.latency_ms is None else f"{latency_text(subject.latency_ms)} an image"
+    size = "unknown settings" if subject.settings is None else f"at {subject.settings.image_size_px} px"
+    latency = "unknown latency" if subject.latency_ms is None else f"{latency_text(subject.latency_ms)} per image"
     ignored = subject.ignored_classes
-    left_out = f"; left out, since the data set does not name it: {listed(ignored)}" if ignored else ""
+    left_out = f"; ignored, since the data set has no such class: {listed(ignored)}" if ignored else ""
     return f"{subject.predictor}, {size}, {latency}{left_out}"
 
 
@@ -128,20 +129,24 @@ def _gate_facts(gate: Gate) -> Iterator[LabelledValue]:
             yield LabelledValue(label=label, value=f"not shown to be worse by more than {margin:g}")
     if gate.required_classes:
         required = "all" if gate.required_classes == ALL_CLASSES else ", ".join(gate.required_classes)
-        asked = f"at least {gate.required_boxes} boxes in test, and found"
+        asked = f"at least {gate.required_boxes} boxes in test, and detected"
         yield LabelledValue(label="Required classes", value=f"{required}: {asked}")
     if gate.class_floor is not None:
-        yield LabelledValue(label="Floor of AP50 of every class", value=f"surely above {gate.class_floor:g}")
+        yield LabelledValue(label="Floor of AP50 of every class", value=_above(gate.class_floor))
     for figure, floor in gate.floors.items():
-        yield LabelledValue(label=f"Floor of {metric_text(figure)}", value=f"surely above {floor:g}")
+        yield LabelledValue(label=f"Floor of {metric_text(figure)}", value=_above(floor))
     if gate.max_latency_ms is not None:
-        yield LabelledValue(label="Latency", value=f"at most {gate.max_latency_ms:g} ms an image")
+        yield LabelledValue(label="Latency", value=f"at most {gate.max_latency_ms:g} ms per image")
     if gate.max_size_bytes is not None:
         yield LabelledValue(label="Size", value=f"at most {gate.max_size_bytes} bytes")
     if gate.provisional:
         yield LabelledValue(
-            label="Provisional", value="a version may enter on fewer test images while none has passed it all"
+            label="Provisional", value="a version may enter on fewer test images, until one has passed the whole gate"
         )
+
+
+def _above(limit: float) -> str:
+    return f"lower bound above {limit:g}"
 
 
 def _split_text(manifest: DatasetManifest, split: Split) -> str:
@@ -152,8 +157,8 @@ def _split_text(manifest: DatasetManifest, split: Split) -> str:
 
 def _dvc_facts(manifest: DatasetManifest) -> tuple[LabelledValue, ...]:
     if manifest.dvc_hash is None:
-        return (LabelledValue(label="DVC", value="does not know this folder"),)
-    recorded = "yes, exactly this content" if manifest.versioned else "no, not this content"
+        return (LabelledValue(label="DVC", value="this folder is not tracked"),)
+    recorded = "yes, with this content" if manifest.versioned else "no, its content has changed"
     return (
         LabelledValue(label="DVC hash", value=manifest.dvc_hash, exact=True),
         LabelledValue(label="Recorded by DVC", value=recorded),
@@ -162,6 +167,6 @@ def _dvc_facts(manifest: DatasetManifest) -> tuple[LabelledValue, ...]:
 
 def _champion_text(champion: Champion | None) -> str:
     if champion is None:
-        return "none when this was decided"
-    provisionally = ", there provisionally" if champion.provisional else ""
+        return "none at the time of the decision"
+    provisionally = ", provisional" if champion.provisional else ""
     return f"version {champion.version} (run {champion.name}){provisionally}"

@@ -1,11 +1,13 @@
-"""A decision in plain sentences: what was decided and why, and how sure it is."""
+"""A decision in sentences: what was decided and why, how sure it is, and what to do next."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cv_yolo.domain.evaluation.intervals import Estimate
-from cv_yolo.domain.promotion.decision import Champion, Check, Decision, Judgement, Outcome, Verdict
+from cv_yolo.domain.promotion.checks import Outcome, SelectionCheck
+from cv_yolo.domain.promotion.decision import Champion, Decision, Judgement, Verdict
 from cv_yolo.reports.tables.metric_rows import meaning
+from cv_yolo.reports.text.checks import check_text
 from cv_yolo.reports.text.comparison import images_text
 from cv_yolo.reports.text.formatting import (
     count_text,
@@ -15,7 +17,6 @@ from cv_yolo.reports.text.formatting import (
     metric_text,
     ordinal_text,
     percent_text,
-    plain_text,
 )
 from cv_yolo.reports.text.gaps import gap_title, missing_names
 from cv_yolo.reports.view_models import DecisionReport
@@ -48,7 +49,7 @@ def verdict_sentence(report: DecisionReport) -> str:
     """What was decided, for which version, and why, in one sentence."""
     decision = report.decision
     if decision.changes_nothing:
-        why = "nothing changes, and no test image was looked at"
+        why = "nothing changes, and the test images were not used"
     elif decision.verdict is Verdict.REJECT:
         why = _shortfalls(decision)
     else:
@@ -57,10 +58,10 @@ def verdict_sentence(report: DecisionReport) -> str:
 
 
 def certainty_sentences(report: DecisionReport) -> tuple[str, ...]:
-    """What the test images said, how sure that is, and how often they have been asked."""
+    """What the test images showed, how sure that is, and how often they have been used."""
     decision = report.decision
     if decision.judgement is None:
-        return ("No test image was looked at.",)
+        return ("The test images were not used.",)
     return tuple(_certainty(decision, decision.judgement))
 
 
@@ -70,8 +71,8 @@ def budget_warning(decision: Decision) -> str | None:
     if use <= budget:
         return None
     return (
-        f"This is the {ordinal_text(use)} decision on this test set, and the policy plans for {budget}: with each "
-        "further one it is likelier that a version passes by luck. Judge the next ones on new test images."
+        f"This is the {ordinal_text(use)} decision on this test set, and the policy allows {budget}: each further "
+        "one makes it more likely that a version passes by chance. Use new test images for the next decisions."
     )
 
 
@@ -80,16 +81,7 @@ def selection_sentence(decision: Decision) -> str | None:
     selection = decision.selection
     if selection is None:
         return None
-    names = {row.run_id: row.name for row in decision.rows}
-    metric, close = metric_text(selection.metric), len(selection.within_noise)
-    if not selection.differences:
-        return f"{names[selection.chosen]} is the only run that was scored."
-    if close == 1:
-        return f"{names[selection.chosen]} has the best {metric} on the validation images, beyond noise."
-    return (
-        f"{count_text(close, 'run')} cannot be told apart by {metric} on the validation images; the cheapest of them, "
-        f"{names[selection.chosen]}, was put forward."
-    )
+    return check_text(SelectionCheck.of(decision.rows, selection)).sentence
 
 
 def _what_was_decided(report: DecisionReport) -> str:
@@ -98,7 +90,7 @@ def _what_was_decided(report: DecisionReport) -> str:
     if row is None:
         return f"Nothing was promoted to {stage} and no version was registered"
     if decision.changes_nothing and decision.champion:
-        return f"Version {decision.champion.version} (run {row.name}) holds {stage} already"
+        return f"Version {decision.champion.version} (run {row.name}) is already in {stage}"
     if decision.promotes:
         if version is None:
             return f"Run {row.name} is to be promoted to {stage}, but no version is recorded"
@@ -114,7 +106,7 @@ def _merits(decision: Decision) -> str:
     checks = count_text(len(decision.checks), "check")
     if waived:
         passed = (
-            f"it passed {len(decision.checks) - len(waived)} of {checks}, and the policy let {list_text(waived)} pass "
+            f"it passed {len(decision.checks) - len(waived)} of {checks}, and the policy waives {list_text(waived)} "
             "until there are enough test images"
         )
     else:
@@ -125,71 +117,66 @@ def _merits(decision: Decision) -> str:
 
 def _doubts(decision: Decision) -> str:
     open_ = _named(decision, Outcome.UNDECIDED)
-    doubt = f"the {'check' if len(open_) == 1 else 'checks'} {list_text(open_)} could not be settled"
-    return doubt if decision.accepted is None else f"{doubt}, and a person let it pass: “{decision.accepted}”"
+    checks, are = ("check", "is") if len(open_) == 1 else ("checks", "are")
+    doubt = f"the {checks} {list_text(open_)} {are} undecided"
+    return doubt if decision.accepted is None else f"{doubt}, and a person accepted it: “{decision.accepted}”"
 
 
 def _shortfalls(decision: Decision) -> str:
-    failed = [check for check in decision.checks if check.outcome is Outcome.FAILED]
+    failed = [check_text(check) for check in decision.checks if check.outcome is Outcome.FAILED]
     return " and ".join(
-        f"the check “{check_name(check)}” failed (required: {plain_text(check.required)}; measured: "
-        f"{plain_text(check.measured)})"
-        for check in failed
+        f"the check “{text.title}” failed (required: {text.required}; measured: {text.measured})" for text in failed
     )
 
 
 def _difference(difference: Estimate | None, champion: Champion) -> str:
     if difference is None:
-        return f"It could not be compared with version {champion.version} by this figure."
-    told = "unknown, since there is no interval" if difference.interval is None else meaning(difference)
+        return f"This metric could not be compared with that of version {champion.version}."
+    apart = "unknown, since there is no interval" if difference.interval is None else meaning(difference)
     return (
-        f"The difference from version {champion.version} on the same images is {difference_text(difference)}: {told}."
+        f"The difference from version {champion.version} on the same images is {difference_text(difference)}: {apart}."
     )
 
 
-def check_name(check: Check) -> str:
-    """A check's name as people write it."""
-    return plain_text(check.name)
-
-
 def _named(decision: Decision, outcome: Outcome) -> Sequence[str]:
-    return [f"“{check_name(check)}”" for check in decision.checks if check.outcome is outcome]
+    return [f"“{check_text(check).title}”" for check in decision.checks if check.outcome is outcome]
 
 
 def _certainty(decision: Decision, judgement: Judgement) -> Iterator[str]:
     metric, candidate = decision.gate.metric, judgement.candidate
     name, sure = metric_text(metric), percent_text(candidate.resampling.confidence)
     yield (
-        f"On {images_text(candidate)} its {name} is {estimate_text(candidate.figures.get(metric))}, with an interval "
-        f"at {sure}."
+        f"Its {name} on {images_text(candidate)} is {estimate_text(candidate.figures.get(metric))} "
+        f"(interval at {sure})."
     )
     if decision.champion is not None:
         yield _difference(judgement.differences.get(metric), decision.champion)
     else:
-        yield "There was no champion to compare it with."
+        yield "There was no champion to compare with."
     if candidate.images < decision.policy.min_images:
         yield (
-            f"The policy believes no interval on fewer than {count_text(decision.policy.min_images, 'test image')}: "
-            "read these as hints."
+            f"The policy requires at least {count_text(decision.policy.min_images, 'test image')} "
+            "to trust an interval: treat these figures as indicative."
         )
     if budget_warning(decision) is None:
         budget = decision.policy.test_budget
-        yield f"This is the {ordinal_text(judgement.use)} decision on this test set; the policy plans for {budget}."
+        yield f"This is the {ordinal_text(judgement.use)} decision on this test set; the policy allows {budget}."
 
 
 ROUNDED_ABOVE: Final = 20  # a forecast is not that exact
 ADVICE: Final = {
-    "proof": "No run ended with proof: the reasons stand under Runs. Mend them, and train again.",
-    "floor": "{name}: train longer, on more images or with larger ones, or lower the floor in the policy.",
-    "required": "{name}: look at their labels, add training images of them, or require others in the policy.",
-    "class": "{name}: By class shows which ones fall short. Add training images of them, or lower `class_floor`.",
+    "proof": "No run finished with proof: see the reasons under Runs, fix them, and train again.",
+    "floor": "{name}: train longer, on more images or on larger ones, or lower the floor in the policy.",
+    "required_classes": "{name}: check their labels, add training images of them, or require others in the policy.",
+    "class_floor": "{name}: By class shows which ones fall short. Add training images of them, or lower `class_floor`.",
     "champion": "{name}: the champion stays. By class, Errors and Images show where the candidate falls behind it: "
     "train on more of that.",
     "classes": "{name}: By class shows which ones fall behind. Add training images of them, or widen `class_margin`.",
     "slices": "{name}: By slice shows which ones fall behind. Add training images like them, or widen `slice_margin`.",
-    "latency": "{name}: take a smaller image size or network, or raise `max_latency_ms`.",
-    "size": "{name}: take a smaller network, or raise `max_size_bytes`.",
+    "latency": "{name}: use a smaller image size or network, or raise `max_latency_ms`.",
+    "size": "{name}: use a smaller network, or raise `max_size_bytes`.",
 }
+OTHER_ADVICE: Final = "{name}: see the check below."  # of a kind that always passes, or of a former version
 
 
 def next_steps(report: DecisionReport) -> tuple[str, ...]:
@@ -201,14 +188,14 @@ def _steps(report: DecisionReport) -> Iterator[str]:
     decision = report.decision
     missing = "" if decision.evaluation is None else missing_names(decision.evaluation)
     if missing and decision.promotes:
-        yield _missing(missing)
+        yield _detecting_all(missing)
     if decision.changes_nothing:
-        yield "Nothing to do. `cv-yolo grid` trains other runs to challenge it."
+        yield "Nothing to do. To challenge it, train more runs with `cv-yolo grid`."
     elif decision.verdict is Verdict.REJECT:
-        yield from _mending(decision)
+        yield from _improving(decision)
     elif not decision.promotes:
         yield _settling(decision)
-        yield f"`{_accepting(report)}` lets it pass, on the record."
+        yield f"To accept it anyway, on the record: `{_accepting(report)}`."
     else:
         if decision.verdict is Verdict.INCONCLUSIVE:
             yield _settling(decision)
@@ -216,31 +203,27 @@ def _steps(report: DecisionReport) -> Iterator[str]:
             yield _completing(decision)
         elif not missing:
             yield "Nothing to do."
-        yield _taking_back(decision)
+        yield _undoing(decision)
 
 
-def _missing(names: str) -> str:
+def _detecting_all(names: str) -> str:
     return (
-        f"Look at the labels and the training images of what is missing ({names}), and train again; `required_classes` "
-        "and `class_floor` in the policy refuse such a version."
+        f"Check the labels and the training images of {names}, and train again. `required_classes` and `class_floor` "
+        "in the policy reject such a version."
     )
 
 
-def _taking_back(decision: Decision) -> str:
+def _undoing(decision: Decision) -> str:
     if decision.champion is not None:
-        return f"`cv-yolo rollback --stage {decision.stage}` takes it back."
-    return f'`cv-yolo withdraw {decision.stage} --reason "why"` takes it out again.'
+        return f"To undo it: `cv-yolo rollback --stage {decision.stage}`."
+    return f'To undo it: `cv-yolo withdraw {decision.stage} --reason "why"`.'
 
 
-def _mending(decision: Decision) -> Iterator[str]:
+def _improving(decision: Decision) -> Iterator[str]:
     for check in decision.checks:
         if check.outcome is Outcome.FAILED:
-            name = check_name(check)
-            yield ADVICE.get(_kind(check), "{name}: see the check below.").format(name=name[0].upper() + name[1:])
-
-
-def _kind(check: Check) -> str:
-    return check.name.split(" ", 1)[0]
+            title = check_text(check).title
+            yield ADVICE.get(check.kind, OTHER_ADVICE).format(name=title[0].upper() + title[1:])
 
 
 def _settling(decision: Decision) -> str:
@@ -249,17 +232,17 @@ def _settling(decision: Decision) -> str:
     if not images:
         return f"Add test images to the data set, at least {decision.policy.min_images}, and decide again."
     if more is None:
-        return "More test images make the intervals shorter: add some, and decide again."
+        return "More test images narrow the intervals: add some, and decide again."
     about = more if more <= ROUNDED_ABOVE else round(more, -1)
-    return f"About {count_text(about, 'more test image')} would settle it, if the figures stay as they are."
+    return f"About {count_text(about, 'more test image')} would settle it, if the figures stay the same."
 
 
 def _completing(decision: Decision) -> str:
     images = 0 if decision.judgement is None else decision.judgement.candidate.images
     least = decision.policy.min_images
     return (
-        f"Add {count_text(least - images, 'test image')}, so that there are {least}, and decide again: only then is "
-        "the whole gate asked."
+        f"Add {count_text(least - images, 'test image')}, to reach {least}, and decide again: only then does "
+        "the whole gate apply."
     )
 
 

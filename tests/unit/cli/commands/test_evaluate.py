@@ -29,7 +29,7 @@ def test_a_weights_file_is_scored_on_test_at_the_threshold_that_it_chooses_on_va
     assert "mine.pt: scoring 32 test images …" in done.err
     assert done.out.startswith("mine.pt on 32 test images, 32 boxes (split revision ")
     assert [line.split()[:2] for line in done.out.splitlines() if line.startswith("mAP50 ")] == [["mAP50", "1.000"]]
-    assert "In use: confidence at least 0.900. Latency: 12.5 ms an image." in " ".join(done.out.split())
+    assert "In use: confidence at least 0.900. Latency: 12.5 ms per image." in " ".join(done.out.split())
 
 
 @pytest.mark.parametrize("trust", [[], ["--trust"]])

@@ -13,9 +13,10 @@ import yaml
 
 from cv_yolo.cli.main import run
 from cv_yolo.container import Container
-from cv_yolo.domain.promotion.decision import Decision, Outcome
+from cv_yolo.domain.promotion.checks import Outcome
+from cv_yolo.domain.promotion.decision import Decision
 from cv_yolo.errors import CvYoloError, RunFailedError, StoppedError
-from tests.builders import a_check, a_decision
+from tests.builders import a_decision, a_recorded_check
 from tests.fakes import FakeInspector
 
 GOOD: dict[str, Any] = {"dataset": "data/x", "model": "yolo11n.pt", "grid": {"epochs": 3, "image_size_px": 320}}
@@ -136,7 +137,7 @@ def test_a_promotion_ends_well_and_is_told(ending: Ending, capsys: pytest.Captur
     plans = ending(decision=a_decision())
     assert run(["grid", "--epochs", "3,5", "--accept-inconclusive", "agreed with QA"]) == 0
     captured = capsys.readouterr()
-    assert "promote: e3_s320 → staging of cv_yolo_tiny" in captured.out
+    assert "promoted e3_s320 to staging of cv_yolo_tiny" in captured.out
     assert "The decision:     reports/decisions/d.html (and .md)" in captured.out
     (plan,) = plans
     assert ([spec.epochs for spec in plan.specs], plan.accept_inconclusive) == ([3, 5], "agreed with QA")
@@ -153,7 +154,7 @@ def test_trust_in_the_starting_weights_is_said_and_recorded(ending: Ending, trus
 def test_a_decision_that_does_not_promote_is_told_whole_and_ends_with_its_own_code(
     ending: Ending, capsys: pytest.CaptureFixture[str], outcome: Outcome
 ) -> None:
-    ending(decision=a_decision(checks=(a_check(outcome=outcome, sentence="Too few images."),)))
+    ending(decision=a_decision(checks=(a_recorded_check(outcome=outcome, sentence="Too few images."),)))
     assert run(["grid"]) == 4
     captured = capsys.readouterr()
     assert "Too few images." in captured.out
@@ -166,7 +167,7 @@ def test_a_run_that_failed_is_red_though_another_was_promoted(
     ending(decision=a_decision(), failure=RunFailedError("e5_s320: out of memory"))
     assert run(["grid"]) == 1
     captured = capsys.readouterr()
-    assert "promote: e3_s320" in captured.out
+    assert "promoted e3_s320" in captured.out
     assert "error: e5_s320: out of memory" in captured.err
 
 

@@ -52,8 +52,8 @@ def test_a_run_that_passes_becomes_a_version_in_staging_and_the_command_ends_wel
     assert done.exit_code == 0, done.err
     assert "e3_s64: judging it on 32 test images …" in done.err
     text = " ".join(done.out.split())
-    assert "promote: e3_s64 → staging of cv_yolo_tiny" in text
-    assert "✓ 32 test images are enough to believe an interval." in text
+    assert "promoted e3_s64 to staging of cv_yolo_tiny" in text
+    assert "✓ 32 test images are enough to trust an interval." in text
     assert "Decision number 1 on these test images." in text
     assert held(world) == "1"
     assert log(world) == [(Action.PROMOTED, "1", Stage.STAGING)]
@@ -84,9 +84,9 @@ def test_a_required_class_that_is_found_passes_and_one_that_is_not_is_refused(wo
     done = promote(capsys, "e3_s64", "--policy", "configs/all.yaml")
     assert done.exit_code == 4
     assert "error: not promoted: Not above the limit: " in done.err
-    assert done.out.lstrip().startswith("Warning: 1 of 1 class is never found: person (32 boxes)")
+    assert done.out.lstrip().startswith("Warning: 1 of 1 class is never detected: person (32 boxes)")
     told = promote(capsys, "e3_s64", "--policy", "configs/all.yaml", "--json").json
-    assert told["warnings"][0] == "1 of 1 class is never found: person (32 boxes)"
+    assert told["warnings"][0] == "1 of 1 class is never detected: person (32 boxes)"
     assert told["gaps"][0] == {"group": "class", "name": "person", "kind": "never found", "count": 32}
     world.trained("e5_s64", misses=range(3))
     assert promote(capsys, "e5_s64", "--policy", "configs/all.yaml").exit_code == 0
@@ -141,7 +141,7 @@ def test_a_rejected_version_is_refused_with_its_reason_and_judged_on_record(worl
     assert done.exit_code == 4
     assert "error: not promoted: " in done.err
     assert "hint: the decision: " in done.err
-    assert "reject: e5_s64 not promoted to staging of cv_yolo_tiny" in " ".join(done.out.split())
+    assert "rejected, e5_s64 is not promoted to staging of cv_yolo_tiny" in " ".join(done.out.split())
     assert held(world) == "1"
     assert log(world)[1:] == [(Action.JUDGED, "2", Stage.STAGING)]
 
@@ -159,7 +159,7 @@ def test_what_is_not_settled_is_refused_and_says_how_many_images_would_settle_it
     world.trained("e3_s64")
     done = promote(capsys, "e3_s64", "--policy", "configs/more.yaml")
     assert done.exit_code == 4
-    assert "error: inconclusive: 32 test images are fewer than 50: no interval is believed." in done.err
+    assert "error: inconclusive: 32 test images are fewer than 50: too few to trust an interval." in done.err
     assert "more test images would settle it" in done.out
     assert held(world) is None
 
@@ -197,7 +197,7 @@ def test_a_first_version_may_enter_provisionally_and_is_shown_as_such(world: Wor
     done = promote(capsys, "e3_s64", "--policy", "configs/few.yaml")
     assert done.exit_code == 0, done.err
     text = " ".join(done.out.split())
-    assert "e3_s64 → staging of cv_yolo_tiny (provisional)" in text
+    assert "promoted e3_s64 to staging of cv_yolo_tiny (provisional)" in text
     assert "~ 32 test images are fewer than 100" in text
 
 
@@ -207,7 +207,7 @@ def test_who_is_in_the_stage_already_changes_nothing_and_ends_well(world: World,
     asked = len(world.asked())
     done = promote(capsys, "e3_s64")
     assert done.exit_code == 0, done.err
-    assert "e3_s64 is in staging of cv_yolo_tiny already" in " ".join(done.out.split())
+    assert "e3_s64 is already in staging of cv_yolo_tiny" in " ".join(done.out.split())
     assert (len(world.asked()), len(log(world))) == (asked, 1)
 
 
@@ -275,7 +275,7 @@ def test_a_version_is_judged_for_the_registered_model_named(world: World, capsys
     world.trained("e3_s64")
     done = promote(capsys, "e3_s64", "--registered-model", "kangaroos")
     assert done.exit_code == 0, done.err
-    assert "e3_s64 → staging of kangaroos" in " ".join(done.out.split())
+    assert "promoted e3_s64 to staging of kangaroos" in " ".join(done.out.split())
     assert (held(world), [each.classes for each in world.container.others["kangaroos"].tracking.versions()]) == (
         None,
         [("person",)],

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.cli.output.decision import headline, print_decision, require_promotion
-from cv_yolo.domain.promotion.decision import Decision, Outcome
+from cv_yolo.domain.promotion.checks import Outcome
+from cv_yolo.domain.promotion.decision import Decision
 from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import PolicyRefusedError
+from cv_yolo.reports.text.checks import check_text
 from tests.builders import (
     a_champion,
     a_check,
@@ -15,10 +17,12 @@ from tests.builders import (
     a_failed_row,
     a_judgement,
     a_policy,
+    a_recorded_check,
     a_row,
     a_selection,
     an_estimate,
     an_evaluation,
+    an_image_count,
 )
 
 ROOT = Path("project")
@@ -32,22 +36,20 @@ def printed(capsys: Capture, decision: Decision, written: Path | None = WRITTEN)
 
 
 def refused(**changes: object) -> Decision:
-    return a_decision(
-        checks=(a_check(), a_check(outcome=Outcome.FAILED, sentence="Not above the floor of 0.9.")), **changes
-    )
+    return a_decision(checks=(a_check(), a_check(outcome=Outcome.FAILED, required=0.9)), **changes)
 
 
 def undecided(**changes: object) -> Decision:
-    check = a_check(outcome=Outcome.UNDECIDED, sentence="No interval is believed.", more_images=20)
+    check = an_image_count(10)
     return a_decision(checks=(a_check(), check), **changes)
 
 
 def test_a_promotion_names_the_run_the_stage_and_every_reason(capsys: Capture) -> None:
     decision = a_decision()
     text = printed(capsys, decision)
-    assert "Decision decision-7: promote: e3_s320 → staging of cv_yolo_tiny\n" in text
+    assert "Decision decision-7: promoted e3_s320 to staging of cv_yolo_tiny\n" in text
     for check in decision.checks:
-        assert f"✓ {check.sentence}" in text
+        assert f"✓ {check_text(check).sentence}" in text
     assert "✗" not in text
     assert "cv-yolo models" in text
 
@@ -56,9 +58,9 @@ def test_classes_that_are_never_found_are_named_before_all_else_and_in_the_headl
     lost = an_evaluation(figures=an_evaluation().figures | {"class/person/ap_50": an_estimate(0.0)}, images=40)
     decision = a_decision(judgement=a_judgement(candidate=lost))
     text = printed(capsys, decision)
-    said = "1 of 1 class is never found: person (6 boxes)"
+    said = "1 of 1 class is never detected: person (6 boxes)"
     assert text.strip().splitlines()[0] == f"Warning: {said}"
-    assert headline(decision) == f"Decision decision-7: promote: e3_s320 → staging of cv_yolo_tiny; {said}"
+    assert headline(decision) == f"Decision decision-7: promoted e3_s320 to staging of cv_yolo_tiny; {said}"
     assert "Warning" not in printed(capsys, a_decision())
 
 
@@ -67,7 +69,7 @@ def test_classes_that_are_never_found_are_named_before_all_else_and_in_the_headl
     [(Outcome.PASSED, "✓"), (Outcome.FAILED, "✗"), (Outcome.UNDECIDED, "?"), (Outcome.WAIVED, "~")],
 )
 def test_every_way_for_a_check_to_end_has_its_mark(capsys: Capture, outcome: Outcome, mark: str) -> None:
-    decision = a_decision(checks=(a_check(outcome=outcome, sentence="It is [so]."),))
+    decision = a_decision(checks=(a_recorded_check(outcome=outcome, sentence="It is [so]."),))
     assert f"  {mark} It is [so].\n" in printed(capsys, decision)
 
 
@@ -75,7 +77,7 @@ def test_the_chosen_run_is_marked_and_those_within_noise_too(capsys: Capture) ->
     text = printed(capsys, a_decision())
     rows = [line.split("  ")[0] for line in text.splitlines() if line.startswith(("e3_s320", "e3_s416"))]
     assert rows == ["e3_s320 ≈←", "e3_s416 ≈"]
-    assert "≈ cannot be told from the best by map_50 on val" in text
+    assert "≈ within noise of the best mAP50 on val" in text
 
 
 def test_a_best_run_beyond_noise_stands_alone(capsys: Capture) -> None:
@@ -110,7 +112,7 @@ def test_where_the_test_images_were_not_asked_nothing_is_counted(capsys: Capture
 def test_an_open_question_says_what_would_settle_it_and_how_it_can_be_let_pass(capsys: Capture) -> None:
     text = printed(capsys, undecided())
     assert "About 20 more test images would settle it." in text
-    assert '--accept-inconclusive "the reason"' in text
+    assert '--accept-inconclusive "reason"' in text
 
 
 def test_a_number_of_images_that_is_not_known_is_not_made_up(capsys: Capture) -> None:
@@ -137,22 +139,25 @@ def test_a_decision_that_was_not_written_is_not_pointed_to(capsys: Capture) -> N
 @pytest.mark.parametrize(
     ("decision", "line"),
     [
-        (a_decision(), "promote: e3_s320 → staging of cv_yolo_tiny"),
-        (a_decision(stage=Stage.PRODUCTION), "promote: e3_s320 → production of cv_yolo_tiny"),
+        (a_decision(), "promoted e3_s320 to staging of cv_yolo_tiny"),
+        (a_decision(stage=Stage.PRODUCTION), "promoted e3_s320 to production of cv_yolo_tiny"),
         (
             a_decision(checks=(a_check(outcome=Outcome.WAIVED),)),
-            "promote: e3_s320 → staging of cv_yolo_tiny (provisional)",
+            "promoted e3_s320 to staging of cv_yolo_tiny (provisional)",
         ),
-        (undecided(accepted="we need it"), "inconclusive: e3_s320 → staging of cv_yolo_tiny (provisional)"),
-        (undecided(), "inconclusive: e3_s320 not promoted to staging of cv_yolo_tiny"),
-        (refused(accepted="we need it"), "reject: e3_s320 not promoted to staging of cv_yolo_tiny"),
+        (
+            undecided(accepted="we need it"),
+            "accepted although inconclusive, promoted e3_s320 to staging of cv_yolo_tiny (provisional)",
+        ),
+        (undecided(), "inconclusive, e3_s320 is not promoted to staging of cv_yolo_tiny"),
+        (refused(accepted="we need it"), "rejected, e3_s320 is not promoted to staging of cv_yolo_tiny"),
         (
             a_decision(champion=a_champion(run_id="run-1")),
-            "promote: e3_s320 is in staging of cv_yolo_tiny already",
+            "e3_s320 is already in staging of cv_yolo_tiny",
         ),
         (
             a_decision(rows=(a_failed_row(),), chosen=None, selection=None, checks=(a_check(outcome=Outcome.FAILED),)),
-            "reject: no run not promoted to staging of cv_yolo_tiny",
+            "nothing to promote to staging of cv_yolo_tiny",
         ),
     ],
 )
@@ -172,12 +177,12 @@ def test_a_refusal_is_an_error_with_its_first_reason_and_the_written_decision() 
     with pytest.raises(PolicyRefusedError) as caught:
         require_promotion(refused(), WRITTEN)
     assert caught.value.exit_code == 4
-    assert caught.value.message == "not promoted: Not above the floor of 0.9."
+    assert caught.value.message == "not promoted: mAP50 is 0.610 [0.560, 0.660]: not above the floor of 0.9."
     assert caught.value.hint == f"the decision: {WRITTEN}"
 
 
 def test_of_several_reasons_the_others_are_counted() -> None:
-    checks = [a_check(outcome=outcome, sentence=str(outcome)) for outcome in (*Outcome, *Outcome)]
+    checks = [a_recorded_check(outcome=outcome, sentence=str(outcome)) for outcome in (*Outcome, *Outcome)]
     with pytest.raises(PolicyRefusedError) as caught:
         require_promotion(a_decision(checks=tuple(checks)), WRITTEN)
     assert caught.value.message == "not promoted: failed (and 3 more)"
@@ -186,4 +191,4 @@ def test_of_several_reasons_the_others_are_counted() -> None:
 def test_what_is_not_settled_is_refused_as_such() -> None:
     with pytest.raises(PolicyRefusedError) as caught:
         require_promotion(undecided(), WRITTEN)
-    assert caught.value.message == "inconclusive: No interval is believed."
+    assert caught.value.message == "inconclusive: 10 test images are fewer than 30: too few to trust an interval."

@@ -89,7 +89,7 @@ def test_slices_are_told_even_where_there_is_only_one(capsys: Capture) -> None:
 def test_how_the_intervals_were_made_and_what_is_in_use_is_told(capsys: Capture) -> None:
     assert told(capsys, an_evaluation())[-1] == (
         "Intervals: 95%, bootstrap over images, 2000 resamples, seed 0. In use: confidence at least 0.310. "
-        "Latency: 12.5 ms an image."
+        "Latency: 12.5 ms per image."
     )
     bare = an_evaluation(confidence_threshold=None, subject=a_subject(latency_ms=None))
     assert told(capsys, bare)[-1] == "Intervals: 95%, bootstrap over images, 2000 resamples, seed 0."
@@ -99,13 +99,13 @@ def test_what_is_never_found_comes_first(capsys: Capture) -> None:
     lost = {"class/person/ap_50": an_estimate(0.0), "map_small": an_estimate(0.0)}
     lines = told(capsys, an_evaluation(figures=an_evaluation().figures | lost))
     assert lines[:2] == [
-        "Warning: 1 of 1 class is never found: person (6 boxes)",
-        "Warning: Small boxes are never found",
+        "Warning: 1 of 1 class is never detected: person (6 boxes)",
+        "Warning: Small boxes are never detected",
     ]
     both = a_comparison()
     second = replace(both.second, figures=both.second.figures | lost)
     lines = compared(capsys, replace(both, second=second))
-    assert lines[0] == "Warning: new: 1 of 1 class is never found: person (8 boxes)"
+    assert lines[0] == "Warning: new: 1 of 1 class is never detected: person (8 boxes)"
 
 
 def test_names_are_text_and_no_markup(capsys: Capture) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.domain.promotion.checks import Outcome
 from cv_yolo.domain.promotion.judgement import judge
 from tests.builders import a_curve, a_subject
 from tests.unit.domain.promotion.test_judgement import a_case, a_model, outcomes, the_check
@@ -27,115 +27,113 @@ REQUIRED, FLOOR = {"required_classes": "all"}, {"class_floor": 0.2}
 
 
 def test_nothing_is_asked_of_classes_where_the_policy_asks_nothing():
-    assert outcomes(a_case(of_classes(GOOD))) == {"test images": PASSED, "champion": PASSED}
+    assert outcomes(a_case(of_classes(GOOD))) == {"test_images": PASSED, "champion": PASSED}
 
 
 def test_required_classes_that_are_surely_found_pass():
-    check = the_check(a_case(of_classes(GOOD), **REQUIRED), "required classes")
-    assert (check.outcome, check.sentence) == (PASSED, "All 3 classes are surely above.")
-    assert check.required == "each of 3 classes with at least 10 boxes in test, and ap_50 above 0"
-    assert check.measured == "3 of 3 shown; lowest: gloves (0.500 [0.450, 0.550])"
-    assert (check.limit, check.estimate.value) == (0.0, 0.5)
+    check = the_check(a_case(of_classes(GOOD), **REQUIRED), "required_classes")
+    assert [(each.name, each.outcome) for each in check.classes] == [(name, PASSED) for name in NAMES]
+    assert (check.outcome, check.metric, check.required, check.required_boxes) == (PASSED, "ap_50", 0.0, 10)
+    assert (check.lowest.name, check.lowest.measured.value) == ("gloves", 0.5)
 
 
 def test_a_required_class_that_is_never_found_fails():
     model = of_classes(GOOD | {"vest": (0.0, 0.0)})
-    check = the_check(a_case(model, **REQUIRED), "required classes")
-    assert check.outcome is FAILED
-    assert check.sentence == "Not above the limit: vest (0.000 [0.000, 0.000])."
+    check = the_check(a_case(model, **REQUIRED), "required_classes")
+    assert (check.outcome, check.lowest.name) == (FAILED, "vest")
+    assert [each.name for each in check.by_outcome[FAILED]] == ["vest"]
 
 
 def test_only_the_classes_that_are_named_are_required():
     model = of_classes(GOOD | {"vest": (0.0, 0.0)})
-    check = the_check(a_case(model, required_classes=("helmet", "helmet")), "required classes")
-    assert (check.outcome, check.sentence) == (PASSED, "The class is surely above.")
-    assert check.required.startswith("the class helmet with")
+    check = the_check(a_case(model, required_classes=("helmet", "helmet")), "required_classes")
+    assert (check.outcome, [each.name for each in check.classes]) == (PASSED, ["helmet"])
 
 
 def test_a_required_class_without_test_boxes_is_undecided_and_not_passed():
     model = of_classes({"helmet": (0.7, 0.05), "vest": (0.6, 0.05)})
-    check = the_check(a_case(model, **REQUIRED), "required classes")
-    assert (check.outcome, check.sentence) == (UNDECIDED, "Not settled: gloves (no boxes in test).")
+    check = the_check(a_case(model, **REQUIRED), "required_classes")
+    assert (check.outcome, check.lowest.name, check.lowest.boxes) == (UNDECIDED, "gloves", 0)
 
 
 @pytest.mark.parametrize(("boxes", "outcome"), [(9, UNDECIDED), (10, PASSED)])
 def test_a_required_class_needs_enough_boxes(boxes, outcome):
-    check = the_check(a_case(of_classes(GOOD, boxes={"vest": boxes}), **REQUIRED), "required classes")
+    check = the_check(a_case(of_classes(GOOD, boxes={"vest": boxes}), **REQUIRED), "required_classes")
     assert check.outcome is outcome
-    assert ("vest (9 of 10 boxes)" in check.sentence) is (outcome is UNDECIDED)
+    assert [each.name for each in check.by_outcome[UNDECIDED]] == (["vest"] if outcome is UNDECIDED else [])
     fewer = a_case(of_classes(GOOD, boxes={"vest": 9}), required_boxes=9, **REQUIRED)
-    assert the_check(fewer, "required classes").outcome is PASSED
+    assert the_check(fewer, "required_classes").outcome is PASSED
 
 
 def test_a_required_class_that_is_never_found_fails_however_few_boxes_it_has():
     model = of_classes(GOOD | {"vest": (0.0, 0.0)}, boxes={"vest": 4})
-    assert the_check(a_case(model, **REQUIRED), "required classes").outcome is FAILED
+    assert the_check(a_case(model, **REQUIRED), "required_classes").outcome is FAILED
 
 
 def test_a_class_without_an_interval_settles_nothing():
     model = of_classes(GOOD | {"vest": (0.6, None)})
     assert outcomes(a_case(model, **REQUIRED, **FLOOR)) == {
-        "test images": PASSED,
-        "required classes": UNDECIDED,
-        "class floor": UNDECIDED,
+        "test_images": PASSED,
+        "required_classes": UNDECIDED,
+        "class_floor": UNDECIDED,
         "champion": PASSED,
     }
 
 
 def test_the_floor_holds_for_every_class():
     model = of_classes(GOOD | {"vest": (0.1, 0.02)})
-    check = the_check(a_case(model, **FLOOR), "class floor")
-    assert (check.outcome, check.limit) == (FAILED, 0.2)
-    assert check.required == "ap_50 above 0.2 for each of 3 classes"
-    assert check.sentence == "Not above the limit: vest (0.100 [0.080, 0.120])."
+    check = the_check(a_case(model, **FLOOR), "class_floor")
+    assert (check.outcome, check.required, check.required_boxes) == (FAILED, 0.2, 1)
+    assert [each.name for each in check.by_outcome[FAILED]] == ["vest"]
 
 
 def test_a_class_about_the_floor_says_how_many_images_would_settle_it():
-    check = the_check(a_case(of_classes(GOOD | {"vest": (0.25, 0.1)}), **FLOOR), "class floor")
+    check = the_check(a_case(of_classes(GOOD | {"vest": (0.25, 0.1)}), **FLOOR), "class_floor")
     assert check.outcome is UNDECIDED
     assert check.more_images == pytest.approx(120, abs=1)
     both = of_classes(GOOD | {"vest": (0.25, 0.1), "gloves": (0.3, None)})
-    assert the_check(a_case(both, **FLOOR), "class floor").more_images is None
+    assert the_check(a_case(both, **FLOOR), "class_floor").more_images is None
 
 
 def test_a_class_with_a_floor_of_its_own_is_judged_by_that_one():
     model = of_classes(GOOD | {"vest": (0.1, 0.02)})
     case = a_case(model, class_floor=0.2, floors={"class/vest/ap_50": 0.05})
-    assert outcomes(case)["class floor"] is PASSED
+    assert outcomes(case)["class_floor"] is PASSED
     assert outcomes(case)["floor class/vest/ap_50"] is PASSED
     every = {f"class/{name}/ap_50": 0.0 for name in NAMES}
-    assert "class floor" not in outcomes(a_case(model, class_floor=0.2, floors=every))
+    assert "class_floor" not in outcomes(a_case(model, class_floor=0.2, floors=every))
 
 
 def test_the_floor_of_a_class_without_test_boxes_is_undecided():
-    check = the_check(a_case(of_classes({"helmet": (0.7, 0.05)}), **FLOOR), "class floor")
-    assert check.outcome is UNDECIDED
-    assert check.measured == "1 of 3 shown; lowest: vest (no boxes in test)"
+    check = the_check(a_case(of_classes({"helmet": (0.7, 0.05)}), **FLOOR), "class_floor")
+    assert (check.outcome, check.lowest.name, check.lowest.boxes) == (UNDECIDED, "vest", 0)
 
 
 def test_on_too_few_images_a_provisional_gate_goes_by_the_values():
     found = a_case(of_classes(GOOD, images=10), provisional=True, **REQUIRED)
-    assert the_check(found, "required classes").outcome is WAIVED
+    assert the_check(found, "required_classes").outcome is WAIVED
     lost = a_case(of_classes(GOOD | {"vest": (0.0, 0.0)}, images=10), provisional=True, **REQUIRED)
-    assert the_check(lost, "required classes").outcome is FAILED
+    assert the_check(lost, "required_classes").outcome is FAILED
     absent = a_case(of_classes({"helmet": (0.7, 0.05)}, images=10), provisional=True, **REQUIRED)
-    assert the_check(absent, "required classes").outcome is UNDECIDED
+    assert the_check(absent, "required_classes").outcome is UNDECIDED
     strict = a_case(of_classes(GOOD, images=10), **REQUIRED)
-    assert the_check(strict, "required classes").outcome is UNDECIDED
+    assert the_check(strict, "required_classes").outcome is UNDECIDED
 
 
 def test_on_several_grounds_each_is_named_and_the_worst_counts():
     model = of_classes({"helmet": (0.0, 0.0), "vest": (0.6, 0.05)})
-    check = the_check(a_case(model, **REQUIRED), "required classes")
-    assert check.outcome is FAILED
-    assert (
-        check.sentence == "Not above the limit: helmet (0.000 [0.000, 0.000]). Not settled: gloves (no boxes in test)."
-    )
+    check = the_check(a_case(model, **REQUIRED), "required_classes")
+    assert (check.outcome, check.lowest.name) == (FAILED, "helmet")
+    assert {outcome: [each.name for each in same] for outcome, same in check.by_outcome.items() if same} == {
+        FAILED: ["helmet"],
+        UNDECIDED: ["gloves"],
+        PASSED: ["vest"],
+    }
 
 
 def test_class_floors_are_judged_without_a_champion_too():
     checks, _ = judge(a_case(of_classes(GOOD), **REQUIRED, **FLOOR), use=1)
-    assert [check.name for check in checks] == ["test images", "required classes", "class floor", "champion"]
+    assert [check.kind for check in checks] == ["test_images", "required_classes", "class_floor", "champion"]
 
 
 def test_the_classes_are_those_of_the_data_set():

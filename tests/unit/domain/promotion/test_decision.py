@@ -2,7 +2,8 @@
 
 import pytest
 
-from cv_yolo.domain.promotion.decision import Outcome, Verdict
+from cv_yolo.domain.promotion.checks import Outcome
+from cv_yolo.domain.promotion.decision import Verdict
 from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.domain.training.runs import RunStatus
 from tests.builders import a_champion, a_check, a_decision, a_failed_row, a_policy, a_row

@@ -110,7 +110,7 @@ def test_a_class_that_is_never_detected_has_no_line_and_the_chart_says_so():
 @pytest.mark.parametrize(
     ("precision", "told"),
     [
-        ((0.0,) * 101, "blind: no detection is right."),
+        ((0.0,) * 101, "blind: no correct detection."),
         ((1.0,) * 5 + (0.0,) * 96, "blind: precision 1.000 at recall 0.00; the curve ends at recall 0.04."),
     ],
 )

@@ -41,7 +41,11 @@ def headings(html):
     [
         (an_estimate(0.1), "good", "B is better than A by 0.100 mAP50 [0.050, 0.150] on 4 test images"),
         (an_estimate(-0.1), "bad", "B is worse than A by 0.100 mAP50 [0.050, 0.150] on 4 test images"),
-        (an_estimate(0.0), "open", "B and A cannot be told apart: 0.000 mAP50 [−0.050, +0.050] on 4 test images"),
+        (
+            an_estimate(0.0),
+            "open",
+            "No significant difference between B and A: 0.000 mAP50 [−0.050, +0.050] on 4 test images",
+        ),
     ],
 )
 def test_a_comparison_begins_with_one_sentence_and_a_sign_that_fits_it(difference, kind, sentence):
@@ -54,7 +58,7 @@ def test_a_comparison_begins_with_one_sentence_and_a_sign_that_fits_it(differenc
 def test_the_small_print_tells_method_and_thresholds():
     text = Page(compared(an_estimate(0.1))).text
     assert "95 % interval: bias-corrected and accelerated (BCa) bootstrap of 100 resamples" in text
-    assert "Both are in use at a confidence of at least 0.500." in text
+    assert "Confidence threshold of both: 0.500." in text
 
 
 def test_the_verdict_can_be_about_another_figure():
@@ -104,7 +108,7 @@ def test_of_many_classes_only_some_have_a_curve_and_the_rest_is_said_to_be_in_th
     page = Page(html)
     assert page.count("chart") == 24
     assert "18 more classes" in page.text
-    assert "The other 6 classes are in the table above only." in page.text
+    assert "The other 6 classes are only in the table above." in page.text
 
 
 def test_of_many_comparisons_some_differ_by_chance_and_the_page_says_how_many():
@@ -112,7 +116,7 @@ def test_of_many_comparisons_some_differ_by_chance_and_the_page_says_how_many():
     figures = {f"class/{name}/ap_50": an_estimate() for name in names}
     evaluation = an_evaluation(subject=a_subject(split=Split.TEST, classes=names), figures=figures)
     html = compared(first=evaluation, second=evaluation, differences=figures, changes=())
-    assert "at 95 %: of 40 classes about 2 would look better or worse by chance alone." in Page(html).text
+    assert "at 95 %: of 40 classes, about 2 would look better or worse by chance alone." in Page(html).text
 
 
 def test_few_comparisons_need_no_such_warning():
@@ -121,8 +125,8 @@ def test_few_comparisons_need_no_such_warning():
 
 def test_errors_are_counted_with_their_difference():
     text = Page(compared()).text
-    assert "How many there are of each type" in text
-    assert "an annotated object that nothing points at" in text
+    assert "Number of errors of each type" in text
+    assert "an annotated object without a detection" in text
 
 
 def test_the_filters_of_the_images_are_rules_of_the_page():

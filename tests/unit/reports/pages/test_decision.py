@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from cv_yolo.domain.evaluation.intervals import Estimate
-from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.domain.promotion.checks import Outcome
 from cv_yolo.domain.training.runs import RunStatus
 from cv_yolo.reports.pages.decision import decision_html
 from cv_yolo.reports.text.sentences import certainty_sentences, next_steps, verdict_sentence
@@ -21,6 +21,7 @@ from tests.builders import (
     a_failed_row,
     a_judgement,
     a_policy,
+    a_recorded_check,
     a_row,
     a_run,
     a_run_report,
@@ -89,7 +90,7 @@ def test_each_end_of_a_decision_looks_like_one(outcome, kind):
 
 
 def test_the_four_outcomes_have_four_signs_and_four_words():
-    checks = tuple(a_check(name=f"check {outcome}", outcome=outcome) for outcome in Outcome)
+    checks = tuple(a_recorded_check(name=f"check {outcome}", outcome=outcome) for outcome in Outcome)
     html = decision_html(a_decision_report(decision=a_decision(checks=checks)))
     items = [item.split("</li>")[0] for item in html.split('<ul class="checks">')[1].split("<li ")[1:5]]
     assert len({SVG.findall(item)[0] for item in items}) == 4
@@ -101,7 +102,7 @@ def test_the_four_outcomes_have_four_signs_and_four_words():
 def test_a_check_tells_what_was_required_what_was_measured_and_its_sentence():
     text = page_of().text
     assert "Required: above 0.5. Measured: 0.610 [0.560, 0.660]." in text
-    assert "mAP50 of the candidate is 0.610 [0.560, 0.660]: surely above the floor of 0.5." in text
+    assert "mAP50 is 0.610 [0.560, 0.660]: above the floor of 0.5." in text
 
 
 def test_a_measured_check_is_drawn_against_its_limit():
@@ -110,9 +111,8 @@ def test_a_measured_check_is_drawn_against_its_limit():
         return html.split('<ul class="checks">')[1].split("</ul>")[0]
 
     assert drawn().count('class="limit"') == 1
-    assert 'class="reach"' not in drawn(estimate=Estimate(value=0.6))
-    assert 'class="drawn"' not in drawn(estimate=None)
-    assert 'class="drawn"' not in drawn(limit=None)
+    assert 'class="reach"' not in drawn(measured=Estimate(value=0.6))
+    assert 'class="drawn"' not in drawn(measured=None)
 
 
 def test_a_worn_out_test_set_is_warned_of():
@@ -162,10 +162,10 @@ def test_the_table_has_a_caption_and_headings_and_marks_what_was_put_forward():
     page = Page(runs)
     assert len(page.all("caption")) == 1
     assert [each["scope"] for each in page.all("th")] == ["col"] * 12 + ["row"] * 2
-    assert '<tr class="best"><th scope="row">e3_s320 <small>put forward, best on val</small></th>' in runs
+    assert '<tr class="best"><th scope="row">e3_s320 <small>chosen, best on val</small></th>' in runs
     assert "<td>0.610 <small>[0.560, 0.660]</small></td>" in runs
     assert "within noise" in page.text
-    assert "2 runs cannot be told apart" in page.text
+    assert "2 runs are within noise of the best" in page.text
 
 
 def test_a_wide_table_scrolls_in_a_container_that_the_keyboard_reaches():
@@ -217,15 +217,15 @@ def test_runs_without_curves_are_said_to_have_none():
 def test_an_evaluation_alone_is_enough_for_a_curve():
     page = page_of(runs=(a_run_report(history={}),), decision=a_decision(judgement=None))
     assert page.count("chart") == 1
-    assert "trainer's own measurements" not in page.text
-    assert "The mark is where the run operates" in page.text
+    assert "trainer's own metrics" not in page.text
+    assert "The marker is the operating point" in page.text
 
 
 def test_losses_alone_are_enough_for_curves():
     runs = (a_run_report(history={"train/box_loss": ((1, 1.0),)}, evaluation=None),)
     page = page_of(runs=runs, decision=a_decision(judgement=None))
     assert page.count("chart") == 1
-    assert "trainer's own measurements" in page.text
+    assert "trainer's own metrics" in page.text
 
 
 def test_the_curves_of_many_classes_are_folded_away():
@@ -270,7 +270,9 @@ def test_names_and_reasons_with_markup_are_text():
         rows=(a_row(name=NASTY), a_failed_row(name=NASTY, reason=NASTY)),
         selection=None,
         policy=a_policy(model=NASTY),
-        checks=(a_check(name=NASTY, required=NASTY, measured=NASTY, sentence=NASTY, outcome=Outcome.UNDECIDED),),
+        checks=(
+            a_recorded_check(name=NASTY, required=NASTY, measured=NASTY, sentence=NASTY, outcome=Outcome.UNDECIDED),
+        ),
         accepted=NASTY,
     )
     report = a_decision_report(

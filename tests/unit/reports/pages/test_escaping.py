@@ -5,13 +5,12 @@ import re
 import pytest
 
 from cv_yolo.domain.data.manifest import Split
-from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.domain.promotion.checks import Outcome
 from cv_yolo.reports.pages.comparison import comparison_html, evaluation_html
 from cv_yolo.reports.pages.decision import decision_html
 from cv_yolo.reports.pages.summary import summary_html
 from tests.builders import (
     a_champion,
-    a_check,
     a_comparison_report,
     a_curve,
     a_decision,
@@ -20,6 +19,7 @@ from tests.builders import (
     a_judgement,
     a_manifest,
     a_policy,
+    a_recorded_check,
     a_row,
     a_run,
     a_run_report,
@@ -59,7 +59,7 @@ def measured(**changes):
 
 def decision_page():
     judgement = a_judgement(candidate=measured(), champion=measured(), differences=measured().figures)
-    check = a_check(name=NASTY, required=NASTY, measured=NASTY, sentence=NASTY, outcome=Outcome.UNDECIDED)
+    check = a_recorded_check(name=NASTY, required=NASTY, measured=NASTY, sentence=NASTY, outcome=Outcome.UNDECIDED)
     decision = a_decision(
         rows=(a_row(name=RUN), a_failed_row(name=RUN, reason=NASTY)),
         selection=None,

@@ -6,7 +6,7 @@ import pytest
 
 from cv_yolo.domain.evaluation.annotated_images import AnnotatedTruth
 from cv_yolo.domain.evaluation.error_types import ErrorType
-from cv_yolo.reports.pages.image import LEGEND, ImageView, errors_of, legend, rights_of, summary, told
+from cv_yolo.reports.pages.image import LEGEND, ImageView, error_list, errors_of, legend, rights_of, summary
 from tests.builders import a_wrong_detection, an_annotated_image, some_thumbnails
 from tests.unit.reports.parsed_pages import Page
 
@@ -81,7 +81,7 @@ def test_each_error_has_a_number_in_the_picture_that_leads_to_its_words():
     numbers = [span for span in Page(drawn()).all("span") if "number" in span["class"]]
     assert [span["class"] for span in numbers] == ["number missed inside", "number wrong"]
     assert numbers[1]["style"] == "left:min(62.5% + 0rem,100% - 2rem);top:41.7%"
-    text = Page(told(an_annotated_image(), CLASSES)).text
+    text = Page(error_list(an_annotated_image(), CLASSES)).text
     assert "○1 person: missed" in text
     assert "✕2 person 0.60: background" in text
     assert "✓ person 0.90" in text
@@ -102,14 +102,14 @@ def test_numbers_at_the_same_corner_stand_beside_each_other():
 def test_many_boxes_are_counted_rather_than_told():
     wrong = tuple(a_wrong_detection(confidence=0.5 + number / 100) for number in range(10))
     right = tuple(a_wrong_detection(error=None, confidence=0.5 + number / 100) for number in range(11))
-    text = Page(told(an_annotated_image(truths=(), detections=wrong + right), CLASSES)).text
+    text = Page(error_list(an_annotated_image(truths=(), detections=wrong + right), CLASSES)).text
     assert "and 2 more errors" in text
     assert "and 3 more" in text
     assert Page(drawn(an_annotated_image(truths=(), detections=wrong))).count("number") == 8
 
 
 def test_an_image_without_anything_right_says_so():
-    assert "nothing right" in Page(told(an_annotated_image(detections=()), CLASSES)).text
+    assert "no correct detection" in Page(error_list(an_annotated_image(detections=()), CLASSES)).text
 
 
 def test_a_picture_is_summed_up_for_those_who_cannot_see_it():

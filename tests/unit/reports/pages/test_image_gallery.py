@@ -90,7 +90,7 @@ def test_a_long_list_is_cut_and_counted():
 def test_an_image_whose_copy_is_missing_is_told_in_words():
     page = Page(gallery_html(compared(*changes(second=an_annotated_image()), thumbnails={})))
     assert page.all("image") == page.all("a") == []
-    assert "The image is not kept here." in page.text
+    assert "The image is not included in this page." in page.text
     assert "person 0.60: background" in page.text
 
 
@@ -103,7 +103,7 @@ def test_one_model_shows_the_images_with_errors_and_no_others():
 
 
 def test_a_model_without_errors_is_told_so():
-    assert "B makes no error in use." in gallery_html(worst(CLEAN))
+    assert "B makes no error at its confidence threshold." in gallery_html(worst(CLEAN))
 
 
 def test_each_image_is_tagged_with_its_classes_and_errors_together():
@@ -151,7 +151,7 @@ def test_many_classes_are_folded_away(count, folded):
 def test_crowds_are_explained_where_there_are_any():
     crowd = AnnotatedTruth(xyxy=(0.0, 0.0, 300.0, 200.0), class_id=0, found=False, crowd=True)
     assert "crowd" not in Page(gallery_html(worst(an_annotated_image()))).text
-    assert "crowd: not asked for" in Page(gallery_html(worst(an_annotated_image(truths=(crowd,))))).text
+    assert "crowd: ignored" in Page(gallery_html(worst(an_annotated_image(truths=(crowd,))))).text
 
 
 def test_names_with_markup_are_text():

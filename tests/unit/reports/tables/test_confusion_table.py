@@ -27,7 +27,7 @@ def many(count=13):
 def test_counts_stand_with_their_intervals_by_annotated_and_detected_class():
     page = Page(confusion(scores(CONFUSION)))
     assert [head["scope"] for head in page.all("th")] == ["col"] * 4 + ["row"] * 3
-    for text in ("6 4 to 8", "4 3 to 5", "missed", "nothing there"):
+    for text in ("6 4 to 8", "4 3 to 5", "missed", "background"):
         assert text in page.text
     assert page.text.count("–") == 5
 
@@ -40,7 +40,7 @@ def test_the_colour_is_as_deep_as_the_part_of_the_row():
 def test_each_model_has_a_table_of_its_own():
     page = Page(confusion(scores(CONFUSION, CONFUSION)))
     assert len(page.all("table")) == 2
-    assert "A: annotated class (row) by detected class (column)" in page.text
+    assert "A: annotated class (rows) by detected class (columns)" in page.text
 
 
 def test_a_model_that_detected_nothing_has_no_table():
@@ -51,8 +51,8 @@ def test_a_model_that_detected_nothing_has_no_table():
 def test_of_many_classes_only_the_largest_confusions_are_listed():
     page = Page(confusion(scores(CONFUSION, {"confusion/0/1": an_estimate(9.0, reach=2.0)}, classes=many())))
     assert "The 3 largest confusions of 3" in page.text
-    rows = [text for text in page.text.splitlines() if text.startswith(("class", "nothing"))]
-    assert rows == ["class 0class 129 [7, 11]", "class 0missed4 [3, 5]0", "nothing thereclass 13 [2, 4]0"]
+    rows = [text for text in page.text.splitlines() if text.startswith(("class", "background"))]
+    assert rows == ["class 0class 129 [7, 11]", "class 0missed4 [3, 5]0", "backgroundclass 13 [2, 4]0"]
 
 
 @pytest.mark.parametrize(("classes", "tables"), [(12, "heat"), (13, "plain")])

@@ -5,6 +5,7 @@ import pytest
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.reports.tables.metric_rows import (
     Scores,
+    better_or_worse,
     class_rows,
     coco_rows,
     error_counts,
@@ -16,7 +17,6 @@ from cv_yolo.reports.tables.metric_rows import (
     of_evaluation,
     size_rows,
     slice_rows,
-    told_apart,
 )
 from tests.builders import (
     a_champion,
@@ -54,8 +54,8 @@ def of_classes(*names, figure="ap_50", values=(), differences=(), truths=50):
     ],
 )
 def test_only_an_interval_beyond_zero_tells_two_models_apart(difference, higher, lower):
-    assert told_apart(difference) == higher
-    assert told_apart(difference, higher_is_better=False) == lower
+    assert better_or_worse(difference) == higher
+    assert better_or_worse(difference, higher_is_better=False) == lower
 
 
 def test_a_comparison_has_both_values_and_the_difference_in_each_row():
@@ -69,7 +69,7 @@ def test_a_comparison_has_both_values_and_the_difference_in_each_row():
 def test_one_model_has_one_value_and_no_difference():
     scores = of_evaluation(an_evaluation_report())
     row = main_rows(scores)[0]
-    assert (scores.pair, len(row.values), row.difference, row.told_apart) == (False, 1, None, "")
+    assert (scores.pair, len(row.values), row.difference, row.better_or_worse) == (False, 1, None, "")
 
 
 def test_main_figures_come_first_and_cocos_twelve_are_complete():
@@ -106,7 +106,7 @@ def test_of_one_model_the_weakest_class_comes_first():
 
 
 def test_a_class_with_few_boxes_says_so():
-    for truths, note in ((19, "19 boxes: too few to tell"), (20, "20 boxes"), (1, "1 box: too few to tell")):
+    for truths, note in ((19, "19 boxes: too few to be sure"), (20, "20 boxes"), (1, "1 box: too few to be sure")):
         figures, _, changes = of_classes("a", values=(0.7,), truths=truths)
         scores = Scores(names=("A",), evaluations=(an_evaluation(figures=figures, **changes),))
         assert class_rows(scores)[0].note == note
@@ -117,7 +117,7 @@ def test_a_slice_tells_how_many_images_it_has():
     evaluation = an_evaluation(figures=figures, slices={"light=day": 40, "light=night": 3})
     rows = slice_rows(Scores(names=("A",), evaluations=(evaluation,)))
     assert [(row.label, row.note) for row in rows] == [
-        ("light=night", "3 images: too few to tell"),
+        ("light=night", "3 images: too few to be sure"),
         ("light=day", "40 images"),
     ]
 
@@ -126,9 +126,9 @@ def test_errors_are_told_with_what_they_mean_and_fewer_are_better():
     scores = pair({"error/missed/cost": an_estimate(0.1), "error/missed/count": an_estimate(9.0)},
                   {"error/missed/cost": an_estimate(-0.2), "error/missed/count": an_estimate(-4.0)})  # fmt: skip
     (cost,), (count,) = error_rows(scores), error_counts(scores)
-    assert (cost.label, cost.told_apart) == ("missed", "better")
-    assert cost.note == "an annotated object that nothing points at"
-    assert count.told_apart == "better"
+    assert (cost.label, cost.better_or_worse) == ("missed", "better")
+    assert cost.note == "an annotated object without a detection"
+    assert count.better_or_worse == "better"
 
 
 def test_a_decision_compares_the_champion_with_the_candidate():

@@ -66,7 +66,7 @@ def test_a_decisions_table_says_how_far_a_run_is_behind_the_best_and_what_was_ma
     table = decided()
     assert table.columns[:2] == ("mAP50", "Behind the best")
     assert [(line.cells[1], line.chosen, line.marks) for line in table.lines] == [
-        ("–", True, ("put forward", "best on val")),
+        ("–", True, ("chosen", "best on val")),
         ("+0.030 [−0.020, +0.080]", False, ("within noise",)),
     ]
 
@@ -86,7 +86,7 @@ def test_the_figure_that_selects_comes_first():
 def test_without_a_selection_no_run_is_behind():
     table = decided(rows=(a_row(),), selection=None)
     assert "Behind the best" not in table.columns
-    assert table.lines[0].marks == ("put forward",)
+    assert table.lines[0].marks == ("chosen",)
 
 
 @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.STOPPED, RunStatus.RUNNING])
@@ -97,7 +97,7 @@ def test_a_run_without_proof_has_dashes_a_status_and_a_reason(status):
 
 
 def test_a_missing_reason_is_called_missing():
-    assert only_line(a_failed_row(reason=None)).reason == "no reason was recorded"
+    assert only_line(a_failed_row(reason=None)).reason == "no reason recorded"
 
 
 def test_a_failure_that_left_no_tracked_run_has_a_line_too():

@@ -35,21 +35,25 @@ def pair(difference, **changes):
         ),
         (
             an_estimate(0.01, reach=0.03),
-            "B and A cannot be told apart: +0.010 mAP50 [−0.020, +0.040] on 200 test images",
+            "No significant difference between B and A: +0.010 mAP50 [−0.020, +0.040] on 200 test images",
             "",
         ),
         (
             an_estimate(0.327, reach=None),
-            "Whether B differs from A is unknown: +0.327 mAP50 on 200 test images, without an interval",
+            "No interval for the difference between B and A: +0.327 mAP50 on 200 test images",
             "",
         ),
-        (an_estimate(0.0, reach=0.0), "B and A score alike: 0.000 mAP50 [0.000, 0.000] on 200 test images", ""),
-        (None, "B and A have no mAP50 to compare on 200 test images", ""),
+        (
+            an_estimate(0.0, reach=0.0),
+            "No difference between B and A: 0.000 mAP50 [0.000, 0.000] on 200 test images",
+            "",
+        ),
+        (None, "mAP50 cannot be compared between B and A on 200 test images", ""),
     ],
 )
 def test_two_models_are_told_apart_only_where_the_interval_says_so(difference, sentence, apart):
     finding = difference_finding(pair(difference), "map_50")
-    assert (finding.sentence, finding.told_apart, finding.estimate) == (sentence, apart, difference)
+    assert (finding.sentence, finding.better_or_worse, finding.estimate) == (sentence, apart, difference)
 
 
 def test_one_model_is_told_by_what_it_scores():
@@ -74,11 +78,11 @@ def test_a_missing_interval_is_explained(estimate):
 
 
 def test_the_thresholds_are_told_once_where_they_are_the_same():
-    assert threshold_sentences(pair(None)) == ("Both are in use at a confidence of at least 0.310.",)
+    assert threshold_sentences(pair(None)) == ("Confidence threshold of both: 0.310.",)
     assert threshold_sentences(pair(None, confidence_threshold=0.5)) == (
-        "A is in use at a confidence of at least 0.310.",
-        "B is in use at a confidence of at least 0.500.",
+        "Confidence threshold of A: 0.310.",
+        "Confidence threshold of B: 0.500.",
     )
     assert threshold_sentences(pair(None, confidence_threshold=None))[1] == (
-        "No confidence threshold was chosen for B: it has no figures in use."
+        "B has no confidence threshold, so it has no metrics at a threshold."
     )

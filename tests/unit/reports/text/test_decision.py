@@ -2,11 +2,12 @@
 
 import pytest
 
-from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.domain.promotion.checks import Outcome
 from cv_yolo.reports.text.decision import decision_markdown
 from cv_yolo.reports.text.sentences import certainty_sentences, verdict_sentence
 from tests.builders import (
     a_champion,
+    a_champion_check,
     a_check,
     a_curve,
     a_decision,
@@ -44,7 +45,7 @@ def test_what_was_decided_comes_first_then_how_sure_it_is_and_what_to_do_next():
     blocks = decision_markdown(report).split("\n\n")
     assert blocks[:2] == ["# Promoted to staging", f"**{verdict_sentence(report)}**"]
     assert blocks[3:5] == ["## How sure", " ".join(certainty_sentences(report)).replace("[", r"\[").replace("]", r"\]")]
-    assert blocks[5:7] == ["## What to do next", "Nothing to do. `cv-yolo rollback --stage staging` takes it back."]
+    assert blocks[5:7] == ["## What to do next", "Nothing to do. To undo it: `cv-yolo rollback --stage staging`."]
 
 
 def test_the_parts_follow_in_the_order_in_which_they_are_read():
@@ -72,7 +73,7 @@ def test_every_check_is_told_with_what_was_required_and_measured():
         "above 0.5",
         r"0.610 \[0.560, 0.660\]",
         "passed",
-        r"mAP50 of the candidate is 0.610 \[0.560, 0.660\]: surely above the floor of 0.5.",
+        r"mAP50 is 0.610 \[0.560, 0.660\]: above the floor of 0.5.",
     ]
 
 
@@ -117,20 +118,20 @@ def test_a_long_list_is_cut_and_counted():
 
 def test_a_worn_out_test_set_is_warned_of():
     markdown = decision_markdown(a_decision_report(decision=a_decision(judgement=a_judgement(use=21))))
-    assert "**This is the 21st decision on this test set, and the policy plans for 20:" in markdown
+    assert "**This is the 21st decision on this test set, and the policy allows 20:" in markdown
 
 
 def test_a_decision_that_asked_no_test_image_has_no_figures():
     markdown = decision_markdown(a_decision_report(decision=a_decision(judgement=None)))
     assert "## Figures" not in markdown
-    assert "No test image was looked at." in markdown
+    assert "The test images were not used." in markdown
 
 
 def test_the_table_holds_the_values_of_the_rows_best_first_and_marked():
     rows = rows_of_table(decision_markdown(a_decision_report()), "Runs")
     others = ["0.340", "0.720", "0.580", "0.310", "–", "3"]
     assert rows == [
-        ["**e3_s320** (put forward, best on val)", "0.610 [0.560, 0.660]", "–", *others, "320 px", "41 s", "finished"],
+        ["**e3_s320** (chosen, best on val)", "0.610 [0.560, 0.660]", "–", *others, "320 px", "41 s", "finished"],
         [
             "e3_s416 (within noise)",
             "0.580 [0.560, 0.660]",
@@ -144,7 +145,7 @@ def test_the_table_holds_the_values_of_the_rows_best_first_and_marked():
 
 
 def test_val_is_told_before_its_table():
-    assert "## Runs\n\n2 runs cannot be told apart by mAP50" in decision_markdown(a_decision_report())
+    assert "## Runs\n\n2 runs are within noise of the best mAP50" in decision_markdown(a_decision_report())
     alone = a_decision(rows=(a_row(),), selection=None)
     assert "## Runs\n\n| Run |" in decision_markdown(a_decision_report(decision=alone))
 
@@ -179,7 +180,7 @@ def test_every_record_can_be_found_again():
 
 
 def test_a_rejection_names_the_champion_that_stays():
-    decision = a_decision(champion=a_champion(), checks=(a_check(name="champion", outcome=Outcome.FAILED),))
+    decision = a_decision(champion=a_champion(), checks=(a_champion_check(outcome=Outcome.FAILED),))
     markdown = decision_markdown(a_decision_report(decision=decision, version=a_version(version="4")))
     assert markdown.startswith(
         "# Rejected: not promoted to staging\n\n**Version 4 (run e3_s320) was registered but not"
@@ -193,7 +194,7 @@ def test_a_decision_with_nothing_chosen_is_written_all_the_same():
     )
     markdown = decision_markdown(a_decision_report(decision=decision, version=None, runs=()))
     assert markdown.startswith("# Nothing to promote\n")
-    assert "put forward" not in markdown
+    assert "chosen" not in markdown
     assert "run-9" in markdown
 
 
@@ -207,7 +208,7 @@ def test_what_markdown_and_html_would_read_as_their_own_is_made_harmless():
     decision = a_decision(rows=(a_row(name=NASTY), a_failed_row(reason=NASTY)))
     report = a_decision_report(decision=decision, failures={NASTY: NASTY}, manifest=a_manifest(name=NASTY))
     markdown = decision_markdown(report)
-    assert f"| **{HARMLESS}** (put forward, best on val) |" in markdown
+    assert f"| **{HARMLESS}** (chosen, best on val) |" in markdown
     assert f"- **e5_s416** (failed): {HARMLESS}" in markdown
     assert f"- **{HARMLESS}** (failed): {HARMLESS}" in markdown
     assert f"- Data set: {HARMLESS}" in markdown

@@ -15,9 +15,9 @@ from cv_yolo.reports.text.formatting import (
     latency_text,
     list_text,
     metric_text,
+    number_text,
     ordinal_text,
     percent_text,
-    plain_text,
     score_text,
     time_text,
 )
@@ -77,11 +77,9 @@ def test_a_known_figure_is_written_as_people_write_it_and_another_as_it_is(name,
     assert metric_text(name) == text
 
 
-def test_a_sentence_is_told_in_the_words_of_people():
-    sentence = "class/traffic light/ap_50 is -0.012 [-0.050, 0.026], map_50_95 is 0.3, e3-s320 stays: at least -1"
-    assert plain_text(sentence) == (
-        "AP50 of traffic light is −0.012 [−0.050, 0.026], mAP50-95 is 0.3, e3-s320 stays: at least −1"
-    )
+@pytest.mark.parametrize(("value", "text"), [(0.5, "0.5"), (-0.02, "−0.02"), (-0.0, "0"), (1, "1"), (1e-06, "1e−06")])
+def test_a_limit_has_no_trailing_zeros_and_a_proper_minus(value, text):
+    assert number_text(value) == text
 
 
 def test_an_estimate_is_told_with_its_interval_where_it_has_one():

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.domain.promotion.checks import Outcome
 from cv_yolo.reports.pages.comparison import comparison_html, evaluation_html
 from cv_yolo.reports.pages.decision import decision_html
 from cv_yolo.reports.pages.summary import summary_html
@@ -31,7 +31,7 @@ LOST = of(
     ALL | {"class/helmet/ap_50": 0.0, "class/vest/ap_50": 0.0, "map_50": 0.3},
     boxes={"helmet": 69},
 )
-SAID = "2 of 3 classes are never found: helmet (69 boxes), vest (12 boxes)"
+SAID = "2 of 3 classes are never detected: helmet (69 boxes), vest (12 boxes)"
 PROMOTED = a_decision(judgement=a_judgement(candidate=LOST))
 REJECTED = a_decision(judgement=a_judgement(candidate=LOST), checks=(a_check(outcome=Outcome.FAILED),))
 
@@ -55,7 +55,7 @@ def test_where_all_is_found_nothing_is_said():
 @pytest.mark.parametrize(
     ("evaluation", "sentence"),
     [
-        (of({"class/a/ap_50": 0.0}, classes=("a",), boxes={"a": 1}), "1 of 1 class is never found: a (1 box)"),
+        (of({"class/a/ap_50": 0.0}, classes=("a",), boxes={"a": 1}), "1 of 1 class is never detected: a (1 box)"),
         (
             of({"class/a/ap_50": 0.5}, classes=("a", "b"), boxes={"b": 0}),
             "1 of 2 classes is not measured: b (no boxes in val)",
@@ -63,13 +63,13 @@ def test_where_all_is_found_nothing_is_said():
         (of({"class/a/ap_50": 0.5}, classes=("a", "b")), "1 of 2 classes is not measured: b (12 boxes)"),
         (
             of(ALL | {"class/vest/recall": 0.0}),
-            "1 of 3 classes is not found at the confidence in use: vest (12 boxes)",
+            "1 of 3 classes is not detected at the confidence threshold: vest (12 boxes)",
         ),
         (
             of(ALL | {"slice/light=night/map_50": 0.0}, slices={"light=night": 1, "light=day": 3}),
-            "1 of 2 slices is never found: light=night (1 image)",
+            "1 of 2 slices is never detected: light=night (1 image)",
         ),
-        (of(ALL | {"map_small": 0.0, "map_large": 0.0}), "Large and small boxes are never found"),
+        (of(ALL | {"map_small": 0.0, "map_large": 0.0}), "Large and small boxes are never detected"),
     ],
 )
 def test_every_gap_has_its_sentence(evaluation, sentence):
@@ -89,9 +89,9 @@ def test_a_long_list_is_cut_and_shorter_in_a_title():
 
 def test_a_title_names_slices_and_sizes_only_where_no_class_is_missing():
     both = of(ALL | {"class/vest/ap_50": 0.0, "map_small": 0.0})
-    assert gap_title(both) == "1 of 3 classes is never found: vest (12 boxes)"
-    assert gap_sentences(both)[1] == "Small boxes are never found"
-    assert beside_title(both) == ("Small boxes are never found",)
+    assert gap_title(both) == "1 of 3 classes is never detected: vest (12 boxes)"
+    assert gap_sentences(both)[1] == "Small boxes are never detected"
+    assert beside_title(both) == ("Small boxes are never detected",)
     assert missing_names(of(ALL | {"map_small": 0.0})) == "small boxes"
 
 
@@ -104,7 +104,7 @@ def test_a_promotion_says_that_the_policy_did_not_ask_for_them_and_that_there_is
     report = a_decision_report(decision=PROMOTED)
     assert verdict_sentence(report).endswith("it passed all 2 checks; the policy does not require helmet, vest.")
     assert not any("Nothing to do" in step for step in next_steps(report))
-    assert next_steps(report)[0].startswith("Look at the labels and the training images of what is missing (helmet, ve")
+    assert next_steps(report)[0].startswith("Check the labels and the training images of helmet, vest, and train again")
     assert "`required_classes`" in next_steps(report)[0]
 
 
@@ -117,7 +117,7 @@ def test_the_first_line_of_the_markdown_names_them():
     assert lines[0] == f"# Promoted to staging, but {SAID}"
     both = replace(LOST, figures=LOST.figures | {"map_small": an_estimate(0.0)})
     judged = a_decision(judgement=a_judgement(candidate=both))
-    assert "- Small boxes are never found" in decision_markdown(a_decision_report(decision=judged)).splitlines()
+    assert "- Small boxes are never detected" in decision_markdown(a_decision_report(decision=judged)).splitlines()
 
 
 def test_the_heading_of_the_page_names_them_and_a_warning_says_what_it_cuts():
@@ -143,17 +143,17 @@ def test_the_pages_of_an_evaluation_and_a_comparison_name_them():
     found = a_comparison()
     lost = replace(found.second, figures=found.second.figures | {"class/person/ap_50": an_estimate(0.0)})
     html = comparison_html(a_comparison_report(comparison=replace(found, second=lost)))
-    assert "1 of 1 class is never found: person (8 boxes)</span>" in heading(html)
+    assert "1 of 1 class is never detected: person (8 boxes)</span>" in heading(html)
     first = replace(found.first, figures=found.first.figures | {"class/person/ap_50": an_estimate(0.0)})
     html = comparison_html(a_comparison_report(comparison=replace(found, first=first)))
-    assert "1 of 1 class is never found: person (8 boxes).</p>" in html
+    assert "1 of 1 class is never detected: person (8 boxes).</p>" in html
 
 
 def test_the_summary_names_what_no_run_finds_and_what_each_does_not():
     found = of(ALL | {"class/vest/ap_50": 0.0})
     runs = (a_run_report(evaluation=LOST), a_run_report(evaluation=found), a_run_report(evaluation=None))
     html = summary_html(runs, a_manifest(), {})
-    assert heading(html).endswith(": no run finds vest")
+    assert heading(html).endswith(": no run detects vest")
     assert f'<p class="warning">e3_s320: {SAID}.</p>' in html
     whole = summary_html((a_run_report(),), a_manifest(), {})
     assert heading(whole) == "1 run on tiny_coco"

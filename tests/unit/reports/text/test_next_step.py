@@ -1,20 +1,23 @@
-"""What a person does after a decision."""
+"""What to do after a decision."""
 
 import pytest
 
-from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.domain.promotion.checks import Outcome
 from cv_yolo.reports.text.sentences import next_steps
 from tests.builders import (
     a_champion,
+    a_champion_check,
     a_check,
     a_decision,
     a_decision_report,
     a_judgement,
     a_subject,
     an_evaluation,
+    an_image_count,
+    every_kind_of_check,
 )
 
-ROLLBACK = "`cv-yolo rollback --stage staging` takes it back."
+ROLLBACK = "To undo it: `cv-yolo rollback --stage staging`."
 
 
 def steps(*checks, version=..., **changes):
@@ -23,7 +26,7 @@ def steps(*checks, version=..., **changes):
 
 
 def undecided(**changes):
-    return a_check(name="champion", outcome=Outcome.UNDECIDED, **changes)
+    return a_champion_check(outcome=Outcome.UNDECIDED, **changes)
 
 
 def test_a_promotion_can_be_taken_back():
@@ -31,14 +34,14 @@ def test_a_promotion_can_be_taken_back():
 
 
 def test_a_first_promotion_leaves_no_version_to_go_back_to_and_is_withdrawn():
-    assert steps() == ("Nothing to do.", '`cv-yolo withdraw staging --reason "why"` takes it out again.')
+    assert steps() == ("Nothing to do.", 'To undo it: `cv-yolo withdraw staging --reason "why"`.')
 
 
 def test_a_provisional_promotion_asks_for_the_test_images_that_are_missing():
     few = a_judgement(candidate=an_evaluation(subject=a_subject(split="test"), images=12))
-    waived = a_check(name="test images", outcome=Outcome.WAIVED)
+    waived = an_image_count(12, outcome=Outcome.WAIVED)
     assert steps(waived, champion=a_champion(), judgement=few) == (
-        "Add 18 test images, so that there are 30, and decide again: only then is the whole gate asked.",
+        "Add 18 test images, to reach 30, and decide again: only then does the whole gate apply.",
         ROLLBACK,
     )
 
@@ -48,48 +51,49 @@ def test_a_provisional_promotion_asks_for_the_test_images_that_are_missing():
 )
 def test_an_inconclusive_decision_says_how_many_test_images_would_settle_it_and_how_to_let_it_pass(more, told):
     assert steps(undecided(more_images=more)) == (
-        f"About {told} would settle it, if the figures stay as they are.",
-        '`cv-yolo promote 3 --to staging --accept-inconclusive "reason"` lets it pass, on the record.',
+        f"About {told} would settle it, if the figures stay the same.",
+        'To accept it anyway, on the record: `cv-yolo promote 3 --to staging --accept-inconclusive "reason"`.',
     )
 
 
 def test_where_no_number_of_images_can_be_told_more_of_them_still_help():
-    assert steps(undecided())[0] == "More test images make the intervals shorter: add some, and decide again."
+    assert steps(undecided())[0] == "More test images narrow the intervals: add some, and decide again."
 
 
 def test_without_test_images_there_is_one_thing_to_do():
     told = steps(undecided(), judgement=None, version=None)
     assert told[0] == "Add test images to the data set, at least 30, and decide again."
-    assert told[1].startswith('`cv-yolo promote --to staging --accept-inconclusive "reason"`')
+    assert told[1].endswith('`cv-yolo promote --to staging --accept-inconclusive "reason"`.')
 
 
 def test_a_decision_that_a_person_let_pass_can_still_be_settled_and_taken_back():
     assert steps(undecided(more_images=40), champion=a_champion(), accepted="agreed") == (
-        "About 40 more test images would settle it, if the figures stay as they are.",
+        "About 40 more test images would settle it, if the figures stay the same.",
         ROLLBACK,
     )
 
 
 def test_a_candidate_that_is_there_already_waits_for_a_challenger():
     (step,) = steps(champion=a_champion(run_id="run-1"))
-    assert step == "Nothing to do. `cv-yolo grid` trains other runs to challenge it."
+    assert step == "Nothing to do. To challenge it, train more runs with `cv-yolo grid`."
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("kind", "step"),
     [
-        ("proof", "No run ended with proof: "),
-        ("floor map_50", "Floor mAP50: train longer, "),
-        ("required classes", "Required classes: look at their labels, "),
-        ("class floor", "Class floor: By class shows which ones fall short. "),
+        ("proof", "No run finished with proof: "),
+        ("floor", "Floor mAP50: train longer, "),
+        ("required_classes", "Required classes: check their labels, "),
+        ("class_floor", "Class floor: By class shows which ones fall short. "),
         ("champion", "Champion: the champion stays. "),
         ("classes", "Classes: By class shows which ones fall behind. "),
         ("slices", "Slices: By slice shows which ones fall behind. "),
-        ("latency", "Latency: take a smaller image size or network, "),
-        ("size", "Size: take a smaller network, "),
-        ("another one", "Another one: see the check below."),
+        ("latency", "Latency: use a smaller image size or network, "),
+        ("size", "Size: use a smaller network, "),
+        ("recorded", "Floor map_50: see the check below."),
     ],
 )
-def test_a_rejection_says_for_each_failed_check_what_to_change(name, told):
-    (step,) = steps(a_check(), a_check(name=name, outcome=Outcome.FAILED))
-    assert step.startswith(told)
+def test_a_rejection_says_for_each_failed_check_what_to_change(kind, step):
+    (failed,) = [each for each in every_kind_of_check(outcome=Outcome.FAILED) if each.kind == kind]
+    (said,) = steps(a_check(), failed)
+    assert said.startswith(step)

@@ -45,7 +45,7 @@ def test_the_data_are_named_counted_and_pinned():
         "Judged on": "split test: no images",
         "Revision": manifest.revision,
         "DVC hash": "0123456789abcdef0123456789abcdef.dir",
-        "Recorded by DVC": "yes, exactly this content",
+        "Recorded by DVC": "yes, with this content",
     }
 
 
@@ -55,12 +55,12 @@ def test_test_images_are_counted_as_those_that_judge():
 
 
 def test_content_that_dvc_has_not_recorded_is_not_called_recorded():
-    assert values(data_facts(a_manifest(versioned=False)))["Recorded by DVC"] == "no, not this content"
+    assert values(data_facts(a_manifest(versioned=False)))["Recorded by DVC"] == "no, its content has changed"
 
 
 def test_a_folder_that_dvc_does_not_know_has_no_hash():
     facts = values(data_facts(a_manifest(dvc_hash=None, versioned=False)))
-    assert facts["DVC"] == "does not know this folder"
+    assert facts["DVC"] == "this folder is not tracked"
     assert "DVC hash" not in facts
 
 
@@ -81,12 +81,12 @@ def test_runs_on_the_same_data_need_no_warning():
 def test_the_policy_is_told_with_its_gate_its_test_set_and_its_file():
     assert values(policy_facts(a_decision())) == {
         "Model": "cv_yolo_tiny",
-        "Chosen among runs": "the cheapest of those that cannot be told from the best mAP50 on val",
+        "Chosen among runs": "the cheapest run within noise of the best mAP50 on val",
         "Gate into": "staging",
         "Against the champion": "mAP50 not worse by more than 0.02",
-        "Floor of mAP50": "surely above 0.5",
-        "Champion": "none when this was decided",
-        "Test images": "at least 30; 20 decisions on the same ones",
+        "Floor of mAP50": "lower bound above 0.5",
+        "Champion": "none at the time of the decision",
+        "Test images": "at least 30; at most 20 decisions on the same images",
         "Intervals": "95 %, 2000 resamples, seed 0",
         "Policy file": "policy.yaml",
         "Policy (SHA-256)": "c" * 64,
@@ -107,8 +107,8 @@ def test_everything_that_a_gate_asks_for_is_told():
     assert facts["Against the champion"] == "mAP50 better"
     assert facts["Each class"] == "not shown to be worse by more than 0.1"
     assert facts["Each slice"] == "not shown to be worse by more than 0.05"
-    assert facts["Floor of recall of dog"] == "surely above 0.3"
-    assert facts["Latency"] == "at most 20 ms an image"
+    assert facts["Floor of recall of dog"] == "lower bound above 0.3"
+    assert facts["Latency"] == "at most 20 ms per image"
     assert facts["Size"] == "at most 9000000 bytes"
     assert "fewer test images" in facts["Provisional"]
     assert facts["Policy file"] == facts["Policy (SHA-256)"] == "–"
@@ -117,7 +117,7 @@ def test_everything_that_a_gate_asks_for_is_told():
 def test_the_champion_is_told_with_version_and_run():
     assert values(policy_facts(a_decision(champion=a_champion())))["Champion"] == "version 2 (run e1_s320)"
     provisional = a_decision(champion=a_champion(provisional=True))
-    assert values(policy_facts(provisional))["Champion"] == "version 2 (run e1_s320), there provisionally"
+    assert values(policy_facts(provisional))["Champion"] == "version 2 (run e1_s320), provisional"
 
 
 def test_the_provenance_leads_to_every_record():
@@ -127,7 +127,7 @@ def test_the_provenance_leads_to_every_record():
         "Made at": "2025-03-04 12:00:00 UTC",
         "ZenML pipeline run": report.pipeline_run,
         "Git commit": report.git_commit,
-        "Working tree": "clean",
+        "Git working tree": "clean",
         "Version": "3 of cv_yolo_tiny",
         "Weights (SHA-256)": "a" * 64,
         "MLflow run of e3_s320": "run-1",
@@ -137,7 +137,7 @@ def test_the_provenance_leads_to_every_record():
 
 def test_uncommitted_changes_and_missing_origins_are_told():
     facts = values(provenance_facts(a_decision_report(git_dirty=True, git_commit="", pipeline_run="", version=None)))
-    assert facts["Working tree"] == "with uncommitted changes"
+    assert facts["Git working tree"] == "with uncommitted changes"
     assert facts["Git commit"] == facts["ZenML pipeline run"] == "–"
     assert "Version" not in facts
 
@@ -153,30 +153,30 @@ def test_each_evaluation_is_told_with_its_data_its_weights_and_its_predictor():
     assert facts["Split test (revision)"] == report.comparison.first.subject.split_revision
     assert facts["A: evaluation"] == report.comparison.first.id
     assert facts["B: weights (SHA-256)"] == "missing (2,)"
-    assert facts["B: detections"] == "ultralytics 8.4.190 (pt), at 320 px, 12.5 ms an image"
+    assert facts["B: detections"] == "ultralytics 8.4.190 (pt), at 320 px, 12.5 ms per image"
 
 
 def test_detections_that_were_left_out_are_told():
     subject = a_subject(detector_classes=("dog", "person"))
     facts = values(evaluation_facts(of_evaluation(an_evaluation_report(evaluation=an_evaluation(subject=subject)))))
-    assert facts["B: detections"].endswith("an image; left out, since the data set does not name it: dog")
+    assert facts["B: detections"].endswith("per image; ignored, since the data set has no such class: dog")
 
 
 def test_what_somebody_else_did_not_tell_is_told_as_such():
     foreign = an_evaluation(subject=replace(a_subject(), settings=None, latency_ms=None))
     facts = values(evaluation_facts(of_evaluation(an_evaluation_report(evaluation=foreign))))
-    assert facts["B: detections"] == "ultralytics 8.4.190 (pt), settings not known, latency not known"
+    assert facts["B: detections"] == "ultralytics 8.4.190 (pt), unknown settings, unknown latency"
 
 
 @pytest.mark.parametrize(
     ("required", "told"),
     [
-        ("all", "all: at least 10 boxes in test, and found"),
-        (("a", "b"), "a, b: at least 10 boxes in test, and found"),
+        ("all", "all: at least 10 boxes in test, and detected"),
+        (("a", "b"), "a, b: at least 10 boxes in test, and detected"),
     ],
 )
 def test_what_is_asked_of_classes_is_among_the_facts_of_the_policy(required, told):
     gate = a_gate(required_classes=required, class_floor=0.2)
     facts = {fact.label: fact.value for fact in policy_facts(a_decision(policy=a_policy(gate=gate)))}
     assert facts["Required classes"] == told
-    assert facts["Floor of AP50 of every class"] == "surely above 0.2"
+    assert facts["Floor of AP50 of every class"] == "lower bound above 0.2"

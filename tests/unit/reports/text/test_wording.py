@@ -2,7 +2,8 @@
 
 import pytest
 
-from cv_yolo.domain.promotion.decision import Outcome
+from cv_yolo.domain.promotion.checks import Outcome
+from cv_yolo.domain.promotion.policy import Rule
 from cv_yolo.reports.text.sentences import (
     budget_warning,
     certainty_sentences,
@@ -12,6 +13,7 @@ from cv_yolo.reports.text.sentences import (
 )
 from tests.builders import (
     a_champion,
+    a_champion_check,
     a_check,
     a_decision,
     a_decision_report,
@@ -23,17 +25,18 @@ from tests.builders import (
     a_version,
     an_estimate,
     an_evaluation,
+    an_image_count,
 )
 
-FAILED = a_check(outcome=Outcome.FAILED, required="above 0.9")
-OPEN = a_check(name="champion", outcome=Outcome.UNDECIDED, required="map_50: better", measured="-0.010 [-0.1, 0.2]")
-WAIVED = a_check(name="test images", outcome=Outcome.WAIVED)
-REJECTED = a_decision(checks=(a_check(name="proof"), FAILED))
+FAILED = a_check(outcome=Outcome.FAILED, required=0.9)
+OPEN = a_champion_check(outcome=Outcome.UNDECIDED, measured=an_estimate(-0.01, reach=0.1))
+WAIVED = an_image_count(10, outcome=Outcome.WAIVED)
+REJECTED = a_decision(checks=(an_image_count(), FAILED))
 INCONCLUSIVE = a_decision(checks=(a_check(), OPEN))
 ACCEPTED = a_decision(checks=(a_check(), OPEN), accepted="agreed with QA")
 PROVISIONAL = a_decision(checks=(WAIVED, a_check()))
 NOTHING = a_decision(rows=(a_failed_row(),), chosen=None, selection=None, judgement=None, checks=(FAILED,))
-UNCHANGED = a_decision(champion=a_champion(run_id="run-1"), judgement=None, checks=(a_check(name="champion"),))
+UNCHANGED = a_decision(champion=a_champion(run_id="run-1"), judgement=None, checks=(a_champion_check(),))
 
 
 def judged(**changes):
@@ -78,7 +81,7 @@ def test_a_promotion_without_a_version_does_not_claim_to_have_happened():
 
 def test_a_provisional_promotion_says_what_was_let_pass():
     assert verdict_sentence(a_decision_report(decision=PROVISIONAL)).endswith(
-        "it passed 1 of 2 checks, and the policy let “test images” pass until there are enough test images."
+        "it passed 1 of 2 checks, and the policy waives “test images” until there are enough test images."
     )
 
 
@@ -95,7 +98,7 @@ def test_a_rejection_without_a_version_names_the_run():
 
 
 def test_a_rejection_gives_every_reason():
-    worse = a_check(name="champion", outcome=Outcome.FAILED, required="map_50: better", measured="-0.100")
+    worse = a_champion_check(outcome=Outcome.FAILED, rule=Rule.SUPERIORITY, measured=an_estimate(-0.1, reach=None))
     sentence = verdict_sentence(a_decision_report(decision=a_decision(checks=(FAILED, worse))))
     assert "measured: 0.610 [0.560, 0.660]) and the check “champion” failed" in sentence
     assert "(required: mAP50: better; measured: −0.100)" in sentence
@@ -103,24 +106,22 @@ def test_a_rejection_gives_every_reason():
 
 def test_an_inconclusive_decision_names_what_could_not_be_settled():
     assert verdict_sentence(a_decision_report(decision=INCONCLUSIVE)).endswith(
-        "was registered but not promoted to staging: the check “champion” could not be settled."
+        "was registered but not promoted to staging: the check “champion” is undecided."
     )
     two = a_decision(checks=(OPEN, a_check(outcome=Outcome.UNDECIDED)))
-    assert "the checks “champion” and “floor mAP50” could not be settled" in verdict_sentence(
-        a_decision_report(decision=two)
-    )
+    assert "the checks “champion” and “floor mAP50” are undecided" in verdict_sentence(a_decision_report(decision=two))
 
 
 def test_a_decision_that_a_person_let_pass_gives_the_reason():
     assert verdict_sentence(a_decision_report(decision=ACCEPTED)) == (
-        "Version 3 (run e3_s320) was promoted to staging: the check “champion” could not be settled, "
-        "and a person let it pass: “agreed with QA”."
+        "Version 3 (run e3_s320) was promoted to staging: the check “champion” is undecided, "
+        "and a person accepted it: “agreed with QA”."
     )
 
 
 def test_a_candidate_that_is_there_already_changes_nothing():
     assert verdict_sentence(a_decision_report(decision=UNCHANGED)) == (
-        "Version 2 (run e3_s320) holds staging already: nothing changes, and no test image was looked at."
+        "Version 2 (run e3_s320) is already in staging: nothing changes, and the test images were not used."
     )
 
 
@@ -132,9 +133,9 @@ def test_where_no_run_was_chosen_nothing_was_registered():
 
 def test_how_sure_is_told_by_the_test_images_their_interval_and_their_use():
     assert certainty_sentences(judged(use=7)) == (
-        "On 40 test images its mAP50 is 0.610 [0.560, 0.660], with an interval at 95 %.",
-        "There was no champion to compare it with.",
-        "This is the 7th decision on this test set; the policy plans for 20.",
+        "Its mAP50 on 40 test images is 0.610 [0.560, 0.660] (interval at 95 %).",
+        "There was no champion to compare with.",
+        "This is the 7th decision on this test set; the policy allows 20.",
     )
 
 
@@ -155,7 +156,7 @@ def test_the_difference_from_the_champion_is_told_and_judged(difference, told):
 @pytest.mark.parametrize(
     ("differences", "told"),
     [
-        ({}, "It could not be compared with version 2 by this figure."),
+        ({}, "This metric could not be compared with that of version 2."),
         ({"map_50": an_estimate(0.1, reach=None)}, "is +0.100: unknown, since there is no interval."),
     ],
 )
@@ -167,11 +168,13 @@ def test_a_difference_that_is_not_known_is_not_called_noise(differences, told):
 
 def test_too_few_test_images_are_only_a_hint():
     few = an_evaluation(subject=a_subject(split="test"), images=12)
-    assert "fewer than 30 test images: read these as hints." in " ".join(certainty_sentences(judged(candidate=few)))
+    assert "at least 30 test images to trust an interval: treat these figures as indicative." in " ".join(
+        certainty_sentences(judged(candidate=few))
+    )
 
 
 def test_where_no_test_image_was_looked_at_that_is_said():
-    assert certainty_sentences(a_decision_report(decision=UNCHANGED)) == ("No test image was looked at.",)
+    assert certainty_sentences(a_decision_report(decision=UNCHANGED)) == ("The test images were not used.",)
     assert budget_warning(UNCHANGED) is None
 
 
@@ -179,7 +182,7 @@ def test_a_worn_out_test_set_is_warned_of_instead_of_counted():
     report = judged(use=21)
     assert not any("decision on this test set" in sentence for sentence in certainty_sentences(report))
     assert budget_warning(report.decision).startswith(
-        "This is the 21st decision on this test set, and the policy plans for 20: "
+        "This is the 21st decision on this test set, and the policy allows 20: "
     )
 
 
@@ -189,18 +192,18 @@ def test_the_last_planned_decision_is_no_reason_to_warn():
 
 def test_val_says_which_runs_cannot_be_told_apart():
     assert selection_sentence(a_decision()) == (
-        "2 runs cannot be told apart by mAP50 on the validation images; the cheapest of them, e3_s320, was put forward."
+        "2 runs are within noise of the best mAP50 on val; e3_s320 is the cheapest of them."
     )
 
 
 def test_a_run_that_is_best_beyond_noise_is_called_so():
     decision = a_decision(selection=a_selection(within_noise=("run-1",)))
-    assert selection_sentence(decision) == "e3_s320 has the best mAP50 on the validation images, beyond noise."
+    assert selection_sentence(decision) == "e3_s320 has the best mAP50 on val, and no other run is within noise of it."
 
 
 def test_a_run_that_was_scored_alone_was_compared_with_nothing():
     decision = a_decision(selection=a_selection(within_noise=("run-1",), differences={}))
-    assert selection_sentence(decision) == "e3_s320 is the only run that was scored."
+    assert selection_sentence(decision) == "e3_s320 is the only run with scores."
 
 
 def test_where_nothing_had_to_be_chosen_nothing_is_said_about_it():
