@@ -67,7 +67,7 @@ def test_ctrl_c_stops_cleanly_and_the_failed_training_was_not_cached(project: Pr
         grid.send_signal(signal.SIGINT)
         _, err = grid.communicate(timeout=60)
     assert grid.returncode == 130, err
-    assert "the same command goes on" in err
+    assert "run the same command again" in err
     assert noise_in(err) == []
     wait_for(lambda: not workers_of(project.root), what="the end of the child process")
     records = read_records(project)

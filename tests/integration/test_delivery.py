@@ -136,7 +136,7 @@ def took(action: Callable[[], None]) -> float:
 
 def test_nothing_is_started_without_the_server_and_the_error_says_how_to_go_on(outage: Outage) -> None:
     assert "waited 5 s" in outage.at_the_start.message
-    assert "the same command goes on" in str(outage.at_the_start.hint)
+    assert "run the same command again" in str(outage.at_the_start.hint)
 
 
 def test_a_server_that_is_killed_and_started_again_gets_everything_in_order_and_once(

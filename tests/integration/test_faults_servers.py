@@ -100,7 +100,7 @@ def test_a_server_that_stays_away_stops_the_grid_with_its_name_and_the_same_comm
             stopped = work.ended()
     assert stopped.exit_code == 3, stopped.err
     assert all(part in stopped.err for part in TOLD[server]), stopped.err
-    assert "the same command goes on" in stopped.err
+    assert "run the same command again" in stopped.err
     assert "Traceback" not in stopped.out + stopped.err
     assert stopped.trained == ["e3_s64"], "training did not die"
     again = clone.run(*command)
@@ -135,7 +135,7 @@ def test_a_store_that_hangs_for_good_ends_the_grid_in_time_and_the_same_command_
     assert stopped.exit_code == 3, stopped.err
     assert took_s < 2 * GIVEN_UP_WITHIN_S, "twice the stated time: other work on the machine"
     assert "does not answer" in stopped.err
-    assert "the same command goes on" in stopped.err
+    assert "run the same command again" in stopped.err
     assert "Traceback" not in stopped.out + stopped.err
     again = clone.run(*command)
     assert again.exit_code in {0, 4}, again.err

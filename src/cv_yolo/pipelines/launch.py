@@ -130,7 +130,7 @@ def _stopped(run_name: str, driver: Path, tracker: DeliveringTracker) -> Stopped
     tracker.end_open_runs(RunStatus.STOPPED, STOPPED)
     if runtime.end_if_possible(run_name, ExecutionStatus.STOPPED):
         driver.unlink()
-    return StoppedError(f"{run_name}: stopped", hint="the same command goes on: finished runs are not trained again")
+    return StoppedError(f"{run_name}: stopped", hint="run the same command again: finished runs are not trained again")
 
 
 def _record_failure(plan: ExperimentPlan, run_name: str, failure: CvYoloError) -> None:

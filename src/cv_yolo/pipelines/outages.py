@@ -19,12 +19,11 @@ from zenml.zen_stores.rest_zen_store import RestZenStore
 
 from cv_yolo.errors import AccessRefusedError, CvYoloError, ServiceUnavailableError, one_line
 from cv_yolo.pipelines import runtime
-from cv_yolo.workflows.retry import GOES_ON, Answer, RetryPolicy
-from cv_yolo.workflows.watch_server import Silence, watching
+from cv_yolo.workflows.retry import GOES_ON, Answer, RetryPolicy, pauses_s
+from cv_yolo.workflows.time_limit import Watchdog, watching
 
 SERVICE: Final = "ZenML"  # whose time to wait it is
 STORE: Final = "object store"
-FIRST_PAUSE_S: Final = 1
 LONGEST_PAUSE_S: Final = 20  # 0 2 4 8 16 20 20 20: 90 s, where ZenML's client itself gives up after 30
 LEAST_READ_S: Final = 5.0
 STATUS_ATTEMPTS: Final = 4  # 0 2 4 8: a server that is only slow has answered by then
@@ -94,7 +93,7 @@ def outlast(session: Any, report: Callable[[], None], *, patience_s: float, shar
 
 def _asking_anew(genuine: Callable[..., Any], retry: RetryPolicy, unanswered: Callable[[], None]) -> Callable[..., Any]:
     def request(method: str, url: str, **more: Any) -> Any:
-        pause_s: float = FIRST_PAUSE_S
+        pauses = pauses_s()
         while True:
             try:
                 response = genuine(method, url, **more)
@@ -109,9 +108,8 @@ def _asking_anew(genuine: Callable[..., Any], retry: RetryPolicy, unanswered: Ca
                     retry.outage.answered(SERVICE)
                     return response
                 unanswered()
-                if not retry.remaining_s or retry.wait(pause_s):
+                if not retry.remaining_s or retry.wait(next(pauses)):
                     return response
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             more["headers"] = more.get("headers", {}) | {"Idempotency-Key": str(uuid4())}
 
     return request
@@ -181,10 +179,10 @@ def watching_store(give_up: Callable[[ServiceUnavailableError], None]) -> Iterat
         return
     silent = f"the {STORE} at {container.servers.stack_addresses.objects.endpoint_url} does not answer"
     error = ServiceUnavailableError(f"{silent} (waited {container.retry.total_s:g} s)", hint=GOES_ON)
-    silence = Silence(
+    watchdog = Watchdog(
         answers=container.servers.store_answers, busy=lambda: container.stop.is_set() or container.children.at_work
     )
-    with watching(silence, lambda: give_up(error), after_s=container.retry.total_s):
+    with watching(watchdog, lambda: give_up(error), after_s=container.retry.total_s):
         yield
 
 

@@ -73,7 +73,14 @@ class Cells:
         while waiting or active:
             while waiting and len(active) < self.plan.parallel_runs:
                 spec = waiting.popleft()
-                active[spec.name] = (spec, self._train(spec))
+                future = train_yolo_tiny.submit(
+                    manifest=self.manifest,
+                    dataset=self.plan.dataset,
+                    experiment=self.plan.experiment,
+                    spec=spec,
+                    id=f"train_yolo_tiny_{spec.name}",
+                )
+                active[spec.name] = (spec, future)
             for name, (spec, future) in list(active.items()):
                 if not future.running():
                     del active[name]
@@ -91,16 +98,6 @@ class Cells:
             "failed_runs": self._failed_runs(),
             "failures": self.failures,
         }
-
-    def _train(self, spec: TrainingSpec) -> Any:
-        plan = self.plan
-        return train_yolo_tiny.submit(
-            manifest=self.manifest,
-            dataset=plan.dataset,
-            experiment=plan.experiment,
-            spec=spec,
-            id=f"train_yolo_tiny_{spec.name}",
-        )
 
     def _evaluate(self, spec: TrainingSpec, model: Any) -> Any:
         plan = self.plan

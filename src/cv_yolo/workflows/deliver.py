@@ -13,7 +13,7 @@ from cv_yolo.domain.training.runs import Run, RunStatus
 from cv_yolo.domain.training.tracking_events import RunDetails, RunEnding, TakesTrackingEvents, TrackingEvent
 from cv_yolo.errors import CvYoloError, ServiceUnavailableError, one_line
 from cv_yolo.ports.records import NewRun, Outbox, Recorder, RunEvents, RunReader
-from cv_yolo.workflows.retry import Answer, RetryPolicy
+from cv_yolo.workflows.retry import Answer, CircuitBreaker, RetryPolicy
 
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 30.0
@@ -24,41 +24,23 @@ TICK: Final = timedelta(milliseconds=1)  # trackers keep time in milliseconds, a
 
 @dataclass(slots=True, kw_only=True)
 class TrackerState:
-    """What is known of the way to the tracker, by all threads: a silent one is not asked again at once.
+    """What all threads share about the tracker: whether it answers, the runs that are open, and the last time stamp.
 
     `open_runs` are those that this process has started and not ended yet.
     """
 
     clock: Callable[[], float] = time.monotonic
-    silence: ServiceUnavailableError | None = None
-    pause_s: float = 0.0
-    again_at_s: float = 0.0
+    breaker: CircuitBreaker = field(init=False)
     last: datetime = LONG_AGO
     lock: threading.Lock = field(default_factory=threading.Lock)
     open_runs: set[str] = field(default_factory=set)
     reopening: threading.Lock = field(default_factory=threading.Lock)
 
-    def require_hope(self) -> None:
-        """Raise what the tracker's silence was told by, as long as it is no use to ask again."""
-        with self.lock:
-            if self.silence is not None and self.clock() < self.again_at_s:
-                raise ServiceUnavailableError(self.silence.message, hint=self.silence.hint)
-
-    def failed(self, error: ServiceUnavailableError) -> bool:
-        """The tracker was silent; whether that is news."""
-        with self.lock:
-            news = self.silence is None
-            self.pause_s = FIRST_PAUSE_S if news else min(2 * self.pause_s, LONGEST_PAUSE_S)
-            self.silence, self.again_at_s = error, self.clock() + self.pause_s
-            return news
-
-    def answered(self) -> None:
-        """The tracker did what it was asked for."""
-        with self.lock:
-            self.silence = None
+    def __post_init__(self) -> None:
+        self.breaker = CircuitBreaker(first_s=FIRST_PAUSE_S, longest_s=LONGEST_PAUSE_S, clock=self.clock)
 
     def tick(self, now: datetime) -> datetime:
-        """The time of the next letter: now, and later than that of every former one."""
+        """The time of the next event: now, and later than that of every earlier one."""
         with self.lock:
             self.last = max(now, self.last + TICK)
             return self.last
@@ -104,7 +86,7 @@ class DeliveringTracker(TakesTrackingEvents):
         """
         for run_id in tuple(self._line.open_runs):
             try:
-                self._line.require_hope()
+                self._line.breaker.require_closed()
                 self._attempt(lambda run_id=run_id: self._renew(run_id, now))  # type: ignore[misc]
             except ServiceUnavailableError:
                 return
@@ -135,11 +117,11 @@ class DeliveringTracker(TakesTrackingEvents):
             if events.waiting():
                 events.add(event)
                 with suppress(ServiceUnavailableError):
-                    self._line.require_hope()
+                    self._line.breaker.require_closed()
                     self._clear(event.run_id, events)
                 return
             try:
-                self._line.require_hope()
+                self._line.breaker.require_closed()
                 self._send(event)
             except ServiceUnavailableError:
                 events.add(event)
@@ -219,10 +201,10 @@ class DeliveringTracker(TakesTrackingEvents):
         try:
             call()
         except ServiceUnavailableError as error:
-            if self._line.failed(error):
+            if self._line.breaker.failed(error):
                 self._report(f"{error.message}; what is to be recorded is kept, and delivered when it answers")
             raise
-        self._line.answered()
+        self._line.breaker.answered()
 
     def _count(self, run_id: str) -> int:
         with self._outbox.opened(run_id) as events:

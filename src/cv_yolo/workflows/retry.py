@@ -1,4 +1,9 @@
-"""Wait for a service that does not answer: for a while, with growing pauses, and not against the person's will."""
+"""How long, and how often, a service that does not answer is asked again.
+
+All retries follow this module. Our own requests go through `RetryPolicy.ask`; the client libraries of ZenML and the
+object store are configured from the same policy (`pipelines/outages.py`). One `Outage` is shared by all of them, so
+that a command waits for `total_s` in all, not for each service and layer.
+"""
 
 import threading
 import time
@@ -11,14 +16,14 @@ from cv_yolo.errors import AccessRefusedError, ServiceUnavailableError, StoppedE
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 8.0
-GOES_ON: Final = "when it is back, the same command goes on: nothing is trained twice"
+GOES_ON: Final = "when it is back, run the same command again: nothing is trained twice"
 
 Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True, kw_only=True)
 class Outage:
-    """Which services leave requests unanswered, and since when: all threads of a process share one time to wait."""
+    """Which services do not answer, and since when; shared by all threads of a process."""
 
     since_s: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -41,12 +46,18 @@ class Outage:
             return min(self.since_s.values(), default=None)
 
 
+def pauses_s(first_s: float = FIRST_PAUSE_S, longest_s: float = LONGEST_PAUSE_S) -> Iterator[float]:
+    """The pauses between attempts, without end: each twice as long as the one before, up to `longest_s`."""
+    while True:
+        yield first_s
+        first_s = min(2 * first_s, longest_s)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How long to wait, in all; `wait` sleeps for some seconds and tells whether the person stopped the work.
+    """How long to wait in all; `wait` sleeps for some seconds and returns whether the person stopped the work.
 
-    Those that share an `outage` share the time: it begins with the first request that is not answered, of whatever
-    service, and ends for all of them at once.
+    The time begins with the first request of the `outage` that is not answered, of whatever service.
     """
 
     total_s: float
@@ -61,13 +72,10 @@ class RetryPolicy:
         return self.total_s if began_s is None else max(0.0, began_s + self.total_s - self.clock())
 
     def require_time(self) -> None:
-        """Raise where a service was waited for in vain: nothing that needs it is worth beginning.
-
-        Raises `ServiceUnavailableError` with the names of those that have not answered since.
-        """
+        """Raise `ServiceUnavailableError`, which names the services that do not answer, where no time is left."""
         if self.outage.began_s is not None and not self.remaining_s:
-            silent = " and ".join(sorted(self.outage.since_s))
-            raise ServiceUnavailableError(f"{silent} did not answer for {self.total_s:g} s", hint=GOES_ON)
+            names = " and ".join(sorted(self.outage.since_s))
+            raise ServiceUnavailableError(f"{names} did not answer for {self.total_s:g} s", hint=GOES_ON)
 
     def ask(
         self,
@@ -76,14 +84,14 @@ class RetryPolicy:
         report: Callable[[str], None] = lambda text: None,
         service: str = "service",
     ) -> Answer:
-        """Ask again until there is an answer; `report` is told once that we wait.
+        """Ask until there is an answer; `report` gets one line when the waiting begins.
 
-        Raises `ServiceUnavailableError` when that takes too long, or at once where our key is refused, `StoppedError`
-        when the person stopped the work.
+        Raises `ServiceUnavailableError` when that takes too long, `AccessRefusedError` at once where our key is
+        refused, and `StoppedError` when the person stopped the work.
         """
-        pause_s, told = FIRST_PAUSE_S, False
+        pauses, reported = pauses_s(), False
         while True:
-            asked_at_s = self.clock()
+            asked_at_s, pause_s = self.clock(), next(pauses)
             try:
                 answer = question()
             except AccessRefusedError:
@@ -92,15 +100,50 @@ class RetryPolicy:
                 began_s = self.outage.unanswered(service, asked_at_s=asked_at_s)
                 if self.clock() + pause_s > began_s + self.total_s:
                     raise _given_up(error, self.total_s) from error
-                if not told:
+                if not reported:
                     report(f"{error.message}; waiting up to {self.total_s:g} s")
-                    told = True
+                    reported = True
                 if self.wait(pause_s):
                     raise StoppedError(f"stopped while waiting: {error.message}") from error
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             else:
                 self.outage.answered(service)
                 return answer
+
+
+@dataclass(slots=True, kw_only=True)
+class CircuitBreaker:
+    """After a failure, requests fail at once until a pause is over, instead of waiting for the service each time.
+
+    The pause doubles with each failure, from `first_s` to `longest_s`. Threads share a breaker.
+    """
+
+    first_s: float
+    longest_s: float
+    clock: Callable[[], float] = time.monotonic
+    _failure: ServiceUnavailableError | None = None
+    _pauses: Iterator[float] = field(default_factory=lambda: iter(()))
+    _retry_at_s: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def require_closed(self) -> None:
+        """Raise the last failure again while its pause lasts."""
+        with self._lock:
+            if self._failure is not None and self.clock() < self._retry_at_s:
+                raise ServiceUnavailableError(self._failure.message, hint=self._failure.hint)
+
+    def failed(self, error: ServiceUnavailableError) -> bool:
+        """Note a failure; returns whether it is the first since the service answered."""
+        with self._lock:
+            first = self._failure is None
+            if first:
+                self._pauses = pauses_s(self.first_s, self.longest_s)
+            self._failure, self._retry_at_s = error, self.clock() + next(self._pauses)
+            return first
+
+    def answered(self) -> None:
+        """Note that the service answers."""
+        with self._lock:
+            self._failure = None
 
 
 def _given_up(error: ServiceUnavailableError, waited_s: float) -> ServiceUnavailableError:
@@ -111,10 +154,7 @@ def _given_up(error: ServiceUnavailableError, waited_s: float) -> ServiceUnavail
 
 @contextmanager
 def resumable() -> Iterator[None]:
-    """Add to the hint of a service that does not answer in the block, whoever asked it, that the work can be resumed.
-
-    A refused key and a full disk have hints of their own.
-    """
+    """Add to the hint of a `ServiceUnavailableError` that the command can be repeated; subclasses have their own."""
     try:
         yield
     except ServiceUnavailableError as error:

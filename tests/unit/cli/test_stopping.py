@@ -209,6 +209,6 @@ def test_who_cannot_wait_for_the_main_thread_says_why_and_leaves(
 ) -> None:
     left: list[int] = []
     monkeypatch.setattr(module, "leave_at_once", left.append)
-    module.leave_with(ServiceUnavailableError("the object store does not answer", hint="the same command goes on"))
+    module.leave_with(ServiceUnavailableError("the object store does not answer", hint="run the same command again"))
     assert left == [3]
-    assert capsys.readouterr().err == "error: the object store does not answer\nhint: the same command goes on\n"
+    assert capsys.readouterr().err == "error: the object store does not answer\nhint: run the same command again\n"

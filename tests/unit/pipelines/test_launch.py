@@ -58,13 +58,13 @@ def test_what_a_killed_process_kept_is_delivered_before_its_run_is_closed(
     ended, cut_off = a_started_run(container, plan, **marks), a_started_run(container, plan, **marks)
     tracker = container.records.tracker(plan.experiment)
     held_up = container.records.tracker(plan.experiment)
-    held_up._line.failed(
+    held_up._line.breaker.failed(
         ServiceUnavailableError("silent")
     )  # the killed process had no answer: what it wrote is in the outbox
     held_up.log_epoch(ended, EpochMetrics(epoch=1, values={"val/map_50": 0.5}))
     held_up.finish(ended, RunStatus.FINISHED)
     held_up.log_epoch(cut_off, EpochMetrics(epoch=1, values={"val/map_50": 0.4}))
-    container.records._tracking_line.answered()
+    container.records._tracking_line.breaker.answered()
     launch._put_in_order(plan)
     assert (tracker.get(ended).status, tracker.get(ended).metrics) == (RunStatus.FINISHED, {"val/map_50": 0.5})
     assert (tracker.get(cut_off).status, tracker.get(cut_off).metrics) == (RunStatus.FAILED, {"val/map_50": 0.4})
@@ -157,7 +157,7 @@ def test_a_stop_ends_the_open_runs_and_what_zenml_does_not_take_is_done_by_the_n
     driver = runtime.run_folder("grid-stopped") / launch.DRIVER_FILE
     with pytest.raises(StoppedError, match="grid-stopped: stopped") as raised:
         launch._run(plan, "grid-stopped")
-    assert "the same command goes on" in str(raised.value.hint)
+    assert "run the same command again" in str(raised.value.hint)
     run = container.records.tracker(plan.experiment).get(pipeline.run_id)
     assert (run.status, run.reason) == (RunStatus.STOPPED, launch.STOPPED)
     assert driver.exists() is not zenml_answers

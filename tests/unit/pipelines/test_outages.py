@@ -34,7 +34,7 @@ from cv_yolo.pipelines.outages import (
     watching_store,
 )
 from cv_yolo.settings import Settings
-from cv_yolo.workflows.watch_server import watching
+from cv_yolo.workflows.time_limit import watching
 
 
 class Fine(BaseHTTPRequestHandler):
@@ -223,7 +223,7 @@ def silent() -> bool:
 def test_a_store_that_stays_silent_is_given_up_with_its_address_and_what_goes_on(given_up: Watched) -> None:
     (error,) = given_up(Connected(silent, total_s=0.01))
     assert error.message == "the object store at http://store does not answer (waited 0.01 s)"
-    assert "the same command goes on" in str(error.hint)
+    assert "run the same command again" in str(error.hint)
 
 
 def test_a_store_that_answers_or_is_not_waited_for_is_not_given_up(given_up: Watched) -> None:
@@ -253,7 +253,7 @@ def test_a_key_that_the_artifact_store_refuses_is_no_outage() -> None:
 def test_a_server_that_does_not_answer_is_told_in_our_words(zenml_container: Container) -> None:
     with pytest.raises(ServiceUnavailableError, match="does not answer: ConnectionError") as raised, answering():
         raise requests.ConnectionError("Max retries exceeded with url: /api/v1/runs")
-    assert "the same command goes on" in str(raised.value.hint)
+    assert "run the same command again" in str(raised.value.hint)
 
 
 def test_other_errors_stay_what_they_are() -> None:

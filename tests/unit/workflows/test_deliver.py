@@ -232,7 +232,7 @@ def test_a_run_is_not_started_without_the_tracker(world):
     world.recorder.down = True
     with pytest.raises(ServiceUnavailableError, match=r"waited 60 s") as raised:
         world.tracker().start(RUN)
-    assert "the same command goes on: nothing is trained twice" in raised.value.hint
+    assert "run the same command again: nothing is trained twice" in raised.value.hint
     assert raised.value.exit_code == 3
 
 
@@ -570,7 +570,7 @@ def test_a_silent_tracker_misses_beats_and_gets_the_next_one_while_letters_are_k
     recorder.down = False
     assert last_seen(recorder.get(run_id)) is None
     assert len(told) == 1, "the silence is told once"
-    tracker._line.answered()
+    tracker._line.breaker.answered()
     tracker.beat(NOON)
     assert last_seen(recorder.get(run_id)) == NOON
 
@@ -594,7 +594,7 @@ def test_a_stop_ends_all_open_runs_and_keeps_what_the_tracker_does_not_take():
     tracker.end_open_runs(RunStatus.STOPPED, "stopped by a signal")
     recorder.down = False
     assert recorder.get(second).status is RunStatus.RUNNING
-    tracker._line.answered()
+    tracker._line.breaker.answered()
     assert tracker.deliver_waiting() == 0
     assert {run.run_id: run.status for run in recorder.runs()} == {
         first: RunStatus.FINISHED,

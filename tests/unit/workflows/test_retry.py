@@ -3,7 +3,7 @@
 import pytest
 
 from cv_yolo.errors import AccessRefusedError, DiskFullError, ServiceUnavailableError, StoppedError, WeightsError
-from cv_yolo.workflows.retry import GOES_ON, LONGEST_PAUSE_S, Outage, RetryPolicy, resumable
+from cv_yolo.workflows.retry import GOES_ON, LONGEST_PAUSE_S, CircuitBreaker, Outage, RetryPolicy, resumable
 
 
 class Clock:
@@ -163,3 +163,21 @@ def test_work_that_a_silent_service_ended_says_that_it_can_be_resumed(error, hin
     with pytest.raises(type(error)) as raised, resumable():
         raise error
     assert raised.value.hint == hint
+
+
+def test_a_circuit_breaker_fails_at_once_until_a_growing_pause_is_over():
+    now = [0.0]
+    breaker = CircuitBreaker(first_s=2, longest_s=5, clock=lambda: now[0])
+    breaker.require_closed()
+    for pause_s in (2, 4, 5, 5):
+        assert breaker.failed(ServiceUnavailableError("MLflow does not answer", hint="is it up?")) is (pause_s == 2)
+        now[0] += pause_s - 0.1
+        with pytest.raises(ServiceUnavailableError, match="MLflow does not answer") as raised:
+            breaker.require_closed()
+        assert raised.value.hint == "is it up?"
+        now[0] += 0.1
+        breaker.require_closed()
+    breaker.answered()
+    assert breaker.failed(ServiceUnavailableError("again")), "after an answer, the pauses start again"
+    now[0] += 2
+    breaker.require_closed()

@@ -159,5 +159,5 @@ def _telling(place: Path) -> Iterator[None]:
         reason = str(error).splitlines()[0]
         raise ServiceUnavailableError(
             f"{place}: what waits for the tracker cannot be kept or read: {reason}",
-            hint="make room on the disk, or move a damaged file away; then the same command goes on",
+            hint="make room on the disk, or move a damaged file away; then run the same command again",
         ) from error

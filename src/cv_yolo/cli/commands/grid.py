@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,6 +17,9 @@ from cv_yolo.config import ExperimentConfig, load_experiment, parse_override
 from cv_yolo.disk import require_room
 from cv_yolo.errors import ConfigError
 from cv_yolo.workflows.retry import resumable
+
+if TYPE_CHECKING:
+    from cv_yolo.pipelines.launch import PipelineOutcome
 
 EPILOGUE: Final = """
 \b
@@ -119,7 +122,16 @@ def _run(request: Request) -> int:
     container = Container.of_pipeline_run(run_name)
     require_room(container.home, home=container.home)
     with stopping(container.stop), resumable():
-        return _carry_out(request, config, container, run_name)
+        click.echo("Starting ZenML and MLflow …", err=True)
+        if container.settings.connection is not None:
+            _ = container.servers.stack_addresses  # before ZenML, whose import fails without its server, in its words
+        from cv_yolo.pipelines import launch, plan, runtime
+
+        with runtime.using(container):
+            planned = plan.make_plan(config, container, accept_inconclusive=request.accepted, trusted=request.trusted)
+            with following(container.journal(run_name)):
+                outcome = launch.launch(planned, run_name, leave=leave_with)
+        return _finish(outcome, request, container.settings.root)
 
 
 def _require_one_run(request: Request, config: ExperimentConfig) -> None:
@@ -128,22 +140,12 @@ def _require_one_run(request: Request, config: ExperimentConfig) -> None:
         raise ConfigError(f"{request.config}: grid: {runs} runs, a baseline is one", hint="use `cv-yolo grid`")
 
 
-def _carry_out(request: Request, config: ExperimentConfig, container: Any, run_name: str) -> int:
-    click.echo("Starting ZenML and MLflow …", err=True)
-    if container.settings.connection is not None:
-        _ = (
-            container.servers.stack_addresses
-        )  # ZenML asks its server while it is imported; we say in our words what is wrong there
-    from cv_yolo.pipelines import launch, plan, runtime
-
-    with runtime.using(container):
-        planned = plan.make_plan(config, container, accept_inconclusive=request.accepted, trusted=request.trusted)
-        with following(container.journal(run_name)):
-            outcome = launch.launch(planned, run_name, leave=leave_with)
+def _finish(outcome: "PipelineOutcome", request: Request, root: Path) -> int:
+    """Print the outcome; raises what made the run fail, or `PolicyRefusedError`."""
     if request.as_json:
         click.echo(json.dumps(outcome.as_json(), indent=1))
     elif outcome.decision is not None:
-        print_decision(outcome.decision, outcome.written, container.settings.root)
+        print_decision(outcome.decision, outcome.written, root)
     if outcome.failure is not None:
         raise outcome.failure
     if outcome.decision is not None:

@@ -198,6 +198,6 @@ def test_the_outcome_is_json_for_machines_whatever_it_is(
 
 
 def test_a_run_that_the_person_stopped_is_stopped(ending: Ending, capsys: pytest.CaptureFixture[str]) -> None:
-    ending(raises=StoppedError("grid-1: stopped", hint="the same command goes on"))
+    ending(raises=StoppedError("grid-1: stopped", hint="run the same command again"))
     assert run(["grid"]) == 130
-    assert "hint: the same command goes on" in capsys.readouterr().err
+    assert "hint: run the same command again" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cv_yolo.workflows.watch_server import Silence, watching
+from cv_yolo.workflows.time_limit import Watchdog, watching
 
 PROBE_S = 10
 
@@ -21,44 +21,44 @@ class World:
             self.now += PROBE_S
         return self.up
 
-    def silence(self):
-        return Silence(answers=self.answers, busy=lambda: self.busy, clock=lambda: self.now)
+    def watchdog(self):
+        return Watchdog(answers=self.answers, busy=lambda: self.busy, clock=lambda: self.now)
 
 
-def after_a_pause(world, silence, pause_s=5):
+def after_a_pause(world, watchdog, pause_s=5):
     world.now += pause_s
-    return silence.lasts_s()
+    return watchdog.unanswered_s()
 
 
 def test_a_server_that_answers_is_not_silent():
     world = World()
-    silence = world.silence()
-    assert [after_a_pause(world, silence) for _ in range(3)] == [0, 0, 0]
+    watchdog = world.watchdog()
+    assert [after_a_pause(world, watchdog) for _ in range(3)] == [0, 0, 0]
 
 
 def test_the_time_counts_from_the_first_probe_without_an_answer():
     world = World()
-    silence, world.up = world.silence(), False
-    assert [after_a_pause(world, silence) for _ in range(3)] == [10, 25, 40]
+    watchdog, world.up = world.watchdog(), False
+    assert [after_a_pause(world, watchdog) for _ in range(3)] == [10, 25, 40]
 
 
 def test_an_answer_ends_the_silence_and_the_next_one_counts_from_its_own_first_probe():
     world = World()
-    silence, world.up = world.silence(), False
-    after_a_pause(world, silence)
+    watchdog, world.up = world.watchdog(), False
+    after_a_pause(world, watchdog)
     world.up = True
-    assert after_a_pause(world, silence) == 0
+    assert after_a_pause(world, watchdog) == 0
     world.up = False
-    assert after_a_pause(world, silence) == PROBE_S
+    assert after_a_pause(world, watchdog) == PROBE_S
 
 
 def test_while_a_training_is_at_work_the_server_is_not_asked_and_its_time_does_not_count():
     world = World()
-    silence, world.up, world.busy = world.silence(), False, True
-    assert [after_a_pause(world, silence, pause_s=1000) for _ in range(3)] == [0, 0, 0]
+    watchdog, world.up, world.busy = world.watchdog(), False, True
+    assert [after_a_pause(world, watchdog, pause_s=1000) for _ in range(3)] == [0, 0, 0]
     assert world.asked == 0
     world.busy = False
-    assert after_a_pause(world, silence) == PROBE_S
+    assert after_a_pause(world, watchdog) == PROBE_S
 
 
 def test_a_training_that_began_during_the_probe_counts_too():
@@ -68,14 +68,14 @@ def test_a_training_that_began_during_the_probe_counts_too():
         world.busy = True
         return False
 
-    silence = Silence(answers=answers, busy=lambda: world.busy, clock=lambda: world.now, since_s=-1000)
-    assert (silence.lasts_s(), silence.since_s) == (0, None)
+    watchdog = Watchdog(answers=answers, busy=lambda: world.busy, clock=lambda: world.now, since_s=-1000)
+    assert (watchdog.unanswered_s(), watchdog.since_s) == (0, None)
 
 
 def test_the_watch_gives_up_once():
     world, given_up = World(), threading.Semaphore(0)
     world.up = False
-    with watching(world.silence(), given_up.release, after_s=25, every_s=0.001):
+    with watching(world.watchdog(), given_up.release, after_s=25, every_s=0.001):
         assert given_up.acquire(timeout=10)
         assert world.asked == 3, "10, 20, 30 s"
         assert not given_up.acquire(timeout=0.05)
@@ -84,7 +84,7 @@ def test_the_watch_gives_up_once():
 @pytest.mark.parametrize("after_s", [0, 1000])
 def test_a_server_that_answers_is_never_given_up_even_without_patience(after_s):
     world, given_up = World(), threading.Event()
-    with watching(world.silence(), given_up.set, after_s=after_s, every_s=0.001):
+    with watching(world.watchdog(), given_up.set, after_s=after_s, every_s=0.001):
         assert not given_up.wait(0.05)
     assert world.asked > 1
 
@@ -97,13 +97,13 @@ def test_nothing_is_given_up_after_the_end_of_the_work():
         end.wait()
         return False
 
-    silence = Silence(answers=answers, busy=lambda: False, since_s=-1000.0)
-    with watching(silence, given_up.set, after_s=1, every_s=0.001):
+    watchdog = Watchdog(answers=answers, busy=lambda: False, since_s=-1000.0)
+    with watching(watchdog, given_up.set, after_s=1, every_s=0.001):
         assert asked.wait(10)
     end.set()
     assert not given_up.wait(0.05)
 
 
 def test_what_fails_in_the_block_is_raised():
-    with pytest.raises(ValueError, match="wrong"), watching(World().silence(), pytest.fail, after_s=1):
+    with pytest.raises(ValueError, match="wrong"), watching(World().watchdog(), pytest.fail, after_s=1):
         raise ValueError("wrong")
