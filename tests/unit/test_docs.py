@@ -1,4 +1,4 @@
-"""What the documentation shows can be copied: its YAML, JSON and Python parse, and its links lead somewhere."""
+"""What the documentation shows can be copied: its YAML, JSON and Python parse, and its links and paths exist."""
 
 import ast
 import json
@@ -19,6 +19,10 @@ PAGES: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT 
 NAMES: Final = [str(page.relative_to(ROOT)) for page in PAGES]
 BLOCK: Final = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
+OURS: Final = re.compile(
+    r"`((?:src|cv_yolo|cv_yolo_stack|tests|tools|benchmarks|docs|configs|docker|adapters|domain|workflows|supervision)"
+    r"/[\w/.-]+)`"
+)
 PARSERS: Final[dict[str, Callable[[str], object]]] = {
     "json": json.loads,
     "python": ast.parse,
@@ -59,6 +63,13 @@ def test_every_local_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -
         path = (page.parent / target.path) if target.path else page
         assert path.exists(), link
         assert not target.fragment or target.fragment in anchors(path), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_file_of_the_project_that_is_named_exists(page: Path) -> None:
+    roots = (ROOT, ROOT / "src", ROOT / "src" / "cv_yolo", ROOT / "src" / "cv_yolo_stack")
+    for name in OURS.findall(page.read_text(encoding="utf-8")):
+        assert any((root / name).exists() for root in roots), name
 
 
 def test_the_data_yaml_of_own_images_is_read_as_it_is_printed(tmp_path: Path) -> None:
