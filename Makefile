@@ -1,8 +1,8 @@
-# `make` lists the targets. Needs Python 3.11 to 3.13, git and make; everything else comes into .venv.
+# `make` lists the targets. Requires Python 3.11 to 3.13, git and make; everything else is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
-# The last commit before the project was archived: there are no images of it, and no later release.
+# The last commit before MinIO was archived; no image or release contains it.
 MINIO := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
 .DEFAULT_GOAL := help
@@ -11,25 +11,25 @@ MINIO := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup:  ## Make .venv from requirements.lock (once; then a matter of a second)
+setup:  ## Install everything into .venv from requirements.lock (once; then under a second)
 	@$(PYTHON) tools/setup_environment.py
 
-demo: setup  ## The whole job, offline: drawn data, four runs, comparison, one detector in staging
+demo: setup  ## Run the whole workflow offline: generated data, four runs, comparison, one detector in staging
 	@$(BIN)/cv-yolo grid --config configs/demo.yaml
 
-test: setup  ## Everything that needs no server: style, types, import contracts, tests, coverage
+test: setup  ## Run all checks that need no server: style, types, import contracts, tests, coverage
 	@$(BIN)/python tools/check.py
 
-test-all: setup  ## The same, and pages in a browser, other Pythons, and real servers
+test-all: setup  ## Run all checks: also browsers, other Python versions, and real servers
 	@$(BIN)/python tools/check.py --all
 
-test-integration: setup  ## The tests with real servers only
+test-integration: setup  ## Run only the tests with real servers
 	@$(BIN)/python tools/check.py --only integration
 
-lint: setup  ## Style, types and import contracts only
+lint: setup  ## Check only style, types and import contracts
 	@$(BIN)/python tools/check.py --only style types contracts
 
-unit: setup  ## The fast tests only
+unit: setup  ## Run only the fast tests
 	@$(BIN)/python -m pytest -q tests/unit tests/golden -m "not slow"
 
 minio:  ## Build MinIO for `cv-yolo up --store minio` (needs Go; minutes)
@@ -38,10 +38,10 @@ minio:  ## Build MinIO for `cv-yolo up --store minio` (needs Go; minutes)
 	@GOBIN="$(CURDIR)/.cv-yolo/bin" go install $(MINIO)
 	@.cv-yolo/bin/minio --version | head -2
 
-lock: setup  ## Resolve requirements.lock anew from pyproject.toml
+lock: setup  ## Update requirements.lock from pyproject.toml
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-annotate \
 	  pyproject.toml --output-file requirements.lock
 
-clean:  ## Remove what was made: records, demo data, caches (not .venv, not data/tiny_coco)
+clean:  ## Remove records, demo data and caches (keeps .venv and data/tiny_coco)
 	-@test ! -x $(BIN)/cv-yolo || $(BIN)/cv-yolo down
 	rm -rf .cv-yolo data/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -10,22 +10,25 @@ from cv_yolo.domain.evaluation.catalogue import METRICS, SIZES, Metric, Scope
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "metrics.md"
 RANGES: Final = ", ".join(f"`{size}`" for size in SIZES)
 HEADINGS: Final = {
-    Scope.SPLIT: ("Of a whole split", ""),
-    Scope.CLASS: ("Of a class", "`class/<name>/…`"),
-    Scope.SIZE: ("Of a size of box", f"`size/<range>/…`, with the ranges {RANGES}"),
-    Scope.SLICE: ("Of a slice", "`slice/<column>=<value>/…`"),
-    Scope.ERROR: ("Of an error type", "`error/<type>/…`"),
-    Scope.CALIBRATION: ("Of the calibration", "`calibration/d_ece`, and of each bin `calibration/<bin>/…`"),
+    Scope.SPLIT: ("Whole split", ""),
+    Scope.CLASS: ("Per class", "`class/<name>/…`"),
+    Scope.SIZE: ("Per box size", f"`size/<range>/…`, where `<range>` is one of {RANGES}"),
+    Scope.SLICE: ("Per slice", "`slice/<column>=<value>/…`"),
+    Scope.ERROR: ("Per error type", "`error/<type>/…`"),
+    Scope.CALIBRATION: ("Calibration", "`calibration/d_ece`, and for each bin `calibration/<bin>/…`"),
 }
-COLUMNS: Final = "| name | shown as | meaning | better | may | source |\n| --- | --- | --- | --- | --- | --- |"
+COLUMNS: Final = "| name | shown as | definition | better | policy | source |\n| --- | --- | --- | --- | --- | --- |"
 INTRODUCTION: Final = """# Metrics
 
-The names of metrics in policies, in `--json`, and in MLflow (as `final/…`, with `interval/…/low` and `/high` for the
-main ones). This page is written by `tools/metric_reference.py` from `src/cv_yolo/domain/evaluation/catalogue.py`.
+This page lists all metrics with their names in policies and in `--json`. MLflow records them as `final/…`, and the
+intervals of the main ones as `interval/…/low` and `interval/…/high`. `tools/metric_reference.py` generates this page
+from `src/cv_yolo/domain/evaluation/catalogue.py`.
 
-A policy may choose runs by the metrics marked *chooses* (`selection.metric`), and compare with the version in the
-stage by those marked *compares* (`gates.<stage>.metric`); those marked *floor* may have a least value
-(`gates.<stage>.floors`).
+The column *policy* shows how a policy can use a metric:
+
+- *select*: to select a run of a grid (`selection.metric`)
+- *compare*: to compare a candidate with the version in the stage (`gates.<stage>.metric`)
+- *floor*: to require a minimum value (`gates.<stage>.floors`)
 """
 
 
@@ -50,8 +53,8 @@ def _row(metric: Metric, scope: Scope) -> str:
 
 def _uses(metric: Metric, scope: Scope) -> Iterator[str]:
     if scope is Scope.SPLIT:
-        yield from ["chooses"] if metric.selects else []
-        yield from ["compares"] if metric.gates else []
+        yield from ["select"] if metric.selects else []
+        yield from ["compare"] if metric.gates else []
     if metric.floor and scope is not Scope.CALIBRATION:
         yield "floor"
 

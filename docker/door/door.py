@@ -1,8 +1,8 @@
-"""Doors: addresses here that lead to addresses elsewhere, byte for byte. `DOORS="127.0.0.1:9000=object-store:9000 …"`.
+"""TCP forwarder from local addresses to other services: `DOORS="127.0.0.1:9000=object-store:9000 …"`.
 
-It runs in another container's network, so that `localhost` there leads where it leads on the host. When that container
-is started anew it has a new network, in which nobody opens these doors: so it ends where none of them leads anywhere
-any more, and Docker starts it in the new one. `door.py check` succeeds where each door leads somewhere.
+It runs in the network of another container, so that `localhost` addresses work there as they do on the host. When that
+container restarts, it gets a new network in which the forwarder does not run. The forwarder therefore exits when it
+cannot reach any target, and Docker restarts it in the new network. `door.py check` succeeds if every target is open.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ Address = tuple[str, int]
 
 
 def clients(text: str) -> list[tuple[Address, Address]]:
-    """From where to where, from `HOST:PORT=HOST:PORT`, separated by blanks."""
+    """Parse pairs of local and target address, `HOST:PORT=HOST:PORT`, separated by spaces."""
     return [(_address(way[0]), _address(way[1])) for way in (each.split("=", 1) for each in text.split())]
 
 
@@ -27,18 +27,18 @@ def _address(text: str) -> Address:
 
 
 async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Everything from one side to the other, until the source ends; then the target is told so. A break ends both."""
+    """Copy everything from source to target, then send EOF. If a connection breaks, close the target."""
     try:
         while chunk := await source.read(65536):
             target.write(chunk)
             await target.drain()
         target.write_eof()
-    except OSError:  # the end of a broken connection cannot be told (ENOTCONN), which is no ConnectionError
+    except OSError:  # writing EOF to a broken connection raises ENOTCONN, which is not a ConnectionError
         target.close()
 
 
 async def lead(target: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Serve one visitor, until both sides have said everything."""
+    """Forward one connection, until both sides have sent everything."""
     try:
         there = await asyncio.wait_for(asyncio.open_connection(*target), PATIENCE_S)
     except (OSError, TimeoutError) as error:
@@ -53,7 +53,7 @@ async def lead(target: Address, reader: asyncio.StreamReader, writer: asyncio.St
 
 
 async def leads_somewhere(target: Address) -> bool:
-    """Whether somebody listens there."""
+    """Whether something listens at the address."""
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(*target), PATIENCE_S)
     except (OSError, TimeoutError):
@@ -63,7 +63,7 @@ async def leads_somewhere(target: Address) -> bool:
 
 
 async def open_doors(ways: list[tuple[Address, Address]]) -> int:
-    """Serve until nothing is behind any door for several rounds; returns the exit code."""
+    """Forward connections until no target has been reachable for several rounds; returns the exit code."""
     for here, target in ways:
         await asyncio.start_server(lambda r, w, target=target: lead(target, r, w), *here)
         print(f"{here[0]}:{here[1]} leads to {target[0]}:{target[1]}", flush=True)
@@ -77,7 +77,7 @@ async def open_doors(ways: list[tuple[Address, Address]]) -> int:
 
 
 async def check(ways: list[tuple[Address, Address]]) -> int:
-    """Returns 0 where every door is open here and leads somewhere."""
+    """Returns 0 if every local address accepts connections and every target is reachable."""
     found = await asyncio.gather(*(leads_somewhere(each) for way in ways for each in way))
     return 0 if all(found) else 1
 

@@ -1,4 +1,4 @@
-"""MLflow answers its administrator from the database, and nobody who does not log in."""
+"""Health check: MLflow serves its administrator from the database, and rejects anonymous requests."""
 
 import base64
 import os
@@ -11,7 +11,7 @@ REFUSED = 401
 
 
 def status(headers: dict[str, str]) -> int:
-    """The HTTP status of the answer."""
+    """The HTTP status of the response."""
     try:
         with urllib.request.urlopen(urllib.request.Request(URL, headers=headers), timeout=10) as answer:
             return int(answer.status)
@@ -20,7 +20,7 @@ def status(headers: dict[str, str]) -> int:
 
 
 login = f"{os.environ['MLFLOW_AUTH_ADMIN_USERNAME']}:{os.environ['MLFLOW_AUTH_ADMIN_PASSWORD']}"
-known = status({"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"})
-stranger = status({})
-if (known, stranger) != (200, REFUSED):
-    sys.exit(f"expected 200 for the administrator and {REFUSED} for a stranger, got {known} and {stranger}")
+admin = status({"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"})
+anonymous = status({})
+if (admin, anonymous) != (200, REFUSED):
+    sys.exit(f"expected 200 for the administrator and {REFUSED} for an anonymous request, got {admin} and {anonymous}")

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Logs in as ZenML does and asks; the password comes from the environment, so that no process list shows it.
+# Health check: logs in as ZenML does and runs a query. The password comes from the environment, so that it is not visible in
+# the process list.
 set -eu
 export MYSQL_PWD="$MYSQL_PASSWORD"
 answer=$(mysql --no-defaults --protocol=tcp --host="$HEALTH_HOST" --user="$MYSQL_USER" --batch --skip-column-names \

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Makes a database and a user for each server, and gives each user the password of .env; what is there stays as it is.
-# Logs in as root with MYSQL_PWD, and hands the statements over on standard input: no process list shows a password.
+# Creates a database and a user for each server, and sets the users' passwords to those in .env. Existing data are kept.
+# Logs in as root with MYSQL_PWD and passes the statements on standard input, so that no password is visible in the process
+# list.
 set -eu
 
-make() {  # user, its password; the database has the name of the user
+make() {  # user, password; the database has the same name as the user
   user=$1 password=$2
   case $password in
     *[!A-Za-z0-9._~-]*) echo "error: $user: a password of letters, digits and . _ ~ - only, please" >&2; exit 2 ;;

@@ -1,4 +1,4 @@
-"""Make the buckets of the stack, and try each by a put, a get and a delete."""
+"""Create the buckets of the stack, and test each with a put, a get and a delete."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from cv_yolo.errors import CvYoloError
 
 
 def main() -> int:
-    """Returns the exit code; each bucket that is ready is told."""
+    """Print each bucket that is ready; returns the exit code."""
     store = S3Store(
         ObjectStoreAddress(
             endpoint_url=os.environ["S3_URL"],

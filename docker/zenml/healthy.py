@@ -1,4 +1,4 @@
-"""ZenML lets its administrator in, and tells them who they are."""
+"""Health check: the administrator can log in to ZenML, and is recognised afterwards."""
 
 import json
 import os
@@ -9,7 +9,7 @@ API = f"{os.environ['HEALTH_URL']}/api/v1"
 
 
 def ask(path: str, *, form: dict[str, str] | None = None, token: str | None = None) -> dict[str, object]:
-    """The JSON of the answer; raises where the server refuses."""
+    """The JSON of the response; raises if the server rejects the request."""
     request = urllib.request.Request(API + path, headers={"Authorization": f"Bearer {token}"} if token else {})
     data = urllib.parse.urlencode(form).encode() if form else None
     with urllib.request.urlopen(request, data=data, timeout=10) as answer:

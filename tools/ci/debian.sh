@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What OpenCV needs of a Debian image that has no desktop; where it is there already, nothing is done.
+# Installs the libraries that OpenCV needs on Debian images without a desktop, unless they are installed already.
 set -euo pipefail
 if [ -z "$(ldconfig -p | grep -F libGL.so.1)" ]; then
   apt-get update -qq
