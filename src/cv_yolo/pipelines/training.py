@@ -69,7 +69,12 @@ class Cells:
         """Work through all cells, `parallel_runs` at a time; raises `StoppedError` when the person stops."""
         waiting = deque(self.plan.specs)
         active: dict[str, tuple[TrainingSpec, Any]] = {}
-        self._tell(*[Event(kind=EventKind.PLANNED, run=spec.name, epochs=spec.epochs) for spec in waiting])
+        self._note(
+            *[
+                Event(kind=EventKind.PLANNED, run=spec.name, epochs=spec.epochs, cost=spec.cost)
+                for spec in self.plan.specs
+            ]
+        )
         while waiting or active:
             while waiting and len(active) < self.plan.parallel_runs:
                 spec = waiting.popleft()
@@ -119,7 +124,7 @@ class Cells:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a step raised: the others go on, the comparison names it
             self.failures[spec.name] = one_line(error)
-            self._tell(Event(kind=EventKind.FAILED, run=spec.name, epochs=spec.epochs, text=one_line(error)))
+            self._note(Event(kind=EventKind.FAILED, run=spec.name, epochs=spec.epochs, text=one_line(error)))
             # ZenML would ask a hung store for minutes, at each of its requests.
             runtime.container().retry.require_time()
             return None
@@ -127,13 +132,13 @@ class Cells:
             self.models[spec.name] = future
             return self._evaluate(spec, future)
         self.evaluations[spec.name] = future
-        self._tell(self._finished(spec))
+        self._note(self._finished(spec))
         return None
 
     def _finished(self, spec: TrainingSpec) -> Event:
-        told = runtime.container().journal(self.run_name).events()
-        trained = any(event.kind is EventKind.TRAINING and event.run == spec.name for event in told)
-        text = "" if trained else "known already: same data, code and settings"
+        events = runtime.container().journal(self.run_name).events()
+        trained = any(event.kind is EventKind.TRAINING and event.run == spec.name for event in events)
+        text = "" if trained else "reused: the same data, code and settings as before"
         return Event(kind=EventKind.FINISHED, run=spec.name, epoch=spec.epochs, epochs=spec.epochs, text=text)
 
     def _failed_runs(self) -> list[str]:
@@ -150,7 +155,7 @@ class Cells:
                 tracker.finish(run.run_id, RunStatus.FAILED, self.failures.get(run.name, STARTED_TWICE))
         return sorted(set(unevaluated) | {run.run_id for run in started if run.name in self.failures})
 
-    def _tell(self, *events: Event) -> None:
+    def _note(self, *events: Event) -> None:
         journal = runtime.container().journal(self.run_name)
         for event in events:
             journal.write(event)

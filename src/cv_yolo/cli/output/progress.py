@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -9,20 +10,23 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
-from cv_yolo.domain.training.progress import Event, EventKind
+from cv_yolo.domain.training.progress import Event, EventKind, RemainingTime
+from cv_yolo.reports.text.formatting import duration_text
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
 POLL_S: Final = 0.2
-WORDS: Final = {
-    EventKind.PLANNED: "waits",
-    EventKind.TRAINING: "trains",
-    EventKind.EPOCH: "trains",
-    EventKind.EVALUATING: "is evaluated",
+QUIET_S: Final = 30.0  # a log that shows nothing for so long looks as if the work hangs
+STATES: Final = {
+    EventKind.PLANNED: "waiting",
+    EventKind.TRAINING: "training",
+    EventKind.EPOCH: "training",
+    EventKind.EVALUATING: "evaluating",
     EventKind.FINISHED: "done",
     EventKind.FAILED: "failed",
 }
+AT_WORK: Final = {EventKind.TRAINING, EventKind.EPOCH, EventKind.EVALUATING}
 
 
 class Source(Protocol):
@@ -32,24 +36,50 @@ class Source(Protocol):
 
 
 class Display(Protocol):
-    """Shows events to a person."""
+    """Shows events to a person; `left` is an estimate of the remaining time, or empty."""
 
-    def show(self, event: Event) -> None: ...
+    def show(self, event: Event, left: str) -> None: ...
+    def tick(self, at_s: float, left: str) -> None: ...
     def close(self) -> None: ...
 
 
 class LineDisplay:
     """A line for each event, with the time: for log files and pipes."""
 
-    def show(self, event: Event) -> None:
+    def __init__(self) -> None:
+        self._latest: dict[str, Event] = {}
+        self._quiet_since_s: float | None = None
+
+    def show(self, event: Event, left: str = "") -> None:
         """Write the event's line."""
-        progress = f" epoch {event.epoch}/{event.epochs}" if event.kind is EventKind.EPOCH else ""
-        what = event.text if event.kind is EventKind.NOTE else f"{event.run}: {WORDS[event.kind]}{progress}"
-        more = f": {event.text}" if event.text and event.kind is not EventKind.NOTE else ""
-        click.echo(f"{datetime.now():%H:%M:%S} {what}{more}", err=True)
+        if event.kind is EventKind.NOTE:
+            self._write(event.text)
+            return
+        self._latest[event.run] = event
+        self._write(
+            f"{_state(event)}{f': {event.text}' if event.text else ''}"
+            f"{f' ({left})' if left and event.kind is EventKind.EPOCH else ''}"
+        )
+
+    def tick(self, at_s: float, left: str = "") -> None:
+        """Write what is at work where nothing was written for a while."""
+        self._quiet_since_s = at_s if self._quiet_since_s is None else self._quiet_since_s
+        active = [_state(event) for event in self._latest.values() if event.kind in AT_WORK]
+        if active and at_s - self._quiet_since_s >= QUIET_S:
+            self._write(f"still working: {', '.join(active)}{f' ({left})' if left else ''}")
 
     def close(self) -> None:
         """Nothing to close."""
+
+    def _write(self, text: str) -> None:
+        click.echo(f"{datetime.now():%H:%M:%S} {text}", err=True)
+        self._quiet_since_s = None
+
+
+def _state(event: Event) -> str:
+    """`e3_s320: training epoch 2/3`: of a run that trains, the last epoch that is done."""
+    epoch = f" epoch {event.epoch}/{event.epochs}" if event.kind is EventKind.EPOCH else ""
+    return f"{event.run}: {STATES[event.kind]}{epoch}"
 
 
 class BarDisplay:
@@ -72,7 +102,7 @@ class BarDisplay:
         self._done: set[str] = set()
         self._bars.start()
 
-    def show(self, event: Event) -> None:
+    def show(self, event: Event, left: str = "") -> None:
         """Move the bars."""
         from rich.markup import escape
 
@@ -82,18 +112,23 @@ class BarDisplay:
         if event.run not in self._tasks:
             self._tasks[event.run] = self._bars.add_task(f"  {event.run}", total=event.epochs, start=False, note="")
             self._bars.update(self._grid, total=len(self._tasks))
+        self._bars.update(self._grid, note=left)
         task = self._tasks[event.run]
         if event.kind is not EventKind.PLANNED:
             self._bars.start_task(task)
-        note = f"{WORDS[event.kind]} {escape(event.text)}".strip()
+        note = f"{STATES[event.kind]} {escape(event.text)}".strip()
         self._bars.update(task, completed=event.epoch, note=note)
         if event.kind in {EventKind.FINISHED, EventKind.FAILED}:
             self._bars.stop_task(task)
             self._done.add(event.run)
             self._bars.update(self._grid, completed=len(self._done))
 
+    def tick(self, at_s: float, left: str = "") -> None:  # noqa: ARG002 - the bars have a clock of their own
+        """Show the remaining time."""
+        self._bars.update(self._grid, note=left)
+
     def close(self) -> None:
-        """Leave the bars as they stand."""
+        """Leave the bars as they are."""
         self._bars.stop()
 
 
@@ -113,9 +148,16 @@ def following(source: Source) -> Iterator[None]:
 
 
 def _follow(source: Source, display: Display, ended: threading.Event) -> None:
-    shown, last = 0, False
+    shown, last, remaining = 0, False, RemainingTime()
     while not last:
         last = ended.wait(POLL_S)
         for event in source.events(shown):
-            display.show(event)
+            remaining.note(event, time.monotonic())
+            display.show(event, _left(remaining))
             shown += 1
+        display.tick(time.monotonic(), _left(remaining))
+
+
+def _left(remaining: RemainingTime) -> str:
+    seconds = remaining.seconds(time.monotonic())
+    return "" if seconds is None else f"about {duration_text(seconds)} left"

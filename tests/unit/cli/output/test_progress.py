@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.adapters.files.journal import Journal
-from cv_yolo.cli.output.progress import BarDisplay, LineDisplay, following
+from cv_yolo.cli.output.progress import QUIET_S, BarDisplay, LineDisplay, following
 from cv_yolo.domain.training.progress import Event, EventKind
 
 PATIENCE_S = 20
@@ -45,10 +45,10 @@ def test_each_event_is_a_line_with_the_time(capsys: pytest.CaptureFixture[str]) 
     assert all(line[2] == line[5] == ":" for line in lines)
     assert [line[9:] for line in lines] == [
         "4 runs [two at a time]",
-        "e3_s320: waits",
-        "e3_s320: trains",
-        "e3_s320: trains epoch 2/3: mAP50 0.512",
-        "e3_s320: is evaluated",
+        "e3_s320: waiting",
+        "e3_s320: training",
+        "e3_s320: training epoch 2/3: mAP50 0.512",
+        "e3_s320: evaluating",
         "e3_s320: done: mAP50 0.61",
         "e3_s416: failed: out of [memory]",
     ]
@@ -96,11 +96,44 @@ def test_each_event_is_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     journal, give_up = Journal(tmp_path / "journal.jsonl"), time.monotonic() + PATIENCE_S
     with following(journal):
         journal.write(STORY[1])
-        while "waits" not in told.getvalue():
+        while "waiting" not in told.getvalue():
             assert time.monotonic() < give_up
             time.sleep(0.01)
         journal.write(STORY[2])
-    assert [line[9:] for line in told.getvalue().splitlines()] == ["e3_s320: waits", "e3_s320: trains"]
+    assert [line[9:] for line in told.getvalue().splitlines()] == ["e3_s320: waiting", "e3_s320: training"]
+
+
+def test_a_log_that_shows_nothing_for_a_while_says_what_is_at_work(capsys: pytest.CaptureFixture[str]) -> None:
+    display = LineDisplay()
+    display.show(event(EventKind.PLANNED))
+    for at_s in (0.0, 100.0):
+        display.tick(at_s)
+    assert len(capsys.readouterr().err.splitlines()) == 1, "nothing is at work"
+    display.show(event(EventKind.TRAINING))
+    for at_s in (100.0, 100.0 + QUIET_S - 1, 100.0 + QUIET_S, 100.0 + QUIET_S + 1):
+        display.tick(at_s, "about 2 min 00 s left")
+    (_, line) = capsys.readouterr().err.splitlines()
+    assert line[9:] == "still working: e3_s320: training (about 2 min 00 s left)"
+
+
+def test_the_remaining_time_is_shown_from_the_first_epoch_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.write(Event(kind=EventKind.PLANNED, run="e3_s320", epochs=3, cost=7))
+    with following(journal):
+        journal.write(event(EventKind.TRAINING))
+        time.sleep(0.5)
+        journal.write(event(EventKind.EPOCH, 1))
+    assert capsys.readouterr().err.splitlines()[-1].endswith(" left)")
+
+
+def test_bars_show_the_remaining_time(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    display = BarDisplay()
+    display.tick(1.0, "about 41 s left")
+    display.close()
+    assert "about 41 s left" in capsys.readouterr().err
 
 
 def test_in_a_terminal_there_are_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
