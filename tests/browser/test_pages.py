@@ -161,7 +161,7 @@ def test_the_page_is_dark_where_the_reader_wants_it_dark(opened):
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_the_verdict_the_certainty_and_the_next_step_are_seen_without_scrolling(opened, width):
     page = opened("decision-promoted", width=width)
-    for text in ("Promoted to staging", "How sure", "What to do next", "takes it back"):
+    for text in ("Promoted to staging", "How sure", "What to do next", "To undo it"):
         box = page.get_by_text(text).first.bounding_box()
         assert box["y"] + box["height"] <= 900
 
@@ -250,15 +250,15 @@ def test_both_models_see_the_same_embedded_image(opened):
 
 def test_long_lists_open_on_request(opened):
     page = opened("comparison")
-    inside = page.locator("#figures details table")
+    inside = page.locator("#metrics details table")
     assert not inside.is_visible()
-    page.locator("#figures summary").click()
+    page.locator("#metrics summary").click()
     assert inside.is_visible()
 
 
 def test_a_table_of_intervals_is_a_table_for_those_who_hear_it_on_a_phone_too(opened):
     page = opened("comparison", width=PHONE)
-    table = page.locator("#figures").get_by_role("table").first
+    table = page.locator("#metrics").get_by_role("table").first
     assert table.get_by_role("columnheader").count() == 6
     assert table.get_by_role("rowheader").count() == 6
 
@@ -267,7 +267,7 @@ def test_a_table_of_intervals_is_a_table_for_those_who_hear_it_on_a_phone_too(op
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_the_intervals_have_an_axis_with_numbers_above_their_own_column(opened, name, width):
     page = opened(name, width=width)
-    heads, cells = (page.locator(f"#figures table >> nth=0 >> {part} .drawn") for part in ("thead", "tbody"))
+    heads, cells = (page.locator(f"#metrics table >> nth=0 >> {part} .drawn") for part in ("thead", "tbody"))
     assert heads.count() == (2 if name == "comparison" else 1)
     for place in range(heads.count()):
         scale, strip = heads.nth(place).locator("svg"), cells.nth(place).locator("svg.strip")
@@ -293,4 +293,4 @@ def test_on_paper_there_are_no_filters_and_tables_stay_tables(opened):
     page = opened("comparison", width=700)
     page.emulate_media(media="print")
     assert not page.locator(".filters").is_visible()
-    assert page.locator("#figures tbody tr").first.evaluate("row => getComputedStyle(row).display") == "table-row"
+    assert page.locator("#metrics tbody tr").first.evaluate("row => getComputedStyle(row).display") == "table-row"

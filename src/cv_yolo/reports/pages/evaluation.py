@@ -49,7 +49,7 @@ def measured_parts(scores: Scores, gallery: Gallery | None) -> tuple[Part, ...]:
 
 
 def _parts(scores: Scores, gallery: Gallery | None) -> Iterator[Part]:
-    yield Part(id="figures", heading="Figures", contents=(_main(scores), _all_of_coco(scores)))
+    yield Part(id="metrics", heading="Metrics", contents=(_main(scores), _all_of_coco(scores)))
     yield from _groups(scores)
     if errors := error_rows(scores):
         yield Part(id="errors", heading="Errors", contents=tuple(_errors(scores, errors)))
@@ -82,13 +82,13 @@ def _main(scores: Scores) -> Html:
     evaluation = scores.subject
     caption = f"{count_text(evaluation.images, f'{evaluation.subject.split} image')}, "
     caption += f"{count_text(evaluation.truths, 'annotated box', 'annotated boxes')}"
-    heads = Heads(caption=caption, row="figure", rows="figures", measure="with interval")
+    heads = Heads(caption=caption, row="metric", rows="metrics", measure="value and interval")
     return interval_table(scores, main_rows(scores), heads)
 
 
 def _all_of_coco(scores: Scores) -> Html:
-    heads = Heads(caption="COCO's twelve figures", row="figure", rows="figures", measure="with interval")
-    return folded("COCO's twelve figures", interval_table(scores, coco_rows(scores), heads))
+    heads = Heads(caption="COCO's twelve metrics", row="metric", rows="metrics", measure="value and interval")
+    return folded("COCO's twelve metrics", interval_table(scores, coco_rows(scores), heads))
 
 
 def _classes(scores: Scores, rows: Sequence[FigureRow]) -> Iterator[Html]:
@@ -106,7 +106,7 @@ def _classes(scores: Scores, rows: Sequence[FigureRow]) -> Iterator[Html]:
                       for value in figure_row(scores, f"class/{row.label}/{figure}").values))
         for row in rows
     ]  # fmt: skip
-    yield folded("Precision, recall and more of each class", plain_table(columns, cells, "Further figures by class"))
+    yield folded("Precision, recall and more of each class", plain_table(columns, cells, "Further metrics by class"))
 
 
 def _short(scores: Scores) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ def reliability(scores: Scores) -> tuple[Html, ...] | None:
     row = figure_row(scores, "calibration/d_ece", label="D-ECE", note="0 is perfect")
     if all(value is None for value in row.values):
         return None
-    heads = Heads(caption="Expected calibration error", row="figure", rows="figures", measure="D-ECE")
+    heads = Heads(caption="Expected calibration error", row="metric", rows="metrics", measure="D-ECE")
     return (
         charts((diagram(scores), paragraph(CALIBRATION_NOTE, kind="note"))),
         interval_table(scores, (row,), heads, bars=True),

@@ -99,8 +99,8 @@ def _check_cells(check: Check) -> tuple[str, ...]:
 
 def _measured(scores: Scores) -> Iterator[str]:
     """What the test images said, a table for each kind of figure."""
-    yield "## Figures"
-    yield _figures_table("Figure", scores, main_rows(scores))
+    yield "## Metrics"
+    yield _figures_table("Metric", scores, main_rows(scores))
     for heading, first, rows in (
         ("By class, AP50", "Class", class_rows(scores)),
         ("By slice, mAP50", "Slice", slice_rows(scores)),

@@ -147,7 +147,7 @@ def _certainty(decision: Decision, judgement: Judgement) -> Iterator[str]:
     name, sure = metric_text(metric), percent_text(candidate.resampling.confidence)
     yield (
         f"Its {name} on {images_text(candidate)} is {estimate_text(candidate.figures.get(metric))} "
-        f"(interval at {sure})."
+        f"({sure} confidence interval)."
     )
     if decision.champion is not None:
         yield _difference(judgement.differences.get(metric), decision.champion)
@@ -156,7 +156,7 @@ def _certainty(decision: Decision, judgement: Judgement) -> Iterator[str]:
     if candidate.images < decision.policy.min_images:
         yield (
             f"The policy requires at least {count_text(decision.policy.min_images, 'test image')} "
-            "to trust an interval: treat these figures as indicative."
+            "to trust an interval: treat these metrics as indicative."
         )
     if budget_warning(decision) is None:
         budget = decision.policy.test_budget
@@ -234,7 +234,7 @@ def _settling(decision: Decision) -> str:
     if more is None:
         return "More test images narrow the intervals: add some, and decide again."
     about = more if more <= ROUNDED_ABOVE else round(more, -1)
-    return f"About {count_text(about, 'more test image')} would settle it, if the figures stay the same."
+    return f"About {count_text(about, 'more test image')} would settle it, if the metrics stay the same."
 
 
 def _completing(decision: Decision) -> str:

@@ -76,12 +76,12 @@ def test_the_parts_of_a_comparison_follow_from_the_whole_to_the_single_image():
     sliced = a_comparison(*(a_scored(number, slices={"light=day": np.arange(4) < 2}) for number in (0, 2)))
     html = comparison_html(a_comparison_report(comparison=sliced))
     assert headings(html) == [
-        "Figures", "By class", "By slice", "By size", "Errors", "Precision and recall", "Calibration", "Confusion",
+        "Metrics", "By class", "By slice", "By size", "Errors", "Precision and recall", "Calibration", "Confusion",
         "Images", "Provenance",
     ]  # fmt: skip
     links = html.split("</nav>")[0].split("<nav ")[1].split(">", 1)[1]
     assert [link["href"] for link in Page(links).all("a")] == [
-        "#figures", "#classes", "#slices", "#sizes", "#errors", "#curves", "#calibration", "#confusion", "#images",
+        "#metrics", "#classes", "#slices", "#sizes", "#errors", "#curves", "#calibration", "#confusion", "#images",
         "#provenance",
     ]  # fmt: skip
 
@@ -95,7 +95,7 @@ def test_an_evaluation_begins_with_what_the_model_scores():
 
 def test_what_could_not_be_measured_has_no_part():
     html = evaluated(figures={"map_50": an_estimate()}, curves=(), confusion={})
-    assert headings(html) == ["Figures", "Images", "Provenance"]
+    assert headings(html) == ["Metrics", "Images", "Provenance"]
 
 
 def test_of_many_classes_only_some_have_a_curve_and_the_rest_is_said_to_be_in_the_table():

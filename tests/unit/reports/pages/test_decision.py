@@ -124,7 +124,7 @@ def test_a_worn_out_test_set_is_warned_of():
 def test_the_parts_follow_in_the_order_in_which_they_are_read():
     html = decision_html(against_a_champion())
     assert [part.split("</h2>")[0] for part in html.split("<h2>")[1:]] == [
-        "Checks", "Figures", "By class", "By size", "Errors", "Precision and recall", "Calibration", "Confusion",
+        "Checks", "Metrics", "By class", "By size", "Errors", "Precision and recall", "Calibration", "Confusion",
         "Images", "Runs", "Training", "Data", "Policy", "Provenance",
     ]  # fmt: skip
 
@@ -146,13 +146,13 @@ def test_without_a_champion_the_candidates_own_errors_are_shown():
 
 def test_without_images_at_hand_the_figures_are_shown_all_the_same():
     html = decision_html(a_decision_report())
-    assert "<h2>Figures</h2>" in html
+    assert "<h2>Metrics</h2>" in html
     assert "<h2>Images</h2>" not in html
 
 
 def test_a_decision_that_asked_no_test_image_shows_only_runs_and_records():
     html = decision_html(a_decision_report(decision=a_decision(judgement=None)))
-    assert "<h2>Figures</h2>" not in html
+    assert "<h2>Metrics</h2>" not in html
     assert "<h2>Runs</h2>" in html
 
 

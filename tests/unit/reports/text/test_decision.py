@@ -55,7 +55,7 @@ def test_the_parts_follow_in_the_order_in_which_they_are_read():
         "## How sure",
         "## What to do next",
         "## Checks",
-        "## Figures",
+        "## Metrics",
         "### By class, AP50",
         "### Errors: what each type costs in mAP50",
         "## Runs",
@@ -90,14 +90,14 @@ def test_a_check_that_was_not_passed_stands_out_and_each_outcome_has_its_sign():
 
 def test_the_figures_of_a_candidate_alone_have_their_intervals():
     markdown = decision_markdown(a_decision_report())
-    assert "| Figure | candidate e3_s320 | Note |" in markdown
+    assert "| Metric | candidate e3_s320 | Note |" in markdown
     assert "| mAP50 | 0.610 [0.560, 0.660] |  |" in markdown
 
 
 def test_against_a_champion_the_difference_and_what_it_means_stand_beside_the_figures():
     markdown = decision_markdown(against_a_champion())
-    assert "| Figure | champion e1_s320 | candidate e3_s320 | Difference | Meaning | Note |" in markdown
-    rows = rows_of_table(markdown, "Figures")
+    assert "| Metric | champion e1_s320 | candidate e3_s320 | Difference | Meaning | Note |" in markdown
+    rows = rows_of_table(markdown, "Metrics")
     assert rows[0][1:5] == ["0.610 [0.560, 0.660]", "0.610 [0.560, 0.660]", "+0.100 [+0.050, +0.150]", "better"]
     slices = rows_of_table(markdown, "By slice, mAP50")
     assert (slices[0][0], slices[0][4:]) == ("light=day", ["unknown", "40 images"])
@@ -123,7 +123,7 @@ def test_a_worn_out_test_set_is_warned_of():
 
 def test_a_decision_that_asked_no_test_image_has_no_figures():
     markdown = decision_markdown(a_decision_report(decision=a_decision(judgement=None)))
-    assert "## Figures" not in markdown
+    assert "## Metrics" not in markdown
     assert "The test images were not used." in markdown
 
 

@@ -51,7 +51,7 @@ def test_a_provisional_promotion_asks_for_the_test_images_that_are_missing():
 )
 def test_an_inconclusive_decision_says_how_many_test_images_would_settle_it_and_how_to_let_it_pass(more, told):
     assert steps(undecided(more_images=more)) == (
-        f"About {told} would settle it, if the figures stay the same.",
+        f"About {told} would settle it, if the metrics stay the same.",
         'To accept it anyway, on the record: `cv-yolo promote 3 --to staging --accept-inconclusive "reason"`.',
     )
 
@@ -68,7 +68,7 @@ def test_without_test_images_there_is_one_thing_to_do():
 
 def test_a_decision_that_a_person_let_pass_can_still_be_settled_and_taken_back():
     assert steps(undecided(more_images=40), champion=a_champion(), accepted="agreed") == (
-        "About 40 more test images would settle it, if the figures stay the same.",
+        "About 40 more test images would settle it, if the metrics stay the same.",
         ROLLBACK,
     )
 

@@ -133,7 +133,7 @@ def test_where_no_run_was_chosen_nothing_was_registered():
 
 def test_how_sure_is_told_by_the_test_images_their_interval_and_their_use():
     assert certainty_sentences(judged(use=7)) == (
-        "Its mAP50 on 40 test images is 0.610 [0.560, 0.660] (interval at 95 %).",
+        "Its mAP50 on 40 test images is 0.610 [0.560, 0.660] (95 % confidence interval).",
         "There was no champion to compare with.",
         "This is the 7th decision on this test set; the policy allows 20.",
     )
@@ -168,7 +168,7 @@ def test_a_difference_that_is_not_known_is_not_called_noise(differences, told):
 
 def test_too_few_test_images_are_only_a_hint():
     few = an_evaluation(subject=a_subject(split="test"), images=12)
-    assert "at least 30 test images to trust an interval: treat these figures as indicative." in " ".join(
+    assert "at least 30 test images to trust an interval: treat these metrics as indicative." in " ".join(
         certainty_sentences(judged(candidate=few))
     )
 
