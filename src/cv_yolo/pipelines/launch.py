@@ -26,7 +26,7 @@ from cv_yolo.workflows.run_lease import beating, close_abandoned
 from cv_yolo.workflows.time_limit import CLOSING_S
 
 DRIVER_FILE: Final = "driver"
-STOPPED_FILE: Final = "stopped"  # beside it: the person stopped the run, whether or not ZenML could be told
+STOPPED_FILE: Final = "stopped"  # beside it: the person stopped the run, whether or not ZenML could record it
 STOPPED: Final = "stopped by a signal"
 UNUSED: Final = ("pytorch", "sklearn")  # no artifact of ours is theirs, and ZenML would import both, for seconds
 
@@ -61,11 +61,11 @@ class PipelineOutcome:
 def launch(plan: ExperimentPlan, run_name: str, *, leave: Callable[[CvYoloError], None]) -> PipelineOutcome:
     """Run the plan to its end, whatever earlier runs have left undone put in order before.
 
-    `leave` ends this process with that error, from whichever thread: ZenML may be waiting for a silent store for ever.
+    `leave` exits this process with that error, from any thread: ZenML may wait forever for a store.
     Raises `StoppedError`, the pipeline run marked as stopped, when the person stops it, and `ServiceUnavailableError`
     where MLflow or the artifact store does not answer before anything is trained, or ZenML for too long.
     """
-    outages.attend()
+    outages.configure_clients()
 
     def give_up(error: ServiceUnavailableError) -> None:
         _record_failure(plan, run_name, error)

@@ -1,9 +1,8 @@
-"""How a pipeline run meets services that do not answer: with patience, and in our words."""
+"""What a pipeline run does while ZenML's server or the artifact store does not answer."""
 
 import logging
 import math
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,79 +18,76 @@ from zenml.zen_stores.rest_zen_store import RestZenStore
 
 from cv_yolo.errors import AccessRefusedError, CvYoloError, ServiceUnavailableError, one_line
 from cv_yolo.pipelines import runtime
-from cv_yolo.workflows.retry import GOES_ON, Answer, RetryPolicy, pauses_s
+from cv_yolo.workflows.retry import GOES_ON, LONGEST_PAUSE_S, Answer, RetryPolicy, pauses_s
 from cv_yolo.workflows.time_limit import Watchdog, watching
 
-SERVICE: Final = "ZenML"  # whose time to wait it is
+SERVICE: Final = "ZenML"  # in the shared outage
 STORE: Final = "object store"
-LONGEST_PAUSE_S: Final = 20  # 0 2 4 8 16 20 20 20: 90 s, where ZenML's client itself gives up after 30
 LEAST_READ_S: Final = 5.0
 STATUS_ATTEMPTS: Final = 4  # 0 2 4 8: a server that is only slow has answered by then
-OWN_ERRORS: Final = ("An unexpected error occurred", "OperationalError")  # what ZenML's server says without database
+OWN_ERRORS: Final = ("An unexpected error occurred", "OperationalError")  # of ZenML's server without its database
 STEP_LOGS: Final = "zenml.log_stores.artifact.artifact_log_exporter"
-TOLD_AGAIN_AFTER_S: Final = 120.0
+REPORT_EVERY_S: Final = 120.0
 NEW_KEY: Final = "`cv-yolo stack key NAME` on the servers' machine makes a new one, `cv-yolo connect URL` takes it"
 
 
-def attend() -> None:
-    """Have ZenML's clients be as patient with services that do not answer as ours are."""
+def configure_clients() -> None:
+    """Make ZenML's clients retry as long as ours do."""
     container = runtime.container()
-    patience_s = container.retry.total_s
-    # read by the S3 client of ZenML's artifact store; its pauses, cut short by chance, are half as long as ours
-    os.environ |= {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(attempts(patience_s) + 2)}
+    total_s = container.retry.total_s
+    # read by the S3 client of ZenML's artifact store; its pauses have jitter, and are half as long as ours on average
+    os.environ |= {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(attempts(total_s) + 2)}
     if container.settings.connection is not None:
-        limit_store_client(patience_s)
+        limit_store_client(total_s)
     note_lost_step_logs(container.report)
     store = Client().zen_store
     if isinstance(store, RestZenStore):
-        told = f"ZenML at {store.url} does not answer; asking again for {patience_s:g} s"
-        outlast(store.session, lambda: container.report(told), patience_s=patience_s, shared=container.retry)
+        waiting = f"ZenML at {store.url} does not answer; retrying for {total_s:g} s"
+        retry_requests(store.session, lambda: container.report(waiting), container.retry)
 
 
-def limit_store_client(patience_s: float) -> None:
-    """Have the client of ZenML's artifact store ask a hung store for `patience_s`, and not for a quarter of an hour.
+def limit_store_client(total_s: float) -> None:
+    """Make the client of ZenML's artifact store retry a hung store for `total_s`, and not for a quarter of an hour.
 
     Its own repetitions multiply those of the library below it, which alone grow their pauses.
     """
     from s3fs import S3FileSystem
 
     S3FileSystem.retries = 1
-    S3FileSystem.read_timeout = max(LEAST_READ_S, patience_s / (attempts(patience_s) + 2))
+    S3FileSystem.read_timeout = max(LEAST_READ_S, total_s / (attempts(total_s) + 2))
 
 
 def note_lost_step_logs(report: Callable[[str], None]) -> None:
-    """Tell, once, that the artifact store takes no step logs; ZenML would print a traceback for each attempt."""
+    """Report once that the artifact store takes no step logs; ZenML would print a traceback for each attempt."""
 
     class Once(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - its signature
-            report("the artifact store does not answer: what ZenML logs of its steps is lost meanwhile")
+            report("the artifact store does not answer: ZenML's logs of the steps are lost in the meantime")
             self.setLevel(logging.CRITICAL)
 
     logger = logging.getLogger(STEP_LOGS)
     logger.propagate, logger.handlers = False, [Once()]
 
 
-def outlast(session: Any, report: Callable[[], None], *, patience_s: float, shared: RetryPolicy | None = None) -> None:
-    """Let ZenML's client wait so long for its server; `report` is told of an outage, once.
+def retry_requests(session: Any, report: Callable[[], None], retry: RetryPolicy) -> None:
+    """Make ZenML's client retry as long as the policy says; `report` is called once for each outage.
 
-    A server that lost its database answers with an error of its own. One that was killed at a request takes its
-    repetition for one that is still at work, and refuses it for ever. Both are sent again, under another key. With a
-    `shared` patience, the time counts from the first request of all that was not answered, of whatever service.
+    A server that lost its database answers with status 500. One that was killed during a request takes its repetition
+    for one that is still in progress, and refuses it forever (429). Both are sent again, with another idempotency key.
     """
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a warning for each attempt
-    retry = shared or RetryPolicy(total_s=patience_s, wait=threading.Event().wait)
-    told = _seldom(report)
+    report_outage = _at_intervals(report)
 
     def unanswered() -> None:
         retry.outage.unanswered(SERVICE, asked_at_s=time.monotonic())
-        told()
+        report_outage()
 
     for adapter in session.adapters.values():
-        adapter.max_retries = _longer(adapter.max_retries, unanswered, attempts=attempts(patience_s))
-    session.request = _asking_anew(session.request, retry, unanswered)
+        adapter.max_retries = _with_attempts(adapter.max_retries, unanswered, attempts=attempts(retry.total_s))
+    session.request = _retrying(session.request, retry, unanswered)
 
 
-def _asking_anew(genuine: Callable[..., Any], retry: RetryPolicy, unanswered: Callable[[], None]) -> Callable[..., Any]:
+def _retrying(genuine: Callable[..., Any], retry: RetryPolicy, unanswered: Callable[[], None]) -> Callable[..., Any]:
     def request(method: str, url: str, **more: Any) -> Any:
         pauses = pauses_s()
         while True:
@@ -115,35 +111,35 @@ def _asking_anew(genuine: Callable[..., Any], retry: RetryPolicy, unanswered: Ca
     return request
 
 
-def attempts(patience_s: float) -> int:
-    """How often to ask again until the pauses, which double each time, make up so long."""
-    number, waited_s = 1, 0
-    while waited_s < patience_s:
+def attempts(total_s: float) -> int:
+    """How many attempts it takes until the pauses of urllib3, which double each time, add up to `total_s`."""
+    number, waited_s = 1, 0.0
+    while waited_s < total_s:
         waited_s += min(2**number, LONGEST_PAUSE_S)
         number += 1
     return number
 
 
-def _seldom(report: Callable[[], None]) -> Callable[[], None]:
-    """Report, but not twice of the same outage."""
-    told_at_s = -math.inf
+def _at_intervals(report: Callable[[], None]) -> Callable[[], None]:
+    """Report, but only once in `REPORT_EVERY_S`."""
+    reported_at_s = -math.inf
 
-    def tell() -> None:
-        nonlocal told_at_s
-        if time.monotonic() - told_at_s >= TOLD_AGAIN_AFTER_S:
-            told_at_s = time.monotonic()
+    def report_seldom() -> None:
+        nonlocal reported_at_s
+        if time.monotonic() - reported_at_s >= REPORT_EVERY_S:
+            reported_at_s = time.monotonic()
             report()
 
-    return tell
+    return report_seldom
 
 
-def _longer(wanted: Any, report: Callable[[], None], *, attempts: int) -> Retry:
-    class Told(Retry):
-        def increment(self, *args: Any, **kwargs: Any) -> "Told":
+def _with_attempts(wanted: Any, report: Callable[[], None], *, attempts: int) -> Retry:
+    class Reporting(Retry):
+        def increment(self, *args: Any, **kwargs: Any) -> "Reporting":
             report()
             return super().increment(*args, **kwargs)
 
-    return Told(
+    return Reporting(
         total=None,
         connect=attempts,
         read=wanted.read,
@@ -169,7 +165,7 @@ def require_store() -> None:
 
 @contextmanager
 def watching_store(give_up: Callable[[ServiceUnavailableError], None]) -> Iterator[None]:
-    """Give up once the artifact store has been silent for the whole patience while no child was at work.
+    """Give up once the artifact store has not answered for the whole retry time while no child process was at work.
 
     ZenML's own requests to it, around each step, are no calls of ours: they may never return, whatever our limits.
     """
@@ -177,8 +173,8 @@ def watching_store(give_up: Callable[[ServiceUnavailableError], None]) -> Iterat
     if container.settings.connection is None:
         yield
         return
-    silent = f"the {STORE} at {container.servers.stack_addresses.objects.endpoint_url} does not answer"
-    error = ServiceUnavailableError(f"{silent} (waited {container.retry.total_s:g} s)", hint=GOES_ON)
+    problem = f"the {STORE} at {container.servers.stack_addresses.objects.endpoint_url} does not answer"
+    error = ServiceUnavailableError(f"{problem} (waited {container.retry.total_s:g} s)", hint=GOES_ON)
     watchdog = Watchdog(
         answers=container.servers.store_answers, busy=lambda: container.stop.is_set() or container.children.at_work
     )
@@ -187,7 +183,7 @@ def watching_store(give_up: Callable[[ServiceUnavailableError], None]) -> Iterat
 
 
 def keep(call: Callable[[], Answer], uri: str) -> Answer:
-    """Do what needs the artifact store, with patience; a store that is hung is no reason to wait for ever."""
+    """Call the artifact store, with retries and a time limit."""
     container = runtime.container()
 
     def attempt() -> Answer:
@@ -202,16 +198,18 @@ def keep(call: Callable[[], Answer], uri: str) -> Answer:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Say in our words that ZenML's server does not answer; its client lets its library's errors through."""
+    """Turn errors of ZenML's client into ours: it lets the errors of its HTTP library through."""
     try:
         yield
     except (AuthorizationException, CredentialsNotValid) as error:
-        raise AccessRefusedError(f"ZenML at {Client().zen_store.url} refuses our key: {error}", hint=NEW_KEY) from error
+        raise AccessRefusedError(
+            f"ZenML at {Client().zen_store.url} refuses our API key: {error}", hint=NEW_KEY
+        ) from error
     except RuntimeError as error:
         if not any(mark in str(error) for mark in OWN_ERRORS):
             raise
         message = f"ZenML at {Client().zen_store.url} answers with an error of its own; is its database up?"
-        raise ServiceUnavailableError(message, hint=f"`cv-yolo status` tells; {GOES_ON}") from error
+        raise ServiceUnavailableError(message, hint=f"see `cv-yolo status`; {GOES_ON}") from error
     except OSError as error:
         if not type(error).__module__.startswith("requests."):
             raise
@@ -222,7 +220,7 @@ def answering() -> Iterator[None]:
 
 @contextmanager
 def storing(uri: str) -> Iterator[None]:
-    """Say in our words that the artifact store does not answer; each flavor raises what its own library does."""
+    """Turn errors of the artifact store into ours: each flavor raises those of its own library."""
     try:
         yield
     except CvYoloError:
@@ -230,5 +228,5 @@ def storing(uri: str) -> Iterator[None]:
     except Exception as error:
         message = f"the artifact store does not keep or give {uri}: {one_line(error)}"
         if isinstance(error, PermissionError):
-            raise AccessRefusedError(message, hint="`cv-yolo doctor` tells whether keys or clocks are wrong") from error
-        raise ServiceUnavailableError(message, hint="`cv-yolo doctor` tells more") from error
+            raise AccessRefusedError(message, hint="`cv-yolo doctor` checks keys and clocks") from error
+        raise ServiceUnavailableError(message, hint="run `cv-yolo doctor` for details") from error

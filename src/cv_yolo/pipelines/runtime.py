@@ -136,7 +136,7 @@ def step_logs() -> Iterator[None]:
 
 
 def end_if_possible(name: str, status: ExecutionStatus) -> bool:
-    """Record how the pipeline run ended; False where ZenML's server does not answer, which is told."""
+    """Record how the pipeline run ended; False, with a report, where ZenML's server does not answer."""
     try:
         end(name, status)
     except (CvYoloError, RuntimeError, OSError) as error:

@@ -85,7 +85,7 @@ def decide_among(rows: Sequence[RunRow], detectors: Mapping[str, Detector], cont
 
 
 def decide_on(detector: Detector, context: DecisionContext) -> DecisionResult:
-    """Judge one tracked detector, that nobody had to choose, on test; a run without its proof is not put forward."""
+    """Judge one tracked detector on test, without a choice on val; a run without its proof is not judged."""
     if detector.run_id is None:
         raise InputError(
             f"{detector.name}: its training was not tracked, so it cannot be promoted",
@@ -107,7 +107,7 @@ def carry_out(
 ) -> ModelVersion | None:
     """Register the chosen run as a version, and put on record, and into its stage, what was decided.
 
-    None without a choice. Raises `PromotionConflictError` where somebody else promoted meanwhile.
+    None without a choice. Raises `PromotionConflictError` where another promotion came first.
     """
     decision = result.decision
     if detector is None or decision.chosen is None:

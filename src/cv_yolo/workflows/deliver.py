@@ -1,4 +1,4 @@
-"""Record runs though the tracker may be silent: what it does not take is kept on disk, and delivered in order, once."""
+"""Record runs even while the tracker does not answer: events wait on disk, and are delivered in order, exactly once."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from cv_yolo.workflows.retry import Answer, CircuitBreaker, RetryPolicy
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 30.0
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
-SERVICE: Final = "MLflow"  # whose time to wait it is
+SERVICE: Final = "MLflow"  # in the shared outage
 TICK: Final = timedelta(milliseconds=1)  # trackers keep time in milliseconds, and the last of two figures counts
 
 
@@ -47,10 +47,10 @@ class TrackerState:
 
 
 class DeliveringTracker(TakesTrackingEvents):
-    """An `ExperimentTracker` whose writers never wait for a silent server: their letters do, in the outbox.
+    """An `ExperimentTracker` whose writers never wait for the server: their events do, in the outbox.
 
-    What is read is read after all that waits was delivered, with patience; `reader` lists the runs where that is
-    quicker than the recorder. `report` is called once when the tracker falls silent, and when what was kept has been
+    Reads happen after all waiting events were delivered, with retries; `reader` lists the runs where that is quicker
+    than the recorder. `report` is called once when the tracker stops answering, and when what was kept has been
     delivered.
     """
 
@@ -90,7 +90,7 @@ class DeliveringTracker(TakesTrackingEvents):
                 self._attempt(lambda run_id=run_id: self._renew(run_id, now))  # type: ignore[misc]
             except ServiceUnavailableError:
                 return
-            except CvYoloError as error:  # a run that somebody deleted, for example
+            except CvYoloError as error:  # a deleted run, for example
                 self._line.open_runs.discard(run_id)
                 self._report(f"run {run_id}: no heartbeat from now on: {error.message}")
 
@@ -109,7 +109,7 @@ class DeliveringTracker(TakesTrackingEvents):
                 self._report(f"run {run_id} was called lost by another machine; its driver lives, and it goes on")
 
     def deliver(self, event: TrackingEvent) -> None:
-        """Record the letter behind those that wait, now if the server answers, later if it does not."""
+        """Record the event after those that wait: now if the server answers, else later."""
         if isinstance(event, RunEnding):
             with self._line.reopening:
                 self._line.open_runs.discard(event.run_id)
@@ -127,7 +127,7 @@ class DeliveringTracker(TakesTrackingEvents):
                 events.add(event)
 
     def deliver_waiting(self) -> int:
-        """Deliver what waits of all runs; how many letters still do, because the server does not answer."""
+        """Deliver the waiting events of all runs; returns how many still wait since the server does not answer."""
         try:
             self._flush(self._outbox.runs())
         except ServiceUnavailableError:
@@ -169,7 +169,7 @@ class DeliveringTracker(TakesTrackingEvents):
         return self._retry.ask(ask, report=self._report, service=SERVICE)
 
     def _flush(self, run_ids: Iterable[str]) -> None:
-        """Deliver what waits of these runs; a letter that is refused is set aside, told, and no obstacle."""
+        """Deliver the waiting events of these runs; a refused one is reported and set aside, and blocks no other."""
         for run_id in run_ids:
             with self._outbox.opened(run_id) as events:
                 while events.waiting():
@@ -178,7 +178,7 @@ class DeliveringTracker(TakesTrackingEvents):
                     except ServiceUnavailableError:
                         raise
                     except CvYoloError:
-                        continue  # told and set aside
+                        continue  # reported, and set aside
 
     def _clear(self, run_id: str, events: RunEvents) -> None:
         waiting = events.waiting()

@@ -39,7 +39,7 @@ class Sources:
 
 
 def find_detector(name: str, sources: Sources, *, image_size_px: int | None = None, trusted: bool = False) -> Detector:
-    """The detector of that name; `image_size_px` is for weights files, whose image size nobody recorded.
+    """The detector of that name; `image_size_px` is for weights files, whose image size is not recorded.
 
     Weights files alone may be `trusted` to run code: what this project trained needs none.
 
@@ -147,7 +147,7 @@ def _fetched(run: Run, weights_sha256: str, sources: Sources) -> Path:
     if hashlib.sha256(content).hexdigest() != weights_sha256:
         raise WeightsError(
             f"run {run.name} ({run.run_id[:8]}): {kept[0]} is not what was recorded (its sha256 differs)",
-            hint="somebody changed the stored file; do not use it",
+            hint="the stored file was changed; do not use it",
         )
     write_bytes_whole(here, content)
     return here

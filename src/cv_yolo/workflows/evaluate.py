@@ -31,7 +31,7 @@ DETECTIONS_NAME = "detections.npz"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detector:
-    """A detector to be examined: its weights, how it predicts, and the run that keeps its record (None: nobody's).
+    """A detector to be examined: its weights, how it predicts, and the run that keeps its record (None: not tracked).
 
     `confidence_threshold` is the one chosen on val; None where it was never chosen. `classes` are the names of its
     classes by id; None where they are not recorded, so that the weights must be inspected. `trusted` weights may run
@@ -197,7 +197,7 @@ def _predicted(detector: Detector, manifest: DatasetManifest, split: Split, exam
 
 
 def _kept(detector: Detector, folder: str, images: Sequence[str], examination: Examination) -> Prediction | None:
-    """What was detected before, if that can be had: where the tracker does not answer, predicting needs nobody."""
+    """Earlier predictions, if they are available: where the tracker does not answer, the detector predicts again."""
     path, tracker = f"{folder}/{DETECTIONS_NAME}", examination.tracker
     if detector.run_id is None:
         return None

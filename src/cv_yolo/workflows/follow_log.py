@@ -21,7 +21,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Something that a registry says otherwise than the log; `lost` where it cannot be mended from here."""
+    """A difference between a registry and the log; `lost` where it cannot be repaired from here."""
 
     registry: Side
     subject: str

@@ -43,7 +43,7 @@ def promote(
 ) -> Promotion:
     """Judge one detector, or the one that val chooses among a grid's, and do what the policy says.
 
-    The page goes to `folder` and to the chosen run. Raises `PromotionConflictError` where somebody else promoted
+    The page goes to `folder` and to the chosen run. Raises `PromotionConflictError` where another promotion came first
     meanwhile.
     """
     tracker = context.examination.tracker

@@ -1,10 +1,10 @@
 """The register of one model: the audit log is written first and is the truth, the registries follow it.
 
 An entry in the log is the commit: before it nothing has happened; after it a crash or a registry that is down leaves
-the registries behind, and whoever comes next (`check`, or the next promotion) brings them up to date.
+the registries behind, and the next command (`check`, or a promotion) brings them up to date.
 
 The log's lock keeps the processes of one machine apart. Between machines, an entry can be written by one only; and
-whoever moved a version looks at the log once more, so that the last one to move anything leaves all as the log says.
+each process that moved a version reads the log once more, so that the last one leaves everything as the log says.
 """
 
 from collections.abc import Callable, Sequence
@@ -81,7 +81,7 @@ def require_same_classes(version: ModelVersion, classes: tuple[str, ...] | None,
 def holder(stage: Stage, register: Register) -> ModelVersion | None:
     """The version in the stage: by the log, or by the tracking registry where the log was not begun yet.
 
-    A version that the tracking registry has lost is nobody.
+    A version that the tracking registry has lost does not count.
     """
     entries, known = register.log.entries(), register.tracking.versions()
     where = placed(entries, known)
@@ -187,7 +187,7 @@ def _settled(entries: tuple[Entry, ...], register: Register) -> tuple[Entry, ...
     """Make registries and anchor say what the log says, and return the log by then.
 
     Another machine may write meanwhile, and what is done here by the shorter log may undo what it did by the longer
-    one. So we go on until nothing is left to do: whoever acts last has seen all in order.
+    one. So we repeat until nothing is left to do: the last process to act has seen everything in order.
     """
     for _ in range(TRIES):
         todo = [each for each in _todo(entries, register) if not each.difference.lost]
@@ -199,7 +199,7 @@ def _settled(entries: tuple[Entry, ...], register: Register) -> tuple[Entry, ...
     left = todo[0].difference
     raise ServiceUnavailableError(
         f"{left.subject} was set to {left.wanted} {TRIES} times and is {left.found}",
-        hint="somebody else sets it too; `cv-yolo models check --dry-run` shows how it is by then",
+        hint="another process sets it too; `cv-yolo models check --dry-run` shows the current state",
     )
 
 

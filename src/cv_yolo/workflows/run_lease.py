@@ -19,9 +19,9 @@ def close_abandoned(
 ) -> tuple[Run, ...]:
     """End, as failed, each run that is recorded as running though its driver is gone or lost; returns those.
 
-    `is_gone` tells of a driver's mark whether its process has ended; it must not guess about other machines. Of those,
-    the lease tells: a driver that has not been seen for so long, as of `now`, is lost. A run whose end waits in the
-    outbox is none of them: the tracker delivers what waits before it tells of the runs.
+    `is_gone` returns whether the process behind a driver's mark has exited; it must not guess about other machines.
+    For those, the lease counts: a driver that has not been seen for so long, as of `now`, is lost. A run whose end
+    waits in the outbox is none of them: the tracker delivers what waits before it lists the runs.
     """
     running = [run for run in tracker.runs() if run.status is RunStatus.RUNNING]
     reasons = {run.run_id: _reason(run, is_gone, now) for run in running}

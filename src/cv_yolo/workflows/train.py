@@ -33,7 +33,7 @@ MODEL_TYPE: Final = "object detector"
 class Training:
     """What a training needs of the world.
 
-    `experiment` is the tracker's, and belongs to what makes two trainings the same; `report` tells the person. `user`
+    `experiment` is the tracker's, and belongs to what makes two trainings the same; `report` prints a line. `user`
     and `source` say who started it with which command; `system_metrics` are read once an epoch, since the last one.
     """
 
@@ -64,7 +64,7 @@ def train(request: TrainingRequest, training: Training) -> TrainedModel:
     training.on_start()
     with closing_on_failure(training.tracker, run_id):
         finished = _trained(request, run_id, training)
-        # First: servers that are silent now cost no second training.
+        # First: a server that does not answer now costs no second training.
         training.finished.keep(fingerprint_of(request, training.experiment), finished)
         _record(request, finished, training)
     return finished.model
@@ -75,12 +75,12 @@ def fingerprint_of(request: TrainingRequest, experiment: str) -> str:
     manifest, spec = request.manifest, asdict(request.spec)
     if not spec["trusted"]:
         del spec["trusted"]  # as in the fingerprints of earlier versions
-    told = {
+    inputs = {
         "spec": spec,
         "dataset": [manifest.name, manifest.revision, manifest.dvc_hash, manifest.versioned, str(request.dataset_root)],
         "experiment": experiment,
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def _known(request: TrainingRequest, training: Training) -> FinishedTraining | None:
@@ -111,7 +111,7 @@ def _taken_over(request: TrainingRequest, training: Training) -> TrainedModel | 
 def _trained(request: TrainingRequest, run_id: str, training: Training) -> FinishedTraining:
     if sha256_of(request.weights) != request.spec.weights_sha256:
         raise WeightsError(f"{request.weights}: the file changed since the run was planned")
-    result = training.trainer.train(request, on_epoch=_telling(run_id, training))
+    result = training.trainer.train(request, on_epoch=_recording(run_id, training))
     _require_proof(result)
     model = TrainedModel(
         spec=request.spec,
@@ -172,7 +172,7 @@ class closing_on_failure:  # noqa: N801 - reads as a statement, like contextlib.
         status = RunStatus.STOPPED if stopped else RunStatus.FAILED
         try:
             self._tracker.finish(self._run_id, status, one_line(error))
-        except CvYoloError as second:  # the first error is the one to mend
+        except CvYoloError as second:  # the first error is the one to fix
             error.add_note(f"and its tracked run could not be closed: {one_line(second)}")
 
 
@@ -212,8 +212,8 @@ def _images(manifest: DatasetManifest) -> str:
     return ", ".join(f"{count} {split} images" for split, count in manifest.counts().items() if count)
 
 
-def _telling(run_id: str, training: Training) -> Callable[[EpochMetrics], None]:
-    def tell(epoch: EpochMetrics) -> None:
+def _recording(run_id: str, training: Training) -> Callable[[EpochMetrics], None]:
+    def record(epoch: EpochMetrics) -> None:
         training.on_epoch(epoch)
         wrong = [name for name, value in epoch.values.items() if not math.isfinite(value)]
         if wrong:
@@ -221,7 +221,7 @@ def _telling(run_id: str, training: Training) -> Callable[[EpochMetrics], None]:
         values = epoch.values | training.system_metrics()
         training.tracker.log_epoch(run_id, EpochMetrics(epoch=epoch.epoch, values=values))
 
-    return tell
+    return record
 
 
 def _require_proof(result: TrainingResult) -> None:

@@ -238,7 +238,7 @@ def test_a_run_whose_store_stays_silent_is_left_with_the_error_after_what_can_be
         give_up(error)
         yield
 
-    monkeypatch.setattr(launch.outages, "attend", lambda: None)
+    monkeypatch.setattr(launch.outages, "configure_clients", lambda: None)
     monkeypatch.setattr(launch.outages, "watching_store", silent)
     monkeypatch.setattr(launch, "_record_failure", lambda plan, name, failure: told.append(f"{name}: {failure}"))
     monkeypatch.setattr(launch, "_put_in_order", lambda plan: None)

@@ -1,4 +1,4 @@
-"""A pipeline run outlasts a restart of ZenML's server, and says in our words when it cannot."""
+"""A pipeline run outlasts a restart of ZenML's server, and reports when it cannot."""
 
 import logging
 import os
@@ -21,19 +21,19 @@ from cv_yolo.domain.training.progress import EventKind
 from cv_yolo.errors import AccessRefusedError, ServiceUnavailableError
 from cv_yolo.pipelines import outages, runtime
 from cv_yolo.pipelines.outages import (
-    LONGEST_PAUSE_S,
     STEP_LOGS,
     answering,
     attempts,
-    attend,
+    configure_clients,
     limit_store_client,
     note_lost_step_logs,
-    outlast,
     require_store,
+    retry_requests,
     storing,
     watching_store,
 )
 from cv_yolo.settings import Settings
+from cv_yolo.workflows.retry import LONGEST_PAUSE_S, RetryPolicy
 from cv_yolo.workflows.time_limit import watching
 
 
@@ -85,22 +85,26 @@ def session() -> Iterator[requests.Session]:
     logging.getLogger("urllib3.connectionpool").setLevel(level)
 
 
-def test_a_server_that_is_started_meanwhile_is_reached_and_its_absence_is_told_once(
+def policy(total_s: float) -> RetryPolicy:
+    return RetryPolicy(total_s=total_s, wait=threading.Event().wait)
+
+
+def test_a_server_that_is_started_meanwhile_is_reached_and_its_absence_is_reported_once(
     server: LateServer, session: requests.Session
 ) -> None:
-    told: list[str] = []
+    reports: list[str] = []
 
     def report() -> None:
-        told.append("away")
+        reports.append("away")
         server.start()
 
-    outlast(session, report, patience_s=90)
+    retry_requests(session, report, policy(90))
     assert session.get(f"http://127.0.0.1:{server.port}/").ok
-    assert told == ["away"]
+    assert reports == ["away"]
 
 
 def test_a_server_is_waited_for_as_long_as_a_restart_takes(session: requests.Session) -> None:
-    outlast(session, lambda: None, patience_s=90)
+    retry_requests(session, lambda: None, policy(90))
     retries, waited_s = session.get_adapter("http://x").max_retries, 0.0
     assert retries.read == 8, "what ZenML asks for otherwise stays"
     for _ in range(attempts(90)):
@@ -115,7 +119,7 @@ def test_a_request_at_which_the_server_was_killed_is_made_anew_under_another_key
 ) -> None:
     session.mount("http://", HTTPAdapter(max_retries=Retry(status=10, status_forcelist=[429], backoff_factor=0)))
     server.start()
-    outlast(session, lambda: None, patience_s=90)
+    retry_requests(session, lambda: None, policy(90))
     answer = session.request("GET", f"http://127.0.0.1:{server.port}/", headers={"Idempotency-Key": "stuck", "A": "b"})
     assert answer.status_code == 200
 
@@ -123,7 +127,7 @@ def test_a_request_at_which_the_server_was_killed_is_made_anew_under_another_key
 def test_a_server_that_stays_away_is_given_up(server: LateServer, session: requests.Session) -> None:
     session.mount("http://", HTTPAdapter(max_retries=Retry(status=10, status_forcelist=[503], backoff_factor=0)))
     server.start()
-    outlast(session, lambda: None, patience_s=0.2)
+    retry_requests(session, lambda: None, policy(0.2))
     with pytest.raises(requests.exceptions.RetryError):
         session.request("GET", f"http://127.0.0.1:{server.port}/down")
 
@@ -131,49 +135,49 @@ def test_a_server_that_stays_away_is_given_up(server: LateServer, session: reque
 def test_a_server_that_has_lost_its_database_is_asked_anew_under_another_key(
     server: LateServer, session: requests.Session
 ) -> None:
-    told: list[str] = []
+    reports: list[str] = []
     server.start()
-    outlast(session, lambda: told.append("away"), patience_s=30)
+    retry_requests(session, lambda: reports.append("away"), policy(30))
     url = f"http://127.0.0.1:{server.port}"
     assert session.request("GET", f"{url}/mended", headers={"Idempotency-Key": "first"}).status_code == 200
-    assert told == ["away"]
+    assert reports == ["away"]
 
 
 def test_one_that_stays_without_it_is_given_up(server: LateServer, session: requests.Session) -> None:
     server.start()
-    outlast(session, lambda: None, patience_s=0.2)
+    retry_requests(session, lambda: None, policy(0.2))
     assert session.request("GET", f"http://127.0.0.1:{server.port}/broken").status_code == 500
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "told"),
+    ("error", "kind", "message"),
     [
-        (CredentialsNotValid("invalid token"), AccessRefusedError, "refuses our key: invalid token"),
-        (AuthorizationException("revoked"), AccessRefusedError, "refuses our key: revoked"),
+        (CredentialsNotValid("invalid token"), AccessRefusedError, "refuses our API key: invalid token"),
+        (AuthorizationException("revoked"), AccessRefusedError, "refuses our API key: revoked"),
         (RuntimeError("An unexpected error occurred."), ServiceUnavailableError, "is its database up?"),
         (RuntimeError("(pymysql.err.OperationalError) (2003, ...)"), ServiceUnavailableError, "is its database up?"),
     ],
 )
-def test_what_zenmls_client_raises_is_told_in_our_words(
-    zenml_container: Container, error: Exception, kind: type[ServiceUnavailableError], told: str
+def test_what_zenmls_client_raises_is_reported_as_our_error(
+    zenml_container: Container, error: Exception, kind: type[ServiceUnavailableError], message: str
 ) -> None:
-    with pytest.raises(kind, match=told) as raised, answering():
+    with pytest.raises(kind, match=message) as raised, answering():
         raise error
     assert raised.value.hint
 
 
-def test_step_logs_that_are_lost_are_told_once_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    told: list[str] = []
+def test_step_logs_that_are_lost_are_reported_once_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    reports: list[str] = []
     logger = logging.getLogger(STEP_LOGS)
     before = (logger.propagate, logger.handlers)
-    note_lost_step_logs(told.append)
+    note_lost_step_logs(reports.append)
     for _ in range(3):
         try:
             raise ConnectionError("no store")
         except ConnectionError:
             logger.exception("Failed to export logs")
     logger.propagate, logger.handlers = before
-    assert len(told) == 1
+    assert len(reports) == 1
     assert capsys.readouterr() == ("", "")
 
 
@@ -250,7 +254,7 @@ def test_a_key_that_the_artifact_store_refuses_is_no_outage() -> None:
         raise PermissionError("Forbidden")
 
 
-def test_a_server_that_does_not_answer_is_told_in_our_words(zenml_container: Container) -> None:
+def test_a_server_that_does_not_answer_is_reported_as_our_error(zenml_container: Container) -> None:
     with pytest.raises(ServiceUnavailableError, match="does not answer: ConnectionError") as raised, answering():
         raise requests.ConnectionError("Max retries exceeded with url: /api/v1/runs")
     assert "run the same command again" in str(raised.value.hint)
@@ -263,7 +267,7 @@ def test_other_errors_stay_what_they_are() -> None:
         raise RuntimeError("a bug")
 
 
-def test_from_then_on_the_journal_is_told_and_services_are_waited_for(
+def test_from_then_on_the_journal_notes_it_and_services_are_waited_for(
     zenml_container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CV_YOLO_PATIENCE_S", "12")
@@ -273,7 +277,7 @@ def test_from_then_on_the_journal_is_told_and_services_are_waited_for(
     assert Container(settings).retry.total_s == 0, "a short command says at once what is wrong"
     container = Container.of_pipeline_run("grid-1", settings)
     with runtime.using(container):
-        attend()
+        configure_clients()
     container.report("MLflow does not answer")
     (event,) = container.journal("grid-1").events()
     assert (event.kind, event.text, container.retry.total_s) == (EventKind.NOTE, "MLflow does not answer", 12)

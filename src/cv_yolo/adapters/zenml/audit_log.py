@@ -61,16 +61,16 @@ class ZenmlAuditLog:
                     self._keep_copy(entry)
                     there = self._row_beside(entry)
             except ServiceUnavailableError as error:
-                hint = "once the cause is mended, `cv-yolo history` shows whether the entry is there all the same"
+                hint = "fix the cause; `cv-yolo history` then shows whether the entry was written"
                 raise ServiceUnavailableError(error.message, hint=hint) from error
         if there != entry.canonical:
             raise LogGrewError(
-                f"entry {entry.number} of {self._name} was written by somebody else meanwhile",
+                f"entry {entry.number} of {self._name} was written by another process in the meantime",
                 hint="nothing was moved; `cv-yolo history` shows it; then run the same command again",
             )
 
     def locked(self) -> AbstractContextManager[None]:
-        """Keep every other process of this machine out; other machines are told by `append` that they were late."""
+        """Exclude every other process of this machine; on other machines, `append` fails when they were too late."""
         return self._locked()
 
     def _row_beside(self, entry: Entry) -> str | None:

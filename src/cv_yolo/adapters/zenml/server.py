@@ -37,7 +37,7 @@ class ZenmlServer:
         self.done("PUT", "/current-user", answers)
 
     def info(self) -> dict[str, Any]:
-        """What the server tells everybody: version, deployment, whether it is active."""
+        """What the server reports without a login: version, deployment, whether it is active."""
         answer = self.ask("GET", "/info", authenticated=False)
         if not answer.ok or not isinstance(answer.body, dict):
             raise ServiceUnavailableError(f"{self}: this is no ZenML server (/info was answered {answer.status})")
@@ -96,7 +96,7 @@ class ZenmlServer:
         if answer.status in {401, 403}:
             return AccessRefusedError(message, hint=NEW_KEY if self._address.api_key else "is the password right?")
         failed = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        return ServiceUnavailableError(message, hint="is its database up? `cv-yolo status` tells" if failed else None)
+        return ServiceUnavailableError(message, hint="is its database up? see `cv-yolo status`" if failed else None)
 
 
 class ZenmlApi(Protocol):

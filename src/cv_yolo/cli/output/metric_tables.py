@@ -82,7 +82,7 @@ def _print_all(out: Console, evaluations: Sequence[Evaluation], columns: tuple[s
 
 
 def _main(figures: Collection[str]) -> Iterable[str]:
-    """What is told first; of the average recalls the one that takes the most detections."""
+    """What comes first; of the average recalls the one with the highest limit of detections."""
     recalls = sorted(
         (name for name in figures if name.startswith("ar_") and name[3:].isdigit()), key=lambda name: int(name[3:])
     )

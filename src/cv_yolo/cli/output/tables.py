@@ -25,7 +25,7 @@ SCORES = {"mAP50": "map_50", "mAP50-95": "map_50_95", "precision": "precision", 
 NUMBERS = ("epochs", "px", *SCORES, "duration")
 STATUS = 1 + len(NUMBERS)  # the place of its column
 WIDTH_WITH_START = 100
-SHORT_ID = 8  # the beginning of an MLflow id, which `cv-yolo show` takes; `--json` and `show` tell all of it
+SHORT_ID = 8  # the beginning of an MLflow id, which `cv-yolo show` takes; `--json` and `show` print all of it
 FIRST_FILLER = 0xE000  # of Unicode's private use
 REPLACED = re.compile(r"\\|:.*:|[\ue000-\uf8ff]")  # of markup and emoji codes, and our fillers
 

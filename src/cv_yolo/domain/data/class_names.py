@@ -1,6 +1,6 @@
 """Names of classes: when two lists are the same, and how a detector's class ids become those of a data set.
 
-Classes are the same where their names are equal to the letter, whatever their order. A detector that knows more classes
+Classes are the same where their names are identical, in any order. A detector that knows more classes
 than a data set names can be scored on it when a person asks for that; for a promotion both must have the same.
 """
 
@@ -158,7 +158,7 @@ def _what_to_do(missing: Sequence[str], more: Sequence[str]) -> str:
     alike = [(by_sound[_sound(name)], name) for name in missing if _sound(name) in by_sound]
     if alike:
         theirs, ours = alike[0]
-        return f"names must be equal to the letter: did you mean {theirs!r} by {ours!r}? Name it so in data.yaml"
+        return f"names must be identical: did you mean {theirs!r} by {ours!r}? Use that name in data.yaml"
     if missing:
         return "use weights that were trained for these classes, or data of the classes that they were trained for"
     return "a promotion needs the same classes; `cv-yolo evaluate` scores a detector on some of its classes"

@@ -26,7 +26,7 @@ DETECTION_LIMITS: Final = (1, 10, MAX_DETECTIONS)
 class Matched:
     """The boxes of a split, matched over all sizes (the key is empty) and in each size range (`size/small`, …).
 
-    `detection_limits` are numbers of detections in an image and class at which average recall is told.
+    `detection_limits` are numbers of detections in an image and class at which average recall is measured.
     """
 
     table: SplitBoxes

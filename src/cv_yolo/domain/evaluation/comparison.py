@@ -1,4 +1,4 @@
-"""Two models on the same images: what differs, how sure that is, and which images tell the story."""
+"""Two models on the same images: what differs, how sure that is, and in which images."""
 
 from dataclasses import dataclass
 from enum import StrEnum

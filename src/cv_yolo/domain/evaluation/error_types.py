@@ -1,8 +1,8 @@
 """What kind of error each wrong detection and each missed box is, and what each kind costs.
 
 The cost of a kind is what the mean average precision at IoU 0.5 would gain if its errors, and they alone, were fixed.
-The kinds are told apart and fixed as the reference implementation (`tidecv`) does it, with one exception: a detection
-that claims a crowd is neither right nor wrong, so it is an error of no kind.
+The kinds are defined and fixed as in the reference implementation (`tidecv`), with one exception: a detection that
+claims a crowd is neither right nor wrong, so it is an error of no kind.
 
 Source: Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors", ECCV 2020.
 """
@@ -82,7 +82,7 @@ def error_measure(table: SplitBoxes) -> Measure:
 
 
 def classify_errors(table: SplitBoxes) -> ErrorTable:
-    """Tell for each detection in which way it is wrong, and for each annotated box whether it is missed."""
+    """Find for each detection in which way it is wrong, and for each annotated box whether it is missed."""
     near = find_overlaps(table, least=BACKGROUND_IOU, across_classes=True)
     same_class = table.found.class_id[near.detection] == table.truths.class_id[near.truth]
     matching = match(table, _only(near, same_class), iou_thresholds=np.array([FOREGROUND_IOU]))
@@ -122,7 +122,7 @@ def _nearest(table: SplitBoxes, overlaps: Overlaps) -> tuple[Floats, Ints]:
 
 
 def _repairs(table: SplitBoxes, matching: Matching, wanted: Ints) -> tuple[Ints, Flags]:
-    """Which truth each detection claims once its error is fixed, (D,), and which truths nobody even wants, (G,)."""
+    """Which truth each detection claims once its error is fixed, (D,), and which truths no detection claims, (G,)."""
     unclaimed = ~matching.ignored
     unclaimed[matching.truth] = False
     wanting = np.flatnonzero(wanted != NO_TRUTH)

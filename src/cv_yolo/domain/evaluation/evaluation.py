@@ -43,7 +43,7 @@ class Subject:
     """What an evaluation is about: the data, the model and how it predicts.
 
     `split_revision` is the content hash of the split alone, `predictor` the library that found the boxes, with its
-    version; `settings` are absent where somebody else made the detections and did not say how. `latency_ms` is the
+    version; `settings` are absent where the detections were made elsewhere, in an unknown way. `latency_ms` is the
     median time for one image, `size_bytes` the size of the weights file. `classes` are the data set's;
     `detector_classes` are the detector's own, by its ids (None in records of earlier versions), and
     `ignored_detections` counts those of classes that the data set does not name. `trusted` weights were allowed to run

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 NORMAL: Final = NormalDist()
-SUREST: Final = 0.9999  # resamples tell no more of the tails
+SUREST: Final = 0.9999  # resamples say no more about the tails
 
 
 def expanded(confidence: float, jackknife: npt.NDArray[np.float64]) -> float:

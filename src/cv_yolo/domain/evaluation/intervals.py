@@ -85,7 +85,7 @@ class Resampling:
 class Measure:
     """F figures by name, and how they are computed for B draws of n images: `compute` takes (B, n) and gives (B, F).
 
-    A draw says how often each image counts. NaN stands for a figure that a draw does not define. `cells` tells how
+    A draw says how often each image counts. NaN stands for a figure that a draw does not define. `cells` is how
     many rows `compute` goes through for one draw.
     """
 
@@ -206,7 +206,7 @@ def least_resamples(comparisons: int, confidence: float) -> int:
     """How many resamples it takes for one of so many comparisons, none of whose resamples reaches the limit, to fail.
 
     Its p-value is 1 / (1 + k) with k defined resamples, Holm multiplies the lowest one by the comparisons, and of B
-    resamples at least `LEAST_DEFINED` define a figure that has an interval. Fewer resamples cannot tell anything.
+    resamples at least `LEAST_DEFINED` define a figure that has an interval. Fewer resamples cannot decide anything.
     """
     level = 1 - confidence
     defined = max(1, math.floor(comparisons / level) - 1)

@@ -28,7 +28,7 @@ class Ranking:
 
     `wrong_image`, (C,): the images of the detections that count as wrong unless a claim says otherwise, by class.
     Claims, (M,), are in segments, one for each IoU threshold and class; `first`, (T * K + 1,), are their bounds.
-    `true` tells whether a claim is right (a claim of an ignored truth is neither right nor wrong), `before` and
+    `true` is whether a claim is right (a claim of an ignored truth is neither right nor wrong), `before` and
     `class_before` how many of `wrong_image` come up to it and before its class, `change` what it adds to their number.
     `truths` is (n, K): the annotated boxes of each image and class that are asked for.
     """
@@ -81,7 +81,7 @@ def truth_counts(table: SplitBoxes, asked: Flags) -> Floats:
 
 
 def count_table(table: SplitBoxes, image: Ints, group: Ints, *, groups: int | None = None) -> Floats:
-    """How many rows there are of each image and group, (n, groups); the groups are the classes unless told."""
+    """How many rows there are of each image and group, (n, groups); the groups are the classes by default."""
     width = table.classes if groups is None else groups
     counts = np.bincount(image * width + group, minlength=len(table.images) * width)
     return counts.reshape(len(table.images), width).astype(np.float64)
@@ -148,7 +148,7 @@ def _best_from_here_on(precision: Floats, ranking: Ranking) -> Floats:
 
 
 def _running_sums(values: Floats, ranking: Ranking) -> Floats:
-    """Cumulative sums, (B, M), that begin anew with each segment."""
+    """Cumulative sums, (B, M), that restart with each segment."""
     sums = np.cumsum(np.pad(values, ((0, 0), (1, 0))), axis=1)
     return np.asarray(sums[:, 1:] - sums[:, ranking.first[ranking.segment]])
 

@@ -79,7 +79,7 @@ def gather(
 
 
 def without_classes(table: SplitBoxes) -> SplitBoxes:
-    """The same boxes as if all were of one class; detections by confidence, each image's ranked anew."""
+    """The same boxes as if all were of one class; detections by confidence, ranked again in each image."""
     found, truths = table.found, table.truths
     order = by_confidence(found)
     image = found.image[order]

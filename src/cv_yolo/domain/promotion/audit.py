@@ -32,7 +32,7 @@ class Action(StrEnum):
 class Grounds:
     """A version, a stage, and on which grounds the one is to have the other, or not.
 
-    `evaluations` name what was compared, `test_revision` the test data that judged, and `provisional` tells of a
+    `evaluations` name what was compared, `test_revision` the test data that judged, and `provisional` marks a
     promotion whose evidence was found too weak.
     """
 
@@ -130,7 +130,7 @@ def stages(entries: Sequence[Entry]) -> dict[str, Stage | None]:
 
 
 def holders(entries: Sequence[Entry]) -> dict[Stage, str]:
-    """Who is in staging and who in production after the last entry; a stage that nobody holds is absent."""
+    """Who is in staging and who in production after the last entry; an empty stage is absent."""
     placed = stages(entries)
     return {stage: version for stage in HELD_BY_ONE for version, where in placed.items() if where is stage}
 
@@ -173,7 +173,7 @@ def last_moved_stage(entries: Sequence[Entry]) -> Stage | None:
 
 
 def settled_by(entries: Sequence[Entry], stage: Stage) -> Entry | None:
-    """The entry since which the stage is held as it is now; None where nobody ever held it."""
+    """The entry since which the stage is held as it is now; None where it was always empty."""
     for index in range(len(entries), 0, -1):
         if holders(entries[:index]).get(stage) != holders(entries[: index - 1]).get(stage):
             return entries[index - 1]

@@ -2,7 +2,7 @@
 
 The driver tags its open runs with the time every `BEAT_EVERY`. A run that is recorded as running, and whose driver was
 last seen longer ago than `LEASE` and the `TOLERANCE` for clocks that differ, is lost. A run without a heartbeat, of an
-older version or of somebody else, is never called lost: it has no lease.
+older version or of other software, is never called lost: it has no lease.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -25,10 +25,10 @@ def heartbeat(now: datetime) -> dict[str, str]:
 def last_seen(run: Run) -> datetime | None:
     """When the run's driver was last seen; None where it never said so, or said no time."""
     try:
-        told = datetime.fromisoformat(run.tags[HEARTBEAT_TAG])
+        beat = datetime.fromisoformat(run.tags[HEARTBEAT_TAG])
     except (KeyError, ValueError):
         return None
-    return told if told.tzinfo else None
+    return beat if beat.tzinfo else None
 
 
 def lost_since(run: Run, now: datetime) -> datetime | None:
@@ -43,5 +43,5 @@ def reason_of(seen: datetime) -> str:
 
 
 def was_called_lost(run: Run) -> bool:
-    """Whether somebody ended the run because its driver was not seen."""
+    """Whether the run was closed because its driver was not seen."""
     return run.status is RunStatus.FAILED and (run.reason or "").startswith(LOST)

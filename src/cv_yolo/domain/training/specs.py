@@ -48,7 +48,7 @@ class TrainingSpec:
 
     @property
     def name(self) -> str:
-        """A short name that tells the runs of a grid apart: `e3_s320`."""
+        """A short name, unique among the runs of a grid: `e3_s320`."""
         return f"e{self.epochs}_s{self.image_size_px}"
 
     @property

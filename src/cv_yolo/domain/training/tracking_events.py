@@ -69,11 +69,11 @@ TrackingEvent = StepMetrics | RunDetails | RunFiles | LoggedModel | RunEnding
 
 
 class TakesTrackingEvents(ABC):
-    """The writing half of an experiment tracker: each call is a letter of its own time."""
+    """The writing half of an experiment tracker: each call is an event with a time of its own."""
 
     @abstractmethod
     def deliver(self, event: TrackingEvent) -> None:
-        """Record what the letter says."""
+        """Record the event."""
 
     def log_epoch(self, run_id: str, epoch: EpochMetrics) -> None:
         """Record what an epoch measured, at its step."""

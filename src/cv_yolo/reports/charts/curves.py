@@ -22,7 +22,7 @@ LOSSES: Final = {
 DIAGRAM: Final = "Reliability: precision by confidence"
 MOST_MARKED: Final = 15
 NEVER: Final = "never detected"
-TOLD_RECALLS: Final = (20, 50, 80)  # places of the recalls of which a chart's description tells
+DESCRIBED_RECALLS: Final = (20, 50, 80)  # places of the recalls that a chart's description names
 
 
 def score_chart(runs: Sequence[RunReport]) -> Html | None:
@@ -124,7 +124,7 @@ def _description(series: Series) -> str:
     reached = [point for point in series.points if point[1] > 0]
     if not reached:
         return f"{series.name}: no correct detection."
-    places = [place for place in TOLD_RECALLS if place < len(reached)] or [0]
+    places = [place for place in DESCRIBED_RECALLS if place < len(reached)] or [0]
     values = [f"{score_text(reached[place][1])} at recall {reached[place][0]:.2f}" for place in places]
     return f"{series.name}: precision {', '.join(values)}; the curve ends at recall {reached[-1][0]:.2f}."
 

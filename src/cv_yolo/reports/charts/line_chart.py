@@ -31,7 +31,7 @@ MARKERS = (
 class Series:
     """One line; `slot` gives its colour, dashes and marker, `marked` the points that get a marker.
 
-    `band` and `whiskers` tell how sure it is, as (x, low, high): a shaded strip, or a bar at each x. `without` says in
+    `band` and `whiskers` show how sure it is, as (x, low, high): a shaded strip, or a bar at each x. `without` says in
     the legend why there is no line.
     """
 

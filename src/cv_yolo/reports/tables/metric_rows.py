@@ -61,7 +61,7 @@ class FigureRow:
 
     @property
     def meaning(self) -> str:
-        """The same in words: `within noise` where the models are not told apart, `unknown` without an interval."""
+        """The same in words: `within noise` where the difference is not significant, `unknown` without an interval."""
         return meaning(self.difference, higher_is_better=self.higher_is_better)
 
 

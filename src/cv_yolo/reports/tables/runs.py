@@ -49,7 +49,7 @@ class RunTable:
 
 
 def run_table(runs: Sequence[RunReport], rows: Sequence[RunRow], failures: Mapping[str, str]) -> RunTable:
-    """A line for each run, and one for each failure that no run tells of already."""
+    """A line for each run, and one for each failure without a run."""
     return _table(rows, runs, failures, _Choice(metric="map_50", selection=None, chosen=None))
 
 

@@ -133,7 +133,7 @@ def test_an_entry_whose_row_was_made_although_no_answer_came_is_ours(log: ZenmlA
 
 def test_whoever_lost_is_told_what_to_do(log: ZenmlAuditLog) -> None:
     (*_, other) = a_log(*[(Action.PROMOTED, Stage.STAGING, version) for version in "124"])
-    with pytest.raises(LogGrewError, match=rf"entry 3 of {log._name} was written by somebody else meanwhile") as caught:
+    with pytest.raises(LogGrewError, match=rf"entry 3 of {log._name} was written by another process in the meantime") as caught:
         log.append(other)
     assert caught.value.hint == "nothing was moved; `cv-yolo history` shows it; then run the same command again"
 
@@ -196,7 +196,7 @@ def test_a_server_that_does_not_answer_is_an_unavailable_service(
     monkeypatch.setattr(type(log._client), call, refuse)
     with pytest.raises(ServiceUnavailableError, match="on ZenML's server: connection refused") as caught:
         act(log)
-    told = "once the cause is mended, `cv-yolo history` shows whether the entry is there all the same"
+    told = "fix the cause; `cv-yolo history` then shows whether the entry was written"
     assert caught.value.hint == (told if call == "create_model_version" else None)
 
 
