@@ -164,7 +164,7 @@ def an_estimate(value: float = 0.61, *, reach: float | None = 0.05) -> Estimate:
 
 
 def a_subject(**changes: Any) -> Subject:
-    """The model of `a_run()` on a split of `a_manifest()`: on val, unless told."""
+    """The model of `a_run()` on a split of `a_manifest()`: on val by default."""
     split = changes.get("split", Split.VAL)
     values: dict[str, Any] = {
         "revision": a_manifest().revision,
@@ -215,7 +215,7 @@ def an_evaluation(**changes: Any) -> Evaluation:
 def a_scored(*missing: int, **changes: Any) -> Scored:
     """A model on four test images with two boxes each, of which it finds all; but one only in the `missing` images.
 
-    `subject`, `resampling`, `slices` and `confidence_threshold` can be told.
+    `subject`, `resampling`, `slices` and `confidence_threshold` can be reported.
     """
     boxes = ((10.0, 10.0, 60.0, 90.0), (100.0, 20.0, 180.0, 140.0))
     images = [f"images/test/{number}.jpg" for number in range(4)]
@@ -350,7 +350,7 @@ def a_champion(**changes: Any) -> Champion:
 
 
 def a_selection(**changes: Any) -> Selection:
-    """`run-1` is the best and the cheapest; `run-2` cannot be told from it."""
+    """`run-1` is the best and the cheapest; `run-2` is within noise of it."""
     values: dict[str, Any] = {
         "metric": "map_50",
         "best": "run-1",
@@ -373,7 +373,7 @@ def a_judgement(**changes: Any) -> Judgement:
 
 
 def a_decision(**changes: Any) -> Decision:
-    """A promotion of `run-1` to staging, where nobody was; `run-2` was compared too."""
+    """A promotion of `run-1` to an empty staging; `run-2` was compared too."""
     values: dict[str, Any] = {
         "id": "decision-7",
         "made_at": NOON,
@@ -407,7 +407,7 @@ def a_new_version(**changes: Any) -> NewVersion:
 
 
 def a_proposal(**changes: Any) -> Proposal:
-    """Version 3 for staging, which nobody held, by `a_decision()`."""
+    """Version 3 for an empty staging, by `a_decision()`."""
     values: dict[str, Any] = {
         "stage": Stage.STAGING,
         "version": "3",
@@ -499,7 +499,7 @@ def a_wrong_detection(**changes: Any) -> AnnotatedDetection:
 
 
 def some_thumbnails(*images: str) -> dict[str, Thumbnail]:
-    """Small copies of images of 320 x 240 px; of those of `a_scored()`, unless told."""
+    """Small copies of images of 320 x 240 px; of those of `a_scored()` by default."""
     return {
         image: Thumbnail(jpeg=f"jpeg of {image}".encode(), width_px=320, height_px=240)
         for image in images or [f"images/test/{number}.jpg" for number in range(4)]

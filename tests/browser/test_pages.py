@@ -198,7 +198,7 @@ def test_a_filter_can_be_chosen_with_the_keyboard_alone(opened):
     assert page.locator("#class-0").is_checked()
 
 
-def test_the_number_of_images_that_match_is_told(opened):
+def test_the_number_of_images_that_match_is_shown(opened):
     page = opened("comparison")
     choose(page, "class-2")
     tally = page.locator("#images .tally").first

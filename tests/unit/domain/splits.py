@@ -20,7 +20,7 @@ FAR_AWAY = (5000.0, 5000.0, 5050.0, 5050.0)  # where nothing is annotated
 def a_random_split(seed, *, images=5, levels=None, crowds=0.0):
     """Persons and dogs with detections near them and anywhere, of all classes; an image in five is empty.
 
-    Confidences lie between 0.1 and 0.9 and are distinct, or from as few `levels` as told. `crowds` is the chance of a
+    Confidences lie between 0.1 and 0.9 and are distinct, or from as few `levels` as given. `crowds` is the chance of a
     truth to be one.
     """
     rng = np.random.default_rng(seed)

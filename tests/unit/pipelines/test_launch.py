@@ -230,7 +230,7 @@ def test_a_run_that_is_given_up_is_recorded_as_failed_as_far_as_servers_answer(
 def test_a_run_whose_store_stays_silent_is_left_with_the_error_after_what_can_be_recorded(
     container: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     error = ServiceUnavailableError("the object store does not answer")
 
     @contextmanager
@@ -240,10 +240,10 @@ def test_a_run_whose_store_stays_silent_is_left_with_the_error_after_what_can_be
 
     monkeypatch.setattr(launch.outages, "configure_clients", lambda: None)
     monkeypatch.setattr(launch.outages, "watching_store", silent)
-    monkeypatch.setattr(launch, "_record_failure", lambda plan, name, failure: told.append(f"{name}: {failure}"))
+    monkeypatch.setattr(launch, "_record_failure", lambda plan, name, failure: reported.append(f"{name}: {failure}"))
     monkeypatch.setattr(launch, "_put_in_order", lambda plan: None)
     monkeypatch.setattr(launch, "_run", lambda plan, name: error)
     monkeypatch.setattr(runtime, "find", lambda name: None)
-    outcome = launch.launch(plan, "grid-silent", leave=lambda failure: told.append(f"left: {failure}"))
-    assert told == ["grid-silent: the object store does not answer", "left: the object store does not answer"]
+    outcome = launch.launch(plan, "grid-silent", leave=lambda failure: reported.append(f"left: {failure}"))
+    assert reported == ["grid-silent: the object store does not answer", "left: the object store does not answer"]
     assert outcome.failure is error

@@ -63,17 +63,17 @@ def test_a_model_comes_back_with_its_weights_in_the_projects_home(
 
 
 def test_a_store_that_comes_back_in_time_gets_the_model(container: Container, model: TrainedModel, store: Path) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     def back(text: str) -> None:
-        told.append(text)
+        reported.append(text)
         store.mkdir(parents=True)
 
     with waiting(container, 30, back):
         a_materializer(store).save(model)
         assert a_materializer(store).load(TrainedModel).run_id == model.run_id
-    assert len(told) == 1
-    assert "the artifact store does not keep or give" in told[0]
+    assert len(reported) == 1
+    assert "the artifact store does not keep or give" in reported[0]
 
 
 def test_a_store_that_stays_away_is_an_unavailable_service_and_the_same_command_goes_on(

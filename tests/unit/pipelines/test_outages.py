@@ -40,7 +40,7 @@ from cv_yolo.workflows.time_limit import watching
 class Fine(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         key = self.headers.get("Idempotency-Key")
-        broken = self.path == "/broken" or (self.path == "/mended" and key == "first")
+        broken = self.path == "/broken" or (self.path == "/recovered" and key == "first")
         self.send_response(503 if self.path == "/down" else 500 if broken else 429 if key == "stuck" else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -50,7 +50,7 @@ class Fine(BaseHTTPRequestHandler):
 
 
 class LateServer:
-    """A server at an address where nobody listens until it is started."""
+    """A server at an address where nothing listens until it is started."""
 
     def __init__(self) -> None:
         with socket.socket() as probe:
@@ -139,7 +139,7 @@ def test_a_server_that_has_lost_its_database_is_asked_anew_under_another_key(
     server.start()
     retry_requests(session, lambda: reports.append("away"), policy(30))
     url = f"http://127.0.0.1:{server.port}"
-    assert session.request("GET", f"{url}/mended", headers={"Idempotency-Key": "first"}).status_code == 200
+    assert session.request("GET", f"{url}/recovered", headers={"Idempotency-Key": "first"}).status_code == 200
     assert reports == ["away"]
 
 

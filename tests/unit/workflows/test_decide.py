@@ -1,4 +1,4 @@
-"""Val chooses, test judges the chosen one and nobody else, and what was decided is on record or has not happened."""
+"""Val chooses, test judges the chosen run only, and what was decided is on record or has not happened."""
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -195,19 +195,19 @@ def test_a_failed_run_is_in_the_table_with_its_reason_and_without_scores(world):
     assert (row.status, row.reason, row.scores) == (RunStatus.FAILED, "RuntimeError: out of memory", {})
 
 
-def test_a_run_that_nobody_tracked_cannot_be_compared(world):
+def test_a_run_without_a_tracked_run_cannot_be_compared(world):
     with pytest.raises(NotFoundError):
         compare(["nowhere"], world.tracker)
 
 
-def test_a_stage_that_the_policy_says_nothing_about_is_entered_by_nobody(world):
+def test_a_stage_that_the_policy_says_nothing_about_admits_no_version(world):
     policy = a_policy(gates={Stage.STAGING: a_gate()})
     with pytest.raises(ConfigError, match=r"policy\.yaml: gates: none into production") as refused:
         world.context(policy=policy, stage=Stage.PRODUCTION)
     assert "gates.production" in refused.value.hint
 
 
-def test_a_first_good_run_is_promoted_with_every_check_told(world):
+def test_a_first_good_run_is_promoted_with_every_check_recorded(world):
     detector = world.evaluated("e3_s320")
     result = world.among(detector)
     decision = result.decision
@@ -246,7 +246,7 @@ def test_the_chosen_run_is_judged_at_the_threshold_that_it_chose_on_val(world):
     assert world.among(detector).candidate.evaluation.confidence_threshold == detector.confidence_threshold == 0.9
 
 
-def test_of_runs_that_cannot_be_told_apart_the_cheapest_is_chosen(world):
+def test_of_runs_that_are_within_noise_the_cheapest_is_chosen(world):
     dear, cheap = world.evaluated("dear", epochs=9), world.evaluated("cheap", misses=(3,), epochs=1)
     result = world.among(dear, cheap)
     assert result.decision.selection.best == dear.run_id
@@ -263,7 +263,7 @@ def test_a_cheaper_run_that_is_surely_worse_is_not_chosen(world):
     assert (check(result, "selection").within_noise, check(result, "selection").scored) == (1, 2)
 
 
-def test_a_failed_run_is_not_chosen_and_is_told(world):
+def test_a_failed_run_is_not_chosen_and_is_listed(world):
     good, failed = world.evaluated("good", misses=range(5)), world.trained("failed")
     world.tracker.finish(failed.run_id, RunStatus.FAILED, "out of memory")
     result = world.among(good, detector_of(failed))
@@ -330,11 +330,11 @@ def test_a_champion_measured_on_another_revision_of_the_test_images_is_scored_ag
     candidate = world.evaluated("new")
     world.requests()
     before = world.manifest.split_revision(Split.TEST)
-    mended = tuple(
-        replace(each, label_sha256="mended") if each.image == "images/test/7.jpg" else each
+    changed = tuple(
+        replace(each, label_sha256="changed") if each.image == "images/test/7.jpg" else each
         for each in world.manifest.images
     )
-    world.manifest = a_manifest(images=mended)
+    world.manifest = a_manifest(images=changed)
     world.look()
     result = world.among(candidate)
     assert world.requests() == [(candidate.weights_sha256, "test"), (champion.weights_sha256, "test")]
@@ -505,7 +505,7 @@ def test_a_decision_carried_out_twice_makes_one_version(world):
     assert [len(registry.versions()) for registry in registries(world)] == [1, 1]
 
 
-def test_where_somebody_else_promoted_since_the_judgement_nothing_is_moved(world):
+def test_where_another_promotion_came_after_the_judgement_nothing_is_moved(world):
     world.promoted("old", misses=range(3))
     mine, theirs = world.evaluated("mine", misses=(1,)), world.evaluated("theirs")
     result = world.among(mine)
@@ -517,7 +517,7 @@ def test_where_somebody_else_promoted_since_the_judgement_nothing_is_moved(world
     assert holder(Stage.STAGING, world.register).run_id == theirs.run_id
 
 
-def test_where_somebody_else_was_first_into_an_empty_stage_nothing_is_moved(world):
+def test_where_another_promotion_filled_an_empty_stage_first_nothing_is_moved(world):
     mine, theirs = world.evaluated("mine"), world.evaluated("theirs")
     result = world.among(mine)
     carry_out(world.among(theirs), theirs, world.context(), actor="ben@desk")
@@ -551,7 +551,7 @@ def test_a_run_without_its_proof_is_not_put_forward_by_hand_either(world, status
     assert (world.requests(), world.register.tracking.versions(), world.log) == ([], (), [])
 
 
-def test_a_detector_that_nobody_tracked_cannot_be_promoted(world):
+def test_a_detector_without_a_tracked_run_cannot_be_promoted(world):
     (world.folder / "foreign.pt").write_bytes(b"somebody's")
     detector = find_detector(str(world.folder / "foreign.pt"), world.sources)
     with pytest.raises(InputError, match=r"foreign\.pt: its training was not tracked") as refused:

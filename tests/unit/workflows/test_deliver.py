@@ -77,12 +77,12 @@ class Flaky(FakeExperimentTracker):
 
 @dataclass
 class World:
-    """A flaky tracker, an outbox, and time that passes only when it is told to."""
+    """A flaky tracker, an outbox, and time that passes only on demand."""
 
     recorder: Flaky = field(default_factory=Flaky)
     outbox: FakeOutbox = field(default_factory=FakeOutbox)
     now_s: float = 0.0
-    told: list[str] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
     total_s: float = 60.0
     on_wait: object = None
 
@@ -93,7 +93,7 @@ class World:
             self.outbox,
             line=TrackerState(clock=lambda: self.now_s),
             retry=RetryPolicy(total_s=self.total_s, wait=self.wait, clock=lambda: self.now_s),
-            report=self.told.append,
+            report=self.reported.append,
             now=lambda: NOON + timedelta(seconds=self.now_s),
         )
 
@@ -111,18 +111,18 @@ def epoch(number, value=0.5):
     return EpochMetrics(epoch=number, values={"val/map_50": value})
 
 
-def test_while_the_tracker_answers_nothing_is_kept_and_nobody_is_told(world, tmp_path):
+def test_while_the_tracker_answers_nothing_is_kept_or_reported(world, tmp_path):
     tracker = world.tracker()
     run_id = tracker.start(RUN)
     (tmp_path / "best.pt").write_bytes(b"weights")
     tracker.log_epoch(run_id, epoch(1))
     tracker.log_artifacts(run_id, [tmp_path / "best.pt"], "weights")
     tracker.finish(run_id, RunStatus.FINISHED)
-    assert (world.outbox.kept, world.told) == ({}, [])
+    assert (world.outbox.kept, world.reported) == ({}, [])
     assert tracker.artifact(run_id, "weights/best.pt") == b"weights"
 
 
-def test_a_silent_tracker_stops_nobody_and_everything_arrives_in_order_once_it_answers(world):
+def test_an_unresponsive_tracker_blocks_no_run_and_everything_arrives_in_order_once_it_answers(world):
     tracker = world.tracker()
     run_id = tracker.start(RUN)
     tracker.log_epoch(run_id, epoch(1, 0.1))
@@ -136,7 +136,7 @@ def test_a_silent_tracker_stops_nobody_and_everything_arrives_in_order_once_it_a
     assert (run.status, run.tags["note"], run.metrics) == (RunStatus.FINISHED, "second", {"val/map_50": 0.2})
     assert tracker.history(run_id, "val/map_50") == ((1, 0.1), (2, 0.2))
     assert world.outbox.kept == {}
-    assert world.told == [
+    assert world.reported == [
         "MLflow at http://x does not answer; what is to be recorded is kept, and delivered when it answers",
         f"the tracker answers: 4 entries kept for run {run_id} were delivered",
     ]
@@ -155,7 +155,7 @@ def test_what_is_written_while_something_waits_goes_behind_it(world):
     assert [event.tags for event in world.recorder.seen] == [{"note": "first"}, {"note": "second"}, {"more": "third"}]
 
 
-def test_a_silent_tracker_is_asked_less_and_less_and_each_outage_is_told_once(world):
+def test_an_unresponsive_tracker_is_asked_less_and_less_and_each_outage_is_shown_once(world):
     tracker = world.tracker()
     run_id = tracker.start(RUN)
     world.recorder.down = True
@@ -168,16 +168,16 @@ def test_a_silent_tracker_is_asked_less_and_less_and_each_outage_is_told_once(wo
     pauses = [later - earlier for earlier, later in pairwise(asked_at)]
     assert pauses[:4] == [FIRST_PAUSE_S, 4, 8, 16]
     assert set(pauses[4:]) == {LONGEST_PAUSE_S}
-    assert len(world.told) == 1
+    assert len(world.reported) == 1
     world.recorder.down = False
     tracker.get(run_id)
     world.recorder.down = True
     tracker.log_epoch(run_id, epoch(200))
-    assert [text.startswith("MLflow at http://x") for text in world.told] == [True, False, True]
+    assert [text.startswith("MLflow at http://x") for text in world.reported] == [True, False, True]
     assert len(tracker._outbox.kept[run_id]) == 1
 
 
-def test_another_run_does_not_ask_a_tracker_that_was_silent_just_now(world):
+def test_another_run_does_not_ask_a_tracker_that_just_failed_to_answer(world):
     tracker = world.tracker()
     first, second = tracker.start(RUN), tracker.start(RUN)
     world.recorder.down = True
@@ -255,7 +255,7 @@ def test_a_run_starts_when_the_tracker_comes_back_in_time(world):
 
     world.on_wait = back
     assert world.tracker().get(world.tracker().start(RUN)).name == "e3_s320"
-    assert "waiting up to 60 s" in world.told[0]
+    assert "waiting up to 60 s" in world.reported[0]
 
 
 @pytest.mark.parametrize(
@@ -354,14 +354,14 @@ def _with_a_refused_letter(world):
     return tracker, run_id
 
 
-def test_a_kept_letter_that_is_refused_is_set_aside_told_and_the_next_writers_error(world):
+def test_a_kept_event_that_is_refused_is_set_aside_reported_and_the_next_writers_error(world):
     tracker, run_id = _with_a_refused_letter(world)
     world.now_s += FIRST_PAUSE_S
     with pytest.raises(RunFailedError, match="invalid metric name"):
         tracker.tag(run_id, {"note": "kept all the same"})
     ((event, reason),) = world.outbox.refused
     assert (event.values, reason) == ({"map(50)": 0.5}, "RunFailedError: MLflow refuses it: invalid metric name")
-    assert "is refused, and set aside: MLflow refuses it" in world.told[-1]
+    assert "is refused, and set aside: MLflow refuses it" in world.reported[-1]
     tracker.finish(run_id, RunStatus.FAILED, "refused")
     run = world.recorder.get(run_id)
     assert (run.metrics, run.tags["note"], run.reason) == ({"a": 0.5, "c": 0.5}, "kept all the same", "refused")
@@ -390,11 +390,11 @@ def test_several_threads_may_write(world):
     world.recorder.down = False
     expected = tuple((number, number / 100) for number in range(1, 26))
     assert [tracker.history(run_id, "val/map_50") for run_id in run_ids] == [expected] * 4
-    assert sum("does not answer" in text for text in world.told) == 1
+    assert sum("does not answer" in text for text in world.reported) == 1
 
 
 class Killed(BaseException):
-    """Stands for `kill -9`: nobody catches it."""
+    """Stands for `kill -9`: nothing catches it."""
 
 
 class MortalOutbox(FakeOutbox):
@@ -499,8 +499,8 @@ def test_whatever_fails_and_whenever_the_record_is_the_one_of_a_tracker_that_nev
     assert arrived == [event.at for event in good.recorder.seen]
 
 
-def a_beating_tracker(recorder, *, told=None):
-    said = [] if told is None else told
+def a_beating_tracker(recorder, *, reported=None):
+    said = [] if reported is None else reported
     return DeliveringTracker(
         recorder,
         FakeOutbox(),
@@ -523,19 +523,19 @@ def test_the_driver_is_seen_on_each_run_that_it_has_started_and_not_ended():
 
 def test_a_driver_that_comes_back_takes_up_a_run_that_was_called_lost():
     """A laptop that slept: another machine has ended its run meanwhile."""
-    recorder, told = FakeExperimentTracker(), []
-    tracker = a_beating_tracker(recorder, told=told)
+    recorder, reported = FakeExperimentTracker(), []
+    tracker = a_beating_tracker(recorder, reported=reported)
     run_id = tracker.start(RUN)
     recorder.finish(run_id, RunStatus.FAILED, reason_of(NOON))
     tracker.beat(NOON)
     run = recorder.get(run_id)
     assert (run.status, run.reason, run.ended_at) == (RunStatus.RUNNING, None, None)
-    assert told == [f"run {run_id} was called lost by another machine; its driver lives, and it goes on"]
+    assert reported == [f"run {run_id} was called lost by another machine; its driver lives, and it goes on"]
     tracker.finish(run_id, RunStatus.FINISHED)
     assert recorder.get(run_id).status is RunStatus.FINISHED
 
 
-def test_a_run_that_somebody_ended_for_another_reason_stays_so():
+def test_a_run_that_was_ended_for_another_reason_stays_so():
     recorder = FakeExperimentTracker()
     tracker = a_beating_tracker(recorder)
     run_id = tracker.start(RUN)
@@ -560,29 +560,29 @@ def test_a_run_that_is_ended_in_the_moment_of_the_beat_stays_ended():
     assert recorder.get(run_id).status is RunStatus.FINISHED
 
 
-def test_a_silent_tracker_misses_beats_and_gets_the_next_one_while_letters_are_kept():
-    recorder, told = Flaky(), []
-    tracker = a_beating_tracker(recorder, told=told)
+def test_an_unresponsive_tracker_misses_beats_and_gets_the_next_one_while_events_are_kept():
+    recorder, reported = Flaky(), []
+    tracker = a_beating_tracker(recorder, reported=reported)
     run_id = tracker.start(RUN)
     recorder.down = True
     tracker.beat(NOON)
     tracker.beat(NOON)
     recorder.down = False
     assert last_seen(recorder.get(run_id)) is None
-    assert len(told) == 1, "the silence is told once"
+    assert len(reported) == 1, "the outage is reported once"
     tracker._line.breaker.answered()
     tracker.beat(NOON)
     assert last_seen(recorder.get(run_id)) == NOON
 
 
 def test_a_run_that_was_deleted_gets_no_more_beats():
-    recorder, told = FakeExperimentTracker(), []
-    tracker = a_beating_tracker(recorder, told=told)
+    recorder, reported = FakeExperimentTracker(), []
+    tracker = a_beating_tracker(recorder, reported=reported)
     run_id = tracker.start(RUN)
     del recorder._runs[run_id]
     tracker.beat(NOON)
     tracker.beat(NOON)
-    assert told == [f"run {run_id}: no heartbeat from now on: Run with id={run_id} not found"]
+    assert reported == [f"run {run_id}: no heartbeat from now on: Run with id={run_id} not found"]
 
 
 def test_a_stop_ends_all_open_runs_and_keeps_what_the_tracker_does_not_take():

@@ -144,10 +144,10 @@ def test_a_file_of_another_kind_is_refused_as_one(sources, tmp_path, monkeypatch
             find(name, sources)
 
 
-@pytest.mark.parametrize(("told", "used"), [(None, 640), (320, 320)])
-def test_the_image_size_of_a_weights_file_can_be_told(sources, tmp_path, told, used):
+@pytest.mark.parametrize(("reported", "used"), [(None, 640), (320, 320)])
+def test_the_image_size_of_a_weights_file_can_be_given(sources, tmp_path, reported, used):
     (tmp_path / "mine.pt").write_bytes(b"somebody's")
-    detector = find_detector(str(tmp_path / "mine.pt"), sources, image_size_px=told)
+    detector = find_detector(str(tmp_path / "mine.pt"), sources, image_size_px=reported)
     assert detector.settings.image_size_px == used
 
 

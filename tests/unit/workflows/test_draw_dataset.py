@@ -58,10 +58,10 @@ def test_the_boxes_that_were_painted_are_those_that_are_annotated():
         np.testing.assert_array_equal(folder.pixels[ROOT, truth.image], pixels)
 
 
-def test_each_picture_is_told_once():
-    told = []
-    drawn(on_picture=told.append)
-    assert told == [1, 2, 3, 4, 5]
+def test_each_picture_is_shown_once():
+    reported = []
+    drawn(on_picture=reported.append)
+    assert reported == [1, 2, 3, 4, 5]
 
 
 def test_a_painter_that_fails_leaves_the_former_data_untouched():

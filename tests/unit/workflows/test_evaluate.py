@@ -92,7 +92,7 @@ def evaluated(model, examination, manifest=MANIFEST):
 
 
 def a_weights_file(tmp_path, **changes):
-    """A detector of which nobody keeps a record."""
+    """A detector without a record."""
     weights = tmp_path / "foreign.onnx"
     weights.write_bytes(b"foreign weights")
     values = {
@@ -285,7 +285,7 @@ def test_other_settings_are_another_prediction_which_replaces_the_kept_one(track
 
 def test_another_revision_of_the_split_is_predicted_and_both_are_kept(tracker, model, examination):
     evaluated(model, examination)
-    changed = a_manifest(images=(*MANIFEST.images[:-1], replace(MANIFEST.images[-1], label_sha256="mended")))
+    changed = a_manifest(images=(*MANIFEST.images[:-1], replace(MANIFEST.images[-1], label_sha256="changed")))
     detect(detector_of(model), changed, Split.VAL, examination)
     assert len(examination.predictor.requests) == 2
     assert sum(path.endswith("detections.npz") for path in tracker.kept(model.run_id)) == 2
@@ -384,7 +384,7 @@ def test_a_results_file_is_scored_as_the_same_detections_of_our_own_are(model, e
     assert len(examination.predictor.requests) == 1
 
 
-def test_a_results_file_is_told_by_its_content_and_says_nothing_that_it_does_not_know(examination, results):
+def test_a_results_file_is_identified_by_its_content_and_says_nothing_that_it_does_not_know(examination, results):
     subject = scored_results(results, examination, *FOUND).subject
     assert (subject.weights_sha256, subject.predictor) == (
         sha256_of(results),
@@ -510,7 +510,7 @@ def test_weights_that_name_other_classes_than_their_record_are_not_scored(tracke
     assert tracker.get(model.run_id).status is RunStatus.FAILED
 
 
-def test_a_detector_whose_classes_nobody_recorded_is_inspected_once(examination, tmp_path):
+def test_a_detector_without_recorded_classes_is_inspected_once(examination, tmp_path):
     detector = a_weights_file(tmp_path)
     examine(detector, MANIFEST, Split.VAL, examination)
     (request,) = examination.inspector.requests

@@ -93,14 +93,14 @@ def test_what_others_archived_by_hand_may_stay_archived():
     assert [each.stage for each in tracking.versions()] == [STAGING, ARCHIVED]
 
 
-def test_a_version_of_the_second_registry_that_nobody_knows_leaves_its_stage():
+def test_a_version_of_the_second_registry_that_is_unknown_leaves_its_stage():
     tracking, pipeline = two_registries("1", twins="19")
     pipeline.set_stage("v9", PRODUCTION)
     assert (Side.PIPELINE, "version v9", "archived") in follow(a_log((PROMOTED, STAGING, "1")), tracking, pipeline)
     assert [each.stage for each in pipeline.versions()] == [STAGING, ARCHIVED]
 
 
-def test_a_holder_that_the_first_registry_has_lost_is_told_and_stays_in_the_second():
+def test_a_holder_that_the_first_registry_has_lost_is_shown_and_stays_in_the_second():
     tracking, pipeline = two_registries("1", twins="12")
     entries = a_log((PROMOTED, STAGING, "1"), (PROMOTED, STAGING, "2"))
     follow(entries, tracking, pipeline)
@@ -118,7 +118,7 @@ def test_an_archived_version_that_was_deleted_is_not_missed():
     assert repairs(entries, tracking=tracking, pipeline=pipeline) == ()
 
 
-def test_a_registry_that_was_made_anew_is_not_mistaken_for_the_one_in_the_log():
+def test_a_registry_that_was_recreated_is_not_mistaken_for_the_one_in_the_log():
     tracking, pipeline = FakeModelRegistry(), FakeModelRegistry()
     tracking.register(a_new_version(run_id="another"))
     with pytest.raises(AuditLogError, match="version 1 is of run another, but by the log of run run-1") as caught:

@@ -20,7 +20,7 @@ def test_it_beats_until_the_block_ends():
     assert not beats.acquire(timeout=0.1)
 
 
-def test_a_beat_that_hangs_holds_up_nobody():
+def test_a_heartbeat_that_hangs_blocks_nothing():
     hung, entered = threading.Event(), threading.Event()
 
     def beat():

@@ -98,7 +98,7 @@ def test_of_several_old_versions_in_no_stage_the_newest_is_asked(sources, tmp_pa
     require_model_of(data_of("kangaroo"), sources)
 
 
-def test_classes_that_nothing_tells_any_more_are_not_taken_for_the_same(sources, tmp_path):
+def test_classes_that_are_no_longer_known_are_not_taken_for_the_same(sources, tmp_path):
     promoted(sources, version_of(sources, tmp_path, "kangaroo", recorded=False, kept=False))
     error = refusal(sources, "kangaroo")
     assert "the classes of version 1 of cv_yolo_tiny are not known: run e3_s416" in error.message

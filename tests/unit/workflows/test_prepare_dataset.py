@@ -19,9 +19,11 @@ WHOLE = FoundDataset(classes=("person",), images=IMAGES)
 
 
 def a_source(folder=None, store=None):
-    told = []
+    reported = []
     folder = folder or FakeDatasetFolder()
-    return DatasetSource(root=ROOT, folder=folder, store=store or FakeDatasetStore(folder), report=told.append), told
+    return DatasetSource(
+        root=ROOT, folder=folder, store=store or FakeDatasetStore(folder), report=reported.append
+    ), reported
 
 
 def a_folder(found=WHOLE, *, recorded=IMAGES):
@@ -31,40 +33,40 @@ def a_folder(found=WHOLE, *, recorded=IMAGES):
 
 
 def test_a_data_set_that_is_here_and_as_recorded_is_taken_without_a_word():
-    source, told = a_source(a_folder())
+    source, reported = a_source(a_folder())
     manifest = prepare_dataset(source)
     assert (manifest.name, manifest.classes, manifest.images) == ("tiny_coco", ("person",), IMAGES)
     assert manifest.revision == a_manifest().revision
-    assert told == []
+    assert reported == []
 
 
 def test_a_folder_without_a_manifest_is_a_data_set_too():
-    source, told = a_source(a_folder(recorded=None))
+    source, reported = a_source(a_folder(recorded=None))
     assert prepare_dataset(source).images == IMAGES
-    assert told == []
+    assert reported == []
 
 
 def test_a_data_set_that_is_not_here_is_pulled():
     folder = FakeDatasetFolder()
-    source, told = a_source(folder, FakeDatasetStore(folder, recorded={ROOT: WHOLE}))
+    source, reported = a_source(folder, FakeDatasetStore(folder, recorded={ROOT: WHOLE}))
     assert prepare_dataset(source).images == IMAGES
-    assert told == ["tiny_coco is not here: asking DVC for it"]
+    assert reported == ["tiny_coco is not here: asking DVC for it"]
 
 
 def test_a_data_set_that_cannot_be_pulled_is_made():
     folder = FakeDatasetFolder()
-    source, told = a_source(folder, FakeDatasetStore(folder, recipes={ROOT: WHOLE}))
+    source, reported = a_source(folder, FakeDatasetStore(folder, recipes={ROOT: WHOLE}))
     manifest = prepare_dataset(source)
     assert (manifest.images, manifest.versioned) == (IMAGES, True)
-    assert told == ["tiny_coco is not here yet: making it (stage make_it of dvc.yaml)"]
+    assert reported == ["tiny_coco is not here yet: making it (stage make_it of dvc.yaml)"]
 
 
 def test_a_recorded_data_set_that_the_remote_lost_is_made_again():
     folder = FakeDatasetFolder()
     store = FakeDatasetStore(folder, recorded={ROOT: WHOLE}, recipes={ROOT: WHOLE}, lost=True)
-    source, told = a_source(folder, store)
+    source, reported = a_source(folder, store)
     assert prepare_dataset(source).images == IMAGES
-    assert told == [
+    assert reported == [
         "tiny_coco is not here: asking DVC for it",
         "tiny_coco is not here yet: making it (stage make_it of dvc.yaml)",
     ], "what was never pushed is no failure"
@@ -135,12 +137,12 @@ PARTIAL = replace(WHOLE, images=IMAGES[1:])
 
 def test_missing_files_are_fetched_once_and_the_whole_is_taken():
     folder = a_folder(PARTIAL)
-    source, told = a_source(folder, FakeDatasetStore(folder, recorded={ROOT: WHOLE}))
+    source, reported = a_source(folder, FakeDatasetStore(folder, recorded={ROOT: WHOLE}))
     assert prepare_dataset(source).images == IMAGES
-    assert told == ["tiny_coco is incomplete: asking DVC for the missing files"]
+    assert reported == ["tiny_coco is incomplete: asking DVC for the missing files"]
 
 
-def test_missing_files_that_nobody_has_are_an_error_that_names_them():
+def test_missing_files_that_are_nowhere_are_an_error_that_names_them():
     source, _ = a_source(a_folder(PARTIAL))
     with pytest.raises(DatasetError, match=r"incomplete: 1 missing \(images/train/0\.jpg\)") as refusal:
         prepare_dataset(source)
@@ -149,10 +151,10 @@ def test_missing_files_that_nobody_has_are_an_error_that_names_them():
 
 def test_content_that_changed_is_a_new_revision_and_reported():
     changed = (*IMAGES[:-1], replace(IMAGES[-1], label_sha256="new"), an_image(image="images/val/new.jpg"))
-    source, told = a_source(a_folder(replace(WHOLE, images=changed)))
+    source, reported = a_source(a_folder(replace(WHOLE, images=changed)))
     manifest = prepare_dataset(source)
     assert manifest.revision != a_manifest().revision
-    assert told == [
+    assert reported == [
         "tiny_coco differs from its manifest: 1 changed (labels/val/2.txt), 1 added (images/val/new.jpg): "
         "a new revision"
     ]
@@ -208,15 +210,15 @@ CLIPPED = DatasetFinding(kind=FindingKind.CLIPPED_BOXES, count=2, examples=("lab
 
 
 def test_what_is_odd_about_the_data_is_reported_once_each():
-    source, told = a_source(a_folder(replace(WHOLE, findings=(CLIPPED,))))
+    source, reported = a_source(a_folder(replace(WHOLE, findings=(CLIPPED,))))
     prepare_dataset(source)
-    assert told == [f"tiny_coco: {CLIPPED.sentence}"]
+    assert reported == [f"tiny_coco: {CLIPPED.sentence}"]
 
 
 def test_a_check_returns_what_is_odd_instead_of_reporting_it():
-    source, told = a_source(a_folder(replace(WHOLE, findings=(CLIPPED,))))
+    source, reported = a_source(a_folder(replace(WHOLE, findings=(CLIPPED,))))
     checked = check_dataset(source)
-    assert (checked.findings, told) == ((CLIPPED,), [])
+    assert (checked.findings, reported) == ((CLIPPED,), [])
     assert checked.manifest.revision == a_manifest().revision
 
 

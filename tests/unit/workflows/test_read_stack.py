@@ -1,4 +1,4 @@
-"""Reading a stack: ours, or one that somebody registered by hand."""
+"""Reading a stack: ours, or one registered by hand."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def test_a_missing_secret_leaves_the_keys_empty_and_options_in_another_form_are_
         read_addresses(SERVER, a_registry(store={"client_kwargs": "text"}), stack="byhand")
 
 
-def test_a_stack_that_is_not_there_is_told_with_the_command_that_makes_it() -> None:
+def test_a_stack_that_is_not_there_is_an_error_that_names_the_command_that_makes_it() -> None:
     with pytest.raises(NotFoundError, match="no stack 'other'") as raised:
         read_addresses(SERVER, a_registry(), stack="other")
     assert "stack register" in (raised.value.hint or "")
@@ -68,6 +68,6 @@ def test_a_tracker_without_an_address_is_refused() -> None:
 
 
 @pytest.mark.parametrize("reference", ["{{lost.key}}", "{{s3.lost}}"])
-def test_a_reference_to_a_secret_that_is_lost_is_told(reference: str) -> None:
+def test_a_reference_to_a_secret_that_is_lost_is_shown(reference: str) -> None:
     with pytest.raises(ConfigError, match="refers to"):
         read_addresses(SERVER, a_registry(store=STORE | {"secret": reference}), stack="byhand")

@@ -108,7 +108,7 @@ def test_staging_and_production_are_held_side_by_side_and_one_leaves_for_the_oth
     assert where(register) == {"1": ARCHIVED, "2": PRODUCTION}
 
 
-def test_the_time_of_an_entry_is_told_in_utc_wherever_it_was_made(register):
+def test_the_time_of_an_entry_is_shown_in_utc_wherever_it_was_made(register):
     entry = commit(proposed("1"), register, actor="anna@desk", now=NOON.astimezone(timezone(timedelta(hours=9))))
     assert entry.at.isoformat() == "2025-03-04T12:00:00+00:00"
 
@@ -127,7 +127,7 @@ def test_a_version_judged_against_another_holder_than_there_is_now_is_refused(re
     assert where(register) == {"1": ARCHIVED, "2": STAGING}
 
 
-def test_a_version_judged_against_nobody_is_refused_where_somebody_came(register):
+def test_a_version_judged_without_a_champion_is_refused_once_there_is_one(register):
     promote(register, "1")
     with pytest.raises(PromotionConflictError, match="judged against no version in staging, but version 1 is there"):
         promote(register, "2")
@@ -140,7 +140,7 @@ def test_a_version_judged_against_a_holder_that_left_is_refused(register):
         promote(register, "2", expected="1")
 
 
-def test_a_version_judged_against_somebody_who_never_was_there_is_refused(register):
+def test_a_version_judged_against_an_unknown_champion_is_refused(register):
     with pytest.raises(PromotionConflictError, match=r"judged against version 7 in staging, but no version is there$"):
         promote(register, "1", expected="7")
 
@@ -168,7 +168,7 @@ def test_a_version_is_not_taken_out_of_production_into_staging(register):
     assert where(register) == {"1": PRODUCTION}
 
 
-def test_a_judgement_is_on_record_and_moves_nobody(register):
+def test_a_judgement_is_on_record_and_moves_no_version(register):
     promote(register, "1")
     entry = judge(proposed("2", expected="1", verdict="reject"), register, **WHO)
     assert (entry.number, entry.action, entry.version, entry.former) == (2, Action.JUDGED, "2", "1")
@@ -189,7 +189,7 @@ def test_a_registry_that_is_down_is_noticed_before_anything_is_written(register,
 
 
 @pytest.mark.parametrize("side", ["tracking", "pipeline"])
-def test_a_registry_that_refuses_after_the_entry_lags_behind_and_is_told_so(register, side):
+def test_a_registry_that_refuses_after_the_entry_lags_behind_and_is_reported(register, side):
     promote(register, "1")
     getattr(register, side).refuses = DOWN
     with pytest.raises(ServiceUnavailableError) as caught:
@@ -215,7 +215,7 @@ def test_the_next_promotion_brings_lagging_registries_up_to_date_too(register):
     assert where(register) == {"1": STAGING}
 
 
-def test_a_judgement_whose_anchor_could_not_be_kept_is_told_as_such(register, monkeypatch):
+def test_a_judgement_whose_anchor_could_not_be_kept_is_reported(register, monkeypatch):
     def refuse(_text):
         raise DOWN
 
@@ -225,20 +225,20 @@ def test_a_judgement_whose_anchor_could_not_be_kept_is_told_as_such(register, mo
 
 
 @pytest.mark.parametrize("side", ["tracking", "pipeline"])
-def test_a_registry_that_does_not_do_what_it_is_told_is_given_up_in_the_end(register, side, monkeypatch):
+def test_a_registry_that_does_not_do_what_it_is_asked_is_given_up_in_the_end(register, side, monkeypatch):
     monkeypatch.setattr(getattr(register, side), "set_stage", lambda _version, _stage: None)
     with pytest.raises(ServiceUnavailableError, match="version 1 was set to staging 20 times and is in no stage"):
         promote(register, "1")
 
 
-def test_a_log_that_cannot_be_written_moves_nobody(register):
+def test_a_log_that_cannot_be_written_moves_no_version(register):
     register.log.fails = AuditLogError("no space left on device")
     with pytest.raises(AuditLogError, match=r"^no space left"):
         promote(register, "1")
     assert where(register) == {}
 
 
-def test_ctrl_c_after_the_entry_goes_on_its_way_and_can_be_mended(register):
+def test_ctrl_c_after_the_entry_is_raised_and_can_be_repaired(register):
     register.pipeline.refuses = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         promote(register, "1")
@@ -259,17 +259,17 @@ def test_who_held_a_stage_before_the_log_was_begun_is_adopted(register):
     begun_before_the_log(register)
     assert holder(STAGING, register).version == "2"
     promote(register, "3", expected="2")
-    told = [(entry.action, entry.stage, entry.version, entry.reason) for entry in register.log.entries()]
-    assert told[:2] == [
+    reported = [(entry.action, entry.stage, entry.version, entry.reason) for entry in register.log.entries()]
+    assert reported[:2] == [
         (Action.ADOPTED, PRODUCTION, "1", "in production before the log was begun"),
         (Action.ADOPTED, STAGING, "2", "in staging before the log was begun"),
     ]
-    assert told[2][:3] == (Action.PROMOTED, STAGING, "3")
+    assert reported[2][:3] == (Action.PROMOTED, STAGING, "3")
     assert where(register) == {"1": PRODUCTION, "2": ARCHIVED, "3": STAGING}
 
 
 @pytest.mark.parametrize("act", ["promote", "check", "holder"])
-def test_where_a_process_was_killed_in_the_middle_of_adopting_nobody_loses_a_stage(register, act):
+def test_a_process_killed_in_the_middle_of_adopting_loses_no_stage(register, act):
     begun_before_the_log(register)
     judge(proposed("3", expected="2"), register, **WHO)
     register.log.written[1:] = []  # it put on record who was in production, and died
@@ -321,18 +321,18 @@ def test_without_a_log_the_second_registry_follows_the_first(register):
     assert [each.stage for each in register.pipeline.versions()] == [ARCHIVED, STAGING, None]
 
 
-def test_nobody_holds_a_stage_of_an_empty_register(register):
+def test_the_stages_of_an_empty_register_are_empty(register):
     assert holder(STAGING, register) is None
 
 
-def test_the_holder_is_told_by_the_log_even_where_the_registry_says_otherwise(register):
+def test_the_log_decides_who_holds_a_stage_even_where_the_registry_says_otherwise(register):
     promote(register, "1")
     register.tracking.set_stage("3", STAGING)
     assert holder(STAGING, register).version == "1"
     assert holder(PRODUCTION, register) is None
 
 
-def test_a_holder_that_the_registry_has_lost_is_nobody_and_can_be_followed(register):
+def test_a_holder_that_the_registry_has_lost_does_not_count_and_can_be_followed(register):
     promote(register, "1")
     del register.tracking._versions["1"]
     assert holder(STAGING, register) is None
@@ -356,7 +356,7 @@ def test_a_log_that_was_changed_is_not_followed(register):
     assert where(register) == {"1": ARCHIVED, "2": STAGING}
 
 
-def test_a_log_that_was_taken_away_is_not_begun_anew(register):
+def test_a_log_that_was_taken_away_is_not_restarted(register):
     promote(register, "1")
     register.log.written.clear()
     with pytest.raises(AuditLogError, match="Entry 1 is missing at the end"):

@@ -138,9 +138,9 @@ def test_a_report_holds_the_decision_its_version_the_data_and_where_it_comes_fro
     assert report.failures == {"e9_s320": "out of memory"}
 
 
-@pytest.mark.parametrize(("told", "dirty"), [("false", False), ("true", True), ("unknown", True)])
-def test_what_is_not_known_to_be_clean_is_called_dirty(desk, told, dirty):
-    origin = Origin(tags={"git_commit": "unknown", "git_dirty": told})
+@pytest.mark.parametrize(("reported", "dirty"), [("false", False), ("true", True), ("unknown", True)])
+def test_what_is_not_known_to_be_clean_is_called_dirty(desk, reported, dirty):
+    origin = Origin(tags={"git_commit": "unknown", "git_dirty": reported})
     assert desk.report(origin=origin).git_dirty is dirty
 
 
@@ -184,7 +184,7 @@ def test_without_a_champion_the_candidates_test_images_are_shown_the_worst_first
     assert list(report.thumbnails) == [each.image for each in report.annotated]
 
 
-def test_with_a_champion_the_images_that_tell_them_apart_are_shown(desk):
+def test_with_a_champion_the_images_that_shows_them_apart_are_shown(desk):
     comparison = a_comparison(a_scored(0, 1), a_scored(2))
     report = desk.report(DecisionResult(decision=desk.decision(), candidate=a_scored(2), comparison=comparison))
     assert (report.comparison, report.annotated) == (comparison, ())

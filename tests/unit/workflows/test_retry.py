@@ -31,17 +31,17 @@ def silent_until(clock, back_at):
 
 
 def test_a_service_that_answers_is_not_waited_for():
-    clock, told = Clock(), []
-    assert clock.retry(60).ask(silent_until(clock, 0), report=told.append) == "here"
-    assert (clock.pauses, told) == ([], [])
+    clock, reported = Clock(), []
+    assert clock.retry(60).ask(silent_until(clock, 0), report=reported.append) == "here"
+    assert (clock.pauses, reported) == ([], [])
 
 
-def test_one_that_comes_back_in_time_is_asked_again_with_growing_pauses_and_the_person_is_told_once():
-    clock, told = Clock(), []
-    assert clock.retry(60).ask(silent_until(clock, 20), report=told.append) == "here"
+def test_one_that_comes_back_in_time_is_asked_again_with_growing_pauses_and_the_waiting_is_reported_once():
+    clock, reported = Clock(), []
+    assert clock.retry(60).ask(silent_until(clock, 20), report=reported.append) == "here"
     assert clock.pauses == [0.5, 1, 2, 4, 8, 8]
     assert max(clock.pauses) == LONGEST_PAUSE_S
-    assert told == ["MLflow at http://x does not answer; waiting up to 60 s"]
+    assert reported == ["MLflow at http://x does not answer; waiting up to 60 s"]
 
 
 def test_patience_ends_and_says_how_to_go_on():
@@ -108,7 +108,7 @@ def test_all_who_wait_share_the_time_from_the_first_request_that_was_not_answere
     clock.now = 25
     with pytest.raises(ServiceUnavailableError, match="waited 20 s"):
         shared.ask(silent_until(clock, 1000), service="ZenML")
-    assert clock.now == 25, "there is no time left, for nobody"
+    assert clock.now == 25, "no service has time left"
     assert shared.remaining_s == 0
 
 
@@ -134,7 +134,7 @@ def test_the_time_that_a_request_without_an_answer_took_counts():
     assert clock.now <= 90
 
 
-def test_when_the_time_is_over_nothing_more_is_begun_and_who_was_silent_is_named():
+def test_when_the_time_is_over_nothing_more_is_begun_and_what_did_not_answer_is_named():
     clock, outage = Clock(), Outage()
     shared = RetryPolicy(total_s=20, wait=clock.wait, clock=lambda: clock.now, outage=outage)
     shared.require_time()
@@ -159,7 +159,7 @@ def test_when_the_time_is_over_nothing_more_is_begun_and_who_was_silent_is_named
         (WeightsError("no weights", hint="train some"), "train some"),
     ],
 )
-def test_work_that_a_silent_service_ended_says_that_it_can_be_resumed(error, hint):
+def test_work_that_an_unresponsive_service_ended_says_that_it_can_be_resumed(error, hint):
     with pytest.raises(type(error)) as raised, resumable():
         raise error
     assert raised.value.hint == hint

@@ -110,7 +110,7 @@ def test_staging_does_not_take_a_named_version_out_of_production(register):
         back(register, stage=STAGING, to="2")
 
 
-def test_where_nobody_was_there_before_that_is_told(register):
+def test_an_empty_stage_before_the_change_is_shown(register):
     with pytest.raises(InputError) as caught:
         back(register, stage=PRODUCTION, to="1")
     assert caught.value.hint == "there before: none"

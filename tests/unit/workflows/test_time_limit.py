@@ -104,16 +104,20 @@ class Server:
 
 
 def test_every_call_of_a_target_has_the_limit_and_what_it_needs_is_loaded_once_before(never):
-    told, target = [], Server()
+    reported, target = [], Server()
     limited = within(
-        target, a_limit(0.2), name="MLflow", load=lambda: told.append("loaded"), answered=lambda: told.append("back")
+        target,
+        a_limit(0.2),
+        name="MLflow",
+        load=lambda: reported.append("loaded"),
+        answered=lambda: reported.append("back"),
     )
     assert limited.get("a", default=1) == 1
     assert limited.get("b") is None
-    assert (target.asked, told) == (["a", "b"], ["loaded", "back", "back"])
+    assert (target.asked, reported) == (["a", "b"], ["loaded", "back", "back"])
     with pytest.raises(ServiceUnavailableError, match="MLflow does not answer"):
         limited.hang(never)
-    assert told == ["loaded", "back", "back"]
+    assert reported == ["loaded", "back", "back"]
 
 
 def test_calls_that_take_long_name_who_shows_that_the_servers_live(never):

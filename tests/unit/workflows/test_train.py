@@ -86,14 +86,14 @@ def test_data_that_dvc_does_not_know_is_recorded_as_such(tracker, request_):
     assert (run.params["dvc_hash"], run.tags["dvc_hash"], run.tags["dvc_versioned"]) == ("none", "none", "false")
 
 
-def test_each_epoch_is_told_and_recorded_once(tracker, request_):
-    told = []
-    model = train(request_, a_training(tracker, on_epoch=told.append))
-    assert [epoch.epoch for epoch in told] == [1, 2, 3]
+def test_each_epoch_is_shown_and_recorded_once(tracker, request_):
+    reported = []
+    model = train(request_, a_training(tracker, on_epoch=reported.append))
+    assert [epoch.epoch for epoch in reported] == [1, 2, 3]
     assert tracker.history(model.run_id, "val/map_50") == ((1, 0.1), (2, 0.2), (3, 0.3))
 
 
-def test_nobody_has_to_follow_the_epochs(tracker, request_):
+def test_following_the_epochs_is_optional(tracker, request_):
     assert tracker.history(train(request_, a_training(tracker)).run_id, "val/map_50")[-1] == (3, 0.3)
 
 
@@ -190,26 +190,28 @@ def test_a_training_without_its_proof_is_a_failed_run_that_keeps_no_weights(trac
 
 
 def test_a_finished_training_is_not_repeated_its_run_and_weights_are_taken_over(tracker, request_):
-    finished, told = FakeFinishedTrainings(), []
+    finished, reported = FakeFinishedTrainings(), []
     first = train(request_, a_training(tracker, finished=finished))
     trainer = FakeTrainer()
     started = []
     again = train(
         request_,
-        a_training(tracker, trainer, finished=finished, report=told.append, on_start=lambda: started.append("trains")),
+        a_training(
+            tracker, trainer, finished=finished, report=reported.append, on_start=lambda: started.append("trains")
+        ),
     )
     assert again == first
     assert (trainer.requests, started, len(tracker.runs())) == ([], [], 1)
-    assert told == [f"e3_s320: trained already, by run {first.run_id}; its weights are taken over"]
+    assert reported == [f"e3_s320: trained already, by run {first.run_id}; its weights are taken over"]
 
 
 def test_a_training_that_starts_says_so(tracker, request_):
-    told = []
-    train(request_, a_training(tracker, on_start=lambda: told.append(len(tracker.runs()))))
-    assert told == [1]
+    reported = []
+    train(request_, a_training(tracker, on_start=lambda: reported.append(len(tracker.runs()))))
+    assert reported == [1]
 
 
-def test_nobody_has_to_follow_a_takeover(tracker, request_):
+def test_following_a_takeover_is_optional(tracker, request_):
     finished = FakeFinishedTrainings()
     assert train(request_, a_training(tracker, finished=finished)) == train(
         request_, a_training(tracker, finished=finished)
@@ -364,11 +366,11 @@ def test_a_training_that_fails_logs_no_model(tracker, request_):
     assert tracker.models(run.run_id) == ()
 
 
-def test_system_metrics_are_recorded_with_each_epoch_and_told_to_nobody(tracker, request_):
-    told = []
+def test_system_metrics_are_recorded_with_each_epoch_and_reported_nowhere_else(tracker, request_):
+    reported = []
     read = iter((10.0, 20.0, 30.0))
-    training = a_training(tracker, on_epoch=told.append, system_metrics=lambda: {"system/cpu": next(read)})
+    training = a_training(tracker, on_epoch=reported.append, system_metrics=lambda: {"system/cpu": next(read)})
     model = train(request_, training)
     assert tracker.history(model.run_id, "system/cpu") == ((1, 10.0), (2, 20.0), (3, 30.0))
     assert tracker.history(model.run_id, "val/map_50") == ((1, 0.1), (2, 0.2), (3, 0.3))
-    assert all(list(epoch.values) == ["val/map_50"] for epoch in told)
+    assert all(list(epoch.values) == ["val/map_50"] for epoch in reported)

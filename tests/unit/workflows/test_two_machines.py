@@ -170,12 +170,12 @@ def test_two_machines_interrupt_each_other_anywhere_and_all_ends_in_order(scene,
         before = len(register.log.entries())
         outcomes = until_both_are_done(acts, register, first, second)
         assert len(require_in_order(register, outcomes, before)) == wins
-        told = [each for each in outcomes if isinstance(each, BaseException)]
-        assert len(told) == sum(act is not repaired for act in acts) - wins
-        assert all(type(each) is PromotionConflictError and "is there since" in each.message for each in told)
+        reported = [each for each in outcomes if isinstance(each, BaseException)]
+        assert len(reported) == sum(act is not repaired for act in acts) - wins
+        assert all(type(each) is PromotionConflictError and "is there since" in each.message for each in reported)
 
 
-def test_a_rollback_that_another_entry_overtook_takes_nothing_back_but_is_told():
+def test_a_rollback_that_another_entry_overtook_takes_nothing_back_and_is_reported():
     steps = Machine("alone", back, a_register(begun=True)).finish()
     overtaken = 0
     for first in range(steps + 1):
@@ -193,7 +193,7 @@ def test_a_rollback_that_another_entry_overtook_takes_nothing_back_but_is_told()
     assert overtaken
 
 
-def test_a_writer_that_is_late_again_and_again_is_told_in_the_end():
+def test_a_writer_that_is_late_every_time_fails_in_the_end():
     register = a_register(begun=True)
     late = replace(register, log=Overtaken(register))
     with pytest.raises(LogGrewError):
@@ -202,7 +202,7 @@ def test_a_writer_that_is_late_again_and_again_is_told_in_the_end():
 
 
 class Overtaken:
-    """A log at whose end somebody else writes before each entry of ours."""
+    """A log at whose end another process writes before each entry of ours."""
 
     def __init__(self, register):
         self._register = register

@@ -30,7 +30,7 @@ def after_a_pause(world, watchdog, pause_s=5):
     return watchdog.unanswered_s()
 
 
-def test_a_server_that_answers_is_not_silent():
+def test_a_server_that_answers_is_responsive():
     world = World()
     watchdog = world.watchdog()
     assert [after_a_pause(world, watchdog) for _ in range(3)] == [0, 0, 0]

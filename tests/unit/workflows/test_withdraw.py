@@ -176,7 +176,7 @@ def test_a_registry_that_fails_meanwhile_is_caught_up_by_the_check(register):
     assert where(register) == {"1": ARCHIVED}
 
 
-def test_a_stage_that_somebody_filled_by_hand_after_the_withdrawal_is_emptied_by_the_check(register):
+def test_a_stage_that_was_filled_by_hand_after_the_withdrawal_is_emptied_by_the_check(register):
     out(register)
     register.tracking.set_stage("1", STAGING)
     register.pipeline.set_stage("v1", STAGING)

@@ -131,9 +131,11 @@ def test_an_entry_whose_row_was_made_although_no_answer_came_is_ours(log: ZenmlA
     assert log.entries() == THREE
 
 
-def test_whoever_lost_is_told_what_to_do(log: ZenmlAuditLog) -> None:
+def test_whoever_lost_is_shown_what_to_do(log: ZenmlAuditLog) -> None:
     (*_, other) = a_log(*[(Action.PROMOTED, Stage.STAGING, version) for version in "124"])
-    with pytest.raises(LogGrewError, match=rf"entry 3 of {log._name} was written by another process in the meantime") as caught:
+    with pytest.raises(
+        LogGrewError, match=rf"entry 3 of {log._name} was written by another process in the meantime"
+    ) as caught:
         log.append(other)
     assert caught.value.hint == "nothing was moved; `cv-yolo history` shows it; then run the same command again"
 
@@ -196,8 +198,8 @@ def test_a_server_that_does_not_answer_is_an_unavailable_service(
     monkeypatch.setattr(type(log._client), call, refuse)
     with pytest.raises(ServiceUnavailableError, match="on ZenML's server: connection refused") as caught:
         act(log)
-    told = "fix the cause; `cv-yolo history` then shows whether the entry was written"
-    assert caught.value.hint == (told if call == "create_model_version" else None)
+    reported = "fix the cause; `cv-yolo history` then shows whether the entry was written"
+    assert caught.value.hint == (reported if call == "create_model_version" else None)
 
 
 def _fields(entry: Entry) -> dict[str, Any]:

@@ -84,20 +84,20 @@ def test_a_best_run_beyond_noise_stands_alone(capsys: Capture) -> None:
     assert "≈" not in printed(capsys, a_decision(selection=a_selection(within_noise=("run-1",))))
 
 
-def test_a_run_that_nobody_had_to_choose_is_marked_without_noise(capsys: Capture) -> None:
+def test_a_run_without_a_selection_is_marked_without_noise(capsys: Capture) -> None:
     text = printed(capsys, a_decision(selection=None))
     assert "≈" not in text
     assert "e3_s320 ←" in text
 
 
-def test_failed_runs_are_told_with_their_reasons(capsys: Capture) -> None:
+def test_failed_runs_are_shown_with_their_reasons(capsys: Capture) -> None:
     rows = (a_row(), a_failed_row(reason="out of [memory]"), a_failed_row(run_id="run-8", reason=None))
     text = printed(capsys, a_decision(rows=rows))
     assert "e5_s416 failed: out of [memory]" in text
     assert "e5_s416 failed: no reason recorded" in text
 
 
-def test_the_use_of_the_test_images_is_counted_and_a_spent_budget_told(capsys: Capture) -> None:
+def test_the_use_of_the_test_images_is_counted_and_a_spent_budget_is_shown(capsys: Capture) -> None:
     assert "Decision number 3 on these test images.\n" in printed(capsys, a_decision())
     policy = a_policy(test_budget=3)
     assert "images.\n" in printed(capsys, a_decision(policy=policy))

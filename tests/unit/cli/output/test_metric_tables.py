@@ -13,7 +13,7 @@ from tests.builders import FIGURES, a_comparison, a_curve, a_subject, an_estimat
 Capture = pytest.CaptureFixture[str]
 
 
-def told(capsys: Capture, evaluation: Evaluation, name: str = "e3_s320") -> list[str]:
+def reported(capsys: Capture, evaluation: Evaluation, name: str = "e3_s320") -> list[str]:
     print_evaluation(Console(width=160, highlight=False), evaluation, name=name)
     return capsys.readouterr().out.splitlines()
 
@@ -30,20 +30,20 @@ def row(lines: list[str], name: str) -> list[str]:
 
 
 def test_an_evaluation_says_what_was_measured_on_what(capsys: Capture) -> None:
-    lines = told(capsys, an_evaluation())
+    lines = reported(capsys, an_evaluation())
     revision = a_subject().split_revision[:12]
     assert lines[0] == f"e3_s320 on 3 val images, 6 boxes (split revision {revision})"
 
 
 def test_classes_that_were_left_out_are_named(capsys: Capture) -> None:
     subject = a_subject(detector_classes=("person", "dog", "[cat]"))
-    text = " ".join(" ".join(told(capsys, an_evaluation(subject=subject))).split())
+    text = " ".join(" ".join(reported(capsys, an_evaluation(subject=subject))).split())
     assert "Left out, since the data set does not name it: dog, [cat]." in text
-    assert "Left out" not in " ".join(told(capsys, an_evaluation()))
+    assert "Left out" not in " ".join(reported(capsys, an_evaluation()))
 
 
 def test_each_figure_stands_beside_its_interval(capsys: Capture) -> None:
-    lines = told(capsys, an_evaluation())
+    lines = reported(capsys, an_evaluation())
     assert row(lines, "mAP50") == ["0.610", "0.560", "…", "0.660"]
     assert row(lines, "AR100") == ["0.500", "0.450", "…", "0.550"]
     assert row(lines, "F1") == ["0.640", "0.590", "…", "0.690"]
@@ -53,51 +53,51 @@ def test_each_figure_stands_beside_its_interval(capsys: Capture) -> None:
 
 def test_a_figure_without_an_interval_has_a_dash_beside_it(capsys: Capture) -> None:
     figures = {"map_50": an_estimate(0.5, reach=None), "map_50_95": an_estimate(0.3)}
-    lines = told(capsys, an_evaluation(figures=figures, confidence_threshold=None))
+    lines = reported(capsys, an_evaluation(figures=figures, confidence_threshold=None))
     assert row(lines, "mAP50") == ["0.500", "–"]
     assert not any(line.startswith(("precision", "recall", "F1", "small boxes")) for line in lines)
     assert row(lines, "missed") == ["–", "–"]
 
 
-def test_of_the_average_recalls_the_one_with_the_most_detections_is_told(capsys: Capture) -> None:
+def test_of_the_average_recalls_the_one_with_the_most_detections_is_shown(capsys: Capture) -> None:
     figures = {name: an_estimate(value) for name, value in FIGURES.items() if not name.startswith("ar_")}
     recalls = {"ar_5": an_estimate(0.3), "ar_300": an_estimate(0.4), "ar_20": an_estimate(0.35)}
-    lines = told(capsys, an_evaluation(figures=figures | recalls))
+    lines = reported(capsys, an_evaluation(figures=figures | recalls))
     assert row(lines, "AR300")[0] == "0.400"
     assert not any(line.startswith(("AR5", "AR20")) for line in lines)
 
 
-def test_one_class_is_not_told_again_and_several_are(capsys: Capture) -> None:
-    assert "By class" not in told(capsys, an_evaluation())
+def test_a_single_class_is_not_repeated_and_several_are_listed(capsys: Capture) -> None:
+    assert "By class" not in reported(capsys, an_evaluation())
     figures = an_evaluation().figures | {"class/dog/ap_50": an_estimate(0.4)}
     curves = (a_curve(), a_curve(name="dog"))
-    lines = told(capsys, an_evaluation(figures=figures, curves=curves))
+    lines = reported(capsys, an_evaluation(figures=figures, curves=curves))
     assert "By class" in lines
     assert row(lines, "person: AP50")[0] == "0.610"
     assert row(lines, "dog: AP50")[0] == "0.400"
     assert row(lines, "dog: recall") == ["–", "–"]
 
 
-def test_slices_are_told_even_where_there_is_only_one(capsys: Capture) -> None:
-    assert "By slice" not in told(capsys, an_evaluation())
+def test_slices_are_shown_even_where_there_is_only_one(capsys: Capture) -> None:
+    assert "By slice" not in reported(capsys, an_evaluation())
     figures = an_evaluation().figures | {"slice/scene=street/map_50": an_estimate(0.7)}
-    lines = told(capsys, an_evaluation(figures=figures, slices={"scene=street": 2}))
+    lines = reported(capsys, an_evaluation(figures=figures, slices={"scene=street": 2}))
     assert "By slice" in lines
     assert row(lines, "scene=street: mAP50")[0] == "0.700"
 
 
-def test_how_the_intervals_were_made_and_what_is_in_use_is_told(capsys: Capture) -> None:
-    assert told(capsys, an_evaluation())[-1] == (
+def test_how_the_intervals_were_made_and_what_is_in_use_is_shown(capsys: Capture) -> None:
+    assert reported(capsys, an_evaluation())[-1] == (
         "Intervals: 95%, bootstrap over images, 2000 resamples, seed 0. In use: confidence at least 0.310. "
         "Latency: 12.5 ms per image."
     )
     bare = an_evaluation(confidence_threshold=None, subject=a_subject(latency_ms=None))
-    assert told(capsys, bare)[-1] == "Intervals: 95%, bootstrap over images, 2000 resamples, seed 0."
+    assert reported(capsys, bare)[-1] == "Intervals: 95%, bootstrap over images, 2000 resamples, seed 0."
 
 
 def test_what_is_never_found_comes_first(capsys: Capture) -> None:
     lost = {"class/person/ap_50": an_estimate(0.0), "map_small": an_estimate(0.0)}
-    lines = told(capsys, an_evaluation(figures=an_evaluation().figures | lost))
+    lines = reported(capsys, an_evaluation(figures=an_evaluation().figures | lost))
     assert lines[:2] == [
         "Warning: 1 of 1 class is never detected: person (6 boxes)",
         "Warning: Small boxes are never detected",
@@ -109,12 +109,12 @@ def test_what_is_never_found_comes_first(capsys: Capture) -> None:
 
 
 def test_names_are_text_and_no_markup(capsys: Capture) -> None:
-    assert told(capsys, an_evaluation(), name="[red]mine[/]")[0].startswith("[red]mine[/] on ")
+    assert reported(capsys, an_evaluation(), name="[red]mine[/]")[0].startswith("[red]mine[/] on ")
     lines = compared(capsys, a_comparison(), names=("[a]", "[b]"))
     assert lines[0].startswith("[a] against [b] on ")
 
 
-def test_a_comparison_tells_both_the_difference_and_the_images_behind_it(capsys: Capture) -> None:
+def test_a_comparison_shows_both_the_difference_and_the_images_behind_it(capsys: Capture) -> None:
     lines = compared(capsys, a_comparison())
     assert lines[0].startswith("old against new on 4 test images, 8 boxes")
     first, second, difference, *_ = row(lines, "recall")

@@ -91,16 +91,16 @@ def test_following_shows_the_last_events_of_a_grid_that_fails(
 
 
 def test_each_event_is_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = io.StringIO()  # what `capsys` reads while another thread writes gets lost now and then
-    monkeypatch.setattr(sys, "stderr", told)
+    reported = io.StringIO()  # what `capsys` reads while another thread writes gets lost now and then
+    monkeypatch.setattr(sys, "stderr", reported)
     journal, give_up = Journal(tmp_path / "journal.jsonl"), time.monotonic() + PATIENCE_S
     with following(journal):
         journal.write(STORY[1])
-        while "waiting" not in told.getvalue():
+        while "waiting" not in reported.getvalue():
             assert time.monotonic() < give_up
             time.sleep(0.01)
         journal.write(STORY[2])
-    assert [line[9:] for line in told.getvalue().splitlines()] == ["e3_s320: waiting", "e3_s320: training"]
+    assert [line[9:] for line in reported.getvalue().splitlines()] == ["e3_s320: waiting", "e3_s320: training"]
 
 
 def test_a_log_that_shows_nothing_for_a_while_says_what_is_at_work(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ def printed(capsys: Capture, table: object, *, width: int = 120) -> list[str]:
 
 
 @pytest.mark.parametrize(("width", "started"), [(80, False), (99, False), (100, True), (120, True)])
-def test_names_scores_and_ids_are_never_cut_off_and_the_start_is_told_where_there_is_room(
+def test_names_scores_and_ids_are_never_cut_off_and_the_start_is_shown_where_there_is_room(
     capsys: Capture, width: int, started: bool
 ) -> None:
     header, row = printed(capsys, runs_table([a_run(run_id=ID)], width=width), width=width)
@@ -60,7 +60,7 @@ def test_every_status_has_its_colour(capsys: Capture, status: RunStatus) -> None
     assert f" {status} " in printed(capsys, rows_table([a_row(status=status)]))[1]
 
 
-def test_everything_about_a_run_is_told(capsys: Capture) -> None:
+def test_everything_about_a_run_is_shown(capsys: Capture) -> None:
     run = a_run(
         run_id=ID,
         status=RunStatus.FAILED,
@@ -77,24 +77,24 @@ def test_everything_about_a_run_is_told(capsys: Capture) -> None:
         assert line in [" ".join(each.split()) for each in block.split("\n\n")[0].splitlines()]
 
 
-def test_the_classes_of_a_run_are_told_in_a_few_words(capsys: Capture) -> None:
+def test_the_classes_of_a_run_are_shown_in_a_few_words(capsys: Capture) -> None:
     run_details(Console(width=120, highlight=False), a_run(tags={"classes": '["a", "b", "c", "d"]'}))
     assert "a, b, c, … (4 classes)" in capsys.readouterr().out
 
 
-def test_a_run_that_is_no_training_is_told_without_a_table(capsys: Capture) -> None:
+def test_a_run_that_is_no_training_is_shown_without_a_table(capsys: Capture) -> None:
     run_details(Console(width=120, highlight=False), a_run(params={}))
     text = capsys.readouterr().out
     assert "epochs" not in text
     assert "MLflow run run-1" in text
 
 
-def test_versions_are_told_with_their_stage_run_and_weights(capsys: Capture) -> None:
+def test_versions_are_shown_with_their_stage_run_and_weights(capsys: Capture) -> None:
     many = tuple(f"class {number}" for number in range(80))
     versions = [a_version(stage=Stage.STAGING, run_id=ID, classes=many), a_version(version="2", run_id=ID)]
     _, first, second = printed(capsys, versions_table(versions), width=150)
-    told = ["cv_yolo_tiny", "3", "staging", ID, "a" * 12, "class 0, class 1, class 2, … (80 classes)"]
-    assert [cell.strip() for cell in re.split(r"  +", first.strip())] == told
+    reported = ["cv_yolo_tiny", "3", "staging", ID, "a" * 12, "class 0, class 1, class 2, … (80 classes)"]
+    assert [cell.strip() for cell in re.split(r"  +", first.strip())] == reported
     assert second.split() == ["cv_yolo_tiny", "2", ID, "a" * 12, "not", "recorded"]
 
 

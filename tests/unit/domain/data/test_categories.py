@@ -1,4 +1,4 @@
-"""What a category id stands for is said by somebody, or the results are refused: ids are never shifted in silence."""
+"""What a category id stands for is declared, or the results are refused: ids are never shifted in silence."""
 
 import pytest
 

@@ -52,7 +52,7 @@ def test_what_says_nothing_about_the_content_leaves_the_revision_alone():
 
 
 def test_the_revision_is_what_it_was_when_this_was_written():
-    """Recorded revisions must stay comparable: a change of this figure is a break, to be told to the users."""
+    """Recorded revisions must stay comparable: a change of this figure is a break, to be announced to the users."""
     image = an_image(image="images/val/1.jpg", image_sha256="aa", label_sha256="bb")
     assert revision_of(("person",), [image]) == "63303b904248f52b38f6d8339ee3af6f8e7654c0aaa94ada894423a70498b6b9"
 
@@ -104,7 +104,7 @@ def test_a_column_parts_the_images_of_a_split_into_slices():
     assert manifest.slices(Split.VAL) == {}
 
 
-def test_every_column_parts_the_images_anew():
+def test_every_column_splits_the_images_again():
     manifest = described({"scene": "street", "light": "day"}, {"scene": "field", "light": "night"})
     assert list(manifest.slices(Split.TEST)) == ["light=day", "light=night", "scene=field", "scene=street"]
 

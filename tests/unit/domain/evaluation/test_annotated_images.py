@@ -67,7 +67,7 @@ def test_without_a_threshold_nothing_is_shown_and_everything_is_missed():
     assert (annotated.detections, annotated.misses) == ((), 2)
 
 
-def test_corners_are_told_to_a_hundredth_of_a_pixel():
+def test_corners_are_rounded_to_a_hundredth_of_a_pixel():
     (annotated,) = annotated_of([a_truth((0.123, 1, 10.999, 9))], [some_detections((0.126, 1, 10.994, 9))])
     assert annotated.truths[0].xyxy == (0.12, 1.0, 11.0, 9.0)
     assert annotated.detections[0].xyxy == (0.13, 1.0, 10.99, 9.0)

@@ -59,7 +59,7 @@ def same(first, second):
     np.testing.assert_allclose(list(first.values()), list(second.values()), rtol=0, atol=1e-9)
 
 
-def test_by_hand_a_bin_tells_how_many_how_sure_and_how_right_its_detections_are():
+def test_by_hand_a_bin_counts_how_many_how_sure_and_how_right_its_detections_are():
     figures = figures_of([a_picture(right=[0.82, 0.84, 0.86], wrong=[0.88, 0.12])])
     assert bin_of(figures, 8) == pytest.approx((4, 0.85, 3 / 4))
     assert bin_of(figures, 1) == pytest.approx((1, 0.12, 0.0))

@@ -96,7 +96,7 @@ def test_a_crowd_that_only_one_of_them_claims_makes_no_difference():
     assert comparison_of(truths, [some_detections(B)], [some_detections(A, B)]).changes == ()
 
 
-def test_the_images_that_are_spoilt_most_come_first_and_those_that_are_mended_most_last():
+def test_the_images_that_are_most_regressed_come_first_and_those_that_are_most_improved_last():
     names = ("gains one", "gains two", "loses one", "same", "loses two", "swaps")
     truths = [a_truth(A, B, image=name) for name in names]
     boxes = {
@@ -174,6 +174,6 @@ def test_a_difference_is_known_only_by_its_interval(difference, change):
 def test_every_figure_of_either_model_has_a_change():
     found = a_comparison()
     bare = replace(found.first, figures={"map_50": an_estimate(0.5)})
-    told = replace(found, first=bare, differences={"map_50": an_estimate(0.06)}).figure_changes
-    assert told["map_50"] is DifferenceKind.HIGHER
-    assert {told[name] for name in found.second.figures if name != "map_50"} == {DifferenceKind.UNKNOWN}
+    reported = replace(found, first=bare, differences={"map_50": an_estimate(0.06)}).figure_changes
+    assert reported["map_50"] is DifferenceKind.HIGHER
+    assert {reported[name] for name in found.second.figures if name != "map_50"} == {DifferenceKind.UNKNOWN}

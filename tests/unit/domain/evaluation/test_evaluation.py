@@ -77,7 +77,7 @@ def test_a_threshold_that_is_given_is_used_as_it_is(subject):
     assert evaluation.scores()["precision"] == pytest.approx(2 / 3)
 
 
-def test_the_classes_are_told_apart_in_a_confusion_matrix_in_use():
+def test_the_classes_are_distinguished_in_a_confusion_matrix_in_use():
     truths = [a_truth(A, B, C, classes=[0, 1, 1])]
     found = [some_detections(A, B, B, classes=[0, 0, 1], confidences=[0.9, 0.8, 0.1])]
     confusion = scored(truths, found, confidence_threshold=0.5).evaluation.confusion

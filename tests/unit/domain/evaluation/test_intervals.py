@@ -377,7 +377,7 @@ def test_after_holm_a_chance_lies_between_its_own_and_that_of_bonferroni_and_the
         (known_within(0.4, 0.3, 0.6), 0.5, 100, 400),  # below the limit the upper end counts
         (known_within(0.6, 0.5, 0.7), 0.5, 100, 101),  # on the limit: one more, at least
         (known_within(0.6, 0.49, 0.7), 0.5, 100, 122),  # 1.1² × 100 = 121.0…
-        (known_within(0.5, 0.4, 0.6), 0.5, 100, None),  # no number of images tells apart what is equal
+        (known_within(0.5, 0.4, 0.6), 0.5, 100, None),  # no number of images separates what is equal
         (Estimate(value=0.5), 0.4, 100, None),
     ],
 )

@@ -58,7 +58,7 @@ def test_an_overlap_of_exactly_the_threshold_is_enough_and_less_is_not():
     assert claims(a_truth(WHOLE), some_detections(*boxes_of_overlap(0.4999))) == [{}]
 
 
-def test_each_threshold_is_matched_anew():
+def test_each_threshold_is_matched_again():
     found = some_detections(*boxes_of_overlap(0.6, 0.9), confidences=[0.9, 0.8])
     assert claims(a_truth(WHOLE), found, thresholds=np.array([0.5, 0.75])) == [{0: 0}, {1: 0}]
 
@@ -147,7 +147,7 @@ def test_claims_are_one_to_one_and_near_enough(seed, levels):
 
 @LAWS
 @given(st.integers(0, 10_000), st.integers(0, len(IOU_THRESHOLDS) - 1))
-def test_nobody_would_rather_have_a_box_that_was_free_when_it_chose(seed, index):
+def test_no_detection_would_rather_have_a_box_that_was_free_when_it_chose(seed, index):
     """A detection that could have had a better box lost it to a surer one."""
     table = table_of(*a_random_split(seed))
     near = find_overlaps(table, least=0.5)

@@ -83,9 +83,9 @@ def test_a_detection_less_sure_than_all_others_never_lowers_average_precision(se
 @LAWS
 @given(SEEDS, AT, st.randoms(use_true_random=False))
 def test_turning_a_wrong_detection_into_a_right_one_never_lowers_average_precision(seed, at, chance):
-    """Moved onto a box that nobody claims at this threshold, it takes nothing from the others: one wrong turns right.
+    """Moved onto a box that no detection claims at this threshold, it takes nothing from others: one wrong turns right.
 
-    It is a law of one threshold: at another one, somebody may have claimed that box.
+    It is a law of one threshold: at another one, another one may have claimed that box.
     """
     truths, found = a_random_split(seed)
     table = table_of(truths, found)

@@ -1,4 +1,4 @@
-"""The log tells who holds which stage, by replay alone, and never two at a time."""
+"""The log says which version holds which stage, by replay alone, and never two at a time."""
 
 import hashlib
 import json
@@ -78,7 +78,7 @@ def test_the_time_of_an_entry_is_in_utc(at):
         an_entry(at=at)
 
 
-def test_nobody_holds_a_stage_before_the_first_entry():
+def test_all_stages_are_empty_before_the_first_entry():
     assert (stages(()), holders(())) == ({}, {})
     assert earlier_holder((), STAGING) is None
     assert last_moved_stage(()) is None
@@ -102,7 +102,7 @@ def test_staging_and_production_are_held_side_by_side():
     assert holders(entries) == {PRODUCTION: "1", STAGING: "2"}
 
 
-def test_a_judgement_moves_nobody():
+def test_a_judgement_moves_no_version():
     entries = a_log((PROMOTED, STAGING, "1"), (JUDGED, STAGING, "2"), (JUDGED, STAGING, "1"))
     assert stages(entries) == {"1": STAGING, "2": None}
 
@@ -178,7 +178,7 @@ def test_a_stage_that_only_one_version_held_has_no_earlier_holder():
     assert earlier_holder(a_log(*promoted(STAGING, "1"), *promoted(PRODUCTION, "2")), STAGING) is None
 
 
-def test_all_holders_of_a_stage_are_told_once_each():
+def test_all_holders_of_a_stage_are_shown_once_each():
     log = (*promoted(STAGING, "1", "2", "1"), (JUDGED, STAGING, "4"), *promoted(PRODUCTION, "5"))
     assert held(a_log(*log), STAGING) == ("1", "2")
 

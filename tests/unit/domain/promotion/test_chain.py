@@ -81,7 +81,7 @@ def test_any_repetition_is_found_even_without_an_anchor(entries, data):
 
 @LAWS
 @given(entries=LOGS, other=LOGS)
-def test_a_log_written_anew_is_found(entries, other):
+def test_a_rewritten_log_is_found(entries, other):
     assume(other != entries)
     assume(other[: len(entries)] != entries)
     assert verify(other, head(entries))

@@ -90,11 +90,11 @@ def test_a_check_that_is_settled_needs_no_images():
     assert needing(12, also=(a_check(outcome=PASSED, more_images=900),)).more_images == 12
 
 
-def test_where_one_undecided_check_cannot_be_settled_by_images_no_number_is_told():
+def test_where_one_undecided_check_cannot_be_settled_by_images_no_number_is_given():
     assert needing(12, None).more_images is None
 
 
-def test_where_nothing_is_undecided_no_number_is_told():
+def test_where_nothing_is_undecided_no_number_is_given():
     assert decided(PASSED, FAILED).more_images is None
 
 

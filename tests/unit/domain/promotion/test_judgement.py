@@ -308,7 +308,7 @@ def test_a_worse_class_rejects_a_candidate_that_is_better_on_the_whole():
     candidate, champion = by_class(-0.3, 0.4)
     better = a_model(0.9, others={"class/a/ap_50": (0.2, 0.02)})
     assert verdict(a_case(better, champion, **CLASS)) is Verdict.REJECT
-    assert verdict(a_case(candidate, champion)) is Verdict.PROMOTE  # nobody asked about classes
+    assert verdict(a_case(candidate, champion)) is Verdict.PROMOTE  # the policy says nothing about classes
 
 
 def test_other_figures_of_a_class_are_not_compared():

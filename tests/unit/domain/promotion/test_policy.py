@@ -15,7 +15,7 @@ def test_non_inferiority_asks_for_a_difference_above_the_margin_below_zero():
     assert a_gate(rule=Rule.NON_INFERIORITY, margin=0.02).required_difference == -0.02
 
 
-def test_unless_told_otherwise_a_gate_asks_for_the_whole_evidence():
+def test_by_default_a_gate_asks_for_the_whole_evidence():
     gate = Gate()
     assert (gate.rule, gate.provisional, gate.floors) == (Rule.NON_INFERIORITY, False, {})
 

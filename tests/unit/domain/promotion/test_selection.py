@@ -54,7 +54,7 @@ def test_runs_that_did_not_finish_or_lack_the_score_are_not_ranked():
     assert [row.run_id for row in rank(rows, "map_50")] == ["fine"]
 
 
-def test_the_cheapest_of_those_that_cannot_be_told_from_the_best_is_chosen():
+def test_the_cheapest_run_within_noise_of_the_best_is_chosen():
     rows = [
         a_run_of("best", 0.62, epochs=9),
         a_run_of("close", 0.60, epochs=3),
@@ -90,20 +90,20 @@ def test_a_difference_that_images_share_counts_however_much_the_images_differ():
     assert (difference.low, difference.high) == pytest.approx((0.02, 0.02))
 
 
-def test_runs_that_are_equal_on_every_draw_cannot_be_told_apart():
+def test_runs_that_are_equal_on_every_draw_are_within_noise():
     rows = [a_run_of("costly", 0.62, epochs=9), a_run_of("cheap", 0.62, epochs=1)]
     selection = chosen(rows, {"costly": figures(0.62, noise=0.1), "cheap": figures(0.62, noise=0.1)})
     assert (selection.best, selection.chosen, selection.within_noise) == ("cheap", "cheap", ("cheap", "costly"))
 
 
 @pytest.mark.parametrize(("confidence", "expected"), [(0.99, "cheap"), (0.5, "best")])
-def test_how_sure_the_difference_must_be_is_told(confidence, expected):
+def test_how_sure_the_difference_must_be_is_shown(confidence, expected):
     rows = [a_run_of("best", 0.62, epochs=9), a_run_of("cheap", 0.60, epochs=1)]
     found = {"best": figures(0.62, noise=0.03), "cheap": figures(0.60)}
     assert chosen(rows, found, confidence=confidence).chosen == expected
 
 
-def test_a_run_whose_difference_is_not_known_cannot_be_told_from_the_best():
+def test_a_run_whose_difference_is_not_known_is_within_noise_of_the_best():
     unknown = figures(0.60)
     unknown.samples[:, 0] = np.nan
     rows = [a_run_of("best", 0.62, epochs=9), a_run_of("cheap", 0.60, epochs=1)]

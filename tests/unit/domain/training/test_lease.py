@@ -60,9 +60,9 @@ def test_a_run_that_ended_is_not_lost(status):
     assert lost_since(run, NOON + timedelta(days=1)) is None
 
 
-@pytest.mark.parametrize("told", [None, "", "yesterday", "2026-03-04T12:00:00"])
-def test_a_driver_that_never_said_when_it_was_seen_is_not_called_lost(told):
-    run = a_run(status=RunStatus.RUNNING, tags={} if told is None else {HEARTBEAT_TAG: told})
+@pytest.mark.parametrize("reported", [None, "", "yesterday", "2026-03-04T12:00:00"])
+def test_a_driver_that_never_said_when_it_was_seen_is_not_called_lost(reported):
+    run = a_run(status=RunStatus.RUNNING, tags={} if reported is None else {HEARTBEAT_TAG: reported})
     assert last_seen(run) is None
     assert lost_since(run, NOON + timedelta(days=1000)) is None
 

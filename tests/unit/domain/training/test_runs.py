@@ -41,7 +41,7 @@ def test_a_run_without_the_parameters_of_a_training_is_none():
     assert not a_run(params={"epochs": "3"}).is_training
 
 
-def test_a_row_tells_the_latency_where_it_was_measured():
+def test_a_row_shows_the_latency_where_it_was_measured():
     assert row_of(a_run(metrics={"latency_ms": 12.5})).latency_ms == 12.5
     assert row_of(a_run(metrics={})).latency_ms is None
 

@@ -21,7 +21,7 @@ def test_the_smallest_training_is_one_epoch_at_one_stride():
     assert a_spec(epochs=1, image_size_px=32).name == "e1_s32"
 
 
-def test_the_name_tells_the_runs_of_a_grid_apart():
+def test_the_name_is_unique_among_the_runs_of_a_grid():
     assert a_spec(epochs=5, image_size_px=416).name == "e5_s416"
 
 

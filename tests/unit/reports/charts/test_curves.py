@@ -89,7 +89,7 @@ def test_a_class_that_a_run_was_not_scored_on_has_no_line_of_that_run():
     ]
 
 
-def test_those_who_hear_a_chart_are_told_its_precision_at_some_recalls_and_where_it_ends():
+def test_the_text_alternative_of_a_chart_names_its_precision_at_some_recalls_and_where_it_ends():
     (svg,) = precision_recall_charts((named("first"),))
     assert ET.fromstring(svg).find("desc").text == (
         "first: precision 0.900 at recall 0.20, 0.750 at recall 0.50; the curve ends at recall 0.79."
@@ -108,16 +108,16 @@ def test_a_class_that_is_never_detected_has_no_line_and_the_chart_says_so():
 
 
 @pytest.mark.parametrize(
-    ("precision", "told"),
+    ("precision", "reported"),
     [
         ((0.0,) * 101, "blind: no correct detection."),
         ((1.0,) * 5 + (0.0,) * 96, "blind: precision 1.000 at recall 0.00; the curve ends at recall 0.04."),
     ],
 )
-def test_a_curve_that_ends_early_is_told_as_far_as_it_goes(precision, told):
+def test_a_curve_that_ends_early_is_shown_as_far_as_it_goes(precision, reported):
     blind = named("blind", evaluation=an_evaluation(curves=(a_curve(precision=precision),)))
     (svg,) = precision_recall_charts((blind,))
-    assert ET.fromstring(svg).find("desc").text == told
+    assert ET.fromstring(svg).find("desc").text == reported
 
 
 def test_two_models_are_drawn_with_the_bands_in_which_they_lie():

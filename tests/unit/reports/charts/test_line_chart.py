@@ -38,8 +38,8 @@ def texts(svg):
 
 
 def ticks(svg, anchor):
-    told = [each.text.replace("−", "-") for each in svg.iter("text") if each.get("text-anchor") == anchor]
-    return [float(text) for text in told if is_number(text)]
+    reported = [each.text.replace("−", "-") for each in svg.iter("text") if each.get("text-anchor") == anchor]
+    return [float(text) for text in reported if is_number(text)]
 
 
 def is_number(text):
@@ -104,7 +104,7 @@ def test_a_single_point_is_marked_since_it_has_no_line():
     assert ticks(svg, "middle") == [1]
 
 
-def test_marked_points_tell_their_values():
+def test_marked_points_shows_their_values():
     svg = chart(a_series((0.0, 1.0), (1.0, 0.0), marked=((0.58, 0.72),)))
     assert "e3_s320: 0.720 at 0.58" in [title.text for title in svg.iter("title")]
 

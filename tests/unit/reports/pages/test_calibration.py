@@ -34,7 +34,7 @@ def test_both_models_are_in_one_diagram_with_the_line_on_which_confidence_means_
     assert any(path.get("stroke-dasharray") == "5 4" for path in svg.iter("path"))
 
 
-def test_the_error_is_told_with_its_interval_and_the_numbers_of_the_diagram_are_at_hand():
+def test_the_error_is_shown_with_its_interval_and_the_numbers_of_the_diagram_are_at_hand():
     page = Page("".join(reliability(SCORES)))
     assert "0.080" in page.text
     assert "[0.030, 0.130]" in page.text

@@ -55,7 +55,7 @@ def test_a_comparison_begins_with_one_sentence_and_a_sign_that_fits_it(differenc
     assert html.index("</h1>") < html.index("<h2>")
 
 
-def test_the_small_print_tells_method_and_thresholds():
+def test_the_small_print_names_method_and_thresholds():
     text = Page(compared(an_estimate(0.1))).text
     assert "95 % interval: bias-corrected and accelerated (BCa) bootstrap of 100 resamples" in text
     assert "Confidence threshold of both: 0.500." in text

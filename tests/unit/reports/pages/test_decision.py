@@ -99,7 +99,7 @@ def test_the_four_outcomes_have_four_signs_and_four_words():
     ] == [True] * 4
 
 
-def test_a_check_tells_what_was_required_what_was_measured_and_its_sentence():
+def test_a_check_shows_what_was_required_what_was_measured_and_its_sentence():
     text = page_of().text
     assert "Required: above 0.5. Measured: 0.610 [0.560, 0.660]." in text
     assert "mAP50 is 0.610 [0.560, 0.660]: above the floor of 0.5." in text

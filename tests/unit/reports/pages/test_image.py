@@ -69,7 +69,7 @@ def test_errors_come_first_the_missed_ones_before_the_wrong_ones_and_the_surest_
         (a_wrong_detection(xyxy=NEAR, class_id=1, error=ErrorType.CLASSIFICATION), "dog 0.60: classification"),
     ],
 )
-def test_what_was_taken_for_another_class_is_told_by_its_own(detection, words):
+def test_what_was_taken_for_another_class_is_listed_under_its_own(detection, words):
     far, near = (AnnotatedTruth(xyxy=xyxy, class_id=1, found=True) for xyxy in ((200.0, 0.0, 220.0, 20.0), NEAR))
     crowd = AnnotatedTruth(xyxy=NEAR, class_id=2, found=False, crowd=True)
     (error,) = errors_of(an_annotated_image(truths=(far, crowd, near), detections=(detection,)))
@@ -99,7 +99,7 @@ def test_numbers_at_the_same_corner_stand_beside_each_other():
     assert ["+ 0rem" in styles[0], "+ 1.75rem" in styles[1]] == [True, True]
 
 
-def test_many_boxes_are_counted_rather_than_told():
+def test_many_boxes_are_counted_rather_than_listed():
     wrong = tuple(a_wrong_detection(confidence=0.5 + number / 100) for number in range(10))
     right = tuple(a_wrong_detection(error=None, confidence=0.5 + number / 100) for number in range(11))
     text = Page(error_list(an_annotated_image(truths=(), detections=wrong + right), CLASSES)).text

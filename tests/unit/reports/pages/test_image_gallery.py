@@ -87,7 +87,7 @@ def test_a_long_list_is_cut_and_counted():
     assert "of the 24 images shown here match." in page.text
 
 
-def test_an_image_whose_copy_is_missing_is_told_in_words():
+def test_an_image_whose_copy_is_missing_is_shown_in_words():
     page = Page(gallery_html(compared(*changes(second=an_annotated_image()), thumbnails={})))
     assert page.all("image") == page.all("a") == []
     assert "The image is not included in this page." in page.text
@@ -102,7 +102,7 @@ def test_one_model_shows_the_images_with_errors_and_no_others():
     assert page.count("panel") == 1
 
 
-def test_a_model_without_errors_is_told_so():
+def test_a_model_without_errors_is_called_so():
     assert "B makes no error at its confidence threshold." in gallery_html(worst(CLEAN))
 
 

@@ -19,13 +19,13 @@ def table(*rows, scores=PAIR, **changes):
     return interval_table(scores, rows, HEADS, **changes)
 
 
-def test_a_row_tells_both_values_the_difference_and_what_it_means():
+def test_a_row_shows_both_values_the_difference_and_what_it_means():
     page = Page(table(a_figure_row(note="30 boxes")))
     for text in ("dog", "30 boxes", "0.600", "[0.550, 0.650]", "0.700", "+0.100", "[+0.050, +0.150]", "▲ better"):
         assert text in page.text
 
 
-def test_worse_and_noise_are_told_in_words_too():
+def test_worse_and_noise_are_shown_in_words_too():
     assert "▼ worse" in Page(table(a_figure_row(difference=an_estimate(-0.1)))).text
     assert "within noise" in Page(table(a_figure_row(difference=an_estimate(0.0)))).text
 

@@ -53,7 +53,7 @@ def of_classes(*names, figure="ap_50", values=(), differences=(), truths=50):
         (None, "", ""),
     ],
 )
-def test_only_an_interval_beyond_zero_tells_two_models_apart(difference, higher, lower):
+def test_only_an_interval_beyond_zero_separates_two_models(difference, higher, lower):
     assert better_or_worse(difference) == higher
     assert better_or_worse(difference, higher_is_better=False) == lower
 
@@ -82,7 +82,7 @@ def test_a_figure_that_no_model_has_is_no_row():
     assert [row.label for row in main_rows(pair({"recall": an_estimate()}, {}))] == ["recall"]
 
 
-def test_sizes_are_told_with_their_limits():
+def test_sizes_are_shown_with_their_limits():
     rows = size_rows(of_evaluation(an_evaluation_report()))
     assert [(row.label, row.note) for row in rows] == [
         ("small boxes", "below 32² px"),
@@ -112,7 +112,7 @@ def test_a_class_with_few_boxes_says_so():
         assert class_rows(scores)[0].note == note
 
 
-def test_a_slice_tells_how_many_images_it_has():
+def test_a_slice_shows_how_many_images_it_has():
     figures = {f"slice/light={light}/map_50": an_estimate(value) for light, value in (("day", 0.8), ("night", 0.4))}
     evaluation = an_evaluation(figures=figures, slices={"light=day": 40, "light=night": 3})
     rows = slice_rows(Scores(names=("A",), evaluations=(evaluation,)))
@@ -122,7 +122,7 @@ def test_a_slice_tells_how_many_images_it_has():
     ]
 
 
-def test_errors_are_told_with_what_they_mean_and_fewer_are_better():
+def test_errors_are_shown_with_what_they_mean_and_fewer_are_better():
     scores = pair({"error/missed/cost": an_estimate(0.1), "error/missed/count": an_estimate(9.0)},
                   {"error/missed/cost": an_estimate(-0.2), "error/missed/count": an_estimate(-4.0)})  # fmt: skip
     (cost,), (count,) = error_rows(scores), error_counts(scores)

@@ -107,7 +107,7 @@ def test_a_failure_that_left_no_tracked_run_has_a_line_too():
     assert line.cells == ("–",) * len(table.columns)
 
 
-def test_a_failure_that_a_tracked_run_tells_of_is_not_told_twice():
+def test_a_failure_that_a_tracked_run_shows_is_not_shown_twice():
     assert only_line(a_failed_row(), {"e5_s416": "the step failed"}).reason == "out of memory"
 
 

@@ -51,20 +51,20 @@ def pair(difference, **changes):
         (None, "mAP50 cannot be compared between B and A on 200 test images", ""),
     ],
 )
-def test_two_models_are_told_apart_only_where_the_interval_says_so(difference, sentence, apart):
+def test_two_models_differ_only_where_the_interval_excludes_zero(difference, sentence, apart):
     finding = difference_finding(pair(difference), "map_50")
     assert (finding.sentence, finding.better_or_worse, finding.estimate) == (sentence, apart, difference)
 
 
-def test_one_model_is_told_by_what_it_scores():
+def test_one_model_is_described_by_its_score():
     alone = Scores(names=("B",), evaluations=(TEST,))
     assert score_sentence(alone, "map_50") == "B scores 0.610 mAP50 [0.560, 0.660] on 200 test images"
     assert score_sentence(alone, "class/cat/ap_50") == "B has no AP50 of cat on 200 test images"
 
 
 def test_the_small_print_says_how_the_interval_was_made():
-    told = method_sentence(TEST, an_estimate(), paired=True)
-    assert told == (
+    reported = method_sentence(TEST, an_estimate(), paired=True)
+    assert reported == (
         "95 % interval: bias-corrected and accelerated (BCa) bootstrap of 2000 resamples of whole images, "
         "the same images for both models."
     )
@@ -77,7 +77,7 @@ def test_a_missing_interval_is_explained(estimate):
     assert method_sentence(TEST, estimate, paired=True).startswith("No interval: ")
 
 
-def test_the_thresholds_are_told_once_where_they_are_the_same():
+def test_the_thresholds_are_shown_once_where_they_are_the_same():
     assert threshold_sentences(pair(None)) == ("Confidence threshold of both: 0.310.",)
     assert threshold_sentences(pair(None, confidence_threshold=0.5)) == (
         "Confidence threshold of A: 0.310.",

@@ -65,7 +65,7 @@ def test_the_parts_follow_in_the_order_in_which_they_are_read():
     ]
 
 
-def test_every_check_is_told_with_what_was_required_and_measured():
+def test_every_check_is_shown_with_what_was_required_and_measured():
     rows = rows_of_table(decision_markdown(a_decision_report()), "Checks")
     assert rows[1] == [
         "✓",
@@ -144,7 +144,7 @@ def test_the_table_holds_the_values_of_the_rows_best_first_and_marked():
     ]
 
 
-def test_val_is_told_before_its_table():
+def test_val_is_shown_before_its_table():
     assert "## Runs\n\n2 runs are within noise of the best mAP50" in decision_markdown(a_decision_report())
     alone = a_decision(rows=(a_row(),), selection=None)
     assert "## Runs\n\n| Run |" in decision_markdown(a_decision_report(decision=alone))

@@ -41,11 +41,11 @@ def test_a_score_has_three_decimals_and_a_missing_one_is_no_zero(value, text):
         (3725.0, "1 h 02 min"),
     ],
 )
-def test_a_duration_is_told_in_the_units_that_suit_it(seconds, text):
+def test_a_duration_is_shown_in_the_units_that_suit_it(seconds, text):
     assert duration_text(seconds) == text
 
 
-def test_a_time_is_told_in_utc_wherever_it_was_taken():
+def test_a_time_is_shown_in_utc_wherever_it_was_taken():
     in_paris = datetime(2025, 3, 4, 13, 30, 5, tzinfo=timezone(timedelta(hours=1)))
     assert time_text(in_paris) == "2025-03-04 12:30:05 UTC"
 
@@ -82,7 +82,7 @@ def test_a_limit_has_no_trailing_zeros_and_a_proper_minus(value, text):
     assert number_text(value) == text
 
 
-def test_an_estimate_is_told_with_its_interval_where_it_has_one():
+def test_an_estimate_is_shown_with_its_interval_where_it_has_one():
     assert estimate_text(an_estimate(0.612)) == "0.612 [0.562, 0.662]"
     assert estimate_text(an_estimate(0.612, reach=None)) == "0.612"
     assert estimate_text(None) == ABSENT
@@ -132,7 +132,7 @@ def test_ordinals_end_as_they_are_spoken(number, text):
 
 
 @pytest.mark.parametrize(("part", "text"), [(0.95, "95 %"), (0.995, "99.5 %")])
-def test_a_part_is_told_in_percent(part, text):
+def test_a_fraction_is_shown_in_percent(part, text):
     assert percent_text(part) == text
 
 
@@ -144,5 +144,5 @@ def test_words_are_listed_as_they_are_spoken(words, text):
 
 
 @pytest.mark.parametrize(("milliseconds", "text"), [(12.345, "12.3 ms"), (140.2, "140 ms"), (None, ABSENT)])
-def test_a_latency_is_told_in_milliseconds(milliseconds, text):
+def test_a_latency_is_shown_in_milliseconds(milliseconds, text):
     assert latency_text(milliseconds) == text

@@ -108,7 +108,7 @@ def test_a_promotion_says_that_the_policy_did_not_ask_for_them_and_that_there_is
     assert "`required_classes`" in next_steps(report)[0]
 
 
-def test_a_rejected_candidate_is_mended_as_its_checks_say():
+def test_a_rejected_candidate_is_improved_as_its_checks_say():
     assert "required_classes" not in " ".join(next_steps(a_decision_report(decision=REJECTED)))
 
 

@@ -47,23 +47,23 @@ def test_a_provisional_promotion_asks_for_the_test_images_that_are_missing():
 
 
 @pytest.mark.parametrize(
-    ("more", "told"), [(184, "180 more test images"), (7, "7 more test images"), (1, "1 more test image")]
+    ("more", "reported"), [(184, "180 more test images"), (7, "7 more test images"), (1, "1 more test image")]
 )
-def test_an_inconclusive_decision_says_how_many_test_images_would_settle_it_and_how_to_let_it_pass(more, told):
+def test_an_inconclusive_decision_says_how_many_test_images_would_settle_it_and_how_to_let_it_pass(more, reported):
     assert steps(undecided(more_images=more)) == (
-        f"About {told} would settle it, if the metrics stay the same.",
+        f"About {reported} would settle it, if the metrics stay the same.",
         'To accept it anyway, on the record: `cv-yolo promote 3 --to staging --accept-inconclusive "reason"`.',
     )
 
 
-def test_where_no_number_of_images_can_be_told_more_of_them_still_help():
+def test_where_no_number_of_images_is_known_more_of_them_still_help():
     assert steps(undecided())[0] == "More test images narrow the intervals: add some, and decide again."
 
 
 def test_without_test_images_there_is_one_thing_to_do():
-    told = steps(undecided(), judgement=None, version=None)
-    assert told[0] == "Add test images to the data set, at least 30, and decide again."
-    assert told[1].endswith('`cv-yolo promote --to staging --accept-inconclusive "reason"`.')
+    reported = steps(undecided(), judgement=None, version=None)
+    assert reported[0] == "Add test images to the data set, at least 30, and decide again."
+    assert reported[1].endswith('`cv-yolo promote --to staging --accept-inconclusive "reason"`.')
 
 
 def test_a_decision_that_a_person_let_pass_can_still_be_settled_and_taken_back():

@@ -78,7 +78,7 @@ def test_runs_on_the_same_data_need_no_warning():
     assert other_data((a_row(),), a_manifest()) is None
 
 
-def test_the_policy_is_told_with_its_gate_its_test_set_and_its_file():
+def test_the_policy_is_shown_with_its_gate_its_test_set_and_its_file():
     assert values(policy_facts(a_decision())) == {
         "Model": "cv_yolo_tiny",
         "Chosen among runs": "the cheapest run within noise of the best mAP50 on val",
@@ -93,7 +93,7 @@ def test_the_policy_is_told_with_its_gate_its_test_set_and_its_file():
     }
 
 
-def test_everything_that_a_gate_asks_for_is_told():
+def test_everything_that_a_gate_asks_for_is_shown():
     gate = a_gate(
         rule=Rule.SUPERIORITY,
         class_margin=0.1,
@@ -114,7 +114,7 @@ def test_everything_that_a_gate_asks_for_is_told():
     assert facts["Policy file"] == facts["Policy (SHA-256)"] == "–"
 
 
-def test_the_champion_is_told_with_version_and_run():
+def test_the_champion_is_shown_with_version_and_run():
     assert values(policy_facts(a_decision(champion=a_champion())))["Champion"] == "version 2 (run e1_s320)"
     provisional = a_decision(champion=a_champion(provisional=True))
     assert values(policy_facts(provisional))["Champion"] == "version 2 (run e1_s320), provisional"
@@ -135,7 +135,7 @@ def test_the_provenance_leads_to_every_record():
     }
 
 
-def test_uncommitted_changes_and_missing_origins_are_told():
+def test_uncommitted_changes_and_missing_origins_are_shown():
     facts = values(provenance_facts(a_decision_report(git_dirty=True, git_commit="", pipeline_run="", version=None)))
     assert facts["Git working tree"] == "with uncommitted changes"
     assert facts["Git commit"] == facts["ZenML pipeline run"] == "–"
@@ -147,7 +147,7 @@ def test_two_runs_of_the_same_name_keep_their_own_ids():
     assert [fact.value for fact in facts] == ["run-1", "run-2"]
 
 
-def test_each_evaluation_is_told_with_its_data_its_weights_and_its_predictor():
+def test_each_evaluation_is_shown_with_its_data_its_weights_and_its_predictor():
     report = a_comparison_report()
     facts = values(evaluation_facts(of_comparison(report)))
     assert facts["Split test (revision)"] == report.comparison.first.subject.split_revision
@@ -156,27 +156,27 @@ def test_each_evaluation_is_told_with_its_data_its_weights_and_its_predictor():
     assert facts["B: detections"] == "ultralytics 8.4.190 (pt), at 320 px, 12.5 ms per image"
 
 
-def test_detections_that_were_left_out_are_told():
+def test_detections_that_were_left_out_are_shown():
     subject = a_subject(detector_classes=("dog", "person"))
     facts = values(evaluation_facts(of_evaluation(an_evaluation_report(evaluation=an_evaluation(subject=subject)))))
     assert facts["B: detections"].endswith("per image; ignored, since the data set has no such class: dog")
 
 
-def test_what_somebody_else_did_not_tell_is_told_as_such():
+def test_an_unknown_origin_is_shown_as_such():
     foreign = an_evaluation(subject=replace(a_subject(), settings=None, latency_ms=None))
     facts = values(evaluation_facts(of_evaluation(an_evaluation_report(evaluation=foreign))))
     assert facts["B: detections"] == "ultralytics 8.4.190 (pt), unknown settings, unknown latency"
 
 
 @pytest.mark.parametrize(
-    ("required", "told"),
+    ("required", "reported"),
     [
         ("all", "all: at least 10 boxes in test, and detected"),
         (("a", "b"), "a, b: at least 10 boxes in test, and detected"),
     ],
 )
-def test_what_is_asked_of_classes_is_among_the_facts_of_the_policy(required, told):
+def test_what_is_asked_of_classes_is_among_the_facts_of_the_policy(required, reported):
     gate = a_gate(required_classes=required, class_floor=0.2)
     facts = {fact.label: fact.value for fact in policy_facts(a_decision(policy=a_policy(gate=gate)))}
-    assert facts["Required classes"] == told
+    assert facts["Required classes"] == reported
     assert facts["Floor of AP50 of every class"] == "lower bound above 0.2"

@@ -131,7 +131,7 @@ def test_where_no_run_was_chosen_nothing_was_registered():
     )
 
 
-def test_how_sure_is_told_by_the_test_images_their_interval_and_their_use():
+def test_how_sure_a_decision_is_follows_from_the_test_images_their_interval_and_their_use():
     assert certainty_sentences(judged(use=7)) == (
         "Its mAP50 on 40 test images is 0.610 [0.560, 0.660] (95 % confidence interval).",
         "There was no champion to compare with.",
@@ -140,30 +140,30 @@ def test_how_sure_is_told_by_the_test_images_their_interval_and_their_use():
 
 
 @pytest.mark.parametrize(
-    ("difference", "told"),
+    ("difference", "reported"),
     [
         (an_estimate(0.1), "+0.100 [+0.050, +0.150]: better."),
         (an_estimate(-0.1), "−0.100 [−0.150, −0.050]: worse."),
         (an_estimate(0.01), "+0.010 [−0.040, +0.060]: within noise."),
     ],
 )
-def test_the_difference_from_the_champion_is_told_and_judged(difference, told):
+def test_the_difference_from_the_champion_is_shown_and_judged(difference, reported):
     judgement = a_judgement(champion=an_evaluation(), differences={"map_50": difference})
     report = a_decision_report(decision=a_decision(champion=a_champion(), judgement=judgement))
-    assert certainty_sentences(report)[1] == f"The difference from version 2 on the same images is {told}"
+    assert certainty_sentences(report)[1] == f"The difference from version 2 on the same images is {reported}"
 
 
 @pytest.mark.parametrize(
-    ("differences", "told"),
+    ("differences", "reported"),
     [
         ({}, "This metric could not be compared with that of version 2."),
         ({"map_50": an_estimate(0.1, reach=None)}, "is +0.100: unknown, since there is no interval."),
     ],
 )
-def test_a_difference_that_is_not_known_is_not_called_noise(differences, told):
+def test_a_difference_that_is_not_known_is_not_called_noise(differences, reported):
     judgement = a_judgement(champion=an_evaluation(), differences=differences)
     report = a_decision_report(decision=a_decision(champion=a_champion(), judgement=judgement))
-    assert certainty_sentences(report)[1].endswith(told)
+    assert certainty_sentences(report)[1].endswith(reported)
 
 
 def test_too_few_test_images_are_only_a_hint():
@@ -190,7 +190,7 @@ def test_the_last_planned_decision_is_no_reason_to_warn():
     assert budget_warning(judged(use=20).decision) is None
 
 
-def test_val_says_which_runs_cannot_be_told_apart():
+def test_val_says_which_runs_are_within_noise():
     assert selection_sentence(a_decision()) == (
         "2 runs are within noise of the best mAP50 on val; e3_s320 is the cheapest of them."
     )
