@@ -54,12 +54,10 @@ def released(changelog: str, version: str, date: str) -> tuple[str, str]:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-    )  # its error is ours
-    if done.returncode:
-        raise ReleaseError(f"git {arguments[0]}: {done.stderr.strip()}")
-    return done.stdout.strip()
+    try:
+        return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    except subprocess.CalledProcessError as error:
+        raise ReleaseError(f"git {arguments[0]}: {error.stderr.strip()}") from error
 
 
 def main(arguments: list[str]) -> int:
