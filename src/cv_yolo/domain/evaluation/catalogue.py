@@ -47,16 +47,17 @@ class Metric:
 
 
 def _average_recall(limit: int) -> Metric:
+    of = "detection" if limit == 1 else "detections"
     return Metric(
         name=f"ar_{limit}",
         label=f"AR{limit}",
-        definition=f"mean over IoU 0.50:0.95 of the recall with the {limit} most confident of a class in an image",
+        definition=f"mean over IoU 0.50:0.95 of the recall with at most {limit} {of} per class and image",
         scopes=(Scope.SPLIT,),
     )
 
 
 _USED: Final = (Scope.SPLIT, Scope.CLASS, Scope.SIZE, Scope.SLICE)
-_AT: Final = "at the confidence threshold in use, at IoU 0.5"
+_AT: Final = "at the confidence threshold and IoU 0.5"
 METRICS: Final = (
     Metric(
         name="map_50_95",
@@ -88,7 +89,7 @@ METRICS: Final = (
         Metric(
             name=f"map_{size}",
             label=f"mAP50-95 of {size} boxes",
-            definition=f"`map_50_95` of boxes whose area is that of a square {area}",
+            definition=f"`map_50_95` of boxes with an area {area}",
             scopes=(Scope.SPLIT,),
         )
         for size, area in SIZES.items()
@@ -98,7 +99,7 @@ METRICS: Final = (
         Metric(
             name=f"ar_{size}",
             label=f"AR100 of {size} boxes",
-            definition=f"`ar_100` of boxes whose area is that of a square {area}",
+            definition=f"`ar_100` of boxes with an area {area}",
             scopes=(Scope.SPLIT,),
         )
         for size, area in SIZES.items()
@@ -120,14 +121,14 @@ METRICS: Final = (
     Metric(
         name="precision",
         label="precision",
-        definition=f"the part of the detections that is right, {_AT}",
+        definition=f"fraction of the detections that are correct, {_AT}",
         scopes=(*_USED, Scope.CALIBRATION),
         gates=True,
     ),
     Metric(
         name="recall",
         label="recall",
-        definition=f"the part of the annotated boxes that is found, {_AT}",
+        definition=f"fraction of the annotated boxes that are detected, {_AT}",
         scopes=_USED,
         gates=True,
     ),
@@ -142,7 +143,7 @@ METRICS: Final = (
     Metric(
         name="cost",
         label="cost",
-        definition="by how much mAP50 would rise without the errors of this type",
+        definition="gain in mAP50 if the errors of this type were fixed",
         scopes=(Scope.ERROR,),
         source="Bolya et al., TIDE, ECCV 2020",
         higher_is_better=False,
@@ -151,7 +152,7 @@ METRICS: Final = (
     Metric(
         name="count",
         label="count",
-        definition="how many errors of this type there are; of a bin, how many detections",
+        definition="number of errors of this type; of a bin, number of detections",
         scopes=(Scope.ERROR, Scope.CALIBRATION),
         source="Bolya et al., TIDE, ECCV 2020",
         unit="boxes",
@@ -161,7 +162,7 @@ METRICS: Final = (
     Metric(
         name="d_ece",
         label="D-ECE",
-        definition="detection expected calibration error: by how much confidence misses precision, over ten bins",
+        definition="detection expected calibration error: mean gap between confidence and precision, over ten bins",
         scopes=(Scope.CALIBRATION,),
         source="Küppers et al., Multivariate Confidence Calibration, CVPR Workshops 2020",
         higher_is_better=False,

@@ -89,7 +89,7 @@ def test_average_recall_may_be_asked_for_any_number_of_detections():
     found = find("ar_500")
     assert found is not None
     assert found.label == "AR500"
-    assert "the 500 most confident" in found.definition
+    assert "at most 500 detections" in found.definition
 
 
 def test_more_is_better_but_for_errors_and_their_calibration():
