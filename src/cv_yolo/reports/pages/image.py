@@ -1,6 +1,6 @@
 """One image with a model's detections: the JPEG with boxes drawn over it, and a text alternative.
 
-Nothing relies on colour alone: annotated boxes are dashed, missed ones thick and dashed, right detections thin, wrong
+Nothing relies on colour alone: annotated boxes are dashed, missed ones thick and dashed, correct detections thin, wrong
 ones thick and struck out; each error has a number that leads to its words.
 """
 
@@ -25,10 +25,10 @@ HIGHEST: Final = 0.09  # part of the height above which a number stands inside i
 NEAR: Final = 0.06  # parts of the picture, below which two numbers would hide each other
 NUMBER_REM: Final = 1.75
 LEGEND: Final = {
-    "found": "annotated, found",
+    "found": "annotated, detected",
     "missed": "annotated, missed",
-    "right": "detected, right",
-    "wrong": "detected, wrong",
+    "right": "correct detection",
+    "wrong": "wrong detection",
     "crowd": "crowd: ignored",
 }
 
@@ -85,7 +85,7 @@ def errors_of(annotated: AnnotatedImage) -> tuple[ImageError, ...]:
 
 
 def rights_of(annotated: AnnotatedImage) -> tuple[AnnotatedDetection, ...]:
-    """The detections that are right, the surest first."""
+    """The correct detections, the most confident first."""
     return tuple(sorted((box for box in annotated.detections if box.error is None), key=lambda box: -box.confidence))
 
 
@@ -140,7 +140,7 @@ class ImageView:
 
 
 def error_list(annotated: AnnotatedImage, classes: Sequence[str]) -> Html:
-    """What is in a picture, in words: the errors by number, and what is right."""
+    """What is in a picture, in words: the errors by number, and the correct detections."""
     errors = errors_of(annotated)
     items = [
         (f"{error.sign}{place}", error.words(classes)) for place, error in enumerate(errors[:MOST_DESCRIBED], start=1)
@@ -150,8 +150,8 @@ def error_list(annotated: AnnotatedImage, classes: Sequence[str]) -> Html:
 
 
 def summary(annotated: AnnotatedImage) -> str:
-    """`3 right, 1 wrong, 2 missed`."""
-    return f"{len(rights_of(annotated))} right, {annotated.false_positives} wrong, {annotated.misses} missed"
+    """`3 correct, 1 wrong, 2 missed`."""
+    return f"{len(rights_of(annotated))} correct, {annotated.false_positives} wrong, {annotated.misses} missed"
 
 
 def legend(kinds: Iterable[str]) -> Html:

@@ -113,7 +113,7 @@ def test_an_image_without_anything_right_says_so():
 
 
 def test_a_picture_is_summed_up_for_those_who_cannot_see_it():
-    assert summary(an_annotated_image()) == "1 right, 1 wrong, 1 missed"
+    assert summary(an_annotated_image()) == "1 correct, 1 wrong, 1 missed"
     assert [mark.confidence for mark in rights_of(an_annotated_image())] == [0.9]
     (svg,) = Page(drawn()).all("svg")
     assert (svg["role"], svg["aria-label"]) == ("img", "a.jpg as B sees it")

@@ -55,7 +55,7 @@ def test_both_models_stand_side_by_side_and_the_image_is_embedded_once():
     assert page.count("panel") == 2
     assert (len(page.all("image")), len(page.all("use"))) == (1, 1)
     assert asks_for_nothing(html)
-    assert "images/test/0.jpg as B sees it: 1 right, 1 wrong, 1 missed" in html
+    assert "images/test/0.jpg as B sees it: 1 correct, 1 wrong, 1 missed" in html
 
 
 def test_each_picture_is_a_link_that_enlarges_it_and_another_one_leads_back():
