@@ -1,10 +1,10 @@
-"""What the evaluator costs beside its peers, on data like COCO's val: 80 classes, 7 boxes and 100 detections an image.
+"""The cost of the evaluator and its peers, on data like COCO's val: 80 classes, 7 boxes and 100 detections an image.
 
     python benchmarks/evaluation.py            # 100 to 5 000 images; some minutes, nearly all of them pycocotools'
     python benchmarks/evaluation.py --quick    # 100 images only
     python benchmarks/evaluation.py --json
 
-Every measurement is a process of its own, and those of one size come one after the other, so that the ratios are taken
+Every measurement is a separate process, and those of one size come one after the other, so that the ratios are taken
 side by side; of several rounds the quickest counts. Timed are, on data that are in memory as each wants them: of
 pycocotools and of faster-coco-eval `evaluate()` and `accumulate()`; of ours everything from the boxes to COCO's twelve
 figures, and after it the bootstrap of mAP50-95 and mAP50 with 1 000 resamples (and the 200 further draws for which its

@@ -1,4 +1,4 @@
-"""Does the gate keep its word? Simulated models of known truth, scored, compared and judged many times over.
+"""Is the gate calibrated? Simulated models with known true metrics, scored, compared and judged many times.
 
     python -m benchmarks.gate_calibration                        # everything
     python -m benchmarks.gate_calibration --quick                # under a minute, fewer trials: what the tests run
@@ -11,8 +11,8 @@ at 1 000 images where classes are equally frequent (one, or three), at 1 500 whe
 ten; a non-inferiority gate promotes a model that is worse by more than the margin in at most 5 %; an equal model is
 rejected for one of its classes in at most 5 %.
 
-Only told are: the power with fewer images; what intervals do at 30 images, from where on a policy believes them by
-default; and what they do with twelve classes, the rarest of which is in about four of 100 images.
+Informational only: the power with fewer images; the intervals at 30 images, the least that a policy accepts by
+default; and the intervals with twelve classes, the rarest of which is in about four of 100 images.
 
 The truth is what the same evaluator says on 800 000 simulated images.
 
@@ -48,7 +48,7 @@ ENOUGH_FOR_POWER: Final = {"one class": 1000, "three even classes": 1000, "three
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much is simulated: studies as (scenario, images, trials, light), and images that tell the truth."""
+    """How much is simulated: studies as (scenario, images, trials, light), and images for the true metrics."""
 
     studies: tuple[tuple[str, int, int, bool], ...]
     truth_images: int
@@ -78,7 +78,7 @@ QUICK: Final = Plan(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One rate, with its Monte-Carlo interval, and what is demanded of it (None: it is only told)."""
+    """One rate, with its Monte-Carlo interval, and the demand (None: informational)."""
 
     scenario: str
     images: int
@@ -90,14 +90,14 @@ class Line:
 
     @property
     def holds(self) -> bool:
-        """Whether the demand is met, as far as the trials can tell."""
+        """Whether the demand is met, within the precision of the trials."""
         return self.demand is None or (self.low <= self.demand[1] and self.high >= self.demand[0])
 
     @property
     def word(self) -> str:
         """`holds`, `holds within chance` or `does not hold`."""
         if self.demand is None:
-            return "told"
+            return "informational"
         inside = self.demand[0] <= self.rate <= self.demand[1]
         return "holds" if inside else "holds within chance" if self.holds else "does not hold"
 
@@ -148,11 +148,11 @@ def rates(study: Study, truth: Truth, trials: Sequence[Trial]) -> Iterator[Line]
         yield _rate(study, what, covered, COVERAGE if demanded else None)
     for name in trials[0].verdicts:
         difference = truth.value.get(f"{name.split('/')[1]}-champion/{METRIC}", 0.0)
-        told_only = name == POWER and study.images < ENOUGH_FOR_POWER.get(study.scenario.name, math.inf)
+        informational = name == POWER and study.images < ENOUGH_FOR_POWER.get(study.scenario.name, math.inf)
         asked, word = (Verdict.REJECT, "rejects") if name in REJECTIONS else (Verdict.PROMOTE, "promotes")
         if name in REJECTIONS and not study.light:
             continue  # classes are scored in light studies only
-        demand = None if told_only else (PROMOTIONS | REJECTIONS).get(name)
+        demand = None if informational else (PROMOTIONS | REJECTIONS).get(name)
         hits = [trial.verdicts[name] is asked for trial in trials]
         yield _rate(study, f"{name} {word} what differs by {difference:+.4f}", hits, demand)
 

@@ -1,4 +1,4 @@
-"""The figure of the gate: how wide intervals are, and what the gate can tell, by the number of test images."""
+"""The figure of the gate: the width of intervals and the power of the gate, by the number of test images."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ PROMOTIONS: Final = {
 
 
 def draw(path: Path, *, resampling: Resampling, seed: int, processes: int = 1) -> None:
-    """Simulate, draw and tell the numbers; the ending of the path says in which format."""
+    """Simulate, draw and print the numbers; the suffix of the path selects the format."""
     import matplotlib as mpl
 
     mpl.use("agg")

@@ -1,7 +1,7 @@
 """Trials of the gate: simulated test sets on which models of known truth are scored, compared and judged.
 
 A trial draws new images, lets the models detect, scores them with the evaluator, bootstraps as an evaluation does, and
-asks `judge` for a verdict. Many trials tell how often intervals cover the truth and how often the gate is wrong.
+asks `judge` for a verdict. Many trials show how often intervals cover the truth and how often the gate is wrong.
 """
 
 from collections.abc import Iterator
@@ -111,7 +111,7 @@ SCENARIOS: Final = {
 
 
 def true_figures(scenario: Scenario, *, images: int, seed: int) -> Truth:
-    """The figures of the models on so many simulated images, in parts; the parts' spread tells the error."""
+    """The metrics of the models on so many simulated images, in parts, whose spread gives the error."""
     container = [_true_part(scenario, np.random.default_rng([seed, part])) for part in range(images // IMAGES_AT_ONCE)]
     return Truth(
         value={name: float(np.mean([part[name] for part in container])) for name in container[0]},

@@ -1,4 +1,4 @@
-"""What the commands that list cost beside `cv-yolo --help`: processor time, in a recorded home and with 1 000 runs.
+"""The cost of listing commands relative to `cv-yolo --help`: processor time, in a recorded home and with 1 000 runs.
 
     python -m benchmarks.listing                 # ten minutes, most of them to write the runs
     python -m benchmarks.listing --runs 300 --json

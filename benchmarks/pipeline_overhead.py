@@ -1,4 +1,4 @@
-"""What the pipeline costs beside bare training: four bare `yolo train` calls in sequence, and our grid of the same.
+"""The cost of the pipeline: four bare `yolo train` calls in sequence, and our grid of the same.
 
     python benchmarks/pipeline_overhead.py            # both, side by side in one run
     python benchmarks/pipeline_overhead.py --json
@@ -85,7 +85,7 @@ def seconds(project: Path, arguments: list[str], **variables: str) -> float:
     environment = dict(os.environ) | {"YOLO_CONFIG_DIR": str(project / "yolo"), "YOLO_OFFLINE": "true"} | variables
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     started = time.monotonic()
-    done = subprocess.run(  # told below with what it wrote
+    done = subprocess.run(  # reported below with its output
         [sys.executable, *arguments], cwd=project, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode not in (0, REFUSED):

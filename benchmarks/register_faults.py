@@ -4,17 +4,17 @@
     python -m benchmarks.register_faults --quick                      # under a minute
     python -m benchmarks.register_faults --promotions N --processes P --json
 
-Each study has a register of its own (MLflow and ZenML on SQLite, the audit log as a file), all in a temporary folder.
+Each study has its own register (MLflow and ZenML on SQLite, the audit log as a file), all in a temporary folder.
 
 crashes   a process promotes, rolls back or withdraws and is killed (SIGKILL), at a random time or before a random
           write; another one runs what `cv-yolo models check` runs; N times
 races     P processes promote different versions at once, all to one stage or half of them to each; N / 2 rounds
 both      the same, while one process or more are killed; N / 3 rounds
 
-After each round: every entry that a process was told of is in the log, and so is every entry that was there before; of
-those who were judged against the same holder at most one came in, and exactly one where nobody died; no registry has
-two versions in one stage; the log is whole; and after the repair both registries say what the log says. Anything else
-counts as lost, and the exit code is 1.
+After each round: every entry that was confirmed to a process is in the log, and so is every earlier entry; of those
+judged against the same holder at most one was written, and exactly one where no process died; no registry has two
+versions in one stage; the log is intact; and after the repair both registries agree with the log. Anything else counts
+as lost, and the exit code is 1.
 
 The costs are measured side by side: the bare calls to both registries, our promotion alone, and under P processes.
 """
@@ -32,7 +32,7 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.register_processes import load_libraries
-from benchmarks.register_study import KindComparison, Study, a_study
+from benchmarks.register_study import Study, StudyCounts, a_study
 from cv_yolo.container import Container
 from cv_yolo.settings import Settings
 
@@ -41,7 +41,7 @@ SEED: Final = 2025
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Rounds of each study, how many processes race, and how many promotions tell the costs."""
+    """Rounds of each study, how many processes race, and how many promotions measure the costs."""
 
     crashes: int
     races: int
@@ -73,7 +73,7 @@ def main() -> int:
     return 1 if any(tally.wrong for tally in tallies) else 0
 
 
-def run(plan: Plan) -> tuple[dict[str, float], list[KindComparison]]:
+def run(plan: Plan) -> tuple[dict[str, float], list[StudyCounts]]:
     """Costs in seconds, and what happened in the three studies."""
     with tempfile.TemporaryDirectory(prefix="register_faults_", ignore_cleanup_errors=True) as root:
         settings, rng = Settings(root=Path(root)), random.Random(SEED)
@@ -84,19 +84,19 @@ def run(plan: Plan) -> tuple[dict[str, float], list[KindComparison]]:
         horizon_s, tallies = costs["alone"], []
         with a_study("crashes", settings, processes=1, rng=rng) as study:
             for number in range(plan.crashes):
-                _tell(study, number, plan.crashes)
+                _print_progress(study, number, plan.crashes)
                 study.crash(horizon_s)
             tallies.append(study.tally)
         for name, rounds in (("races", plan.races), ("both", plan.both)):
             with a_study(name, settings, processes=plan.processes, rng=rng) as study:
                 for number in range(rounds):
-                    _tell(study, number, rounds)
+                    _print_progress(study, number, rounds)
                     study.race(horizon_s, doomed=rng.randint(1, plan.processes - 1) if name == "both" else 0)
                 tallies.append(study.tally)
     return costs, tallies
 
 
-def _tell(study: Study, number: int, rounds: int) -> None:
+def _print_progress(study: Study, number: int, rounds: int) -> None:
     if number % 10 == 0:
         print(f"{study.tally.study}: {number} of {rounds} rounds", file=sys.stderr, flush=True)
 
@@ -108,8 +108,8 @@ def _costs(study: Study, count: int) -> dict[str, float]:
     return {"bare": median(bare for bare, _ in pairs), "alone": median(alone for _, alone in pairs)}
 
 
-def _figures(costs: dict[str, float], tallies: Sequence[KindComparison], plan: Plan) -> dict[str, Any]:
-    raced, told = median(tallies[1].won_seconds), median(tallies[1].told_seconds)
+def _figures(costs: dict[str, float], tallies: Sequence[StudyCounts], plan: Plan) -> dict[str, Any]:
+    raced, conflict = median(tallies[1].won_seconds), median(tallies[1].conflict_seconds)
     repairs = [seconds for tally in tallies for seconds in tally.repair_seconds]
     return {
         "processes": plan.processes,
@@ -118,7 +118,7 @@ def _figures(costs: dict[str, float], tallies: Sequence[KindComparison], plan: P
         "ratio_to_bare": costs["alone"] / costs["bare"],
         "raced_s": raced,
         "ratio_to_alone": raced / costs["alone"],
-        "told_s": told,
+        "conflict_s": conflict,
         "repair_s": median(repairs) if repairs else None,
         "studies": [
             {name: value for name, value in asdict(tally).items() if not name.endswith("seconds")} for tally in tallies
@@ -138,7 +138,7 @@ def _text(figures: dict[str, Any]) -> str:
             f"a promotion alone {figures['alone_s']:.2f} s, {figures['ratio_to_bare']:.1f} times the bare calls to "
             f"both registries ({figures['bare_s']:.2f} s)",
             f"a promotion that wins among {figures['processes']} processes {figures['raced_s']:.2f} s, "
-            f"{figures['ratio_to_alone']:.1f} times one alone; who was too late is told after {figures['told_s']:.2f} s"
+            f"{figures['ratio_to_alone']:.1f} times one alone; a late one fails after {figures['conflict_s']:.2f} s"
             f"{repair}",
             f"{figures['seconds']} s in all",
         ]

@@ -1,4 +1,4 @@
-"""Processes that promote on real registries, and die when they are told to.
+"""Processes that promote on real registries, and die on request.
 
 The libraries are imported once, by the process that forks; it opens no connection, and each fork opens its own.
 """
@@ -43,7 +43,7 @@ def load_libraries() -> None:
 
 
 def forked(work: Callable[[], None]) -> int:
-    """Do the work in a process of its own, which ends with the exit code of its error; returns its id."""
+    """Do the work in a separate process, which exits with the code of its error; returns its id."""
     sys.stdout.flush()
     child = os.fork()
     if child:
@@ -55,7 +55,7 @@ def forked(work: Callable[[], None]) -> int:
     except CvYoloError as error:
         code = error.exit_code
         print(error.message, file=sys.stderr)
-    except Exception:  # noqa: BLE001 - nobody above would tell: the process ends here
+    except Exception:  # noqa: BLE001 - nothing above reports it: the process exits here
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -68,7 +68,7 @@ def ended(child: int) -> int:
 
 
 class Mortal:
-    """A port, or a client behind it, whose writes are told before they happen."""
+    """A port, or a client behind it, that reports its writes before they happen."""
 
     def __init__(self, behind: Any, name: str, step: Callable[[str], None]) -> None:
         self._behind, self._name, self._step = behind, name, step
@@ -78,21 +78,21 @@ class Mortal:
         if not name.startswith(WRITES):
             return found
 
-        def told(*arguments: Any, **named: Any) -> Any:
+        def reported(*arguments: Any, **named: Any) -> Any:
             self._step(f"{self._name}.{name}")
             return found(*arguments, **named)
 
-        return told
+        return reported
 
 
-def mortal(register: Register, *, at: int, tell: Callable[[str], None] = lambda _: None) -> Register:
-    """The same register, for a process that dies before write number `at`; each write is told before."""
+def mortal(register: Register, *, at: int, report: Callable[[str], None] = lambda _: None) -> Register:
+    """The same register, for a process that dies before write number `at`; each write is reported before."""
     count = 0
 
     def step(name: str) -> None:
         nonlocal count
         count += 1
-        tell(name)
+        report(name)
         if count == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -126,7 +126,7 @@ class Worker:
         return self
 
     def order(self, **what: Any) -> None:
-        """Tell it what to do; it begins at once."""
+        """Send an order; it starts at once."""
         self._orders.write(json.dumps(what) + "\n")
         self._orders.flush()
 
@@ -177,7 +177,7 @@ def _obey(register: Register, order: Mapping[str, Any]) -> Message:
     try:
         done = _ACTS[order["do"]](doomed, order)
     except PromotionConflictError as error:
-        done = {"outcome": "told", "said": error.message}
+        done = {"outcome": "conflict", "said": error.message}
     except InputError as error:
         done = {"outcome": "refused", "said": error.message}
     except CvYoloError as error:

@@ -21,14 +21,14 @@ STAGES: Final = (Stage.STAGING.value, Stage.PRODUCTION.value)
 
 
 @dataclass(kw_only=True)
-class KindComparison:
+class StudyCounts:
     """What happened in a study, and what must not have."""
 
     study: str
     rounds: int = 0
     killed: int = 0
     won: int = 0
-    told: int = 0
+    conflicts: int = 0
     unanswered: int = 0
     repaired: int = 0
     lost: int = 0
@@ -38,7 +38,7 @@ class KindComparison:
     left: int = 0
     failed: int = 0
     won_seconds: list[float] = field(default_factory=list)
-    told_seconds: list[float] = field(default_factory=list)
+    conflict_seconds: list[float] = field(default_factory=list)
     repair_seconds: list[float] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -50,7 +50,7 @@ class KindComparison:
 
 @contextmanager
 def a_study(name: str, settings: Settings, *, processes: int, rng: random.Random) -> "Iterator[Study]":
-    """A register of its own, and processes that end with it."""
+    """A separate register, and processes that end with it."""
     study = Study(name, settings, processes, rng)
     try:
         yield study
@@ -62,7 +62,7 @@ class Study:
     """One register, its inspector, and the workers that are about to promote there."""
 
     def __init__(self, name: str, settings: Settings, processes: int, rng: random.Random) -> None:
-        self.tally, self._rng, self._processes = KindComparison(study=name), rng, processes
+        self.tally, self._rng, self._processes = StudyCounts(study=name), rng, processes
         self._settings, self._model = settings, name
         self._inspector = Worker(self._settings, self._model).ready()
         self._inspector.order(do="make", versions=processes + 4)
@@ -89,7 +89,7 @@ class Study:
         self._round(self._orders(self._processes), doomed=doomed, horizon_s=horizon_s * self._processes)
 
     def alone(self, what: str) -> float:
-        """Seconds of one promotion that nobody disturbs, or of the bare calls."""
+        """Seconds of one undisturbed promotion, or of the bare calls."""
         order = self._orders(1)[0] | {"do": what, "stage": Stage.STAGING.value}
         order["expected"] = self._seen["holders"].get(order["stage"])
         self._complete(1)
@@ -112,7 +112,7 @@ class Study:
             time.sleep(max(0.0, began + moment - time.monotonic()))
             os.kill(self._crew[number].pid, signal.SIGKILL)
         answers = [self._crew[number].answer() for number in range(len(orders))]
-        for number in victims:  # the others go on to the next round
+        for number in victims:  # the others continue with the next round
             self.tally.killed += answers[number] is None
             self._crew[number].end()
         self._crew = [worker for number, worker in enumerate(self._crew) if number not in victims]
@@ -123,15 +123,15 @@ class Study:
         self._seen = now = self._inspected()
         tally.rounds += 1
         given = [each for each in answers if each is not None]
-        won, told = ([each for each in given if each["outcome"] == said] for said in ("won", "told"))
+        won, late = ([each for each in given if each["outcome"] == said] for said in ("won", "conflict"))
         failed = [each["said"] for each in given if each["outcome"] == "failed"]
         new, acknowledged = now["hashes"][len(before) :], {each["sha256"] for each in won}
         dead = len(orders) - len(given)
         tally.won += len(won)
-        tally.told += len(told)
+        tally.conflicts += len(late)
         tally.unanswered += len(set(new) - acknowledged)
         tally.won_seconds += [each["seconds"] for each in won]
-        tally.told_seconds += [each["seconds"] for each in told]
+        tally.conflict_seconds += [each["seconds"] for each in late]
         tally.lost += (now["hashes"][: len(before)] != before) + len(acknowledged - set(new))
         goals = len({order["stage"] for order in orders})
         tally.extra += max(0, len(new) - goals) + max(0, len(set(new) - acknowledged) - dead)

@@ -2,7 +2,7 @@
 
 Every image has a difficulty and every object a hardness that all models face alike, so that two models succeed and fail
 on the same images, as real ones do. Given these, their errors are independent. A model misses objects, places boxes
-inexactly, takes one class for another, reports an object twice and sees what is not there; its confidences tell right
+inexactly, takes one class for another, reports an object twice and sees what is not there; confidences separate right
 from wrong only partly. Detections are scored by the project's evaluator and nothing else.
 """
 
@@ -78,7 +78,7 @@ def draw_scenes(world: World, images: int, rng: np.random.Generator) -> Scenes:
 
 
 def detect(model: Model, world: World, scenes: Scenes, rng: np.random.Generator) -> SplitBoxes:
-    """What the model finds in the scenes, beside what is there."""
+    """What the model finds in the scenes, in addition to what is there."""
     container = (_found(model, world, scenes, rng), _imagined(model, world, scenes, rng))
     image, boxes, class_id, confidence = (np.concatenate(column) for column in zip(*container, strict=True))
     order = np.argsort(image, kind="stable")

@@ -62,10 +62,10 @@ class CannedMlflow:
         return self._record(asked, path)
 
     def _knows(self, asked: Asked) -> bool:
-        told = asked.headers.get("authorization", "")
+        reported = asked.headers.get("authorization", "")
         if self.lets_anybody_in:
             return True
-        user, _, password = base64.b64decode(told.removeprefix("Basic ")).decode().partition(":")
+        user, _, password = base64.b64decode(reported.removeprefix("Basic ")).decode().partition(":")
         return user == USER and (self.takes_any_password or password == PASSWORD)
 
     def _artifact(self, asked: Asked, name: str) -> Reply:
@@ -113,8 +113,8 @@ class CannedMlflow:
         if action == "update":
             run["status"] = sent["status"]
         if action == "log-batch":
-            spoilt = {"value": -1} if self.spoils_metrics else {}
-            run["metrics"] |= {each["key"]: each | spoilt for each in sent["metrics"]}
+            wrong = {"value": -1} if self.spoils_metrics else {}
+            run["metrics"] |= {each["key"]: each | wrong for each in sent["metrics"]}
             run["tags"] |= {each["key"]: each["value"] for each in sent["tags"] if not self.loses_tags}
         if action == "delete-tag" and run["tags"].pop(sent["key"], None) is None:
             return Reply(status=404)

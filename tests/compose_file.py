@@ -39,7 +39,7 @@ class Service:
 
     @property
     def health(self) -> list[str] | None:
-        """The command that tells whether it is healthy; None for a job, which is done when it has ended."""
+        """The command of its health check; None for a job, which is done when it has exited."""
         check = self.declared["healthcheck"]
         return None if check.get("disable") else check["test"][1:]
 

@@ -34,7 +34,7 @@ from pathlib import Path
 
 from tests.compose_file import ROOT, Service, services
 
-PATIENCE_S = 180  # what the file itself gives ZenML and MLflow
+TIMEOUT_S = 180  # what the file itself gives ZenML and MLflow
 POLL_S = 0.2
 GRACE_S = 20
 KEPT_AS_IT_IS = ("MLFLOW_SERVER_ALLOWED_HOSTS",)
@@ -48,7 +48,7 @@ def program(name: str) -> str | None:
 
 
 def free_network() -> str:
-    """The first two of four numbers of a loopback network that nobody else is likely to use."""
+    """The first two of four numbers of a loopback network that is unlikely to be in use."""
     return f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(250) + 2}"
 
 
@@ -80,13 +80,13 @@ class Processes:
 
     def up(self) -> None:
         """Start everything in the declared order, wait until all servers are healthy and all jobs have succeeded."""
-        give_up = time.monotonic() + PATIENCE_S
+        give_up = time.monotonic() + TIMEOUT_S
         while {name for name in self.services if not self._settled(name)}:
             for name, service in self.services.items():
                 if name not in self.running and self._may_start(service):
                     self.start(name)
             if time.monotonic() > give_up:
-                raise AssertionError(f"not ready in {PATIENCE_S} s: {self._unsettled()}")
+                raise AssertionError(f"not ready in {TIMEOUT_S} s: {self._unsettled()}")
             time.sleep(POLL_S)
 
     def start(self, name: str) -> None:
@@ -108,7 +108,7 @@ class Processes:
         if environment is not None:
             self.services[name].declared["environment"] = dict(environment)
         self.start(name)
-        return self.running[name].wait(PATIENCE_S)
+        return self.running[name].wait(TIMEOUT_S)
 
     def stop(self, name: str) -> None:
         """End one service as Docker does: asked first, with all that it started."""

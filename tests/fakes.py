@@ -50,7 +50,7 @@ DIGEST_LENGTH = 36  # what MLflow keeps of the digest of a data set
 
 
 class FakeTrainer:
-    """Tells each epoch and leaves small files; `fails` is raised after the epochs, before there are weights.
+    """Reports each epoch and writes small files; `fails` is raised after the epochs, before there are weights.
 
     `values` are what an epoch measured, by its number; `tamper` changes the result before it is handed back.
     """
@@ -90,7 +90,7 @@ class FakeTrainer:
 
 
 class FakePredictor:
-    """Finds what it is told to find in each image, and nothing in the others; `by_sha256` knows better by weights.
+    """Returns the given detections for each image, and none for the others; `by_sha256` overrides them by weights.
 
     `classes` are the names that the weights give their class ids.
     """
@@ -127,7 +127,7 @@ def _nothing(image: str) -> Detections:
 
 
 class FakeInspector:
-    """Says of each weights file what it is told to say; `by_sha256` knows better, and `fails` is raised instead."""
+    """Returns the given inspection for each weights file; `by_sha256` overrides it, and `fails` is raised instead."""
 
     def __init__(self, classes: tuple[str, ...] = ("person",), *, fails: BaseException | None = None) -> None:
         self._classes, self._fails = classes, fails
@@ -165,10 +165,10 @@ class FakePredictionFile:
     def read(self, content: bytes, images: Sequence[str]) -> Prediction:
         kept = self._kept.get(content)
         if kept is None:
-            raise EvaluationFailedError("kept detections cannot be read: no such ticket")
+            raise EvaluationFailedError("stored detections cannot be read: no such ticket")
         found = {each.image: each for each in kept.detections}
         if found.keys() != set(images):
-            raise EvaluationFailedError("kept detections are of other images than those asked for")
+            raise EvaluationFailedError("stored detections are of other images than those requested")
         return replace(kept, detections=tuple(found[image] for image in images))
 
     def read_coco(self, path: Path, images: Sequence[str], *, categories: Categories) -> Prediction:
@@ -307,7 +307,7 @@ class FakeExperimentTracker(TakesTrackingEvents):
 
 
 class FakeOutbox:
-    """Letters in lists by run, with copies of their files; `refused` are those set aside, with their reasons."""
+    """Events in lists by run, with copies of their files; `refused` are those set aside, with their reasons."""
 
     def __init__(self) -> None:
         self.folder = TemporaryDirectory()
@@ -322,7 +322,7 @@ class FakeOutbox:
     @contextmanager
     def opened(self, run_id: str) -> Iterator["FakeRunEvents"]:
         if run_id in self.open:
-            raise AssertionError(f"the letters of {run_id} are open already")
+            raise AssertionError(f"the events of {run_id} are already open")
         self.open.add(run_id)
         try:
             yield FakeRunEvents(outbox=self, run_id=run_id)
@@ -332,7 +332,7 @@ class FakeOutbox:
 
 @dataclass(frozen=True, kw_only=True)
 class FakeRunEvents:
-    """The letters of one run."""
+    """The events of one run."""
 
     outbox: FakeOutbox
     run_id: str

@@ -1,4 +1,4 @@
-"""Faults made on purpose, on real servers, and what a run under them has told and left behind."""
+"""Injected faults on real servers, and what a run under them reports and leaves behind."""
 
 import json
 import os
@@ -24,13 +24,13 @@ from cv_yolo_stack.supervision.state import ServiceState, StackState, read_state
 from tests.e2e.project import SMALL, Project, make_project
 from tests.servers import CLI, RunningStack, cv_yolo, environment_of, stack_in
 
-PATIENCE_S = 600
+TIMEOUT_S = 600
 POLL_S = 0.1
 
 
 @pytest.fixture(scope="session")
 def faulty_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """Servers of our own, registered: what is killed and counted here is nobody else's."""
+    """Our own servers, registered: nothing else uses what is killed and counted here."""
     with stack_in(tmp_path_factory.mktemp("faulty") / "project") as stack:
         cv_yolo(stack.settings.root, "stack", "register")
         yield stack
@@ -79,7 +79,7 @@ def suspended(stack: RunningStack, *names: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a command ended, and what the journal of its pipeline run tells."""
+    """How a command ended, and the journal of its pipeline run."""
 
     exit_code: int
     out: str
@@ -106,12 +106,12 @@ class AtWork:
     before: frozenset[str]
     files: tuple[Path, Path]
 
-    def wait_until(self, what: str, **told: Any) -> None:
-        """Wait until its journal tells of an event with these fields; of texts, a part is enough."""
+    def wait_until(self, what: str, **fields: Any) -> None:
+        """Wait until its journal has an event with these fields; of texts, a part is enough."""
 
         def seen() -> bool:
             assert self.process.poll() is None, f"ended before {what}:\n{self._said()}"
-            return any(_tells(event, told) for event in self.events())
+            return any(_matches(event, fields) for event in self.events())
 
         _wait_for(seen, what=what)
 
@@ -124,19 +124,19 @@ class AtWork:
         """Ctrl-C: how long the command took to be gone, in seconds, and which of its children are left."""
         children, began = psutil.Process(self.process.pid).children(recursive=True), time.monotonic()
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(PATIENCE_S)
+        self.process.wait(TIMEOUT_S)
         took_s = time.monotonic() - began
         _, left = psutil.wait_procs(children, timeout=5)
         return took_s, [each.pid for each in left]
 
     def ended(self) -> Ended:
         """Its outcome, once it has ended."""
-        code = self.process.wait(PATIENCE_S)
+        code = self.process.wait(TIMEOUT_S)
         out, err = (file.read_text(encoding="utf-8") for file in self.files)
         return Ended(exit_code=code, out=out, err=err, events=self.events())
 
     def events(self) -> tuple[dict[str, Any], ...]:
-        """All that its journal tells so far."""
+        """All events of its journal so far."""
         journals = self.clone.project.journals()
         lines = [line for name in journals.keys() - self.before for line in journals[name].splitlines()]
         return tuple(json.loads(line) for line in lines)
@@ -177,7 +177,7 @@ class Clone:
         finally:
             if process.poll() is None:
                 process.terminate()
-                process.wait(PATIENCE_S)
+                process.wait(TIMEOUT_S)
 
     def run(self, *arguments: str, **more: str) -> Ended:
         """`cv-yolo` to its end."""
@@ -279,9 +279,9 @@ def connected(stack: RunningStack, project: Project, *, name: str) -> Clone:
 
 
 def _wait_for(condition: Callable[[], bool], *, what: str) -> None:
-    give_up_at_s = time.monotonic() + PATIENCE_S
+    give_up_at_s = time.monotonic() + TIMEOUT_S
     while not condition():
-        assert time.monotonic() < give_up_at_s, f"waited {PATIENCE_S} s in vain for {what}"
+        assert time.monotonic() < give_up_at_s, f"waited {TIMEOUT_S} s in vain for {what}"
         time.sleep(POLL_S)
 
 
@@ -290,8 +290,10 @@ def _tracked(run: dict[str, Any]) -> Tracked:
     return Tracked(run_id=run["info"]["run_id"], status=run["info"]["status"], reason=tags.get("reason", ""))
 
 
-def _tells(event: dict[str, Any], told: Mapping[str, Any]) -> bool:
-    return all(value in event[name] if isinstance(value, str) else event[name] == value for name, value in told.items())
+def _matches(event: dict[str, Any], message: Mapping[str, Any]) -> bool:
+    return all(
+        value in event[name] if isinstance(value, str) else event[name] == value for name, value in message.items()
+    )
 
 
 def _state(stack: RunningStack) -> StackState:

@@ -86,7 +86,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has lost its patience is what some tests are about, and no news."""
+        """Some tests are about clients that time out: their closed connections are not reported."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -130,10 +130,10 @@ def in_front_of(
             headers |= {} if host is None else {"host": host}
             connection.request(asked.method, asked.path, body=asked.body, headers=headers)
             got = connection.getresponse()
-            told = {name.lower(): value for name, value in got.getheaders()}
-            kept = {name: value for name, value in told.items() if name not in HOP_BY_HOP}
-            if asked.method == "HEAD" and "content-length" in told:
-                kept["content-length"] = told["content-length"]
+            reported = {name.lower(): value for name, value in got.getheaders()}
+            kept = {name: value for name, value in reported.items() if name not in HOP_BY_HOP}
+            if asked.method == "HEAD" and "content-length" in reported:
+                kept["content-length"] = reported["content-length"]
             reply = Reply(status=got.status, body=got.read(), headers=kept)
         finally:
             connection.close()

@@ -59,7 +59,7 @@ def as_other_user(code: str, *arguments: str) -> str:
         cwd="/",
         capture_output=True,
         text=True,
-        check=False,  # told by the next line
+        check=False,  # checked by the next line
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -20,12 +20,12 @@ from cv_yolo_stack.ports.probes import Detour
 
 @dataclass(kw_only=True)
 class FakeServerProbe:
-    """What every server does; `ahead` is how much its clock is, None where it does not tell the time."""
+    """What every server does; `ahead` is its clock's offset, None where it returns no time."""
 
     address: str = "http://127.0.0.1:1"
     ahead: timedelta | None = timedelta()
-    nobody: Mapping[str, int] = field(default_factory=lambda: {"list": 403})
-    impostor: Mapping[str, int] = field(default_factory=lambda: {"list": 403})
+    anonymous: Mapping[str, int] = field(default_factory=lambda: {"list": 403})
+    wrong: Mapping[str, int] = field(default_factory=lambda: {"list": 403})
     server: str = "3.17.2"
     trouble: Mapping[str, str] = field(default_factory=dict)
     tried: list[str] = field(default_factory=list)
@@ -37,13 +37,13 @@ class FakeServerProbe:
         self._try("clock")
         return None if self.ahead is None else datetime.now(UTC) + self.ahead
 
-    def ask_as_nobody(self) -> Mapping[str, int]:
-        self._try("ask_as_nobody")
-        return self.nobody
+    def ask_anonymously(self) -> Mapping[str, int]:
+        self._try("ask_anonymously")
+        return self.anonymous
 
-    def ask_as_impostor(self) -> Mapping[str, int]:
-        self._try("ask_as_impostor")
-        return self.impostor
+    def ask_with_wrong_credentials(self) -> Mapping[str, int]:
+        self._try("ask_with_wrong_credentials")
+        return self.wrong
 
     def log_in(self) -> str:
         self._try("log_in")
@@ -166,8 +166,8 @@ class FakePipelineProbe(FakeServerProbe):
 
 @dataclass(kw_only=True)
 class FakeDatabaseProbe(FakeServerProbe):
-    nobody: Mapping[str, int] = field(default_factory=lambda: {"no password": 1045})
-    impostor: Mapping[str, int] = field(default_factory=lambda: {"wrong password": 1045})
+    anonymous: Mapping[str, int] = field(default_factory=lambda: {"no password": 1045})
+    wrong: Mapping[str, int] = field(default_factory=lambda: {"wrong password": 1045})
     server: str = "10.11.6-MariaDB"
 
     def stored_secret(self, secret_id: str) -> bytes:

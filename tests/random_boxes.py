@@ -20,7 +20,7 @@ def random_pictures(seed: int, *, crowds: float = 0.15) -> Pictures:
 
 
 def repeated(pictures: Pictures, times: Sequence[int]) -> Pictures:
-    """Each image as often as told, the copies next to each other and named apart."""
+    """Each image as often as given, the copies next to each other and with different names."""
     return [
         (replace(truth, image=f"{truth.image} {copy}"), replace(found, image=f"{truth.image} {copy}"))
         for (truth, found), count in zip(pictures, times, strict=True)

@@ -18,7 +18,7 @@ from cv_yolo_stack.servers.pages import free_port
 CLI = (sys.executable, "-m", "cv_yolo")
 PORTS = ("zenml", "mlflow", "store", "console", "database")
 FOREIGN = ("CV_YOLO_", "AWS_", "ZENML_", "MLFLOW_")
-PATIENCE_S = 300
+TIMEOUT_S = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,8 @@ def cv_yolo(root: Path, *arguments: str, code: int | None = 0, **more: str) -> "
         env=environment_of(root) | more,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
-        check=False,  # told by the next line
+        timeout=TIMEOUT_S,
+        check=False,  # checked by the next line
     )
     assert code in {None, done.returncode}, f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done

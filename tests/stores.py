@@ -16,7 +16,7 @@ from cv_yolo_stack.servers.pages import free_port
 
 ACCESS_KEY, SECRET_KEY = "access-key", "secret-key-of-the-tests"
 PROGRAMS = {"rclone": "CV_YOLO_RCLONE", "minio": "CV_YOLO_MINIO"}  # and the variable that may say where it is
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 
 
 def program(kind: str) -> str | None:
@@ -48,7 +48,7 @@ def store_in(folder: Path, kind: str) -> Iterator[ObjectStoreAddress]:
 
 
 def _make_buckets(store: S3Store) -> None:
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + TIMEOUT_S
     while True:
         try:
             for bucket in BUCKETS:
@@ -57,4 +57,4 @@ def _make_buckets(store: S3Store) -> None:
         except ServiceUnavailableError:
             if time.monotonic() > end:
                 raise
-            time.sleep(0.05)  # it is being started, and tells nobody when it is done
+            time.sleep(0.05)  # it is starting, and does not report when it is done

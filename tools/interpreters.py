@@ -1,7 +1,7 @@
 """The fast tests of the core on every other supported Python that is here: `python tools/interpreters.py`.
 
-Looks for `python3.11` to `python3.13` on the PATH and in pyenv's versions. Each has an environment of its own,
-`.venv-3.12` beside `.venv`, made once from the same `requirements.lock`. What is not here is named, and no failure.
+Looks for `python3.11` to `python3.13` on the PATH and in pyenv's versions. Each has its own environment,
+`.venv-3.12` next to `.venv`, made once from the same `requirements.lock`. A missing one is named, and is no failure.
 The tests of adapters and of commands take ten minutes more for each; CI runs them too (`make unit`).
 """
 
@@ -73,7 +73,7 @@ def _patch(python: Path) -> int:
 
 
 def _works(python: Path, version: str) -> bool:
-    """Whether it is what its name says: pyenv's shim of a version that is not chosen is none."""
+    """Whether it runs that version: pyenv's shim of an inactive version does not."""
     try:
         done = subprocess.run((python, "-c", PROBE), capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):

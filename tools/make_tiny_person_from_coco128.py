@@ -206,7 +206,7 @@ def parse(argv: Sequence[str] | None) -> tuple[Request, bool]:
 
 
 def make_dataset(request: Request) -> dict[str, object]:
-    """Make the data set beside its place, swap it in whole, and tell what was found and written."""
+    """Make the data set next to its place, swap it in whole, and print what was found and written."""
     out = request.out.resolve()
     _refuse_foreign_folder(out)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -254,7 +254,7 @@ def open_source(source: str, *, work: Path, out: Path) -> Path:
 
 
 def download(url: str, target: Path) -> Path:
-    """Fetch an http, https or file address into a file, and tell the progress on standard error."""
+    """Fetch an http, https or file address into a file, with progress on standard error."""
     if not url.lower().startswith(("http://", "https://", "file://")):
         raise InputError(f"{_public(url)}: not an http, https or file address", hint="download it and pass the file")
     print(f"downloading {_public(url)}", file=sys.stderr)
@@ -441,7 +441,7 @@ def _receive(url: str) -> Iterator[bytes]:
             expected = int(response.headers.get("Content-Length") or 0)
             while max(received, expected) <= MAX_SOURCE_BYTES and (chunk := response.read(CHUNK_BYTES)):
                 received += len(chunk)
-                _tell_progress(received, expected)
+                _print_progress(received, expected)
                 yield chunk
     except (OSError, HTTPException, ValueError) as error:
         raise InputError(f"{_public(url)}: cannot be downloaded ({error})", hint=hint) from error
@@ -451,8 +451,8 @@ def _receive(url: str) -> Iterator[bytes]:
         raise InputError(f"{_public(url)}: download ended at {received:,} of {expected:,} bytes", hint=hint)
 
 
-def _tell_progress(received: int, expected: int) -> None:
-    """Keep one line of progress up to date where somebody is looking."""
+def _print_progress(received: int, expected: int) -> None:
+    """Update one line of progress in a terminal."""
     if sys.stderr.isatty():
         total = f" of {expected / 1e6:.1f}" if expected else ""
         print(f"\r{received / 1e6:.1f}{total} MB ", end="\n" if received == expected else "", file=sys.stderr)

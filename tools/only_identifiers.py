@@ -63,7 +63,7 @@ def _differences(before: str, after: str) -> Iterator[str]:
 
 
 def _words(text: str) -> Iterator[str]:
-    """The tokens that have to stay the same; each name stands for any name."""
+    """The tokens that have to stay the same; each name matches any name."""
     skipped = {
         line
         for node in ast.walk(ast.parse(text))

@@ -18,7 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images"
 WIDTH_PX, HEIGHT_PX = 1280, 800
-PATIENCE_MS = 120_000
+TIMEOUT_MS = 120_000
 DRAWN_AFTER_MS = 15_000  # no event says when MLflow's charts are drawn
 CHARTS = "&compareRunsMode=CHART"
 CURVES = "^val/"  # a regular expression
@@ -37,7 +37,7 @@ def opened(url: str, width_px: int = WIDTH_PX) -> Iterator[Page]:
         context = browser.new_context(viewport={"width": width_px, "height": HEIGHT_PX})
         context.add_init_script(WITHOUT_ASSISTANT)
         page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
+        page.set_default_timeout(TIMEOUT_MS)
         page.goto(url)
         yield page
         browser.close()
@@ -71,7 +71,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    page = kinds.add_parser("page", help="a report of ours")
+    page = kinds.add_parser("page", help="one of our reports")
     page.add_argument("file", type=Path)
     page.add_argument("name", help="of the picture")
     page.add_argument("--width", type=int, default=WIDTH_PX, help="in pixels")

@@ -34,7 +34,7 @@ MANIFESTS = ", ".join(
         *("oci.image.manifest.v1", "docker.distribution.manifest.v2"),
     )
 )
-PATIENCE_S = 20
+TIMEOUT_S = 20
 UNAUTHORIZED = 401
 
 
@@ -118,7 +118,7 @@ def _token(challenge: str, url: str) -> str:
 
 def _get(url: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=PATIENCE_S) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as answer:
             return answer.status, dict(answer.headers), answer.read()
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers), error.read()

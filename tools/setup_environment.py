@@ -19,7 +19,7 @@ SUPPORTED = ((3, 11), (3, 13))
 
 
 def main() -> int:
-    """Bring the environment up to date; returns the exit code."""
+    """Update the environment; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("folder", nargs="?", default=".venv", help="its name in the project's folder")
     environment = ROOT / parser.parse_args().folder
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _fingerprint() -> str:
-    """What the environment is made from: where it changes, it is made anew."""
+    """What the environment is made from: if it changes, the environment is recreated."""
     digest = hashlib.sha256(str(ROOT).encode())
     for name in ("requirements.lock", "pyproject.toml", "tools/setup_environment.py"):
         digest.update((ROOT / name).read_bytes())

@@ -42,7 +42,7 @@ def read_modules(source: Path) -> dict[str, Module]:
 
 
 def imports(modules: dict[str, Module]) -> dict[str, set[str]]:
-    """The modules of ours that each module imports, inside functions and for types too."""
+    """The project's modules that each module imports, also inside functions and for types."""
     return {name: set(_imported(module, modules)) - {name} for name, module in modules.items()}
 
 

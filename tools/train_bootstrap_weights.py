@@ -3,7 +3,7 @@
     python tools/train_bootstrap_weights.py --help
 
 Everything happens in a temporary folder and without a network. What remains is one half-precision checkpoint
-without optimizer state and without any path of this machine, and a card beside it that says how it was made.
+without optimizer state and without any path of this machine, and a card next to it that says how it was made.
 The same command on the same machine gives the same scores.
 """
 
@@ -76,7 +76,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=192, help="side of the training scenes in pixels")
     parser.add_argument("--seed", type=int, default=7301, help="of the scenes and of the training")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor threads")
-    parser.add_argument("--out", type=Path, default=_DEFAULT_OUT, help="the checkpoint; its card lies beside it")
+    parser.add_argument("--out", type=Path, default=_DEFAULT_OUT, help="the checkpoint; its card is next to it")
     parser.add_argument("--workdir", type=Path, help="where the temporary folder is made (default: the system's)")
     return parser.parse_args()
 
@@ -218,7 +218,7 @@ weights are kept. The style `demo` played no part: its row says how far the weig
 ## Licence
 
 Made with Ultralytics YOLO11, which is licensed under AGPL-3.0; its authors regard trained models as covered by that
-licence. The scenes are painted by this project and show nobody.
+licence. The scenes are painted by this project and show no real person.
 """
 
 

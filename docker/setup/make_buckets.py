@@ -21,7 +21,7 @@ def main() -> int:
         for bucket in BUCKETS:
             made = store.make_bucket(bucket)
             store.use(bucket)
-            print(f"bucket {bucket}: {'made' if made else 'there'}", flush=True)
+            print(f"bucket {bucket}: {'created' if made else 'exists'}", flush=True)
     except CvYoloError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return error.exit_code

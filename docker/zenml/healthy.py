@@ -20,4 +20,4 @@ def ask(path: str, *, form: dict[str, str] | None = None, token: str | None = No
 user = os.environ["ZENML_DEFAULT_USER_NAME"]
 token = ask("/login", form={"username": user, "password": os.environ["ZENML_DEFAULT_USER_PASSWORD"]})["access_token"]
 if ask("/current-user", token=str(token))["name"] != user:
-    raise SystemExit("the server takes us for somebody else")
+    raise SystemExit("the server returned another user")

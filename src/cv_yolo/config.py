@@ -1,4 +1,4 @@
-"""What a person writes in `configs/*.yaml`, checked, as domain values; every refusal names file and key."""
+"""The configuration in `configs/*.yaml`, checked, as domain values; every error names file and key."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,7 +105,7 @@ class TestConfig(_Strict):
 
 
 class GateConfig(_Strict):
-    """What a version must pass to enter a stage."""
+    """The requirements of a stage."""
 
     metric: GateMetric = "map_50"
     rule: Rule = Rule.NON_INFERIORITY
@@ -135,7 +135,7 @@ class StagingGateConfig(GateConfig):
 
 
 class GatesConfig(_Strict):
-    """One gate for each stage; a stage without one is entered by nobody."""
+    """One gate for each stage; no version enters a stage without one."""
 
     staging: StagingGateConfig | None = None
     production: GateConfig | None = None
@@ -211,7 +211,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file", hint="`ls configs` shows ours") from None
+        raise ConfigError(f"{path}: no such file", hint="`ls configs` lists the existing ones") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:

@@ -1,4 +1,4 @@
-"""Whether a disk is full: the one place that decides it, and says which one, what is free, and what takes the room."""
+"""Whether a disk is full: the one place that decides it, with which one, what is free, and what takes the space."""
 
 import errno
 import os
@@ -65,7 +65,7 @@ def full_among(places: Iterable[Path]) -> Room | None:
 
 
 def says_full(error: BaseException) -> bool:
-    """Whether an error, or one that led to it, comes of a full disk: here, or where the server that told us writes."""
+    """Whether an error, or one that led to it, comes of a full disk: here, or on the server that returned the error."""
     return any(
         (isinstance(each, OSError) and each.errno in FULL_ERRORS) or SAID.search(str(each)) is not None
         for each in _chain(error)
@@ -94,8 +94,8 @@ def filling(place: Path, *, home: Path) -> Iterator[None]:
 def explained(error: BaseException, *, places: Iterable[Path], home: Path) -> DiskFullError | None:
     """The full disk that led to an error; None where no disk is full, as far as can be seen from here.
 
-    A server of this machine that answers with an error of its own, or has ended, does not say that its disk is full:
-    there the disks that hold our own files are looked at.
+    A local server that returns another error, or has exited, does not say that its disk is full: then the disks that
+    hold our own files are checked.
     """
     room = full_among(places)
     if room is None and not says_full(error):
@@ -107,13 +107,13 @@ def explained(error: BaseException, *, places: Iterable[Path], home: Path) -> Di
 
 
 def what_to_free(home: Path) -> str:
-    """What takes the most room of ours, and what can go."""
+    """What takes the most space, and what can be removed."""
     sizes = sorted(((_size(each), each.name) for each in _folders(home)), reverse=True)[:LARGEST]
     most = ", ".join(f"{name} {in_words(size)}" for size, name in sizes if size)
     taken = f"{home} holds {most}; " if most else ""
     return (
-        f"free some space there: {taken}pipeline runs that have ended can be removed from {home / 'runs'}; "
-        "then run the same command again: what is trained is not trained again"
+        f"free some space there: {taken}finished pipeline runs can be removed from {home / 'runs'}; "
+        "then run the same command again: finished trainings are not repeated"
     )
 
 
@@ -123,8 +123,8 @@ def in_words(size: int) -> str:
 
 
 def _out_of_files(place: Path) -> bool:
-    told = os.statvfs(place)
-    return told.f_files > 0 and told.f_favail == 0
+    stats = os.statvfs(place)
+    return stats.f_files > 0 and stats.f_favail == 0
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -139,7 +139,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _folders(home: Path) -> list[Path]:
     try:
         return [each for each in home.iterdir() if each.is_dir() and not each.is_symlink()]
-    except OSError:  # not there, or not ours to read: then there is nothing of ours to be freed
+    except OSError:  # missing or unreadable: then we have nothing to free there
         return []
 
 

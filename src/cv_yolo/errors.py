@@ -1,11 +1,11 @@
-"""What can go wrong, in the words of the person who has to mend it.
+"""What can go wrong, in the words of the person who has to fix it.
 
     CvYoloError                      exit code
     ├── InputError                       2      your input
     │   ├── ConfigError                         a configuration file or an override
     │   ├── DatasetError                        images, labels or the manifest
     │   ├── WeightsError                        a weights file that is missing or does not load
-    │   └── NotFoundError                       a run or a model version that nobody recorded
+    │   └── NotFoundError                       a run or a model version that was not recorded
     ├── ServiceUnavailableError          3      a service or a network address
     │   ├── DiskFullError                       a file system that takes nothing more
     │   └── AccessRefusedError                  a user, a password or a key that it does not accept
@@ -26,7 +26,7 @@ from typing import ClassVar
 
 
 class CvYoloError(Exception):
-    """Something went wrong that a person can act upon."""
+    """An error that the user can act on."""
 
     exit_code: ClassVar[int] = 1
 
@@ -37,7 +37,7 @@ class CvYoloError(Exception):
 
 
 class InputError(CvYoloError):
-    """What the person gave cannot be used."""
+    """The user's input cannot be used."""
 
     exit_code = 2
 
@@ -65,11 +65,11 @@ class ServiceUnavailableError(CvYoloError):
 
 
 class DiskFullError(ServiceUnavailableError):
-    """A file system takes nothing more: ours, or that of a server."""
+    """A file system is full: ours, or that of a server."""
 
 
 class AccessRefusedError(ServiceUnavailableError):
-    """A service does not accept our user, password, key or clock: it is no use to wait for it."""
+    """A service does not accept our user, password, key or clock: waiting does not help."""
 
 
 class PolicyRefusedError(CvYoloError):
@@ -87,11 +87,11 @@ class LogGrewError(PromotionConflictError):
 
 
 class AuditLogError(CvYoloError):
-    """The audit log does not hold together, or cannot be read or written."""
+    """The audit log is inconsistent, or cannot be read or written."""
 
 
 class RunFailedError(CvYoloError):
-    """A run ended without the proof that would make it green."""
+    """A run ended without the proof that it succeeded."""
 
 
 class TrainingFailedError(RunFailedError):
@@ -103,7 +103,7 @@ class EvaluationFailedError(RunFailedError):
 
 
 class StoppedError(CvYoloError):
-    """The person stopped the work (Ctrl-C, or a termination signal)."""
+    """The user stopped the work (Ctrl-C, or a termination signal)."""
 
     exit_code = 130
 

@@ -1,4 +1,4 @@
-"""Small things that everybody does with files: content hashes, writing in whole or not at all, keeping secrets."""
+"""File helpers: content hashes, atomic writes, private files and folders."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from cv_yolo.errors import ConfigError, WeightsError
 LARGEST_WEIGHTS_BYTES: Final = 2_000_000_000  # more than protobuf, and with it ONNX, can hold
 PRIVATE: Final = 0o700
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-ELSEWHERE: Final = "name a folder of your own on a file system with permissions: CV_YOLO_HOME=…"
+ELSEWHERE: Final = "use your own folder on a file system with permissions: CV_YOLO_HOME=…"
 
 
 def sha256_of(path: Path) -> str:
@@ -62,7 +62,7 @@ def write_bytes_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
 
 
 def private_folder(folder: Path) -> int:
-    """Have a folder that only its owner can enter, whatever the umask, from its first moment; the mode that it had.
+    """Create a folder that only its owner can enter, whatever the umask, or make it so; returns its former mode.
 
     Raises `ConfigError` where it is a link or folder of another user, or on a file system without permissions.
     """

@@ -30,10 +30,10 @@ class Answer:
 
     @property
     def at(self) -> datetime | None:
-        """What the server's clock said, to a second; None where it does not tell, or tells no time."""
-        told = next((value for name, value in self.headers.items() if name.lower() == "date"), "")
+        """The server's time, to a second; None without a valid one."""
+        date = next((value for name, value in self.headers.items() if name.lower() == "date"), "")
         try:
-            return parsedate_to_datetime(told).astimezone(UTC)
+            return parsedate_to_datetime(date).astimezone(UTC)
         except (TypeError, ValueError):
             return None
 
@@ -67,7 +67,7 @@ def ask(
             )
     except requests.RequestException as error:
         tls = isinstance(error, requests.exceptions.SSLError)
-        silent = "no TLS there, or a certificate that we do not trust" if tls else "does not answer"
+        silent = "no TLS, or an untrusted certificate" if tls else "does not answer"
         late = isinstance(error, requests.exceptions.ReadTimeout)
         silent = f"does not answer (ReadTimeout after {patience_s:g} s)" if late else silent
         reason = silent if late or isinstance(error, requests.ConnectionError) else type(error).__name__
@@ -82,7 +82,7 @@ def ask(
 
 
 def is_answering(url: str, *, patience_s: float = 10.0) -> bool:
-    """Whether a server says anything there, be it a refusal; a busy one gets ten seconds."""
+    """Whether a server responds there, even with a refusal; a busy one gets ten seconds."""
     try:
         ask("GET", url, name="", patience_s=patience_s)
     except ServiceUnavailableError:
@@ -102,9 +102,9 @@ def session_for(url: str) -> "requests.Session":
 
 
 def network_environment() -> dict[str, str]:
-    """What all libraries are told of the network: this machine is behind no proxy, and whom one of them trusts, all do.
+    """Network variables for all libraries: no proxy for this machine, and the same certificate authorities.
 
-    The file of authorities that `REQUESTS_CA_BUNDLE` names is not looked at by clients of S3 otherwise.
+    Otherwise S3 clients ignore the file of authorities that `REQUESTS_CA_BUNDLE` names.
     """
     named = [host.strip() for host in (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",")]
     missing = [] if named == ["*"] else [host for host in LOCAL if host not in named]  # alone, `*` is everything

@@ -77,12 +77,12 @@ class Settings:
 
     @property
     def named_home(self) -> Path:
-        """The same as it is named: it may be a link."""
+        """The same path, unresolved: it may be a link."""
         return self.root / (self.home_override or DEFAULT_HOME)
 
     @property
     def private_folders(self) -> tuple[Path, ...]:
-        """What only its owner may enter: the home, and what `.dvc/config` names beside it as DVC's cache and remote."""
+        """What only its owner may enter: the home, and DVC's cache and remote if `.dvc/config` puts them next to it."""
         default = self.root / DEFAULT_HOME
         used_by_dvc = (self.root / ".dvc").is_dir() and default.resolve() != self.home
         return (self.named_home, default) if used_by_dvc else (self.named_home,)
@@ -136,7 +136,7 @@ class Settings:
 
     @property
     def outbox(self) -> Path:
-        """What is to be recorded of runs and waits for a tracker that does not answer."""
+        """Undelivered events of runs, kept while the tracker does not answer."""
         return self.home / "outbox"
 
     @property
@@ -168,7 +168,7 @@ class Settings:
             "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL": "2",
             "ZENML_PARAMETER_SIZE_THRESHOLD": "65536",  # bytes; what is larger is an object in the artifact store
             "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a dead server is noticed in seconds; who must wait does so itself
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a dead server is noticed in seconds; callers retry themselves
             "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
             "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
             "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",  # its addresses are the server's, not always ours
@@ -187,7 +187,7 @@ class Settings:
         }
 
     def _temporary_folder(self) -> dict[str, str]:
-        """The home's own: MLflow waits for a lock in `/tmp` whose name everybody can guess, and hold.
+        """The home's own: MLflow waits for a lock in `/tmp` whose name anybody can guess, and hold.
 
         A folder that the person chose is kept; so is the system's where a socket's address would be too long.
         """
@@ -210,5 +210,6 @@ def _read_connection(path: Path) -> PipelineServerAddress | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path}: cannot be read: {' '.join(str(error).split())}", hint="`cv-yolo connect URL` writes it again"
+            f"{path}: cannot be read: {' '.join(str(error).split())}",
+            hint="run `cv-yolo connect URL` to write it again",
         ) from error

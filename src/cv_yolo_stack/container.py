@@ -14,7 +14,7 @@ from cv_yolo_stack.adapters.s3 import S3Probe
 from cv_yolo_stack.adapters.sql.server import SqlDatabase, SqlProbe
 from cv_yolo_stack.adapters.sql.sqlite_files import SqliteFiles, stored_in_file
 from cv_yolo_stack.adapters.zenml import ZenmlProbe
-from cv_yolo_stack.domain.snapshot import as_told
+from cv_yolo_stack.domain.snapshot import identity
 from cv_yolo_stack.ports.databases import DatabaseFiles, DatabaseServer
 from cv_yolo_stack.ports.probes import Probes
 from cv_yolo_stack.workflows.register_stack import Clients
@@ -31,8 +31,8 @@ from cv_yolo.settings import Settings
 from cv_yolo_stack.adapters.mlflow import MlflowProbe
 
 ZENML_RECORDS = "zenml/local_stores/default_zen_store/zenml.db"
-SNAPSHOT_PATIENCE_S = 120.0  # for one answer: hundreds of runs, from a server that may be busy
-COMMAND_PATIENCE = 6  # a DVC command starts an interpreter, and asks more than once
+SNAPSHOT_TIMEOUT_S = 120.0  # for one answer: hundreds of runs, from a server that may be busy
+COMMAND_TIMEOUT_FACTOR = 6  # a DVC command starts an interpreter, and asks more than once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,43 +49,43 @@ class ServerProbes:
     patience_s: float
 
     def objects(self, address: ObjectStoreAddress) -> S3Probe:
-        """Who tries the object store."""
+        """The probe of the object store."""
         return S3Probe(address, self.store(address), patience_s=self.patience_s)
 
     def tracking(self, address: TrackingAddress) -> MlflowProbe:
-        """Who tries MLflow."""
+        """The probe of MLflow."""
         return MlflowProbe(address, self.tracker, patience_s=self.patience_s)
 
     def pipelines(self, address: PipelineServerAddress) -> ZenmlProbe:
-        """Who tries ZenML."""
+        """The probe of ZenML."""
         return ZenmlProbe(address, self.pipeline, patience_s=self.patience_s)
 
     def database(self, address: DatabaseAddress) -> SqlProbe:
-        """Who tries the database."""
+        """The probe of the database."""
         return SqlProbe(address, self.sql(address), patience_s=self.patience_s)
 
     def datasets(self) -> DvcProbe:
-        """Who tries DVC."""
+        """The probe of DVC."""
         return DvcProbe(
             root=self.settings.root,
             environment=self.environment,
-            patience_s=self.patience_s * COMMAND_PATIENCE,
+            patience_s=self.patience_s * COMMAND_TIMEOUT_FACTOR,
             connected=self.settings.connection is not None,
         )
 
     def machine(self) -> LocalProbe:
-        """Who looks at this machine."""
+        """The probe of this machine."""
         home = self.settings.home
         records = {"MLflow's records": self.settings.mlflow_database, "ZenML's records": home / ZENML_RECORDS}
         return LocalProbe(home=home, stores=records, patience_s=self.patience_s)
 
     def stored_in_file(self, path: Path) -> Callable[[str], bytes]:
-        """Who looks into ZenML's SQLite file."""
+        """Reads ZenML's SQLite file."""
         return stored_in_file(path)
 
 
 class StackContainer:
-    """What one process that operates servers works with: the detector's container, and more clients."""
+    """The wired adapters of one process that operates servers: the detector's container, and more clients."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.detector = Container(settings)
@@ -110,7 +110,7 @@ class StackContainer:
         """MLflow's server at an address."""
         from cv_yolo_stack.adapters.mlflow import MlflowServer
 
-        return MlflowServer(address, patience_s=self.servers.patience_for_an_answer_s)
+        return MlflowServer(address, patience_s=self.servers.answer_timeout_s)
 
     def sql_database(self, address: DatabaseAddress) -> DatabaseServer:
         """The database server at an address, as its user."""
@@ -128,25 +128,25 @@ class StackContainer:
         return S3Copies(self.servers.object_store(address))
 
     def tracking_snapshot(
-        self, address: TrackingAddress, *, steady: Callable[[str], str] = as_told
+        self, address: TrackingAddress, *, steady: Callable[[str], str] = identity
     ) -> "MlflowSnapshot":
-        """All that MLflow's server at an address tells; `steady` takes out what differs from place to place."""
+        """A snapshot of MLflow's server at an address; `steady` removes what differs between installations."""
         from cv_yolo_stack.adapters.mlflow import MlflowServer
         from cv_yolo_stack.adapters.mlflow_snapshot import MlflowSnapshot
 
-        return MlflowSnapshot(MlflowServer(address, patience_s=SNAPSHOT_PATIENCE_S), address, steady=steady)
+        return MlflowSnapshot(MlflowServer(address, patience_s=SNAPSHOT_TIMEOUT_S), address, steady=steady)
 
     def pipeline_snapshot(
-        self, address: PipelineServerAddress, *, steady: Callable[[str], str] = as_told
+        self, address: PipelineServerAddress, *, steady: Callable[[str], str] = identity
     ) -> "ZenmlSnapshot":
-        """All that ZenML's server at an address tells; `steady` takes out what differs from place to place."""
+        """A snapshot of ZenML's server at an address; `steady` removes what differs between installations."""
         from cv_yolo.adapters.zenml.server import ZenmlServer
         from cv_yolo_stack.adapters.zenml import ZenmlSnapshot
 
-        return ZenmlSnapshot(ZenmlServer(address, patience_s=SNAPSHOT_PATIENCE_S), steady=steady)
+        return ZenmlSnapshot(ZenmlServer(address, patience_s=SNAPSHOT_TIMEOUT_S), steady=steady)
 
     def probes(self, *, patience_s: float) -> Probes:
-        """Who tries what on servers and on this machine, waiting so long for an answer."""
+        """The probes of servers and of this machine, with that time limit for one answer."""
         from cv_yolo.adapters.s3 import S3Store
         from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
         from cv_yolo_stack.adapters.mlflow import MlflowServer

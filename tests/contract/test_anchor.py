@@ -16,11 +16,11 @@ def kept(request: pytest.FixtureRequest, store: Path) -> Anchor:
     return MlflowRegistry(uri=f"sqlite:///{store}/mlflow.db", model=request.node.name)
 
 
-def test_a_model_that_nobody_registered_has_no_anchor(kept: Anchor) -> None:
+def test_an_unregistered_model_has_no_anchor(kept: Anchor) -> None:
     assert kept.anchor() is None
 
 
-def test_the_text_that_was_kept_last_comes_back(kept: Anchor) -> None:
+def test_the_last_stored_text_is_returned(kept: Anchor) -> None:
     for number in (1, 2):
         kept.set_anchor(f"{number} {'a' * 64}")
     assert kept.anchor() == f"2 {'a' * 64}"

@@ -32,7 +32,7 @@ def test_a_new_log_is_empty(log: AuditLog) -> None:
     assert (log.entries(), log.damage()) == ((), ())
 
 
-def test_entries_come_back_as_they_were_in_the_order_of_their_writing(log: AuditLog) -> None:
+def test_entries_are_read_back_unchanged_and_in_order(log: AuditLog) -> None:
     with log.locked():
         for entry in THREE:
             log.append(entry)
@@ -40,7 +40,7 @@ def test_entries_come_back_as_they_were_in_the_order_of_their_writing(log: Audit
     assert log.damage() == ()
 
 
-def test_an_entry_comes_back_with_every_field_it_has(log: AuditLog) -> None:
+def test_an_entry_is_read_back_with_every_field(log: AuditLog) -> None:
     full = an_entry(
         former="2", reason="naïve – but 良い\n, looked at by hand", provisional=True, evaluations=("a", "b")
     )
@@ -61,7 +61,7 @@ def test_one_process_may_ask_for_the_lock_it_has(log: AuditLog) -> None:
     assert log.entries() == THREE[:2]
 
 
-def test_of_two_entries_of_one_number_the_first_stays_and_the_second_is_told(log: AuditLog) -> None:
+def test_of_two_entries_with_one_number_the_first_stays_and_the_second_is_reported(log: AuditLog) -> None:
     with log.locked():
         log.append(THREE[0])
         for late in (replace(THREE[0], actor="bo@desk"), replace(THREE[0], reason="the same, but later")):

@@ -1,4 +1,4 @@
-"""`DatabaseFiles`: databases are copied, counted and told that a folder has moved; SQLite's, under a busy writer."""
+"""`DatabaseFiles`: databases are copied, counted and rewritten after a move; SQLite's, under a busy writer."""
 
 import os
 import sqlite3
@@ -81,7 +81,7 @@ def test_every_text_is_rewritten_where_it_differs(files: Files, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("do", ["copy", "count", "rewrite"])
-def test_what_is_no_database_is_named(files: Files, tmp_path: Path, do: str) -> None:
+def test_an_invalid_database_is_named(files: Files, tmp_path: Path, do: str) -> None:
     text = tmp_path / "text.db"
     text.write_text("no database at all: " + "x" * 2000, encoding="utf-8")
     with pytest.raises(ServiceUnavailableError, match=r"text\.db: "):
@@ -109,7 +109,7 @@ def sums(path: Path) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
-def test_a_copy_holds_whole_transactions_only_while_somebody_writes(tmp_path: Path, mode: str) -> None:
+def test_a_copy_during_writes_contains_only_whole_transactions(tmp_path: Path, mode: str) -> None:
     source, stop = a_ledger(tmp_path / "source.db", mode=mode), threading.Event()
 
     def write() -> None:
@@ -143,7 +143,7 @@ def test_a_damaged_database_is_not_taken_for_a_copy(tmp_path: Path) -> None:
         SqliteFiles().copy(source, tmp_path / "copy.db")
 
 
-def test_deleted_runs_of_our_probes_are_no_records(tmp_path: Path) -> None:
+def test_deleted_runs_of_our_probes_are_not_records(tmp_path: Path) -> None:
     source = tmp_path / "mlflow.db"
     with closing(sqlite3.connect(source)) as connection, connection:
         connection.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT)")

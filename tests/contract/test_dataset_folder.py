@@ -36,14 +36,14 @@ def pictures() -> list[LabelledImage]:
     ]
 
 
-def test_what_was_written_is_there(folder: DatasetFolder, tmp_path: Path) -> None:
+def test_written_lines_are_in_the_log(folder: DatasetFolder, tmp_path: Path) -> None:
     root = tmp_path / "drawn"
     assert not folder.exists(root)
     folder.write(root, classes=("person",), pictures=pictures(), origin=ORIGIN)
     assert folder.exists(root)
 
 
-def test_what_was_written_is_found_and_is_what_the_manifest_records(folder: DatasetFolder, tmp_path: Path) -> None:
+def test_written_files_are_found_and_match_the_manifest(folder: DatasetFolder, tmp_path: Path) -> None:
     root = tmp_path / "drawn"
     manifest = folder.write(root, classes=("person",), pictures=pictures(), origin=ORIGIN)
     found = folder.scan(root)

@@ -97,7 +97,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     return dvc_case(request.getfixturevalue("dvc_project"), tmp_path / "project")
 
 
-def test_what_is_recorded_and_unchanged_has_the_recorded_hash(case: Case) -> None:
+def test_unchanged_recorded_data_have_the_recorded_hash(case: Case) -> None:
     recorded = case.store.recorded_hash(case.known)
     assert recorded is not None
     assert recorded.endswith(".dir")
@@ -111,7 +111,7 @@ def test_a_changed_file_changes_the_content_hash_and_not_the_recorded_one(case: 
     assert case.store.recorded_hash(case.known) == recorded
 
 
-def test_what_nobody_recorded_has_a_content_hash_only(case: Case) -> None:
+def test_unrecorded_data_has_only_a_content_hash(case: Case) -> None:
     assert case.store.content_hash(case.unknown) is not None
     assert case.store.recorded_hash(case.unknown) is None
 
@@ -128,28 +128,28 @@ def test_a_recorded_revision_that_is_missing_is_pulled(case: Case) -> None:
     assert case.store.content_hash(case.known) == before
 
 
-def test_what_nobody_recorded_cannot_be_pulled(case: Case) -> None:
+def test_unrecorded_data_cannot_be_pulled(case: Case) -> None:
     assert not case.store.pull(case.makeable)
     assert not case.exists(case.makeable)
 
 
-def test_what_has_a_recipe_is_made_and_recorded(case: Case) -> None:
+def test_data_with_a_recipe_are_generated_and_recorded(case: Case) -> None:
     assert case.store.make(case.makeable)
     assert case.exists(case.makeable)
     assert case.store.recorded_hash(case.makeable) == case.store.content_hash(case.makeable)
 
 
-def test_what_has_no_recipe_is_not_made(case: Case) -> None:
+def test_data_without_a_recipe_are_not_generated(case: Case) -> None:
     assert not case.store.make(case.unknown)
 
 
-def test_what_is_recorded_can_be_pushed_and_pulled_again(case: Case) -> None:
+def test_recorded_data_can_be_pushed_and_pulled(case: Case) -> None:
     case.store.push(case.known)
     case.remove(case.known)
     assert case.store.pull(case.known)
 
 
-def test_what_nobody_recorded_cannot_be_pushed(case: Case) -> None:
+def test_unrecorded_data_cannot_be_pushed(case: Case) -> None:
     with pytest.raises(DatasetError):
         case.store.push(case.unknown)
 

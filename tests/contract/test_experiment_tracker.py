@@ -1,6 +1,6 @@
 """`ExperimentTracker`: the record of runs, kept by the fake and by MLflow on SQLite, each with an outbox and without.
 
-And `Recorder`: letters of their own time, which count once however often they are delivered.
+And `Recorder`: events as of their own time, which count once however often they are delivered.
 """
 
 from dataclasses import replace
@@ -115,7 +115,7 @@ def test_each_epoch_is_one_step_of_the_history(tracker: ExperimentTracker) -> No
     assert tracker.get(run_id).metrics == {"val/map_50": 0.3, "train/box_loss": 2.0}
 
 
-def test_a_metric_that_nobody_logged_has_an_empty_history(tracker: ExperimentTracker) -> None:
+def test_an_unlogged_metric_has_an_empty_history(tracker: ExperimentTracker) -> None:
     assert tracker.history(tracker.start(new_run()), "val/map_50") == ()
 
 
@@ -158,7 +158,7 @@ def test_a_run_that_finishes_after_all_loses_its_former_reason(tracker: Experime
     assert run.tags == {"dataset_revision": "r1"}
 
 
-def test_kept_files_come_back_byte_for_byte(tracker: ExperimentTracker, tmp_path: Path) -> None:
+def test_stored_files_are_returned_byte_for_byte(tracker: ExperimentTracker, tmp_path: Path) -> None:
     weights, table = tmp_path / "best.pt", tmp_path / "results.csv"
     weights.write_bytes(b"\x00\xff weights")
     table.write_bytes(b"epoch\n1\n")
@@ -234,7 +234,7 @@ def test_an_unknown_run_is_not_found(tracker: ExperimentTracker) -> None:
         tracker.artifacts(unknown, "weights")
 
 
-def test_a_letter_that_is_delivered_again_changes_nothing(recorder: Recorder, tmp_path: Path) -> None:
+def test_an_event_that_is_delivered_twice_changes_nothing(recorder: Recorder, tmp_path: Path) -> None:
     (tmp_path / "best.pt").write_bytes(b"weights")
     data = DatasetInput(name="demo/val", digest="r" * 64, context="validation")
     run_id = recorder.start(new_run(inputs=(data,)))
@@ -275,7 +275,7 @@ def test_of_two_figures_of_the_run_the_one_measured_later_counts_though_it_arriv
     assert recorder.get(run_id).scores == {"map_50": 0.2}
 
 
-def test_a_run_that_was_ended_goes_on_again(recorder: Recorder) -> None:
+def test_a_closed_run_can_be_resumed(recorder: Recorder) -> None:
     """Its driver was called lost, and lives."""
     run_id = recorder.start(new_run())
     recorder.finish(run_id, RunStatus.FAILED, "lost")

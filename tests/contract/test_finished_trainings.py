@@ -22,7 +22,7 @@ def finished(request: pytest.FixtureRequest, tmp_path: Path) -> FinishedTraining
     return FinishedTrainingsFolder(records=tmp_path / "trained", weights=tmp_path / "weights")
 
 
-def test_a_training_that_nobody_finished_is_not_found(finished: FinishedTrainings) -> None:
+def test_an_unfinished_training_is_not_found(finished: FinishedTrainings) -> None:
     assert finished.find(FINGERPRINT) is None
 
 

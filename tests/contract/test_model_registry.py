@@ -117,7 +117,7 @@ def test_a_version_is_put_into_a_stage_and_out_of_it(case: Case, stage: Stage) -
 
 
 @pytest.mark.parametrize("stage", [STAGING, PRODUCTION])
-def test_who_held_the_stage_before_becomes_archived(case: Case, stage: Stage) -> None:
+def test_the_former_version_of_a_stage_is_archived(case: Case, stage: Stage) -> None:
     first, second = case.two()
     case.registry.set_stage(first, stage)
     case.registry.set_stage(second, stage)
@@ -146,7 +146,7 @@ def test_a_version_that_moves_to_production_leaves_staging_empty(case: Case) -> 
     assert case.stages() == {first: ARCHIVED, second: PRODUCTION}
 
 
-def test_an_archived_version_comes_back(case: Case) -> None:
+def test_an_archived_version_can_be_restored(case: Case) -> None:
     first, second = case.two()
     for version in (first, second, first):
         case.registry.set_stage(version, STAGING)
@@ -167,7 +167,7 @@ def test_a_run_that_is_registered_again_keeps_its_stage(case: Case) -> None:
 
 
 @pytest.mark.parametrize("stage", [STAGING, ARCHIVED, None])
-def test_an_unknown_version_gets_no_stage_and_takes_it_from_nobody(case: Case, stage: Stage | None) -> None:
+def test_an_unknown_version_gets_no_stage_and_leaves_the_holder(case: Case, stage: Stage | None) -> None:
     made = case.register(version="1").version
     case.registry.set_stage(made, STAGING)
     with pytest.raises(ServiceUnavailableError, match="99"):

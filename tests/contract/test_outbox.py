@@ -1,4 +1,4 @@
-"""`Outbox`: letters that wait, run by run and in order; in memory, and in a folder."""
+"""`Outbox`: undelivered events, run by run and in order; in memory, and in a folder."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_an_outbox_is_empty_at_first(outbox: Outbox) -> None:
     assert outbox.runs() == ()
 
 
-def test_letters_wait_in_order_and_come_back_as_they_were(outbox: Outbox) -> None:
+def test_events_are_kept_in_order_and_read_back_unchanged(outbox: Outbox) -> None:
     events = (
         StepMetrics(run_id=RUN, at=NOON, step=3, values={"val/map_50": 0.1 + 0.2, "loss": float("inf")}),
         a_fact("straße\n☃"),
@@ -70,7 +70,7 @@ def test_letters_wait_in_order_and_come_back_as_they_were(outbox: Outbox) -> Non
     assert waiting(outbox) == events
 
 
-def test_each_run_has_letters_of_its_own(outbox: Outbox) -> None:
+def test_each_run_has_its_own_events(outbox: Outbox) -> None:
     for run_id in (OTHER, RUN):
         with outbox.opened(run_id) as events:
             events.add(a_fact(run_id, run_id))
@@ -110,7 +110,7 @@ def test_files_are_kept_as_they_were_and_until_they_are_delivered(outbox: Outbox
         assert [(path.name, path.read_bytes()) for path in kept.paths] == [("best.pt", b"\x00first"), ("best.pt", b"")]
 
 
-def test_a_letter_that_can_never_be_delivered_is_set_aside_and_the_next_is_the_first(outbox: Outbox) -> None:
+def test_an_undeliverable_event_is_set_aside_and_the_next_becomes_the_first(outbox: Outbox) -> None:
     with outbox.opened(RUN) as events:
         for note in ("a", "b"):
             events.add(a_fact(note))

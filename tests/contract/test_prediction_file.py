@@ -31,7 +31,7 @@ def kept(file: PredictionFile, folder: Path, prediction: Prediction) -> bytes:
     return path.read_bytes()
 
 
-def test_a_prediction_comes_back_as_it_was(file: PredictionFile, tmp_path: Path) -> None:
+def test_a_stored_prediction_is_read_back_unchanged(file: PredictionFile, tmp_path: Path) -> None:
     settings = PredictionSettings(image_size_px=416, nms_iou_threshold=0.6)
     content = kept(
         file,
@@ -48,12 +48,12 @@ def test_a_prediction_comes_back_as_it_was(file: PredictionFile, tmp_path: Path)
         np.testing.assert_array_equal(after.confidences, before.confidences)
 
 
-def test_what_is_not_known_stays_unknown(file: PredictionFile, tmp_path: Path) -> None:
+def test_unknown_values_stay_unknown(file: PredictionFile, tmp_path: Path) -> None:
     found = file.read(kept(file, tmp_path, Prediction(detections=FOUND, predictor="lib 1.0")), IMAGES)
     assert (found.settings, found.latency_ms) == (None, None)
 
 
-def test_the_detections_come_in_the_order_of_the_images_asked_for(file: PredictionFile, tmp_path: Path) -> None:
+def test_the_detections_are_in_the_order_of_the_requested_images(file: PredictionFile, tmp_path: Path) -> None:
     content = kept(file, tmp_path, Prediction(detections=FOUND, predictor="lib 1.0"))
     assert [each.image for each in file.read(content, IMAGES[::-1]).detections] == list(IMAGES[::-1])
 
@@ -67,10 +67,10 @@ def test_two_predictions_are_two_files(file: PredictionFile, tmp_path: Path) -> 
 @pytest.mark.parametrize("images", [IMAGES[:2], (*IMAGES, "images/test/4.jpg"), ()])
 def test_detections_of_other_images_are_refused(file: PredictionFile, tmp_path: Path, images: tuple[str, ...]) -> None:
     content = kept(file, tmp_path, Prediction(detections=FOUND, predictor="lib 1.0"))
-    with pytest.raises(EvaluationFailedError, match="of other images than those asked for"):
+    with pytest.raises(EvaluationFailedError, match="of other images than those requested"):
         file.read(content, images)
 
 
-def test_a_file_that_is_none_is_refused(file: PredictionFile) -> None:
+def test_an_invalid_file_is_refused(file: PredictionFile) -> None:
     with pytest.raises(EvaluationFailedError, match="cannot be read"):
         file.read(b"no detections", IMAGES)

@@ -83,7 +83,7 @@ def test_a_run_is_listed_with_all_that_was_recorded(case: Case) -> None:
     assert run.ended_at is not None
 
 
-def test_a_metric_that_is_no_number_is_listed_as_none(case: Case) -> None:
+def test_a_metric_that_is_not_a_number_is_listed_as_none(case: Case) -> None:
     run_id = case.recorder.start(NewRun(name="e3_s320", params={}, tags={}))
     case.recorder.log_metrics(run_id, {"final/map_50": math.nan})
     assert math.isnan(case.reader.runs()[0].metrics["final/map_50"])
@@ -96,7 +96,7 @@ def test_of_two_values_the_last_one_is_listed(case: Case) -> None:
     assert case.reader.runs()[0].metrics == {"val/map_50": 0.2}
 
 
-def test_a_run_that_goes_on_again_has_not_ended(case: Case) -> None:
+def test_a_resumed_run_has_no_end_time(case: Case) -> None:
     run_id = case.recorder.start(NewRun(name="e3_s320", params={}, tags={}))
     case.recorder.finish(run_id, RunStatus.FAILED, "lost")
     case.recorder.deliver(RunEnding(run_id=run_id, at=NOON, status=RunStatus.RUNNING, reason=None))

@@ -42,16 +42,16 @@ def predictor(request: pytest.FixtureRequest) -> Predictor:
     if request.param == "ultralytics":
         request.getfixturevalue("ultralytics_home")
         return UltralyticsPredictor()
-    return telling_predictor(request.param)
+    return predictor_in(request.param)
 
 
 @pytest.fixture(params=["here", "child"])
-def told_predictor(request: pytest.FixtureRequest) -> Predictor:
-    """A predictor that is told what to find."""
-    return telling_predictor(request.param)
+def fake_predictor(request: pytest.FixtureRequest) -> Predictor:
+    """A fake predictor, in this process and in a child."""
+    return predictor_in(request.param)
 
 
-def telling_predictor(where: str) -> Predictor:
+def predictor_in(where: str) -> Predictor:
     return FakePredictor([FOUND]) if where == "here" else child("works")
 
 
@@ -87,11 +87,11 @@ def prediction(tmp_path: Path, weights: Path, *images: str) -> PredictionRequest
     )
 
 
-def test_each_epoch_is_told_once_and_in_order(trainer: Trainer, tmp_path: Path, weights: Path) -> None:
-    told: list[EpochMetrics] = []
-    result = trainer.train(training(tmp_path, weights, epochs=4), on_epoch=told.append)
-    assert [epoch.epoch for epoch in told] == [1, 2, 3, 4]
-    assert [epoch.values for epoch in told] == [{"val/map_50": number / 10} for number in (1, 2, 3, 4)]
+def test_each_epoch_is_reported_once_and_in_order(trainer: Trainer, tmp_path: Path, weights: Path) -> None:
+    reported: list[EpochMetrics] = []
+    result = trainer.train(training(tmp_path, weights, epochs=4), on_epoch=reported.append)
+    assert [epoch.epoch for epoch in reported] == [1, 2, 3, 4]
+    assert [epoch.values for epoch in reported] == [{"val/map_50": number / 10} for number in (1, 2, 3, 4)]
     assert result.epochs_completed == 4
 
 
@@ -122,8 +122,8 @@ def test_there_are_detections_for_each_image_in_order(predictor: Predictor, tmp_
         )
 
 
-def test_what_is_found_comes_without_loss(told_predictor: Predictor, tmp_path: Path, weights: Path) -> None:
-    first, second, _ = told_predictor.predict(prediction(tmp_path, weights, *IMAGES)).detections
+def test_detections_are_returned_without_loss(fake_predictor: Predictor, tmp_path: Path, weights: Path) -> None:
+    first, second, _ = fake_predictor.predict(prediction(tmp_path, weights, *IMAGES)).detections
     np.testing.assert_array_equal(second.boxes_xyxy, FOUND.boxes_xyxy)
     np.testing.assert_array_equal(second.class_ids, FOUND.class_ids)
     np.testing.assert_array_equal(second.confidences, FOUND.confidences)

@@ -17,7 +17,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 COPIED = ("configs", "dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config", ".dvcignore", "tools", "weights", "src")
 SMALL = ("--image-size", "64", "--set", "training.batch_size=4", "--set", "resources.threads_per_run=1")
-PATIENCE_S = 120
+TIMEOUT_S = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Project:
         finally:
             if child.poll() is None:
                 child.send_signal(signal.SIGTERM)
-            child.communicate(timeout=PATIENCE_S)
+            child.communicate(timeout=TIMEOUT_S)
 
     def journals(self) -> dict[str, str]:
         """The journals of all pipeline runs, by the run's name."""
@@ -115,12 +115,12 @@ def make_project(root: Path) -> Project:
 
 def wait_for(condition: Any, *, what: str) -> Any:
     """What `condition` returns once it is true; fails the test after a while."""
-    give_up = time.monotonic() + PATIENCE_S
+    give_up = time.monotonic() + TIMEOUT_S
     while time.monotonic() < give_up:
         if found := condition():
             return found
         time.sleep(0.1)
-    raise AssertionError(f"waited {PATIENCE_S} s in vain for {what}")
+    raise AssertionError(f"waited {TIMEOUT_S} s in vain for {what}")
 
 
 def workers_of(root: Path) -> dict[int, str]:

@@ -29,7 +29,7 @@ def test_the_tool_makes_the_data_that_dvc_has_recorded(project: Project) -> None
     assert summary["versioned"] is True
 
 
-def test_both_documented_entry_points_end_with_a_promoted_detector(project: Project) -> None:
+def test_both_documented_entry_points_promote_a_detector(project: Project) -> None:
     baseline = project.run_module("src.zenml_pipelines.run_yolo_pipeline_baseline", "--epochs", "1", *SMALL)
     assert baseline.exit_code == 0, baseline.err
     grid = project.run_module("src.zenml_pipelines.run_yolo_pipeline_grid", "--epochs", "1,2", *SMALL)
@@ -41,7 +41,7 @@ def test_both_documented_entry_points_end_with_a_promoted_detector(project: Proj
     assert set(records["stages"].values()) >= {"staging"}
 
 
-def test_dvc_repro_status_push_and_pull_work_with_coco128_at_hand(project: Project) -> None:
+def test_dvc_repro_status_push_and_pull_work_with_coco128(project: Project) -> None:
     (project.root / "data" / "coco128").symlink_to(COCO128.resolve(), target_is_directory=True)
     for command in (("repro", "make_tiny_person"), ("push", "data/tiny_coco")):
         done = project.dvc(*command)

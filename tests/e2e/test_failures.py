@@ -26,11 +26,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def _wait_for_an_epoch(project: Project, run: str, *, since: dict[str, str]) -> None:
     """Wait until a pipeline run that is not in `since` has trained an epoch of the run."""
 
-    def told() -> bool:
+    def reported() -> bool:
         new = [text for name, text in project.journals().items() if name not in since]
         return any(f'"epoch","run":"{run}"' in text for text in new)
 
-    wait_for(told, what=f"an epoch of {run}")
+    wait_for(reported, what=f"an epoch of {run}")
 
 
 @needs_proc

@@ -63,7 +63,7 @@ def _close(then: Any, now: Any) -> bool:
     return abs(then - now) <= CLOSE * max(1, abs(then))
 
 
-def test_what_the_home_names_by_its_import_path_is_there(project: Project) -> None:
+def test_import_paths_in_a_home_can_be_loaded(project: Project) -> None:
     named = recorded("import_paths")
     assert import_paths(project.root / ".cv-yolo") == named
     from cv_yolo.pipelines import runtime  # noqa: F401 - makes former paths known

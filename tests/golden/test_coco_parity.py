@@ -62,7 +62,7 @@ class Figures:
 
 
 def our_figures(pictures, *, classes, draws=None):
-    """For each draw; of the pictures as they are unless told."""
+    """For each draw; of the unchanged images by default."""
     truths = [
         GroundTruth(
             image=str(number),

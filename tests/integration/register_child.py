@@ -39,14 +39,14 @@ def take_out(register: Register) -> None:
     withdraw(register, stage=Stage.STAGING, version=None, reason="recalled", actor=actor, now=now)
 
 
-def act_and_die(act: Callable[[Register], None], register: Register, *, at: int, told: Path) -> None:
+def act_and_die(act: Callable[[Register], None], register: Register, *, at: int, message: Path) -> None:
     """Act, but die before write number `at`."""
 
-    def tell(name: str) -> None:
-        with told.open("a", encoding="utf-8") as file:
+    def report(name: str) -> None:
+        with message.open("a", encoding="utf-8") as file:
             file.write(f"{name}\n")
 
-    act(mortal(register, at=at, tell=tell))
+    act(mortal(register, at=at, report=report))
 
 
 def race(container: Container, model: str) -> list[int]:
@@ -78,10 +78,10 @@ def main(root: str, mode: str, *models: str) -> None:
         if mode == "race":
             outcome[model] = race(container, model)
             continue
-        told = Path(root) / f"{model}.steps"
+        reported = Path(root) / f"{model}.steps"
 
-        def die(at: int = number, model: str = model, told: Path = told) -> None:
-            act_and_die(ACTS[mode], container.records.register(model), at=at, told=told)
+        def die(at: int = number, model: str = model, reported: Path = reported) -> None:
+            act_and_die(ACTS[mode], container.records.register(model), at=at, reported=reported)
 
         outcome[model] = ended(forked(die))
     print(json.dumps(outcome))

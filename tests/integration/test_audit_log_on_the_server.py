@@ -85,7 +85,7 @@ def machines(local_stack: RunningStack, tmp_path_factory: pytest.TempPathFactory
             machine.process.communicate()
 
 
-def test_of_two_machines_one_wins_each_time_and_the_other_is_told(machines: list[Machine]) -> None:
+def test_of_two_machines_one_wins_each_time_and_the_other_gets_an_error(machines: list[Machine]) -> None:
     anna = machines[0]
     before = anna.asked(do="inspect")["hashes"]
     for _ in range(ROUNDS):
@@ -94,10 +94,10 @@ def test_of_two_machines_one_wins_each_time_and_the_other_is_told(machines: list
         for machine, order in zip(machines, orders, strict=True):
             machine.order(**order)
         answers = [machine.answer() or {} for machine in machines]
-        assert sorted(answer["outcome"] for answer in answers) == ["told", "won"]
+        assert sorted(answer["outcome"] for answer in answers) == ["reported", "won"]
         (won,) = [answer["sha256"] for answer in answers if answer["outcome"] == "won"]
-        (told,) = [answer["said"] for answer in answers if answer["outcome"] == "told"]
-        assert "is there since" in told
+        (reported,) = [answer["said"] for answer in answers if answer["outcome"] == "reported"]
+        assert "is there since" in reported
         for machine in machines:
             seen = machine.asked(do="inspect")
             assert (seen["findings"], seen["found"], seen["left"], seen["doubled"]) == ([], 0, [], 0)
@@ -119,7 +119,7 @@ def test_two_machines_that_want_different_stages_both_win(machines: list[Machine
     assert (after["findings"], after["found"], after["left"]) == ([], 0, [])
 
 
-def test_what_a_machine_that_died_left_undone_is_mended_by_another(machines: list[Machine]) -> None:
+def test_what_a_crashed_machine_left_undone_is_repaired_by_another(machines: list[Machine]) -> None:
     anna, bo = machines
     before = bo.asked(do="inspect")
     order = anna.promotion(free_versions(anna)[0])
@@ -137,17 +137,17 @@ def test_what_a_machine_that_died_left_undone_is_mended_by_another(machines: lis
 
 def findings(machine: Machine) -> list[str]:
     """What the machine finds wrong with the log."""
-    told: list[str] = machine.asked(do="inspect")["findings"]
-    return told
+    reported: list[str] = machine.asked(do="inspect")["findings"]
+    return reported
 
 
 def verified(machine: Machine, code: int) -> list[str]:
-    """The same as a person is told it."""
-    told = json.loads(cv_yolo(machine.root, "history", "--verify", "--json", "--model", MODEL, code=code).stdout)
-    return [finding["sentence"] for finding in told["findings"]]
+    """The same as the user sees it."""
+    output = json.loads(cv_yolo(machine.root, "history", "--verify", "--json", "--model", MODEL, code=code).stdout)
+    return [finding["sentence"] for finding in output["findings"]]
 
 
-def test_what_is_changed_on_the_server_is_found_by_history(machines: list[Machine], local_stack: RunningStack) -> None:
+def test_changes_on_the_server_are_found_by_history(machines: list[Machine], local_stack: RunningStack) -> None:
     for version in free_versions(machines[1])[:2]:
         assert machines[1].asked(**machines[1].promotion(version))["outcome"] == "won"
     assert verified(machines[1], 0) == []

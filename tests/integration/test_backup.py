@@ -14,7 +14,7 @@ import pytest
 
 from cv_yolo_stack.supervision.processes import processes_of
 from tests.integration.backup_child import FILLED
-from tests.servers import CLI, PATIENCE_S, RunningStack, cv_yolo, environment_of, free_ports
+from tests.servers import CLI, TIMEOUT_S, RunningStack, cv_yolo, environment_of, free_ports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILL = (sys.executable, "-m", "tests.integration.backup_child")
@@ -64,10 +64,10 @@ def damaged(drilled: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
     return Path(shutil.copytree(drilled[0], tmp_path / "copy"))
 
 
-def test_all_that_stood_still_came_back_as_it_was(drilled: tuple[Path, dict[str, Any]]) -> None:
-    _, told = drilled
-    assert told["passed"]
-    kinds = {each["kind"]: each for each in told["kinds"]}
+def test_everything_that_did_not_change_meanwhile_is_restored_unchanged(drilled: tuple[Path, dict[str, Any]]) -> None:
+    _, reported = drilled
+    assert reported["passed"]
+    kinds = {each["kind"]: each for each in reported["kinds"]}
     assert all(each["same"] == each["expected"] for each in kinds.values())
     assert all(kinds[kind]["expected"] for kind in SAME)
     assert kinds["MLflow runs"]["expected"] >= RUNS
@@ -83,7 +83,7 @@ def test_nothing_is_left_of_the_drill(filled: RunningStack, drilled: tuple[Path,
     assert processes_of(scratch / "project" / ".cv-yolo" / "services") == []
 
 
-def test_the_backup_is_its_owners_alone_and_shows_no_secret_by_name(drilled: tuple[Path, dict[str, Any]]) -> None:
+def test_a_backup_is_private_and_no_file_name_reveals_a_secret(drilled: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = drilled
     assert folder.stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*"))
@@ -99,7 +99,7 @@ def test_a_project_with_records_is_not_overwritten(filled: RunningStack, drilled
     assert "the servers of this project are up" in done.stderr
 
 
-@pytest.mark.parametrize("damage", ["flipped", "truncated", "removed", "added", "inventory"])
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "removed", "added", "manifest"])
 def test_a_damaged_backup_is_refused_before_anything_is_touched(damaged: Path, tmp_path: Path, damage: str) -> None:
     contents = sorted(path for path in (damaged / "content").rglob("*") if path.is_file())
     victim = max(contents, key=lambda path: path.stat().st_size)
@@ -114,7 +114,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_touched(damaged: Path, t
             victim.unlink()
         case "added":
             (damaged / "content" / "stranger").write_text("not mine", encoding="utf-8")
-        case "inventory":
+        case "manifest":
             (damaged / "backup.json").unlink()
     root = tmp_path / "project"
     root.mkdir()
@@ -122,12 +122,12 @@ def test_a_damaged_backup_is_refused_before_anything_is_touched(damaged: Path, t
     assert list(root.rglob("*")) == [] or not (root / ".cv-yolo" / "services").exists()
 
 
-def test_it_comes_back_in_another_project_once(drilled: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_a_backup_is_restored_into_another_project_once(drilled: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     folder, root = drilled[0], tmp_path / "project"
     root.mkdir()
     ports = free_ports()
-    told = json.loads(cv_yolo(root, "restore", str(folder), "--json", *ports).stdout)
-    assert told["next"] == ["cv-yolo up", "cv-yolo stack register"]
+    output = json.loads(cv_yolo(root, "restore", str(folder), "--json", *ports).stdout)
+    assert output["next"] == ["cv-yolo up", "cv-yolo stack register"]
     assert processes_of(root / ".cv-yolo" / "services") == [], "nothing runs unless it is asked for"
     home = root / ".cv-yolo"
     assert not (home / "restoring").exists()
@@ -139,15 +139,15 @@ def test_it_comes_back_in_another_project_once(drilled: tuple[Path, dict[str, An
 
 
 @pytest.mark.usefixtures("signals_of_a_terminal")
-def test_what_was_interrupted_is_no_backup(filled: RunningStack, tmp_path: Path) -> None:
+def test_an_interrupted_backup_is_invalid(filled: RunningStack, tmp_path: Path) -> None:
     folder, root = tmp_path / "interrupted", filled.settings.root
     done = interrupted(root, "copy the databases", "backup", str(folder))
     assert done == 130
     assert not (folder / "backup.json").exists()
     project = tmp_path / "project"
     project.mkdir()
-    assert "was not finished" in cv_yolo(project, "restore", str(folder), code=2).stderr
-    assert "was not finished" in cv_yolo(root, "backup", str(folder), code=2).stderr
+    assert "unfinished backup" in cv_yolo(project, "restore", str(folder), code=2).stderr
+    assert "unfinished backup" in cv_yolo(root, "backup", str(folder), code=2).stderr
 
 
 @pytest.mark.usefixtures("signals_of_a_terminal")
@@ -162,7 +162,7 @@ def test_a_drill_that_is_interrupted_leaves_no_server(
 
 
 def interrupted(root: Path, at: str, *arguments: str) -> int:
-    """Send Ctrl-C to a command once it tells that it is at that step; its exit code."""
+    """Send Ctrl-C to a command once it reports that step; its exit code."""
     with subprocess.Popen(
         [*CLI, *arguments], cwd=root, env=environment_of(root), stderr=subprocess.PIPE, text=True
     ) as child:
@@ -170,4 +170,4 @@ def interrupted(root: Path, at: str, *arguments: str) -> int:
         for line in child.stderr:
             if at in line:
                 child.send_signal(signal.SIGINT)
-        return child.wait(PATIENCE_S)
+        return child.wait(TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""The embedded records, told by real servers on them before and after they moved into another home."""
+"""The embedded records, read by real servers before and after they moved into another home."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import PATIENCE_S, cv_yolo, environment_of
+from tests.servers import TIMEOUT_S, cv_yolo, environment_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILL = (sys.executable, "-m", "tests.integration.backup_child", "1")
@@ -20,17 +20,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one run, which is in staging."""
     folder = tmp_path_factory.mktemp("embedded") / "project"
     folder.mkdir()
-    subprocess.run(
-        FILL, cwd=REPOSITORY, env=environment_of(folder), capture_output=True, timeout=PATIENCE_S, check=True
-    )
+    subprocess.run(FILL, cwd=REPOSITORY, env=environment_of(folder), capture_output=True, timeout=TIMEOUT_S, check=True)
     return folder
 
 
-def test_the_embedded_records_come_back_in_another_home(root: Path, tmp_path: Path) -> None:
+def test_the_embedded_records_are_restored_into_another_home(root: Path, tmp_path: Path) -> None:
     backup, elsewhere = tmp_path / "backup", tmp_path / "another place"
-    told = json.loads(cv_yolo(root, "backup", "--drill", str(backup), "--json").stdout)
-    kinds = {each["kind"]: each for each in told["kinds"]}
-    assert told["passed"]
+    output = json.loads(cv_yolo(root, "backup", "--drill", str(backup), "--json").stdout)
+    kinds = {each["kind"]: each for each in output["kinds"]}
+    assert output["passed"]
     for kind in (
         "MLflow runs",
         "MLflow model versions",
@@ -47,8 +45,8 @@ def test_the_embedded_records_come_back_in_another_home(root: Path, tmp_path: Pa
     assert str(root) not in (elsewhere / ".cv-yolo" / "zenml" / "config.yaml").read_text(encoding="utf-8")
 
 
-def test_a_backup_of_which_nobody_was_asked_cannot_be_proved(root: Path, tmp_path: Path) -> None:
+def test_a_backup_without_a_snapshot_cannot_be_verified(root: Path, tmp_path: Path) -> None:
     cv_yolo(root, "backup", str(tmp_path / "backup"))
     done = cv_yolo(root, "backup", "--drill", str(tmp_path / "backup"), code=2)
-    assert "the servers were not asked what they hold" in done.stderr
+    assert "has no snapshot of the servers" in done.stderr
     assert not (root / ".cv-yolo" / "drill").exists()

@@ -1,6 +1,6 @@
 """The CI job `grid` as GitLab's runner runs it: its lines are read from `.gitlab-ci.yml`, on a small drawn data set.
 
-The tests tell one story, in order, on the real servers: trained and judged in one checkout, known in the next.
+The tests build on each other, on the real servers: trained and judged in one checkout, known in the next.
 """
 
 import json
@@ -63,7 +63,7 @@ class Job:
         """The job's `script`."""
         return self._shell("script", self.environment(experiment, **variables))
 
-    def tell(self) -> Ended:
+    def post(self) -> Ended:
         """Its `after_script`, which GitLab runs in a shell of its own, whatever came of the script."""
         return self._shell("after_script", self.environment("configs/none.yaml"))
 
@@ -157,7 +157,7 @@ def served(job: Job, local_stack: RunningStack) -> Job:
 
 @pytest.fixture
 def unheard() -> Iterator[str]:
-    """An address where nobody listens."""
+    """An unused address."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -198,17 +198,17 @@ def test_without_a_server_the_job_is_red_and_says_which_variable_it_needs(job: J
     assert "error: CV_YOLO_SERVER_URL is not set: the decision would be lost with this job" in ended.log
 
 
-def test_a_server_that_is_down_is_red_at_once_and_told(job: Job, unheard: str) -> None:
-    ended = job.run("configs/whole.yaml", CV_YOLO_SERVER_URL=unheard, CV_YOLO_SERVER_API_KEY="ZENKEY_of_nobody")
+def test_a_server_that_is_down_fails_at_once_and_is_named(job: Job, unheard: str) -> None:
+    ended = job.run("configs/whole.yaml", CV_YOLO_SERVER_URL=unheard, CV_YOLO_SERVER_API_KEY="ZENKEY_unknown")
     assert (ended.exit_code, job.colour(ended.exit_code)) == (3, "red"), ended.log
     assert unheard in ended.log
     assert not list((job.project.root / ".cv-yolo").glob("runs/grid-*")), "nothing was started"
-    assert job.tell().exit_code == 0
+    assert job.post().exit_code == 0
     assert "🔴 A service is down" in job.forge.bodies(THREAD)[0]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds child processes in /proc")
-def test_a_cancelled_job_leaves_no_training_behind_and_says_that_there_is_no_decision(job: Job) -> None:
+def test_a_cancelled_job_leaves_no_training_running_and_reports_no_decision(job: Job) -> None:
     root, environment = job.project.root, job.environment("configs/long.yaml", **WITHOUT_SERVER)
     with subprocess.Popen(
         job.lines("script"),
@@ -222,14 +222,14 @@ def test_a_cancelled_job_leaves_no_training_behind_and_says_that_there_is_no_dec
         killpg(shell.pid, signal.SIGTERM)
         shell.wait(timeout=60)
     wait_for(lambda: not workers_of(root), what="the end of the training")
-    assert job.tell().exit_code == 0
+    assert job.post().exit_code == 0
     assert "No decision was written" in job.forge.bodies(THREAD)[0]
 
 
 def test_a_key_that_is_not_accepted_is_red_at_once(served: Job) -> None:
-    ended = served.run("configs/whole.yaml", CV_YOLO_SERVER_API_KEY="ZENKEY_of_nobody")
+    ended = served.run("configs/whole.yaml", CV_YOLO_SERVER_API_KEY="ZENKEY_unknown")
     assert (ended.exit_code, served.colour(ended.exit_code)) == (3, "red"), ended.log
-    assert "ZENKEY_of_nobody" not in ended.log
+    assert "ZENKEY_unknown" not in ended.log
 
 
 def test_a_refusal_is_amber_even_where_the_note_cannot_be_written(served: Job) -> None:
@@ -238,10 +238,10 @@ def test_a_refusal_is_amber_even_where_the_note_cannot_be_written(served: Job) -
     outcome = served.outcome()
     assert (outcome["verdict"], outcome["promoted"]) == ("inconclusive", False)
     served.forge.status = 500
-    told = served.tell()
+    reported = served.post()
     served.forge.status = None
-    assert (told.exit_code, "error: no note: GitLab: 500" in told.log) == (3, True)
-    assert served.tell().exit_code == 0
+    assert (reported.exit_code, "error: no note: GitLab: 500" in reported.log) == (3, True)
+    assert served.post().exit_code == 0
     (body,) = served.forge.bodies(THREAD)
     assert "🟡 The policy said no" in body
     assert outcome["decision"]["id"] in body
@@ -257,7 +257,7 @@ def test_a_bare_checkout_pulls_its_data_trains_nothing_again_and_replaces_the_no
     assert (ended.exit_code, job.colour(ended.exit_code)) == (0, "green"), ended.log
     assert {file.suffix for file in job.artifacts()} >= {".html", ".md", ".json"}
     assert not [file for file in job.artifacts() for secret in job.secrets if secret in file.read_text("utf-8")]
-    assert job.tell().exit_code == 0
+    assert job.post().exit_code == 0
     (body,) = job.forge.bodies(THREAD)
     assert "🟢 The policy said yes" in body
     assert job.outcome()["decision"]["id"] in body

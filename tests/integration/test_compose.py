@@ -75,7 +75,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 @pytest.fixture(scope="module")
 def addresses(stack: Processes) -> StackAddresses:
-    """What a client that knows the server and a key is told: the `stack` job's own key, from its volume."""
+    """What a client with the server's URL and a key gets: the `stack` job's own key, from its volume."""
     home = stack.path("stack", "/home/cv-yolo")
     connection = Settings(home_override=home).connection
     assert connection is not None
@@ -145,7 +145,7 @@ def test_each_server_has_a_database_and_a_user_that_sees_no_other(stack: Process
             assert cursor.fetchone() == ("utf8mb4", 0)
 
 
-def test_a_client_that_knows_server_and_key_is_told_everything_and_all_of_it_works(addresses: StackAddresses) -> None:
+def test_a_client_with_url_and_key_gets_all_addresses_and_all_work(addresses: StackAddresses) -> None:
     ZenmlServer(addresses.pipelines).use()
     MlflowServer(addresses.tracking).use()
     S3Store(addresses.objects).use("zenml-artifacts")
@@ -187,7 +187,7 @@ def test_mlflow_answers_to_its_own_names_only(stack: Processes, host: str, statu
     assert mlflow_answers(stack, host=host) == status
 
 
-def test_mlflow_answers_nobody_who_does_not_log_in(stack: Processes) -> None:
+def test_mlflow_requires_a_login(stack: Processes) -> None:
     assert mlflow_answers(stack, login=False) == 401
 
 
@@ -225,10 +225,10 @@ def test_a_pipeline_runs_and_the_server_shows_what_it_made_from_the_object_store
     assert prefix != uri
     assert [each.key for each in objects.objects("zenml-artifacts", prefix)] == [f"{prefix}/output.html"]
     shown = zenml_admin(stack).done("GET", f"/artifact_versions/{artifact}/visualize")
-    assert shown["value"] == "<b>42</b>", "the server reads it at the address that the client was told"
+    assert shown["value"] == "<b>42</b>", "the server reads it at the address that the client got"
 
 
-def test_what_zenml_keeps_secret_is_encrypted_in_its_database(stack: Processes, addresses: StackAddresses) -> None:
+def test_zenmls_secrets_are_encrypted_in_its_database(stack: Processes, addresses: StackAddresses) -> None:
     with database(stack, "zenml", "zenml", "ZENML_DATABASE_PASSWORD").cursor() as cursor:
         cursor.execute("SELECT name, `values` FROM secret")
         kept = {name: bytes(values) if not isinstance(values, str) else values.encode() for name, values in cursor}
@@ -241,7 +241,7 @@ def test_what_zenml_keeps_secret_is_encrypted_in_its_database(stack: Processes, 
 
 
 @pytest.mark.parametrize("path", ["/current-user", "/secrets", "/stacks", "/pipelines", "/users"])
-def test_zenml_answers_nobody_who_does_not_log_in(stack: Processes, path: str) -> None:
+def test_zenml_requires_a_login(stack: Processes, path: str) -> None:
     assert zenml_admin(stack).ask("GET", path, authenticated=False).status == 401
 
 
@@ -287,13 +287,13 @@ def hidden_values(stack: Processes) -> list[str]:
 def test_every_job_may_run_again_and_changes_nothing(stack: Processes, objects: S3Store) -> None:
     for name in ("check-env", "databases", "buckets", "stack"):
         assert stack.run(name) == 0
-    told = stack.log("stack").read_text(encoding="utf-8").split("Connected to")[-2]
-    changes = [line for line in told.splitlines() if ": " in line]
+    reported = stack.log("stack").read_text(encoding="utf-8").split("Connected to")[-2]
+    changes = [line for line in reported.splitlines() if ": " in line]
     assert len(changes) > 8
     assert [line for line in changes if not line.startswith("= ")] == []
 
 
-def test_what_was_kept_is_there_after_a_restart_of_the_database_and_the_object_store(
+def test_records_survive_a_restart_of_database_and_object_store(
     stack: Processes, addresses: StackAddresses, objects: S3Store
 ) -> None:
     objects.put("dvc", "kept", b"kept")
@@ -306,7 +306,7 @@ def test_what_was_kept_is_there_after_a_restart_of_the_database_and_the_object_s
     MlflowServer(addresses.tracking).use()
 
 
-def test_a_door_leads_there_again_when_it_was_killed(stack: Processes, addresses: StackAddresses) -> None:
+def test_a_killed_forwarder_works_again_after_its_restart(stack: Processes, addresses: StackAddresses) -> None:
     os.killpg(stack.running["zenml-door"].pid, signal.SIGKILL)
     stack.running["zenml-door"].wait()
     with pytest.raises(ServiceUnavailableError):
@@ -337,6 +337,6 @@ def test_another_object_store_does_the_same(tmp_path: Path, profile: str) -> Non
         del processes.services[name]
     try:
         processes.up()
-        assert "bucket mlflow: made" in processes.log("buckets").read_text(encoding="utf-8")
+        assert "bucket mlflow: created" in processes.log("buckets").read_text(encoding="utf-8")
     finally:
         processes.down()

@@ -77,7 +77,7 @@ class Outage:
     outbox: Path
     copy: Path
     weights: bytes
-    told: list[str]
+    reported: list[str]
     slowest_s: float
     ended_s: float
     at_the_start: ServiceUnavailableError
@@ -86,11 +86,11 @@ class Outage:
 @pytest.fixture(scope="module")
 def outage(running: TrackingServer, tmp_path_factory: pytest.TempPathFactory) -> Outage:
     """One outage for several tests: to start the server takes a while."""
-    folder, told, weights = tmp_path_factory.mktemp("outage"), [], b"weights" * 1000
+    folder, reported, weights = tmp_path_factory.mktemp("outage"), [], b"weights" * 1000
     outbox = folder / "outbox"
     with pytest.MonkeyPatch.context() as patch:
         use_our_settings(patch, folder)
-        tracker = a_tracker(running.uri, outbox, report=told.append)
+        tracker = a_tracker(running.uri, outbox, report=reported.append)
         whole, deleted = tracker.start(RUN), tracker.start(RUN)
         for number in (1, 2, 3):
             tracker.log_epoch(whole, epoch(number))
@@ -111,7 +111,7 @@ def outage(running: TrackingServer, tmp_path_factory: pytest.TempPathFactory) ->
         outbox=outbox,
         copy=folder / "copy",
         weights=weights,
-        told=told,
+        reported=reported,
         slowest_s=max(seconds),
         ended_s=ended_s,
         at_the_start=raised.value,
@@ -147,27 +147,27 @@ def test_a_server_that_is_killed_and_started_again_gets_everything_in_order_and_
     assert outage.slowest_s < 15, "a dead server is noticed in seconds"
     assert (run.status, run.scores, run.tags["weights_sha256"]) == (RunStatus.FINISHED, {"map_50": 0.8}, "a" * 64)
     assert run.ended_at is not None
-    assert run.ended_at.timestamp() < outage.ended_s + 1, "the end is told as of when it was, not of the delivery"
+    assert run.ended_at.timestamp() < outage.ended_s + 1, "the end time is that of the run, not of the delivery"
     for metric in ("val/map_50", "train/box_loss"):
         held = steps_and_times(server, run_id, metric)
         assert [step for step, _, _ in held] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert tracker.history(run_id, "val/map_50") == tuple((number, number / 10) for number in range(1, 9))
     assert tracker.artifact(run_id, "weights/best.pt") == outage.weights
     assert not list(outage.outbox.glob(f"{run_id}*"))
-    assert ["what is to be recorded is kept" in text for text in outage.told[:2]] == [True, False]
-    assert f"9 entries kept for run {run_id} were delivered" in outage.told[1]
+    assert ["what is to be recorded is kept" in text for text in outage.reported[:2]] == [True, False]
+    assert f"9 entries kept for run {run_id} were delivered" in outage.reported[1]
 
 
-def test_a_run_deleted_meanwhile_blocks_nobody_and_its_record_is_set_aside(
+def test_a_run_that_was_deleted_meanwhile_blocks_no_other_and_its_events_are_set_aside(
     server: TrackingServer, outage: Outage
 ) -> None:
     assert outage.whole in {run.run_id for run in outage.tracker.runs()}
     assert (outage.outbox / f"{outage.deleted}.refused.jsonl").is_file()
     assert not (outage.outbox / f"{outage.deleted}.jsonl").exists()
-    assert any("refused, and set aside" in text for text in outage.told)
+    assert any("refused, and set aside" in text for text in outage.reported)
 
 
-def test_what_was_delivered_but_not_noted_as_such_is_recorded_once(server: TrackingServer, outage: Outage) -> None:
+def test_an_event_delivered_twice_is_recorded_once(server: TrackingServer, outage: Outage) -> None:
     """The outbox as it was before the delivery: as if the process had been killed right behind it."""
     run_id = outage.whole
     before = (outage.tracker.get(run_id), steps_and_times(server, run_id, "val/map_50"))
@@ -198,7 +198,7 @@ def test_a_server_killed_in_the_middle_of_a_delivery_gets_the_rest_later(server:
     assert [step for step, _, _ in held] == list(range(1, 101))
 
 
-def test_what_a_killed_process_kept_is_delivered_by_the_next_one(
+def test_events_of_a_killed_process_are_delivered_by_the_next_one(
     server: TrackingServer, outbox: Path, tmp_path: Path
 ) -> None:
     child = subprocess.Popen(
@@ -217,15 +217,15 @@ def test_what_a_killed_process_kept_is_delivered_by_the_next_one(
         child.wait()
     server.start()
     run_id = (tmp_path / "started").read_text(encoding="utf-8")
-    told: list[str] = []
-    runs = a_tracker(server.uri, outbox, report=told.append).runs()
+    reported: list[str] = []
+    runs = a_tracker(server.uri, outbox, report=reported.append).runs()
     assert run_id in {run.run_id for run in runs}
     assert [step for step, _, _ in steps_and_times(server, run_id, "val/map_50")] == [1, 2, 3, 4, 5]
-    assert told == [f"the tracker answers: 5 entries kept for run {run_id} were delivered"]
+    assert reported == [f"the tracker answers: 5 entries kept for run {run_id} were delivered"]
     assert left_in(outbox) == []
 
 
-def test_a_server_that_takes_connections_and_answers_nothing_holds_up_one_writer_once(
+def test_an_unresponsive_server_delays_one_writer_once(
     server: TrackingServer, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")

@@ -1,4 +1,4 @@
-"""`cv-yolo doctor` on the real servers: sound ones pass, spoilt ones are found out, and nothing is left behind."""
+"""`cv-yolo doctor` on the real servers: healthy ones pass, broken ones are found, and nothing is left behind."""
 
 import json
 import os
@@ -30,14 +30,14 @@ from cv_yolo_stack.workflows.doctor.pipelines import pipeline_checkup
 from cv_yolo_stack.workflows.doctor.server import database_checkup
 from cv_yolo_stack.workflows.doctor.tracking import tracking_checkup
 from tests.loopback import Asked, Reply, in_front_of, twenty_minutes_ahead
-from tests.servers import CLI, PATIENCE_S, RunningStack, cv_yolo
+from tests.servers import CLI, TIMEOUT_S, RunningStack, cv_yolo
 
 
 def doctor(stack: RunningStack, *arguments: str, code: int, **more: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(
+    reported: dict[str, Any] = json.loads(
         cv_yolo(stack.settings.root, "doctor", "--json", *arguments, code=code, **more).stdout
     )
-    return told
+    return reported
 
 
 def by_name(findings: tuple[CheckResult, ...]) -> dict[str, CheckResult]:
@@ -61,10 +61,10 @@ def failed(found: dict[str, CheckResult]) -> dict[str, str]:
 
 
 def test_the_servers_of_up_pass_but_for_the_stack_until_it_is_registered(local_stack: RunningStack) -> None:
-    told = doctor(local_stack, code=0 if has_stack(local_stack) else 3)
-    wrong = {(each["service"], each["name"]) for each in told["findings"] if each["passed"] is False}
+    reported = doctor(local_stack, code=0 if has_stack(local_stack) else 3)
+    wrong = {(each["service"], each["name"]) for each in reported["findings"] if each["passed"] is False}
     assert wrong == (set() if has_stack(local_stack) else {("zenml", "stack")})
-    untried = {(each["service"], each["name"]) for each in told["findings"] if each["passed"] is None}
+    untried = {(each["service"], each["name"]) for each in reported["findings"] if each["passed"] is None}
     assert untried == {("store", "conditional put"), ("dvc", "project")} | (
         {("database", "address")} if local_stack.database is None else set()
     )
@@ -91,7 +91,7 @@ def test_a_doctor_that_is_stopped_leaves_nothing_that_the_next_one_does_not_use_
     assert traces(local_stack) == before
 
 
-def test_a_deleted_experiment_is_told_with_what_restores_it(local_stack: RunningStack) -> None:
+def test_a_deleted_experiment_is_reported_with_the_restore_command(local_stack: RunningStack) -> None:
     server = MlflowServer(local_stack.addresses.tracking)
     made = server.ask("POST", "/api/2.0/mlflow/experiments/create", {"name": "cv_yolo_tiny"}).body
     if "experiment_id" not in made:
@@ -110,15 +110,15 @@ def test_a_deleted_experiment_is_told_with_what_restores_it(local_stack: Running
         assert renamed.ok, "others could not write to an experiment of the administrator's"
 
 
-def test_no_secret_is_told(local_stack: RunningStack) -> None:
-    told = cv_yolo(local_stack.settings.root, "doctor", "--patience", "10", code=None)
+def test_no_secret_is_shown(local_stack: RunningStack) -> None:
+    reported = cv_yolo(local_stack.settings.root, "doctor", "--patience", "10", code=None)
     addresses = local_stack.addresses
     for secret in (addresses.objects.secret_key, addresses.tracking.password, addresses.pipelines.password):
         assert secret
-        assert secret not in told.stdout + told.stderr
+        assert secret not in reported.stdout + reported.stderr
 
 
-def test_wrong_passwords_of_ours_are_told_each_with_what_renews_them(local_stack: RunningStack) -> None:
+def test_each_wrong_password_is_reported_with_the_command_that_renews_it(local_stack: RunningStack) -> None:
     probes, addresses = StackContainer(local_stack.settings).probes(patience_s=10), local_stack.addresses
     checkups = [
         tracking_checkup(probes.tracking(replace(addresses.tracking, password="wrong"))),
@@ -132,10 +132,10 @@ def test_wrong_passwords_of_ours_are_told_each_with_what_renews_them(local_stack
 
 
 def test_an_mlflow_that_is_called_by_another_name_is_found_out(local_stack: RunningStack) -> None:
-    """The real guard: in front stands a server whose address MLflow was not told."""
+    """The real guard: in front stands a server whose address MLflow does not know."""
     with in_front_of(local_stack.addresses.tracking.uri, lambda _, reply: reply) as front:
         found = tracking(local_stack, front)
-    assert failed(found) == {"host name": f"the server refuses to be called {front.removeprefix('http://')}"}
+    assert failed(found) == {"host name": f"the server refuses the host name {front.removeprefix('http://')}"}
     assert "--allowed-hosts" in str(found["host name"].remedy)
 
 
@@ -144,7 +144,7 @@ def test_clocks_that_are_off_are_found_out(local_stack: RunningStack) -> None:
         assert pipelines(local_stack, front)["clock"].found == "20 min ahead of ours"
 
 
-def test_a_zenml_that_lets_impostors_in_is_found_out(local_stack: RunningStack) -> None:
+def test_a_zenml_that_accepts_wrong_credentials_is_found(local_stack: RunningStack) -> None:
     def welcoming(asked: Asked, reply: Reply) -> Reply:
         return replace(reply, status=200, body=b"{}") if reply.status == 401 else reply
 
@@ -180,7 +180,7 @@ def test_a_real_database_passes(local_stack: RunningStack) -> None:
     assert found["wrong credentials"].found == "refused (1045)"
 
 
-def test_a_database_lets_our_password_in_and_tells_what_it_does_not_understand(local_stack: RunningStack) -> None:
+def test_a_database_accepts_our_password_and_returns_error_numbers(local_stack: RunningStack) -> None:
     if local_stack.database is None:
         pytest.skip("no mariadbd on this machine: the stack keeps its records in SQLite files")
     database = SqlDatabase(local_stack.database)
@@ -217,34 +217,34 @@ def has_stack(stack: RunningStack) -> bool:
 def traces(stack: RunningStack) -> dict[str, Any]:
     """All that could be left: objects, secrets, accounts, experiments, runs and models, deleted ones too."""
     objects, zenml = S3Store(stack.addresses.objects), ZenmlServer(stack.addresses.pipelines)
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         bucket: [(each.key, each.size_bytes) for each in objects.objects(bucket)] for bucket in BUCKETS
     }
     for kind in ("secrets", "service_accounts", "users", "stacks", "components", "devices"):
-        told[kind] = sorted(each["name"] or each["id"] for each in zenml.done("GET", f"/{kind}?size=100")["items"])
+        reported[kind] = sorted(each["name"] or each["id"] for each in zenml.done("GET", f"/{kind}?size=100")["items"])
     server = MlflowServer(stack.addresses.tracking)
     asked = {"max_results": 100, "view_type": "ALL"}
     experiments = server.ask("POST", "/api/2.0/mlflow/experiments/search", asked).body["experiments"]
-    told["experiments"] = experiments
+    reported["experiments"] = experiments
     asked = {
         "experiment_ids": [each["experiment_id"] for each in experiments],
         "max_results": 1000,
         "run_view_type": "ALL",
     }
-    told["runs"] = server.ask("POST", "/api/2.0/mlflow/runs/search", asked).body.get("runs", [])
-    told["models"] = server.ask("GET", "/api/2.0/mlflow/registered-models/search").body
-    told["histories"] = {
+    reported["runs"] = server.ask("POST", "/api/2.0/mlflow/runs/search", asked).body.get("runs", [])
+    reported["models"] = server.ask("GET", "/api/2.0/mlflow/registered-models/search").body
+    reported["histories"] = {
         each["info"]["run_id"]: server.ask(
             "GET", f"/api/2.0/mlflow/metrics/get-history?run_id={each['info']['run_id']}&metric_key=probe"
         ).body.get("metrics")
-        for each in told["runs"]
+        for each in reported["runs"]
     }
-    return told
+    return reported
 
 
 @contextmanager
 def zenml_without_a_key(folder: Path) -> Iterator[tuple[PipelineServerAddress, Path]]:
-    """A ZenML server as its own documentation starts it: nobody told it to encrypt."""
+    """A ZenML server as its own documentation starts it: without encryption."""
     port, records = free_port(0), folder / "zenml.db"
     address = PipelineServerAddress(url=f"http://127.0.0.1:{port}", user="admin", password="admin-password")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_")}
@@ -275,7 +275,7 @@ def zenml_without_a_key(folder: Path) -> Iterator[tuple[PipelineServerAddress, P
 
 
 def until_usable(server: ZenmlServer, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + TIMEOUT_S
     while True:
         try:
             server.use()
@@ -283,4 +283,4 @@ def until_usable(server: ZenmlServer, process: "subprocess.Popen[bytes]", log: P
         except ServiceUnavailableError:
             assert process.poll() is None, log.read_text(encoding="utf-8")
             assert time.monotonic() < end, log.read_text(encoding="utf-8")
-            time.sleep(0.2)  # it is being started, and tells nobody when it is done
+            time.sleep(0.2)  # it is starting, and does not report when it is done

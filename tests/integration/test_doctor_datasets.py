@@ -30,7 +30,7 @@ def dvc(root: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a data set that somebody added, one that a recipe makes, and a remote folder that has neither."""
+    """A project with an added data set, one that a recipe makes, and a remote folder that has neither."""
     root = tmp_path_factory.mktemp("dvc") / "project"
     (root / "data" / "added").mkdir(parents=True)
     (root / "data" / "added" / "a.txt").write_text("a", encoding="utf-8")
@@ -58,15 +58,15 @@ def findings(root: Path, *, connected: bool = False) -> dict[str, CheckResult]:
     return {each.name: each for each in examine([checkup], deadline_s=120)}
 
 
-def test_what_was_never_pushed_is_missing_where_no_recipe_makes_it(root: Path) -> None:
+def test_data_that_were_never_pushed_are_missing_without_a_recipe(root: Path) -> None:
     found = findings(root)
     assert found["version"].found.startswith("3.")
     assert found["remote"].found.startswith("folder, ")
     assert found["remote answers"].passed, "a remote is empty before the first push"
-    assert (found["data sets"].passed, found["data sets"].found) == (False, "not complete there: data/added")
+    assert (found["data sets"].passed, found["data sets"].found) == (False, "incomplete: data/added")
 
 
-def test_what_was_pushed_is_there_also_for_who_has_none_of_it(root: Path) -> None:
+def test_pushed_data_are_complete_also_for_an_empty_clone(root: Path) -> None:
     dvc(root, "push", "-q", "data/added.dvc")
     found = findings(root)["data sets"]
     assert (found.passed, found.found) == (None, "not there yet, and a recipe makes them: data/made")
@@ -76,7 +76,7 @@ def test_what_was_pushed_is_there_also_for_who_has_none_of_it(root: Path) -> Non
     assert findings(root)["data sets"].passed
 
 
-def test_what_neither_we_nor_the_remote_have_is_missing(root: Path) -> None:
+def test_data_that_are_neither_here_nor_on_the_remote_are_missing(root: Path) -> None:
     shutil.rmtree(root / ".dvc" / "cache")
     assert probe_of(root).absent() == {"data/made": True, "data/added": False}
 
@@ -92,16 +92,16 @@ def test_a_project_without_remote_or_with_a_broken_configuration(root: Path) -> 
         probe_of(root).remote()
 
 
-def test_a_folder_without_dvc_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_dvc_is_reported(tmp_path: Path) -> None:
     assert findings(tmp_path)["project"].passed is None
 
 
-def test_a_command_that_hangs_is_ended(root: Path) -> None:
-    with pytest.raises(ServiceUnavailableError, match=r"`dvc version` was not done after 0\.01 s"):
+def test_a_hanging_command_is_terminated(root: Path) -> None:
+    with pytest.raises(ServiceUnavailableError, match=r"`dvc version` did not finish within 0\.01 s"):
         probe_of(root, patience_s=0.01).version()
 
 
-def test_a_pointer_that_nobody_can_read_is_told(root: Path) -> None:
+def test_an_unreadable_dvc_file_is_reported(root: Path) -> None:
     (root / "data" / "added.dvc").write_text("outs: [", encoding="utf-8")
     assert findings(root)["data sets"].passed is False
 
@@ -116,7 +116,7 @@ def test_a_remote_on_an_object_store_answers_or_says_why_not(root: Path, tmp_pat
         assert found["remote answers"].passed
         dvc(root, "push", "-q", "--remote", "minio")
         assert findings(root, connected=True)["data sets"].passed
-        use(root, ObjectStoreAddress(endpoint_url=address.endpoint_url, access_key="nobody", secret_key="wrong"))
+        use(root, ObjectStoreAddress(endpoint_url=address.endpoint_url, access_key="unknown", secret_key="wrong"))
         found = findings(root, connected=True)
         assert "Forbidden" in found["remote answers"].found
         assert "cv-yolo doctor store" in str(found["remote answers"].remedy)

@@ -1,4 +1,4 @@
-"""Trying real S3 servers, sound and spoilt: each trap is found, says what mends it, and nothing is left behind."""
+"""Trying real S3 servers, sound and broken: each trap is found, with its fix, and nothing is left behind."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,7 +41,7 @@ def failures(address: ObjectStoreAddress) -> dict[str, str]:
 
 
 @contextmanager
-def spoilt(address: ObjectStoreAddress, change: Change) -> Iterator[ObjectStoreAddress]:
+def tampered(address: ObjectStoreAddress, change: Change) -> Iterator[ObjectStoreAddress]:
     with in_front_of(str(address.endpoint_url), change) as front:
         yield replace(address, endpoint_url=front)
 
@@ -66,12 +66,12 @@ def test_a_sound_store_passes_and_nothing_is_left(address: ObjectStoreAddress) -
 
 
 def test_through_another_server_it_passes_too(address: ObjectStoreAddress) -> None:
-    with spoilt(address, lambda _, reply: reply) as front:
+    with tampered(address, lambda _, reply: reply) as front:
         assert failures(front) == {}
 
 
-@pytest.mark.parametrize("wrong", [{"secret_key": "wrong"}, {"access_key": "nobody"}], ids=["secret", "key"])
-def test_wrong_credentials_of_ours_stop_the_rest(address: ObjectStoreAddress, wrong: dict[str, str]) -> None:
+@pytest.mark.parametrize("wrong", [{"secret_key": "wrong"}, {"access_key": "unknown"}], ids=["secret", "key"])
+def test_wrong_credentials_skip_the_remaining_checks(address: ObjectStoreAddress, wrong: dict[str, str]) -> None:
     found = findings(replace(address, **wrong))  # type: ignore[arg-type]
     assert found["our credentials"].passed is False
     assert "stack register" in str(found["our credentials"].remedy)
@@ -85,25 +85,25 @@ def test_a_bucket_that_is_missing_is_named(address: ObjectStoreAddress) -> None:
     connect(address).make_bucket("dvc")
 
 
-def test_a_clock_that_is_off_is_told(address: ObjectStoreAddress) -> None:
-    with spoilt(address, twenty_minutes_ahead) as front:
+def test_a_wrong_clock_is_reported(address: ObjectStoreAddress) -> None:
+    with tampered(address, twenty_minutes_ahead) as front:
         assert failures(front) == {"clock": "20 min ahead of ours"}
 
 
-def test_addresses_that_never_expire_are_told(address: ObjectStoreAddress) -> None:
-    with spoilt(address, on("GET", "/expired?", status=200, body=b"cv-yolo")) as front:
+def test_addresses_that_never_expire_are_reported(address: ObjectStoreAddress) -> None:
+    with tampered(address, on("GET", "/expired?", status=200, body=b"cv-yolo")) as front:
         assert failures(front) == {"expired address": "presigned get: 200"}
 
 
-def test_a_public_bucket_is_told(address: ObjectStoreAddress) -> None:
-    with spoilt(address, on("GET", "/mlflow?list-type=2&max-keys=1", status=200)) as front:
+def test_a_public_bucket_is_reported(address: ObjectStoreAddress) -> None:
+    with tampered(address, on("GET", "/mlflow?list-type=2&max-keys=1", status=200)) as front:
         found = findings(front)["no credentials"]
     assert (found.passed, found.found) == (False, "list mlflow: 200")
     assert "public policy" in str(found.remedy)
 
 
-def test_who_takes_any_signature_is_told(address: ObjectStoreAddress) -> None:
-    with spoilt(address, on("GET", "X-Amz-Credential", status=200, body=b"<x/>")) as front:
+def test_a_store_that_accepts_any_signature_fails(address: ObjectStoreAddress) -> None:
+    with tampered(address, on("GET", "X-Amz-Credential", status=200, body=b"<x/>")) as front:
         assert findings(front)["wrong credentials"].found == "wrong secret: 200, unknown key: 200"
 
 
@@ -118,15 +118,15 @@ def test_who_takes_any_signature_is_told(address: ObjectStoreAddress) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_it_cannot_do_is_named_and_nothing_is_left(address: ObjectStoreAddress, change: Change, name: str) -> None:
-    with spoilt(address, change) as front:
+def test_a_missing_feature_is_named_and_nothing_is_left(address: ObjectStoreAddress, change: Change, name: str) -> None:
+    with tampered(address, change) as front:
         assert list(failures(front)) == [name]
     assert objects(address) == []
     uploads = connect(address).client.list_multipart_uploads(Bucket=ARTIFACTS_BUCKET)
     assert uploads.get("Uploads", []) == []
 
 
-def test_a_store_that_drops_connections_is_told_at_once() -> None:
+def test_a_store_that_drops_connections_is_reported_at_once() -> None:
     with loopback(lambda _: Reply(dropped=True)) as at:
         found = findings(ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b"))
     assert (found["reachable"].passed, found["reachable"].found) == (
@@ -136,7 +136,7 @@ def test_a_store_that_drops_connections_is_told_at_once() -> None:
     assert {each.passed for name, each in found.items() if name != "reachable"} == {None}
 
 
-def test_a_store_that_never_answers_holds_nobody_up() -> None:
+def test_an_unresponsive_store_blocks_no_other_checkup() -> None:
     never = Event()
     with loopback(lambda _: Reply(after=never)) as at:
         found = findings(ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b"), patience_s=0.3)
@@ -145,17 +145,17 @@ def test_a_store_that_never_answers_holds_nobody_up() -> None:
     assert "ReadTimeout" in found["reachable"].found
 
 
-def test_a_store_for_which_we_would_wait_too_long_ends_with_the_time() -> None:
+def test_waiting_for_a_store_is_limited_by_the_shared_deadline() -> None:
     never = Event()
     with loopback(lambda _: Reply(after=never)) as at:
         address = ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b")
         first, *rest = findings(address, deadline_s=1, patience_s=60).values()
         never.set()
     assert (first.passed, first.found) == (False, "no answer after 1 s in all")
-    assert {each.found for each in rest} == {"not tried: the time was up"}
+    assert {each.found for each in rest} == {"not tried: the time limit was reached"}
 
 
-def test_a_list_that_is_behind_the_times_is_told_and_what_it_names_removed(address: ObjectStoreAddress) -> None:
+def test_a_stale_listing_is_reported_and_its_entries_removed(address: ObjectStoreAddress) -> None:
     lists: list[bytes] = []
 
     def stale(asked: Asked, reply: Reply) -> Reply:
@@ -164,32 +164,32 @@ def test_a_list_that_is_behind_the_times_is_told_and_what_it_names_removed(addre
         lists.append(reply.body)
         return replace(reply, body=lists[0])
 
-    with spoilt(address, stale) as front:
+    with tampered(address, stale) as front:
         found = findings(front)
     assert found["put, get, list, delete"].found == "an object is still listed after it was deleted"
     assert found["cleaned up"].found == "1 left over, removed"
 
 
-def test_a_list_without_what_was_put_is_told(address: ObjectStoreAddress) -> None:
-    with spoilt(address, on("GET", "prefix=.cv-yolo-probe", body=b"<ListBucketResult/>")) as front:
+def test_a_listing_without_a_new_object_is_reported(address: ObjectStoreAddress) -> None:
+    with tampered(address, on("GET", "prefix=.cv-yolo-probe", body=b"<ListBucketResult/>")) as front:
         assert failures(front) == {"put, get, list, delete": "an object of 1024 bytes is listed as []"}
 
 
-def test_nonsense_is_no_store() -> None:
+def test_a_server_with_malformed_responses_is_not_a_store() -> None:
     with loopback(lambda _: Reply(body=b"hello")) as at:
         found = findings(ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b"))
     assert not all(each.passed for each in found.values())
     assert found["no credentials"].passed is False
 
 
-def test_what_killed_trials_left_is_removed_by_the_next_one_and_what_is_at_work_is_not(
+def test_leftovers_of_killed_trials_are_removed_and_those_of_running_ones_kept(
     address: ObjectStoreAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, place = connect(address), {"Bucket": ARTIFACTS_BUCKET, "Key": ".cv-yolo-probe/doctor-killed/parts"}
     store.put(ARTIFACTS_BUCKET, ".cv-yolo-probe/doctor-killed/object", b"left")
     upload = store.client.create_multipart_upload(**place)["UploadId"]
     try:
-        assert findings(address)["cleaned up"].found == "nothing was left"
+        assert findings(address)["cleaned up"].found == "nothing left"
         assert objects(address) == [".cv-yolo-probe/doctor-killed/object"]
         monkeypatch.setattr("cv_yolo_stack.adapters.s3.STALE_AFTER", timedelta(days=-1))
         assert "left over, removed" in findings(address)["cleaned up"].found

@@ -76,7 +76,7 @@ def test_the_hash_needs_no_project_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "a.txt"]
 
 
-def test_a_data_set_that_was_made_is_in_the_remote_and_comes_back_without_cache(project_root: Path) -> None:
+def test_a_generated_data_set_is_pushed_and_restored_without_cache(project_root: Path) -> None:
     store, data = store_of(project_root), project_root / "data" / "made"
     assert store.make(data)
     recorded = store.recorded_hash(data)
@@ -95,13 +95,13 @@ def test_a_recipe_that_fails_is_an_error_that_names_the_stage(project_root: Path
 
 def test_data_that_was_made_but_cannot_be_kept_is_an_error(project_root: Path) -> None:
     (project_root.parent / "remote").write_text("a file where the remote's folder should be", encoding="utf-8")
-    with pytest.raises(DatasetError, match="made, but not kept") as caught:
+    with pytest.raises(DatasetError, match="created, but not pushed") as caught:
         store_of(project_root).make(project_root / "data" / "made")
     assert caught.value.hint is not None
     assert "dvc push" in caught.value.hint
 
 
-def test_a_recorded_revision_that_nobody_has_any_more_is_not_pulled(project_root: Path) -> None:
+def test_a_recorded_revision_that_no_longer_exists_is_not_pulled(project_root: Path) -> None:
     store, data = store_of(project_root), project_root / "data" / "made"
     assert store.make(data)
     for lost in (data, project_root / ".dvc" / "cache", project_root.parent / "remote"):
@@ -124,7 +124,7 @@ def test_a_damaged_file_of_dvc_is_named(tmp_path: Path, name: str, content: byte
     assert caught.value.message.startswith(f"{tmp_path / name}: ")
 
 
-def test_a_remote_that_fails_for_any_other_reason_is_told_in_dvcs_own_words(project_root: Path) -> None:
+def test_any_other_failure_of_the_remote_shows_dvcs_message(project_root: Path) -> None:
     store, data = store_of(project_root), project_root / "data" / "made"
     assert store.make(data)
     for lost in (data, project_root / ".dvc" / "cache", project_root.parent / "remote"):
@@ -163,8 +163,8 @@ stages:
 
 @pytest.fixture
 def trap(tmp_path: Path) -> Path:
-    """What a stage of somebody else would leave if it ran."""
-    return tmp_path / "somebody-elses-stage-ran"
+    """What a stage of another project would leave if it ran."""
+    return tmp_path / "another-projects-stage-ran"
 
 
 def test_only_the_stage_of_the_projects_own_that_makes_the_folder_is_run(project_root: Path, trap: Path) -> None:
@@ -181,9 +181,7 @@ def test_only_the_stage_of_the_projects_own_that_makes_the_folder_is_run(project
 
 
 @pytest.mark.parametrize("mark", [".dvc", ".git"])
-def test_a_folder_that_is_a_project_of_its_own_is_neither_pulled_nor_made(
-    project_root: Path, trap: Path, mark: str
-) -> None:
+def test_a_nested_project_is_neither_pulled_nor_generated(project_root: Path, trap: Path, mark: str) -> None:
     foreign = project_root / "data" / "foreign"
     (foreign / mark).mkdir(parents=True)
     (foreign / "dvc.yaml").write_text(HOSTILE.format(trap=trap, out="inner"), encoding="utf-8")
@@ -202,7 +200,7 @@ def test_a_folder_that_is_a_project_of_its_own_is_neither_pulled_nor_made(
 def test_data_outside_the_project_are_read_and_nothing_there_is_run_or_written(
     project_root: Path, trap: Path, tmp_path: Path
 ) -> None:
-    foreign = tmp_path / "somebody" / "data"
+    foreign = tmp_path / "another" / "data"
     shutil.copytree(project_root / ".dvc", foreign / ".dvc")
     (foreign / ".dvc" / "config").write_text(
         f"[core]\n    site_cache_dir = {foreign}\n    remote = trap\n['remote \"trap\"']\n    url = {foreign}/trap\n"
@@ -212,7 +210,7 @@ def test_data_outside_the_project_are_read_and_nothing_there_is_run_or_written(
     (foreign.parent / "dvc.yaml").write_text(HOSTILE.format(trap=trap, out="data"), encoding="utf-8")
     (foreign.parent / "data.dvc").write_text(f"outs:\n- md5: {'0' * 32}.dir\n  path: data\n", encoding="utf-8")
     own = (project_root / "dvc.yaml").read_text(encoding="utf-8")
-    (project_root / "dvc.yaml").write_text(own + "      - ../somebody/data\n", encoding="utf-8")
+    (project_root / "dvc.yaml").write_text(own + "      - ../another/data\n", encoding="utf-8")
     before = {path: path.stat().st_mtime_ns for path in foreign.parent.rglob("*")}
     store = store_of(project_root)
     assert store.content_hash(foreign) is not None
@@ -232,7 +230,7 @@ def test_a_stage_that_works_in_another_folder_makes_what_lies_there(project_root
     assert store.recipe(project_root / "made") is None
 
 
-def test_a_stage_is_told_no_key(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dvc_stage_gets_no_key(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CV_YOLO_SERVER_API_KEY", "hidden-word")
     (project_root / "dvc.yaml").write_text(
         "stages:\n  spy:\n    cmd: mkdir data && env > data/spied\n    outs:\n      - data/spied\n", encoding="utf-8"
@@ -251,8 +249,8 @@ def test_the_commands_push_and_pull_say_what_they_did(
     assert "DVC has recorded no revision of it" in capsys.readouterr().err
     assert store_of(project_root).make(project_root / data)
     assert run(["data", "push", str(data)]) == 0
-    assert capsys.readouterr().out == "data/made: its recorded revision is on the remote.\n"
+    assert capsys.readouterr().out == "data/made: the recorded revision is on the remote.\n"
     shutil.rmtree(data)
     assert run(["data", "pull", str(data)]) == 0
-    assert capsys.readouterr().out == "data/made: its recorded revision is here.\n"
+    assert capsys.readouterr().out == "data/made: the recorded revision is here.\n"
     assert (data / "data.yaml").is_file()

@@ -79,7 +79,7 @@ def project_settings(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (root / ".dvc").glob("config*")}
 
 
-def test_data_pushed_to_the_remote_come_back_from_it(root: Path, objects: ObjectStoreAddress) -> None:
+def test_pushed_data_can_be_pulled(root: Path, objects: ObjectStoreAddress) -> None:
     data, store = root / "data" / "mine", store_of(root)
     assert store.set_remote(objects, BUCKET) is ChangeKind.MADE
     assert store.set_remote(objects, BUCKET) is ChangeKind.UNCHANGED
@@ -156,32 +156,32 @@ def test_a_remote_of_the_same_name_in_the_project_does_not_mix_with_the_stacks(
     assert store.pull(data)
 
 
-def test_what_an_earlier_version_wrote_into_the_project_is_taken_back_and_a_persons_own_settings_stay(
+def test_settings_of_an_earlier_version_are_removed_and_the_users_own_kept(
     root: Path, objects: ObjectStoreAddress
 ) -> None:
-    local, told = root / ".dvc" / "config.local", list[str]()
+    local, reported = root / ".dvc" / "config.local", list[str]()
     former = FORMER.format(key=objects.access_key, secret=objects.secret_key)
     local.write_text(former + "[cache]\n    type = hardlink\n", encoding="utf-8")
-    store_of(root, report=told.append).forget_remote()
+    store_of(root, report=reported.append).forget_remote()
     left = local.read_text(encoding="utf-8")
     assert objects.secret_key not in left
     assert "minio" not in left
     assert "type = hardlink" in left
     assert local.stat().st_mode & 0o777 == 0o600
-    (sentence,) = told
+    (sentence,) = reported
     assert str(local) in sentence
     assert "cv-yolo data push" in sentence
     local.write_text(former, encoding="utf-8")
     store_of(root).set_remote(objects, BUCKET)
-    assert not local.exists(), "nothing was left in it"
+    assert not local.exists(), "nothing left in it"
 
 
 def test_a_remote_that_a_person_said_locally_is_left_alone(root: Path) -> None:
-    local, told = root / ".dvc" / "config.local", list[str]()
+    local, reported = root / ".dvc" / "config.local", list[str]()
     local.write_text("['remote \"minio\"']\n    access_key_id = mine\n    secret_access_key = mine\n", encoding="utf-8")
     before = local.read_bytes()
-    store_of(root, report=told.append).forget_remote()
-    assert (local.read_bytes(), told) == (before, [])
+    store_of(root, report=reported.append).forget_remote()
+    assert (local.read_bytes(), reported) == (before, [])
 
 
 def test_a_push_of_files_that_are_nowhere_is_an_error(root: Path, objects: ObjectStoreAddress) -> None:
@@ -197,7 +197,7 @@ def test_a_project_without_dvc_has_no_remote(tmp_path: Path, objects: ObjectStor
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_key_and_a_remote_that_is_down_are_told_apart(root: Path, objects: ObjectStoreAddress) -> None:
+def test_a_wrong_key_and_an_unavailable_remote_are_different_errors(root: Path, objects: ObjectStoreAddress) -> None:
     data, store = root / "data" / "mine", store_of(root)
     shutil.rmtree(root / ".dvc" / "cache")
     shutil.rmtree(data)
@@ -209,7 +209,7 @@ def test_a_wrong_key_and_a_remote_that_is_down_are_told_apart(root: Path, object
         store.pull(data)
 
 
-def test_data_that_nobody_pushed_are_nobodys_fault(root: Path, objects: ObjectStoreAddress) -> None:
+def test_data_that_were_not_pushed_are_a_dataset_error(root: Path, objects: ObjectStoreAddress) -> None:
     data, store = root / "data" / "mine", store_of(root)
     store.set_remote(objects, "dvc/another-folder")
     shutil.rmtree(root / ".dvc" / "cache")

@@ -1,4 +1,4 @@
-"""Keys that are refused, clocks that differ, a slow store, a full disk: told, and mended by what is told."""
+"""Refused keys, wrong clocks, a slow store, a full disk: reported, and fixed by the reported commands."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -68,40 +68,40 @@ def change_store_secret(clone: Clone) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """How a key goes wrong, what is told, and what mends it."""
+    """How a key is broken, what is reported, and what fixes it."""
 
     spoil: Callable[[Clone], None]
-    told: tuple[str, ...]
-    mend: Callable[[Clone], None]
+    message: tuple[str, ...]
+    fix: Callable[[Clone], None]
 
 
 REFUSALS = {
-    "revoked key": Refusal(spoil=revoke_key, told=("ZenML at", "401", "`cv-yolo stack key NAME`"), mend=renew),
-    "expired key": Refusal(spoil=let_key_expire, told=("ZenML at", "401", "`cv-yolo connect URL`"), mend=renew),
+    "revoked key": Refusal(spoil=revoke_key, message=("ZenML at", "401", "`cv-yolo stack key NAME`"), fix=renew),
+    "expired key": Refusal(spoil=let_key_expire, message=("ZenML at", "401", "`cv-yolo connect URL`"), fix=renew),
     "MLflow password": Refusal(
         spoil=change_tracking_password,
-        told=("MLflow at", "user or password is wrong", "`cv-yolo stack register`"),
-        mend=register,
+        message=("MLflow at", "user or password is wrong", "`cv-yolo stack register`"),
+        fix=register,
     ),
     "S3 secret": Refusal(
         spoil=change_store_secret,
-        told=("object store at", "SignatureDoesNotMatch", "`cv-yolo stack register`"),
-        mend=register,
+        message=("object store at", "SignatureDoesNotMatch", "`cv-yolo stack register`"),
+        fix=register,
     ),
 }
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
-def test_wrong_credentials_are_told_before_anything_is_trained_and_mended_by_what_is_told(
+def test_wrong_credentials_are_reported_before_training_and_fixed_by_the_reported_command(
     refusal: Refusal, clone: Clone
 ) -> None:
     refusal.spoil(clone)
     began = time.monotonic()
     refused = clone.run(*GRID)
     took_s = time.monotonic() - began
-    refusal.mend(clone)
+    refusal.fix(clone)
     assert refused.exit_code == 3, refused.err
-    assert all(part in refused.err for part in refusal.told), refused.err
+    assert all(part in refused.err for part in refusal.message), refused.err
     assert "Traceback" not in refused.out + refused.err
     assert refused.trained == []
     assert took_s < clone.stack.settings.patience_s, "it is no use to wait"
@@ -121,7 +121,7 @@ def skewed(url: str) -> Iterator[str]:
         yield front
 
 
-def test_a_clock_that_is_twenty_minutes_off_is_told_by_a_run_and_by_the_doctor(clone: Clone) -> None:
+def test_a_clock_twenty_minutes_off_is_reported_by_runs_and_by_doctor(clone: Clone) -> None:
     with (
         skewed(str(clone.stack.addresses.objects.endpoint_url)) as front,
         other_stack(clone.stack, "skewed", store_url=front) as chosen,
@@ -166,7 +166,7 @@ def test_a_slow_store_makes_a_run_slow_and_no_more(slow: tuple[Ended, int, float
     assert requests < 100, f"{requests} requests for one cell"
 
 
-def test_a_key_that_is_revoked_in_mid_run_stops_it_and_with_a_new_one_it_goes_on(clone: Clone) -> None:
+def test_a_key_revoked_during_a_run_stops_it_and_a_new_key_resumes_it(clone: Clone) -> None:
     command = grid_of(2, seed=SEED + 1)
     with clone.at_work(*command) as work:
         work.wait_until("the first epoch", kind="epoch", run="e2_s64")
@@ -182,7 +182,7 @@ def test_a_key_that_is_revoked_in_mid_run_stops_it_and_with_a_new_one_it_goes_on
     assert clone.pipeline_runs()[:2] == ["completed", "failed"]
 
 
-def test_a_full_disk_is_named_and_once_there_is_room_the_same_command_goes_on(
+def test_a_full_disk_is_named_and_the_same_command_resumes_once_there_is_space(
     faulty_stack: RunningStack, tmp_path: Path
 ) -> None:
     project, command = make_project(tmp_path / "clone"), grid_of(12, seed=SEED)

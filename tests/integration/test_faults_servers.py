@@ -1,4 +1,4 @@
-"""Servers that die while a detector is trained: nothing is lost, nothing is trained twice, all is told."""
+"""Servers that die while a detector is trained: nothing is lost, nothing is trained twice, all is reported."""
 
 import time
 from contextlib import nullcontext
@@ -53,7 +53,7 @@ def test_a_grid_outlasts_the_death_of_each_server(story: Story) -> None:
     assert story.again.exit_code == 0, story.again.err
     assert "Traceback" not in story.again.out + story.again.err
     assert story.again.trained == CELLS
-    assert "what is to be recorded is kept" in story.again.notes, "MLflow was missed, and that was told"
+    assert "what is to be recorded is kept" in story.again.notes, "the outage of MLflow was reported"
     assert "does not answer; asking again" in story.again.notes, "and ZenML"
 
 
@@ -73,7 +73,7 @@ def test_the_weights_of_every_cell_are_in_the_store(story: Story, clone: Clone, 
     assert all(objects.get(ARTIFACTS_BUCKET, key)[:2] == b"PK" for key in kept), "whole archives"
 
 
-def test_what_a_killed_driver_left_running_is_closed_by_the_next_command(story: Story, clone: Clone) -> None:
+def test_runs_of_a_killed_driver_are_closed_by_the_next_command(story: Story, clone: Clone) -> None:
     assert story.killed.exit_code == -9
     second, first = clone.tracked("e3_s64")
     assert (first.status, first.reason.split(":")[0]) == ("FAILED", "abandoned")
@@ -81,25 +81,25 @@ def test_what_a_killed_driver_left_running_is_closed_by_the_next_command(story: 
     assert clone.pipeline_runs()[-2:] == ["completed", "failed"]
 
 
-TOLD = {
+MESSAGES = {
     "mlflow": ("MLflow at", "does not answer"),
     "store": ("does not answer",),
     "zenml": ("ZenML at", "does not answer"),
 }
 
 
-@pytest.mark.parametrize("server", list(TOLD))
-def test_a_server_that_stays_away_stops_the_grid_with_its_name_and_the_same_command_goes_on(
+@pytest.mark.parametrize("server", list(MESSAGES))
+def test_a_server_that_stays_down_stops_the_grid_by_name_and_the_same_command_resumes_it(
     server: str, story: Story, clone: Clone, faulty_stack: RunningStack
 ) -> None:
-    seed = 10 + list(TOLD).index(server)
+    seed = 10 + list(MESSAGES).index(server)
     command = grid_of(3, seed=seed)
     with clone.at_work(*command, **SHORT) as work:
         work.wait_until("the first epoch", kind="epoch", run="e3_s64")
         with killed(faulty_stack, server):
             stopped = work.ended()
     assert stopped.exit_code == 3, stopped.err
-    assert all(part in stopped.err for part in TOLD[server]), stopped.err
+    assert all(part in stopped.err for part in MESSAGES[server]), stopped.err
     assert "run the same command again" in stopped.err
     assert "Traceback" not in stopped.out + stopped.err
     assert stopped.trained == ["e3_s64"], "training did not die"
@@ -121,7 +121,7 @@ GIVEN_UP_WITHIN_S = STORE_PATIENCE_S + 20  # the pause before a probe, the probe
 
 
 @pytest.mark.parametrize("phase", HUNG_WHILE)
-def test_a_store_that_hangs_for_good_ends_the_grid_in_time_and_the_same_command_goes_on(
+def test_a_store_that_stays_hung_stops_the_grid_in_time_and_the_same_command_resumes_it(
     phase: str, clone: Clone, faulty_stack: RunningStack
 ) -> None:
     seed = 30 + list(HUNG_WHILE).index(phase)
@@ -151,7 +151,7 @@ PHASES = {
 GONE_WITHIN_S = 10  # on a machine of our own; other work on it may take as long again
 
 
-def test_ctrl_c_ends_a_grid_whose_servers_are_all_hung_and_the_same_command_goes_on(
+def test_ctrl_c_stops_a_grid_whose_servers_are_all_hung_and_the_same_command_resumes_it(
     clone: Clone, faulty_stack: RunningStack
 ) -> None:
     """One grid, interrupted in each phase in turn, each time from where it was interrupted before."""
@@ -180,5 +180,5 @@ def test_one_of_them_was_the_database(story: Story, faulty_stack: RunningStack) 
     assert "503" in story.again.notes, "what MLflow says without it"
 
 
-def test_all_are_up_at_the_end(story: Story, faulty_stack: RunningStack) -> None:
+def test_all_services_are_healthy_at_the_end(story: Story, faulty_stack: RunningStack) -> None:
     assert cv_yolo(faulty_stack.settings.root, "status").returncode == 0

@@ -1,4 +1,4 @@
-"""The whole job on the real servers, small: what is where afterwards, and what is nowhere. The tests tell one story."""
+"""The whole job on the real servers, small: what is where afterwards, and what is nowhere. In order."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ GRID = ("grid", "--config", "configs/demo.yaml", "--epochs", "1,2", *SMALL)
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """Servers that nobody else writes to: what is counted on them is this grid's."""
+    """Servers without other writers: what is counted on them is this grid's."""
     with stack_in(tmp_path_factory.mktemp("servers") / "project") as stack:
         yield stack
 
@@ -40,10 +40,10 @@ def project(servers: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> 
     return made
 
 
-def test_a_grid_ends_with_its_best_run_in_staging_on_the_server(project: Project) -> None:
+def test_a_grid_promotes_its_best_run_to_staging_on_the_server(project: Project) -> None:
     done = cv_yolo(project.root, *GRID, "--json")
-    told = json.loads(done.stdout)
-    assert (told["verdict"], told["promoted"], told["provisional"]) == ("promote", True, True)
+    output = json.loads(done.stdout)
+    assert (output["verdict"], output["promoted"], output["provisional"]) == ("promote", True, True)
     (version,) = json.loads(cv_yolo(project.root, "models", "--json").stdout)
     assert version["stage"] == "staging"
     assert not (project.root / ".cv-yolo" / "mlflow").exists(), "nothing is kept in the embedded stores"
@@ -100,8 +100,8 @@ def test_another_machine_sees_the_same_and_can_fetch_the_detector(
 
 
 def test_the_same_grid_once_more_trains_nothing(project: Project) -> None:
-    told = json.loads(cv_yolo(project.root, *GRID, "--json", code=None).stdout)
-    assert told["status"] == "completed"
+    output = json.loads(cv_yolo(project.root, *GRID, "--json", code=None).stdout)
+    assert output["status"] == "completed"
     assert len(json.loads(cv_yolo(project.root, "runs", "--json").stdout)) == 2
 
 
@@ -135,7 +135,7 @@ def _secrets(stack: RunningStack, project: Project) -> dict[str, str]:
 
 
 def _everything(project: Project, stack: RunningStack) -> Iterator[tuple[str, bytes]]:
-    """All objects, all that the servers tell of runs, and every file that commands and servers wrote as a log."""
+    """All objects, all that the servers hold of runs, and every file that commands and servers wrote as a log."""
     store = S3Store(stack.addresses.objects)
     for bucket in BUCKETS:
         for each in store.objects(bucket):

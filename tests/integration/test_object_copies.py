@@ -25,7 +25,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStoreAddre
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, (1 << 20) + 1, WHOLE_BYTES + 1])
-def test_an_object_comes_back_as_it_was_put_whatever_its_size(
+def test_an_object_of_any_size_is_returned_unchanged(
     store: ObjectStoreAddress, tmp_path: Path, size_bytes: int
 ) -> None:
     file, copies = tmp_path / "file", S3Copies(S3Store(store))
@@ -39,6 +39,6 @@ def test_an_object_comes_back_as_it_was_put_whatever_its_size(
     assert pieces >= size_bytes >> 20, "it came piece by piece"
 
 
-def test_an_object_that_is_not_there_is_told(store: ObjectStoreAddress) -> None:
+def test_a_missing_object_is_reported(store: ObjectStoreAddress) -> None:
     with pytest.raises(NotFoundError):
         list(S3Copies(S3Store(store)).chunks(BUCKET, "gone"))

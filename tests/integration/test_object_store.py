@@ -47,7 +47,7 @@ def test_a_bucket_is_made_once(stores: Stores, bucket: str) -> None:
     assert bucket in stores.ours.buckets()
 
 
-def test_what_was_put_comes_back_is_listed_and_replaced(stores: Stores, bucket: str) -> None:
+def test_an_object_can_be_read_listed_and_replaced(stores: Stores, bucket: str) -> None:
     for content in (b"first", b"the second"):
         stores.ours.put(bucket, "a/b.bin", content)
         assert stores.ours.get(bucket, "a/b.bin") == content
@@ -68,7 +68,7 @@ def test_an_object_is_removed_and_removed_again(stores: Stores, bucket: str) -> 
     assert list(stores.ours.objects(bucket)) == []
 
 
-def test_what_is_not_there_is_not_found(stores: Stores, bucket: str) -> None:
+def test_a_missing_object_is_not_found(stores: Stores, bucket: str) -> None:
     with pytest.raises(NotFoundError):
         stores.ours.get(bucket, "nothing")
 
@@ -90,17 +90,17 @@ SKEWED = b"<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is to
 def test_a_clock_that_is_off_is_named() -> None:
     with loopback(lambda _: Reply(status=403, body=SKEWED)) as at, pytest.raises(ServiceUnavailableError) as caught:
         S3Store(replace(OBJECTS, endpoint_url=at), patience_s=2).get(BUCKETS[0], "key")
-    assert caught.value.hint == "its clock and ours differ: `timedatectl set-ntp true` on both"
+    assert caught.value.hint == "its clock and ours differ: run `timedatectl set-ntp true` on both machines"
 
 
-def test_an_object_that_comes_back_changed_is_told() -> None:
+def test_an_object_with_changed_content_is_reported() -> None:
     with (
         loopback(lambda asked: Reply(body=b"other" if asked.method == "GET" else b"")) as at,
-        pytest.raises(ServiceUnavailableError, match="came back other than it was put"),
+        pytest.raises(ServiceUnavailableError, match="returned with other content"),
     ):
         S3Store(replace(OBJECTS, endpoint_url=at), patience_s=2).use(BUCKETS[0])
 
 
-def test_who_does_not_answer_is_told() -> None:
+def test_the_unresponsive_service_is_named() -> None:
     with pytest.raises(ServiceUnavailableError, match="put mlflow/key"):
         S3Store(replace(OBJECTS, endpoint_url="http://127.0.0.1:1"), patience_s=1, attempts=1).put("mlflow", "key", b"")

@@ -38,7 +38,9 @@ def a_register(container: Container, model: str, *, versions: int) -> Register:
 
 def in_other_processes(root: Path, mode: str, *models: str) -> tuple[dict[str, Any], str]:
     command = [sys.executable, "-m", "tests.integration.register_child", str(root), mode, *models]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)  # told by the next line
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )  # checked by the next line
     assert done.returncode == 0, done.stderr
     outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return outcome, done.stderr
@@ -59,7 +61,7 @@ def actions(register: Register) -> list[Action]:
     return [entry.action for entry in register.log.entries()]
 
 
-def require_mended(register: Register, steps: list[str]) -> None:
+def require_repaired(register: Register, steps: list[str]) -> None:
     """Nothing is lost or held twice, the records agree after a check, and the promotion can be made once more."""
     written = steps[:-1].count("log.fsync")  # what it was about to write is not counted
     assert len(actions(register)) in {written, written + 1}, "what was flushed is kept; what was not, may be"
@@ -79,20 +81,20 @@ def require_mended(register: Register, steps: list[str]) -> None:
     assert examine(register.log, register.anchor) == ()
 
 
-def test_a_promotion_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_container: Container) -> None:
+def test_a_promotion_that_is_killed_at_any_moment_loses_nothing_and_is_repaired(zenml_container: Container) -> None:
     root = zenml_container.settings.root
     registers = {f"killed_{at:02}": a_register(zenml_container, f"killed_{at:02}", versions=3) for at in range(MOMENTS)}
     outcome, _ = in_other_processes(root, "kill", *registers)
-    told = {model: (root / f"{model}.steps").read_text(encoding="utf-8").splitlines() for model in registers}
-    whole = max(told.values(), key=len)
-    deaths = {model: steps for model, steps in told.items() if outcome[model] == KILLED}
+    reported = {model: (root / f"{model}.steps").read_text(encoding="utf-8").splitlines() for model in registers}
+    whole = max(reported.values(), key=len)
+    deaths = {model: steps for model, steps in reported.items() if outcome[model] == KILLED}
     assert {outcome[model] for model in registers if model not in deaths} == {0}, "the last ones live"
     assert [steps[-1] for steps in deaths.values()] == whole, "one died before each thing that is written"
     assert whole.count("log.fsync") == 3
     assert "zenml.set_stage" in whole
     assert whole[-1] == "mlflow.set_registered_model_tag", "the anchor comes last"
     for model, steps in deaths.items():
-        require_mended(registers[model], steps)
+        require_repaired(registers[model], steps)
 
 
 def require_withdrawn_or_not(register: Register) -> None:
@@ -122,7 +124,7 @@ def take_out(register: Register) -> Entry:
     return withdraw(register, stage=STAGING, version="1", reason="recalled", actor="anna@desk", now=now)
 
 
-def test_a_withdrawal_that_is_killed_at_any_moment_loses_nothing_and_is_mended(zenml_container: Container) -> None:
+def test_a_withdrawal_that_is_killed_at_any_moment_loses_nothing_and_is_repaired(zenml_container: Container) -> None:
     root = zenml_container.settings.root
     names = [f"withdrawn_{at:02}" for at in range(MOMENTS)]
     registers = {name: a_register(zenml_container, name, versions=3) for name in names}
@@ -147,9 +149,9 @@ def test_a_rollback_on_the_real_registries_takes_a_withdrawal_back(zenml_contain
     assert stages(register) == [[STAGING, None, PRODUCTION]] * 2
 
 
-def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_container: Container) -> None:
+def test_of_two_concurrent_promotions_one_wins_and_the_other_gets_an_error(zenml_container: Container) -> None:
     registers = {f"raced_{at}": a_register(zenml_container, f"raced_{at}", versions=4) for at in range(3)}
-    outcome, told = in_other_processes(zenml_container.settings.root, "race", *registers)
+    outcome, reported = in_other_processes(zenml_container.settings.root, "race", *registers)
     for model, register in registers.items():
         assert sorted(outcome[model]) == [0, 4]
         winner = outcome[model].index(0)
@@ -158,7 +160,7 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(zenml_containe
         assert stages(register) == [expected, expected]
         assert check(register, repair=False) == ()
         loser = {0: 3, 1: 2}[winner]
-        assert f"version {loser} was judged against version 1 in staging, but version {winner + 2} is there" in told
+        assert f"version {loser} was judged against version 1 in staging, but version {winner + 2} is there" in reported
 
 
 def test_a_rollback_on_the_real_registries_takes_a_promotion_back(zenml_container: Container) -> None:

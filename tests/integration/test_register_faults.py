@@ -14,7 +14,9 @@ WRONG = ("lost", "extra", "doubled", "broken", "left", "failed")
 
 def test_promotions_that_are_killed_and_that_come_at_once_lose_nothing() -> None:
     command = [sys.executable, "-m", "benchmarks.register_faults", "--promotions", "6", "--processes", "2", "--json"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)  # told by the next line
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )  # checked by the next line
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout)
     crashes, races, both = figures["studies"]
@@ -25,5 +27,5 @@ def test_promotions_that_are_killed_and_that_come_at_once_lose_nothing() -> None
     ]
     assert [study["rounds"] for study in figures["studies"]] == [6, 3, 2]
     assert crashes["killed"] + both["killed"] >= 1, "not all have finished before they were killed"
-    assert (races["won"], races["told"], races["killed"]) == (3, 3, 0)
-    assert min(figures[each] for each in ("bare_s", "alone_s", "raced_s", "told_s")) > 0
+    assert (races["won"], races["conflicts"], races["killed"]) == (3, 3, 0)
+    assert min(figures[each] for each in ("bare_s", "alone_s", "raced_s", "conflict_s")) > 0

@@ -32,7 +32,7 @@ def test_nothing_of_a_connected_home_and_its_servers_is_in_reach(root: Path) -> 
     assert reached_by_other_user(home) == []
 
 
-def test_no_file_of_ours_lies_outside_the_home(root: Path) -> None:
+def test_no_file_is_written_outside_the_home(root: Path) -> None:
     assert [path.name for path in root.iterdir()] == [".cv-yolo"]
 
 

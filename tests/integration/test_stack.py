@@ -40,11 +40,11 @@ def another_machine(tmp_path: Path) -> Iterator[Path]:
 def test_registered_once_more_nothing_is_changed(home: Path) -> None:
     again = json.loads(cv_yolo(home, "stack", "register", "--json").stdout)
     assert {change["deed"] for change in again["changes"]} == {"unchanged"}
-    told = cv_yolo(home, "stack", "register")
-    assert "= stack mlflow_stack: unchanged" in told.stdout
+    reported = cv_yolo(home, "stack", "register")
+    assert "= stack mlflow_stack: unchanged" in reported.stdout
 
 
-def test_what_the_stack_says_is_shown_without_its_secrets(home: Path, local_stack: RunningStack) -> None:
+def test_the_stack_is_shown_without_its_secrets(home: Path, local_stack: RunningStack) -> None:
     shown = cv_yolo(home, "stack", "show").stdout + cv_yolo(home, "stack", "show", "--json").stdout
     addresses = local_stack.addresses
     assert addresses.tracking.uri in shown
@@ -60,48 +60,46 @@ def test_another_machine_connects_with_a_key_and_no_browser(
 ) -> None:
     url = local_stack.addresses.pipelines.url
     key = cv_yolo(home, "stack", "key", "another").stdout.strip()
-    told = cv_yolo(another_machine, "connect", f"{url}/", CV_YOLO_SERVER_API_KEY=key)
-    assert f"Connected to {url}: runs go to {local_stack.addresses.tracking.uri}" in told.stdout
-    assert key not in told.stdout + told.stderr
+    reported = cv_yolo(another_machine, "connect", f"{url}/", CV_YOLO_SERVER_API_KEY=key)
+    assert f"Connected to {url}: runs go to {local_stack.addresses.tracking.uri}" in reported.stdout
+    assert key not in reported.stdout + reported.stderr
     kept = Settings(root=another_machine).connection_file
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert json.loads(cv_yolo(another_machine, "runs", "--json").stdout or "[]") is not None
     assert json.loads(cv_yolo(another_machine, "stack", "show", "--json").stdout)["mlflow_user"] == "cv-yolo"
 
 
-def test_a_key_that_was_made_anew_revokes_the_former_one(
-    home: Path, another_machine: Path, local_stack: RunningStack
-) -> None:
+def test_a_recreated_key_revokes_the_former_one(home: Path, another_machine: Path, local_stack: RunningStack) -> None:
     url = local_stack.addresses.pipelines.url
     former = cv_yolo(home, "stack", "key", "lost-laptop").stdout.strip()
     cv_yolo(another_machine, "connect", url, CV_YOLO_SERVER_API_KEY=former)
     cv_yolo(home, "stack", "key", "lost-laptop")
-    told = cv_yolo(another_machine, "runs", code=3)
-    assert "401" in told.stderr
-    assert "hint:" in told.stderr
-    assert "Traceback" not in told.stderr
+    reported = cv_yolo(another_machine, "runs", code=3)
+    assert "401" in reported.stderr
+    assert "hint:" in reported.stderr
+    assert "Traceback" not in reported.stderr
 
 
 def test_a_wrong_key_is_refused_and_not_kept(another_machine: Path, local_stack: RunningStack) -> None:
-    told = cv_yolo(
+    reported = cv_yolo(
         another_machine, "connect", local_stack.addresses.pipelines.url, code=3, CV_YOLO_SERVER_API_KEY="ZENKEY_wrong"
     )
-    assert "wrong" in told.stderr
-    assert "ZENKEY_wrong" not in told.stderr
+    assert "wrong" in reported.stderr
+    assert "ZENKEY_wrong" not in reported.stderr
     assert not Settings(root=another_machine).connection_file.exists()
 
 
-def test_a_stack_that_is_not_there_is_told_before_anything_runs(
+def test_a_missing_stack_is_reported_before_anything_runs(
     home: Path, another_machine: Path, local_stack: RunningStack
 ) -> None:
     key = cv_yolo(home, "stack", "key", "curious").stdout.strip()
     variables = {"CV_YOLO_SERVER_URL": local_stack.addresses.pipelines.url, "CV_YOLO_SERVER_API_KEY": key}
-    told = cv_yolo(another_machine, "runs", code=2, CV_YOLO_STACK="nobodys", **variables)
-    assert "has no stack 'nobodys'" in told.stderr
+    reported = cv_yolo(another_machine, "runs", code=2, CV_YOLO_STACK="nobodys", **variables)
+    assert "has no stack 'nobodys'" in reported.stderr
     assert cv_yolo(another_machine, "runs", **variables).returncode == 0
 
 
-def test_servers_that_somebody_else_runs_are_registered_by_address_and_environment(
+def test_external_servers_are_registered_by_address_and_environment(
     another_machine: Path, local_stack: RunningStack
 ) -> None:
     addresses = local_stack.addresses
@@ -114,10 +112,10 @@ def test_servers_that_somebody_else_runs_are_registered_by_address_and_environme
         "CV_YOLO_S3_SECRET_KEY": addresses.objects.secret_key,
     }
     options = ("--zenml-url", addresses.pipelines.url, "--mlflow-url", addresses.tracking.uri)
-    told = cv_yolo(
+    reported = cv_yolo(
         another_machine,
         *("stack", "register", *options, "--s3-endpoint", str(addresses.objects.endpoint_url)),
         **{name: value or "" for name, value in variables.items()},
     )
-    assert "+ API key of the service account cv-yolo: made" in told.stdout
+    assert "+ API key of the service account cv-yolo: made" in reported.stdout
     assert Settings(root=another_machine).connection_file.exists()

@@ -28,7 +28,7 @@ def name() -> str:
     return f"test_{secrets.token_hex(4)}"
 
 
-def test_what_nobody_made_is_not_there(registry: StackRegistry, name: str) -> None:
+def test_a_store_that_was_not_created_is_not_listed(registry: StackRegistry, name: str) -> None:
     assert registry.secret(name) is None
     assert registry.component(Kind.ARTIFACT_STORE, name) is None
     assert registry.stack(name) is None

@@ -35,11 +35,11 @@ from cv_yolo_stack.supervision.state import StackState, read_state
 from tests.servers import CLI, cv_yolo, environment_of, free_ports
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="`cv-yolo up` needs Linux or macOS")
-PATIENCE_S = 90
+TIMEOUT_S = 90
 BUILT = Path(__file__).resolve().parents[2] / ".cv-yolo" / "bin"  # where `make minio` puts it
 MINIO = os.environ.get("CV_YOLO_MINIO") or find_minio(BUILT)
-NOBODY = "00000000-0000-0000-0000-000000000000"
-OPEN = {"/health", "/ready", "/api/v1/version", "/api/v1/info", "/api/v1/logout"}  # what ZenML tells everybody
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
+OPEN = {"/health", "/ready", "/api/v1/version", "/api/v1/info", "/api/v1/logout"}  # public
 
 
 class Started:
@@ -53,7 +53,7 @@ class Started:
         )
         wait_for((root / ".cv-yolo/services/state.json").exists, "the first `up` to begin")
         self.second = cv_yolo(root, "up", "--json")
-        self.told, self.progress = self.first.communicate(timeout=PATIENCE_S)
+        self.output, self.progress = self.first.communicate(timeout=TIMEOUT_S)
         assert self.first.returncode == 0, self.progress
         self.container = StackContainer(Settings(root=root))
 
@@ -100,7 +100,7 @@ class Started:
                 self.container.sql_database(address).use()
 
 
-def wait_for(condition: Callable[[], bool], what: str, *, within_s: float = PATIENCE_S) -> None:
+def wait_for(condition: Callable[[], bool], what: str, *, within_s: float = TIMEOUT_S) -> None:
     give_up = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < give_up, f"waited {within_s} s for {what}"
@@ -117,19 +117,19 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
         assert processes_of(Settings(root=root).services) == []
 
 
-def test_the_first_start_tells_addresses_and_the_first_password_once(up: Started) -> None:
+def test_the_first_start_prints_addresses_and_the_first_password_once(up: Started) -> None:
     stack = up.stack
     for url in (stack.objects.endpoint_url, stack.pipelines.url, stack.tracking.uri, str(stack.folder.credentials)):
-        assert str(url) in up.told
-    assert f"{stack.tracking.uri}/#/experiments?workflowType=machine_learning" in up.told
+        assert str(url) in up.output
+    assert f"{stack.tracking.uri}/#/experiments?workflowType=machine_learning" in up.output
     assert up.progress.count(stack.credentials.zenml_password) == 1
-    assert stack.credentials.zenml_password not in up.told + up.second.stdout + up.second.stderr
+    assert stack.credentials.zenml_password not in up.output + up.second.stdout + up.second.stderr
     assert "cv-yolo stack register" in up.progress
 
 
 def test_of_two_at_once_the_second_waits_and_finds_what_the_first_has_started(up: Started) -> None:
-    assert "Another `cv-yolo up` is at work here" in up.second.stderr
-    assert "up already" in up.second.stderr
+    assert "Another `cv-yolo up` is running here" in up.second.stderr
+    assert "already running" in up.second.stderr
     assert {each["name"]: each["pid"] for each in json.loads(up.second.stdout)["services"]} == up.pids()
 
 
@@ -141,7 +141,7 @@ def test_every_server_is_usable_when_up_returns(up: Started) -> None:
 
 def test_another_up_does_nothing(up: Started) -> None:
     before = up.state
-    assert "up already" in cv_yolo(up.root, "up").stderr
+    assert "already running" in cv_yolo(up.root, "up").stderr
     assert up.state == before
 
 
@@ -184,7 +184,7 @@ def as_user(address: DatabaseAddress, user: str, password: str) -> DatabaseAddre
     return replace(address, user=user, password=password, database="")
 
 
-def test_no_server_answers_a_stranger_on_its_data_routes(up: Started) -> None:
+def test_no_server_returns_data_without_a_login(up: Started) -> None:
     store = up.stack.objects.endpoint_url
     for path in ("/", "/mlflow?list-type=2", "/mlflow/0/a"):
         for method in ("GET", "PUT", "DELETE"):
@@ -201,11 +201,11 @@ def test_no_server_answers_a_stranger_on_its_data_routes(up: Started) -> None:
     assert requests.get(f"{tracking}/api/2.0/mlflow-artifacts/artifacts", timeout=10).status_code == 401
 
 
-def test_zenml_answers_a_stranger_on_none_of_its_routes_that_hold_data(up: Started) -> None:
+def test_all_data_routes_of_zenml_require_a_login(up: Started) -> None:
     url = up.stack.pipelines.url
     paths = requests.get(f"{url}/openapi.json", timeout=120).json()["paths"]
     answers = {
-        (method, path): requests.request(method, url + re.sub(r"\{[^}]*\}", NOBODY, path), timeout=120).status_code
+        (method, path): requests.request(method, url + re.sub(r"\{[^}]*\}", UNKNOWN_ID, path), timeout=120).status_code
         for path, methods in paths.items()
         for method in methods
     }
@@ -219,7 +219,7 @@ def test_mlflow_answers_to_no_other_sites_name(up: Started) -> None:
     assert requests.get(url, auth=login, timeout=10, headers={"Host": "evil.example"}).status_code == 403
 
 
-def test_one_server_is_started_anew_on_request(up: Started) -> None:
+def test_one_server_is_restarted_on_request(up: Started) -> None:
     before = up.status()
     cv_yolo(up.root, "restart", "store")
     after = up.status()
@@ -227,22 +227,22 @@ def test_one_server_is_started_anew_on_request(up: Started) -> None:
     assert after["store"]["restarts"] == before["store"]["restarts"], "it did not crash"
     assert after["mlflow"]["pid"] == before["mlflow"]["pid"]
     unknown = cv_yolo(up.root, "restart", "stoer", code=2)
-    assert "there are store" in unknown.stderr
+    assert "services: store" in unknown.stderr
 
 
-def test_servers_that_are_killed_are_started_again_and_it_is_told(up: Started) -> None:
+def test_killed_servers_are_restarted_and_it_is_reported(up: Started) -> None:
     before = up.pids()
     killed = {name: pid for name, pid in before.items() if name != "zenml"}  # it lives through its database's death
     for pid in killed.values():
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: sum(each.restarts for each in up.state.services) == len(killed), "every restart to be told")
+    wait_for(lambda: sum(each.restarts for each in up.state.services) == len(killed), "every restart to be reported")
     wait_for(lambda: up.state.ready, "all to be usable again")
     up.use_all()
     assert {name for name, pid in up.pids().items() if pid == before[name]} == {"zenml"}
     log = cv_yolo(up.root, "logs", "supervisor").stdout
     for name in killed:
-        assert f"{name} restarting: killed by SIGKILL; starts again in 0.5 s" in log
+        assert f"{name} restarting: killed by SIGKILL; restarts in 0.5 s" in log
 
 
 def test_temporary_tables_are_where_no_other_server_removes_them(up: Started) -> None:
@@ -251,17 +251,17 @@ def test_temporary_tables_are_where_no_other_server_removes_them(up: Started) ->
         pytest.skip("no mariadbd: SQLite has no temporary tables of other servers beside it")
     with SqlDatabase(address).cursor() as cursor:
         cursor.execute("SELECT @@tmpdir")
-        (told,) = cursor.fetchone()
-    assert Path(told).is_relative_to(up.stack.folder.root)
+        (reported,) = cursor.fetchone()
+    assert Path(reported).is_relative_to(up.stack.folder.root)
 
 
-def test_a_server_that_is_hung_is_told_and_mended_by_what_is_told(up: Started) -> None:
+def test_a_hung_server_is_reported_and_fixed_by_the_reported_command(up: Started) -> None:
     hung = up.pids()["store"]
     assert hung is not None
     os.kill(hung, signal.SIGSTOP)
-    told = cv_yolo(up.root, "status", code=3)
-    assert "ready (does not answer)" in told.stdout
-    assert "`cv-yolo restart store`" in told.stderr
+    reported = cv_yolo(up.root, "status", code=3)
+    assert "ready (does not answer)" in reported.stdout
+    assert "`cv-yolo restart store`" in reported.stderr
     cv_yolo(up.root, "restart", "store")
     cv_yolo(up.root, "status")
     up.use_all()
@@ -276,8 +276,8 @@ def test_a_server_that_stays_hung_is_found_shown_and_restarted_by_itself(up: Sta
     began = time.monotonic()
     wait_for(lambda: up.health("store") == "hung", "the hung store to be found")
     assert time.monotonic() - began < 60, "30 s, and as long again where the machine has other work"
-    told = json.loads(cv_yolo(up.root, "status", "--json", code=None).stdout)
-    assert {each["name"] for each in told["services"]} == set(before)
+    output = json.loads(cv_yolo(up.root, "status", "--json", code=None).stdout)
+    assert {each["name"] for each in output["services"]} == set(before)
     wait_for(lambda: up.pids()["store"] not in {None, hung}, "its restart")
     wait_for(lambda: up.state.ready and up.health("store") == "healthy", "all to be usable again")
     up.use_all()
@@ -287,22 +287,22 @@ def test_a_server_that_stays_hung_is_found_shown_and_restarted_by_itself(up: Sta
 
 def test_another_store_or_database_is_refused_once_there_are_data(up: Started) -> None:
     refused = cv_yolo(up.root, "up", "--store", "minio", code=2)
-    assert "keeps its objects with rclone; with minio they would seem lost" in refused.stderr
-    assert "down` first" in cv_yolo(up.root, "up", "--mlflow-port", str(free_port(0)), code=2).stderr
+    assert "keeps its objects with rclone; minio would not find them" in refused.stderr
+    assert "stop them first" in cv_yolo(up.root, "up", "--mlflow-port", str(free_port(0)), code=2).stderr
 
 
-def test_a_port_that_is_taken_is_named_with_who_holds_it(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named_with_its_holder(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         failed = cv_yolo(tmp_path, "up", *free_ports(), "--zenml-port", str(port), code=3)
-    assert f"port {port} for ZenML is taken by process {os.getpid()} (" in failed.stderr
+    assert f"port {port} for ZenML is in use by process {os.getpid()} (" in failed.stderr
     assert f"cv-yolo up --zenml-port {port + 1}" in failed.stderr
     assert not Settings(root=tmp_path).services.joinpath("credentials.json").exists(), "nothing is chosen yet"
 
 
-def test_a_store_and_a_database_of_somebody_else_are_used_as_they_are(up: Started, tmp_path: Path) -> None:
+def test_an_external_store_and_database_are_used_as_they_are(up: Started, tmp_path: Path) -> None:
     ours = up.stack
     choice = replace(
         ours.choice,
@@ -325,16 +325,16 @@ def test_nothing_is_left_when_the_supervisor_is_killed_and_the_next_up_has_all_d
     os.kill(up.state.pid, signal.SIGKILL)
     wait_for(lambda: not any(map(is_alive, servers)), "the servers to end with their supervisor", within_s=15)
     assert processes_of(stack.folder.root) == []
-    assert "not up" in cv_yolo(up.root, "status", code=3).stdout
+    assert "not running" in cv_yolo(up.root, "status", code=3).stdout
     began = time.monotonic()
     again = cv_yolo(up.root, "restart")
-    assert time.monotonic() - began < PATIENCE_S
+    assert time.monotonic() - began < TIMEOUT_S
     assert stack.credentials.zenml_password not in again.stdout + again.stderr, "shown at the first start only"
     up.use_all()
     assert up.container.servers.object_store(stack.objects).get(DATASETS_BUCKET, "kept") == b"kept"
 
 
-def test_no_secret_is_in_a_log_nor_shown_from_one(up: Started) -> None:
+def test_no_log_contains_or_shows_a_secret(up: Started) -> None:
     folder = up.stack.folder
     logs = {path.stem: path.read_text(encoding="utf-8", errors="replace") for path in (folder.root / "logs").iterdir()}
     assert set(logs) == {"supervisor", *up.pids()}
@@ -345,7 +345,7 @@ def test_no_secret_is_in_a_log_nor_shown_from_one(up: Started) -> None:
     assert cv_yolo(up.root, "logs", "store", "-n", "1").stdout == "a careless line •••\n"
 
 
-def test_down_ends_everything_and_may_be_asked_twice(up: Started) -> None:
+def test_down_stops_everything_and_can_be_repeated(up: Started) -> None:
     root = up.stack.folder.root
     before = processes_of(root)
     assert cv_yolo(up.root, "down").stdout == "The servers are stopped.\n"
@@ -357,25 +357,25 @@ def test_down_ends_everything_and_may_be_asked_twice(up: Started) -> None:
     assert set(order[-len(up.pids()) :][:2]) == {"mlflow", "zenml"}, "those that need others end first"
 
 
-def test_up_that_is_ended_while_the_servers_start_ends_them(up: Started) -> None:
+def test_an_interrupted_up_stops_its_starting_servers(up: Started) -> None:
     child = subprocess.Popen([*CLI, "up"], cwd=up.root, env=environment_of(up.root), stderr=subprocess.PIPE, text=True)
     wait_for(lambda: up.has_started("zenml"), "ZenML to start")
-    child.terminate()  # as Ctrl-C, which a test that runs in the background is deaf to
-    _, told = child.communicate(timeout=PATIENCE_S)
-    assert child.returncode == 130, told
+    child.terminate()  # as Ctrl-C, which a test in the background ignores
+    _, reported = child.communicate(timeout=TIMEOUT_S)
+    assert child.returncode == 130, reported
     assert processes_of(up.stack.folder.root) == []
 
 
-def test_a_server_that_does_not_come_up_is_told_with_the_end_of_its_log_and_nothing_is_left(up: Started) -> None:
+def test_a_server_that_does_not_come_up_is_reported_with_the_end_of_its_log_and_nothing_is_left(up: Started) -> None:
     folder = up.stack.folder
-    name, file, told = ("mlflow", folder.data("mlflow") / "users.db", "file is not a database")
+    name, file, reported = ("mlflow", folder.data("mlflow") / "users.db", "file is not a database")
     if up.stack.database("zenml"):
-        name, file, told = ("database", folder.data("database") / "ibdata1", "InnoDB")
+        name, file, reported = ("database", folder.data("database") / "ibdata1", "InnoDB")
     kept = file.read_bytes()
     file.write_bytes(b"no database" * 1000)
     failed = cv_yolo(up.root, "up", code=3)
-    assert re.search(r"(MLflow|MariaDB\)) did not come up: ended by itself with exit code 1\n  \| ", failed.stderr)
-    assert told in failed.stderr
+    assert re.search(r"(MLflow|MariaDB\)) did not come up: exited with code 1\n  \| ", failed.stderr)
+    assert reported in failed.stderr
     assert str(folder.log(name)) in failed.stderr
     assert processes_of(folder.root) == []
     file.write_bytes(kept)

@@ -89,7 +89,7 @@ def a_tracker(
 
 
 def wait(seconds: float) -> bool:
-    """Wait as a thread of ours does that nobody stops."""
+    """Wait as one of our threads does that is not stopped."""
     import threading
 
     return threading.Event().wait(seconds)

@@ -1,4 +1,4 @@
-"""The gate keeps its word: a small version of `benchmarks/gate_calibration.py`, as far as so few trials can tell.
+"""The gate is calibrated: a small version of `benchmarks/gate_calibration.py`, within the precision of few trials.
 
 A rate must have a Monte-Carlo interval (Wilson's, 95 %) that reaches what is demanded: with 120 trials a coverage of
 88 % or more can still be one of 93 %, and of 30 trials two promotions can still be 5 %, six cannot.
@@ -141,7 +141,7 @@ def test_wilsons_interval_is_that_of_scipy(hits, trials):
         (0.91, 0.925, 0.94, COVERAGE, "holds within chance"),
         (0.90, 0.91, 0.925, COVERAGE, "does not hold"),
         (0.975, 0.98, 0.985, COVERAGE, "does not hold"),
-        (0.1, 0.2, 0.3, None, "told"),
+        (0.1, 0.2, 0.3, None, "informational"),
     ],
 )
 def test_a_rate_holds_where_its_own_interval_reaches_the_demand(low, rate, high, demand, word):

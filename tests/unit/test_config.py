@@ -71,7 +71,7 @@ def test_our_own_policy_asks_for_enough_images_and_for_more_in_production() -> N
     assert production.class_margin < staging.class_margin
 
 
-def test_our_policy_for_few_images_lets_into_staging_provisionally_and_into_production_no_more_easily() -> None:
+def test_the_policy_for_few_images_is_provisional_for_staging_and_not_laxer_for_production() -> None:
     tiny, whole = (load_policy(REPOSITORY / "configs" / f"{name}.yaml") for name in ("policy.tiny", "policy"))
     assert tiny.gates[Stage.STAGING].provisional
     assert tiny.gates[Stage.PRODUCTION] == whole.gates[Stage.PRODUCTION]
@@ -173,7 +173,7 @@ def test_a_missing_key_is_named(path: Path, key: str) -> None:
     assert refusal(put(path, content)) == f"{path}: {key}: missing"
 
 
-def test_a_key_that_is_no_text_is_named(path: Path) -> None:
+def test_a_key_that_is_not_text_is_named(path: Path) -> None:
     assert refusal(put(path, EXPERIMENT | {1: "one"})).startswith(f"{path}: 1: ")
 
 
@@ -199,14 +199,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"a: [", b"a: b: c", b"\xff\xfe\x00", b"- one\n- two\n", b"", b"text", b"\t- a"])
-def test_a_file_that_is_no_mapping_is_named(path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_mapping_is_named(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     message = refusal(path)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     assert refusal(tmp_path).startswith(f"{tmp_path}: cannot be read")
 
 
@@ -231,13 +231,11 @@ def test_the_command_line_replaces_what_the_file_says(path: Path) -> None:
         ({"grid": 3}, "grid"),
     ],
 )
-def test_what_is_wrong_on_the_command_line_is_not_blamed_on_the_file(
-    path: Path, overrides: dict[str, Any], key: str
-) -> None:
+def test_an_error_on_the_command_line_names_the_option(path: Path, overrides: dict[str, Any], key: str) -> None:
     assert refusal(put(path, EXPERIMENT), **overrides).startswith(f"the command line: {key}: ")
 
 
-def test_what_is_wrong_in_the_file_is_not_blamed_on_the_command_line(path: Path) -> None:
+def test_an_error_in_the_file_names_the_file(path: Path) -> None:
     message = refusal(put(path, with_key("grid.image_size_px", 321)), grid__epochs=[1])
     assert message.startswith(f"{path}: grid.image_size_px: ")
 
@@ -261,7 +259,7 @@ def test_an_override_is_a_key_and_a_yaml_value(text: str, expected: tuple[str, o
 
 
 @pytest.mark.parametrize("text", ["nonsense", "=3", " =3", "", "grid.epochs=[3"])
-def test_an_override_that_is_none_is_refused_as_it_was_given(text: str) -> None:
+def test_a_malformed_override_is_refused_as_given(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_override(text)
     assert caught.value.message.startswith(f"--set {text}: ")

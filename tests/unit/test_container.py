@@ -57,7 +57,7 @@ def test_waiting_threads_of_children_let_others_work_unless_the_user_wants_them_
     assert Container(Settings(root=tmp_path)).children._environment["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
-def test_children_are_told_no_server_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_children_get_no_server_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = ("GITHUB_TOKEN", "HF_TOKEN", "PGPASSWORD", "MY_SECRET", "OPENAI_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS")
     for name in ("CV_YOLO_SERVER_URL", "CV_YOLO_SERVER_API_KEY", "AWS_SECRET_ACCESS_KEY", "SSH_AUTH_SOCK", *keys):
         monkeypatch.setenv(name, "http://of-the-server.test")
@@ -65,7 +65,7 @@ def test_children_are_told_no_server_and_no_key(tmp_path: Path, monkeypatch: pyt
     assert [name for name, value in environment.items() if value == "http://of-the-server.test"] == []
 
 
-def test_the_painter_paints_the_size_it_is_asked_for(container: Container) -> None:
+def test_the_painter_paints_the_requested_size(container: Container) -> None:
     pixels, boxes = container.paint(np.random.default_rng(0), size_px=96)
     assert pixels.shape == (96, 96, 3)
     assert boxes.shape[1] == 4
@@ -76,14 +76,14 @@ def test_the_journal_of_a_pipeline_run_is_in_its_folder(container: Container) ->
     assert (container.settings.runs / "grid-1" / "journal.jsonl").is_file()
 
 
-def test_the_log_of_a_model_is_a_file_of_its_own_whatever_the_model_is_called(container: Container) -> None:
+def test_each_model_has_its_own_log_file_whatever_its_name(container: Container) -> None:
     for model, name in (("cv_yolo_tiny", "cv_yolo_tiny.jsonl"), ("../a b", "..%2Fa%20b.jsonl")):
         container.records.audit_log(model).append(an_entry())
         assert (container.settings.audit / name).is_file()
         assert container.records.audit_log(model).entries() == (an_entry(),)
 
 
-def test_a_connected_machine_has_its_log_on_the_server_and_a_lock_of_its_own(
+def test_a_connected_machine_has_its_log_on_the_server_and_its_own_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Records, "limit_pipeline_client", lambda _: None)  # the server here is none of ZenML's
@@ -108,7 +108,7 @@ def test_origin_and_code_version_are_those_of_the_project(container: Container) 
     assert container.evaluator_version().startswith("evaluation ")
 
 
-def test_who_is_at_work_has_a_name_and_a_machine(container: Container) -> None:
+def test_the_actor_has_a_name_and_a_machine(container: Container) -> None:
     user, _, machine = container.actor().partition("@")
     assert user
     assert machine == platform.node()
@@ -118,7 +118,7 @@ def test_this_process_is_the_one_that_drives(container: Container) -> None:
     assert not container.driver_is_gone(container.origin_tags()[DRIVER_TAG])
 
 
-def test_an_examination_is_of_the_folder_and_the_experiment_asked_for(container: Container, tmp_path: Path) -> None:
+def test_an_examination_uses_the_requested_folder_and_experiment(container: Container, tmp_path: Path) -> None:
     resampling = Resampling(resamples=200)
     made = container.examination(
         tmp_path / "data", workdir=tmp_path / "work", resampling=resampling, experiment="another"
@@ -131,16 +131,16 @@ def test_an_examination_is_of_the_folder_and_the_experiment_asked_for(container:
     assert made.tracker._recorder._experiment == "another"
 
 
-def test_detectors_come_from_the_model_and_the_experiment_asked_for(container: Container) -> None:
+def test_detectors_come_from_the_requested_model_and_experiment(container: Container) -> None:
     sources = container.sources("a model", "another")
     assert (sources.register.model, sources.tracker._recorder._experiment) == ("a model", "another")
     assert sources.weights == container.settings.weights
 
 
-def test_a_data_set_is_told_about_as_it_is_brought(container: Container, tmp_path: Path) -> None:
-    told: list[str] = []
-    source = container.dataset_source(tmp_path / "data", told.append)
+def test_fetching_a_data_set_reports_progress(container: Container, tmp_path: Path) -> None:
+    reported: list[str] = []
+    source = container.dataset_source(tmp_path / "data", reported.append)
     source.report("fetched")
-    assert (source.root, told) == (tmp_path / "data", ["fetched"])
+    assert (source.root, reported) == (tmp_path / "data", ["fetched"])
     assert source.folder is container.dataset_folder
     assert source.store is container.dataset_store

@@ -89,9 +89,11 @@ def test_a_full_disk_is_named_with_what_is_free_on_it(tmp_path: Path) -> None:
         with pytest.raises(DiskFullError, match=r"the disk is full: 0\.0 MB of 2\.1 MB") as raised:
             require_room(place, home=place)
         assert raised.value.exit_code == 3
-        told = explained(ServiceUnavailableError("ZenML: 500", hint="is its database up?"), places=[place], home=place)
-        assert told.message == f"the disk is full: {room.sentence}; ZenML: 500"
-        assert "database" not in str(told.hint)
+        reported = explained(
+            ServiceUnavailableError("ZenML: 500", hint="is its database up?"), places=[place], home=place
+        )
+        assert reported.message == f"the disk is full: {room.sentence}; ZenML: 500"
+        assert "database" not in str(reported.hint)
 
 
 def test_a_disk_that_takes_no_more_files_is_full_too(tmp_path: Path) -> None:
@@ -102,7 +104,7 @@ def test_a_disk_that_takes_no_more_files_is_full_too(tmp_path: Path) -> None:
         assert room.sentence == f"no more files fit on {place}, though 67.1 MB are free"
 
 
-def test_what_takes_most_is_named_with_what_can_go(tmp_path: Path) -> None:
+def test_the_largest_folders_are_named_with_what_can_be_removed(tmp_path: Path) -> None:
     for name, size in (("runs", 3_000_000), ("mlflow", 2_000_000), ("dvc", 1_000_000), ("audit", 10), ("empty", 0)):
         (tmp_path / name / "deep").mkdir(parents=True)
         (tmp_path / name / "deep" / "file").write_bytes(b"0" * size)
@@ -118,7 +120,7 @@ def test_a_home_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert " holds " not in what_to_free(tmp_path / "none")
 
 
-def test_a_size_that_takes_too_long_to_tell_is_a_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_size_that_takes_too_long_to_compute_is_partial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "runs").mkdir()
     for number in range(5):
         (tmp_path / "runs" / str(number)).write_bytes(b"0" * 1_000_000)
@@ -145,7 +147,7 @@ def test_a_full_sqlite_database_says_so(tmp_path: Path) -> None:
         assert says_full(raised.value)
 
 
-def test_what_does_not_fit_names_its_disk_and_other_trouble_is_left_alone(tmp_path: Path) -> None:
+def test_a_full_disk_is_named_and_other_errors_are_raised_unchanged(tmp_path: Path) -> None:
     def write(error: OSError) -> None:
         with filling(tmp_path, home=tmp_path):
             raise error

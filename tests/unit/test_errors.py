@@ -49,5 +49,5 @@ def test_the_reason_of_a_failure_is_one_line():
     assert errors.one_line(errors.TrainingFailedError("out of\n  memory\t!")) == "TrainingFailedError: out of memory !"
 
 
-def test_an_error_without_words_is_told_by_its_name():
+def test_an_error_without_a_message_is_shown_by_its_class():
     assert errors.one_line(KeyboardInterrupt()) == "KeyboardInterrupt"

@@ -48,7 +48,7 @@ def test_a_write_that_fails_leaves_the_former_content_and_no_scrap(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_where_a_folder_is_in_the_way_the_scrap_is_removed(tmp_path):
+def test_if_the_target_is_a_folder_the_temporary_file_is_removed(tmp_path):
     (tmp_path / "a.md" / "inside").mkdir(parents=True)
     with pytest.raises(OSError, match=r"a\.md"):
         write_whole(tmp_path / "a.md", "text")
@@ -61,7 +61,7 @@ def test_bytes_are_written_as_they_are(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes as POSIX has them")
-def test_a_file_may_be_read_by_whom_the_person_lets_read(tmp_path):
+def test_the_users_umask_decides_who_can_read_a_file(tmp_path):
     former = os.umask(0o022)
     try:
         write_whole(tmp_path / "a.html", "a page for the team")
@@ -70,7 +70,7 @@ def test_a_file_may_be_read_by_whom_the_person_lets_read(tmp_path):
     assert (tmp_path / "a.html").stat().st_mode & 0o777 == 0o644
 
 
-def test_where_the_scrap_cannot_be_made_the_error_is_told(tmp_path):
+def test_a_temporary_file_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "reports").write_text("a file, not a folder", encoding="utf-8")
     with pytest.raises(OSError, match="reports"):
         write_whole(tmp_path / "reports" / "a.md", "text")
@@ -113,14 +113,14 @@ def test_weights_that_are_too_large_are_not_read(tmp_path: Path) -> None:
         read_weights(path, "0" * 64)
 
 
-SOMEBODY = 4321
+OTHER_USER = 4321
 
 
 def mode_of(path):
     return path.stat().st_mode & 0o777
 
 
-def test_a_private_folder_is_made_closed_or_closed_and_tells_how_it_was(tmp_path):
+def test_a_private_folder_is_created_or_made_private_and_its_former_mode_returned(tmp_path):
     folder = tmp_path / "above" / "private"
     assert private_folder(folder) == 0o700
     folder.chmod(0o755)
@@ -129,8 +129,8 @@ def test_a_private_folder_is_made_closed_or_closed_and_tells_how_it_was(tmp_path
     assert private_folder(folder) == 0o700
 
 
-def test_a_folder_of_another_user_is_no_private_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "geteuid", lambda: SOMEBODY)
+def test_a_folder_of_another_user_is_not_private(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: OTHER_USER)
     with pytest.raises(ConfigError, match=r"belongs to .*, and it would be open to that user"):
         private_folder(tmp_path / "private")
 
@@ -138,22 +138,22 @@ def test_a_folder_of_another_user_is_no_private_one(tmp_path, monkeypatch):
 def test_root_does_not_work_in_another_users_folder(tmp_path, monkeypatch):
     (tmp_path / "private").mkdir()
     if os.geteuid() == 0:
-        os.chown(tmp_path / "private", SOMEBODY, SOMEBODY)
+        os.chown(tmp_path / "private", OTHER_USER, OTHER_USER)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(ConfigError, match="this process runs as root"):
         private_folder(tmp_path / "private")
 
 
-def test_a_link_of_another_user_is_no_private_folder(tmp_path, monkeypatch):
+def test_a_link_of_another_user_is_not_private(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to(tmp_path)
     if os.geteuid() == 0:
-        os.lchown(tmp_path / "link", SOMEBODY + 1, SOMEBODY + 1)
-    monkeypatch.setattr(os, "geteuid", lambda: SOMEBODY)
+        os.lchown(tmp_path / "link", OTHER_USER + 1, OTHER_USER + 1)
+    monkeypatch.setattr(os, "geteuid", lambda: OTHER_USER)
     with pytest.raises(ConfigError, match="a link that belongs to"):
         private_folder(tmp_path / "link")
 
 
-def test_a_file_is_no_private_folder(tmp_path):
+def test_a_file_is_not_a_private_folder(tmp_path):
     (tmp_path / "private").write_text("a file", encoding="utf-8")
     with pytest.raises(ConfigError, match="not a folder"):
         private_folder(tmp_path / "private")
@@ -171,7 +171,7 @@ def test_a_file_system_without_permissions_keeps_no_private_folder(tmp_path, mon
         private_folder(tmp_path / "private")
 
 
-def test_where_the_system_knows_no_user_numbers_the_folder_is_made(tmp_path, monkeypatch):
+def test_without_user_ids_the_folder_is_created(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "geteuid")
     assert private_folder(tmp_path / "private") == 0o700
     assert (tmp_path / "private").is_dir()

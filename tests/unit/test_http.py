@@ -1,4 +1,4 @@
-"""Asking a server: what it said, how its silence is told, and that no secret is."""
+"""Asking a server: its response, the error if it does not answer, and that no secret is shown."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -36,13 +36,13 @@ def test_the_server_s_clock_is_read_whatever_the_header_s_case() -> None:
     for name in ("Date", "date", "DATE"):
         assert Answer(status=200, body="", headers={name: "Fri, 02 Jan 2026 12:00:00 GMT"}).at == noon
     with loopback(lambda _: Reply(ahead=timedelta(hours=1))) as at:
-        told = ask("GET", at, name="it").at
-    assert told is not None
-    assert abs(told - datetime.now(UTC) - timedelta(hours=1)) < timedelta(seconds=5)
+        reported = ask("GET", at, name="it").at
+    assert reported is not None
+    assert abs(reported - datetime.now(UTC) - timedelta(hours=1)) < timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Date": "yesterday"}])
-def test_a_server_may_tell_no_time(headers: dict[str, str]) -> None:
+def test_a_server_may_return_no_time(headers: dict[str, str]) -> None:
     assert Answer(status=200, body="", headers=headers).at is None
 
 
@@ -51,13 +51,13 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
         assert ask("GET", at, name="it").status == 302
 
 
-def test_who_does_not_answer_is_named_without_what_the_address_carried() -> None:
+def test_an_unresponsive_server_is_named_without_credentials_of_its_address() -> None:
     with loopback(lambda _: Reply(dropped=True)) as at, pytest.raises(ServiceUnavailableError) as caught:
         ask("GET", f"{at}/key?X-Amz-Signature=secret", name="the store")
     assert caught.value.message == f"the store at {at}/key: does not answer"
 
 
-def test_nobody_is_waited_for_longer_than_patience_lasts() -> None:
+def test_a_request_waits_no_longer_than_its_time_limit() -> None:
     never = Event()
     with loopback(lambda _: Reply(after=never)) as at:
         with pytest.raises(ServiceUnavailableError, match="ReadTimeout"):
@@ -65,8 +65,11 @@ def test_nobody_is_waited_for_longer_than_patience_lasts() -> None:
         never.set()
 
 
-def test_an_address_without_the_tls_it_promises_is_told_as_such() -> None:
-    with loopback(lambda _: Reply()) as at, pytest.raises(ServiceUnavailableError, match="no TLS there"):
+def test_an_https_address_without_tls_is_reported_as_such() -> None:
+    with (
+        loopback(lambda _: Reply()) as at,
+        pytest.raises(ServiceUnavailableError, match="no TLS, or an untrusted certificate"),
+    ):
         ask("GET", at.replace("http:", "https:"), name="it")
 
 
@@ -82,7 +85,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_a_proxy_is_asked_for_what_is_elsewhere_and_not_for_this_machine(plain: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_used_for_other_hosts_only(plain: pytest.MonkeyPatch) -> None:
     came: list[str] = []
     with (
         loopback(lambda asked: came.append(asked.path) or json_reply("proxy")) as proxy,  # type: ignore[func-returns-value]
@@ -96,12 +99,12 @@ def test_a_proxy_is_asked_for_what_is_elsewhere_and_not_for_this_machine(plain: 
     assert came == ["http://mlflow.example/health"]
 
 
-def test_what_is_behind_no_proxy_stays_so_and_is_named_once(plain: pytest.MonkeyPatch) -> None:
+def test_hosts_in_no_proxy_are_kept_and_listed_once(plain: pytest.MonkeyPatch) -> None:
     plain.setenv("NO_PROXY", ".lan,localhost")
     for _ in range(2):
-        told = network_environment()
-        assert told == {"NO_PROXY": ".lan,localhost,127.0.0.1", "no_proxy": ".lan,localhost,127.0.0.1"}
-        plain.setenv("no_proxy", told["no_proxy"])
+        reported = network_environment()
+        assert reported == {"NO_PROXY": ".lan,localhost,127.0.0.1", "no_proxy": ".lan,localhost,127.0.0.1"}
+        plain.setenv("no_proxy", reported["no_proxy"])
 
 
 @pytest.mark.parametrize(("named", "expected"), [("*", "*"), ("a, localhost", "a,localhost,127.0.0.1")])
@@ -112,7 +115,9 @@ def test_nothing_is_made_of_a_list_that_says_everything_already(
     assert network_environment()["no_proxy"] == expected
 
 
-def test_authorities_that_are_not_there_are_told_with_who_names_them(plain: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_file_of_authorities_is_reported_with_the_variable_that_names_it(
+    plain: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     _, context = a_certificate(tmp_path)
     plain.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
     with (
@@ -135,7 +140,7 @@ def test_a_login_from_a_netrc_is_not_sent(plain: pytest.MonkeyPatch, tmp_path: P
 def test_an_authority_of_ones_own_is_trusted_where_it_is_named(plain: pytest.MonkeyPatch, tmp_path: Path) -> None:
     certificate, context = a_certificate(tmp_path)
     with loopback(lambda _: json_reply("here"), tls=context) as at:
-        with pytest.raises(ServiceUnavailableError, match="a certificate that we do not trust"):
+        with pytest.raises(ServiceUnavailableError, match="an untrusted certificate"):
             ask("GET", at, name="it")
         plain.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         assert ask("GET", at, name="it").body == "here"
@@ -150,7 +155,7 @@ def test_an_authority_of_ones_own_is_trusted_where_it_is_named(plain: pytest.Mon
         ({"REQUESTS_CA_BUNDLE": "ours.pem", "AWS_CA_BUNDLE": "amazon.pem"}, "amazon.pem"),
     ],
 )
-def test_clients_of_s3_trust_whom_the_others_do_unless_they_are_told_otherwise(
+def test_s3_clients_use_the_common_authorities_unless_configured_otherwise(
     plain: pytest.MonkeyPatch, named: dict[str, str], expected: str | None
 ) -> None:
     for name, value in named.items():

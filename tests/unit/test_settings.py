@@ -55,8 +55,8 @@ def test_another_home_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_every_folder_that_the_libraries_are_given_is_under_our_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TMPDIR", raising=False)
     settings = Settings(root=Path("/srv/project"))
-    told = {name: value for name, value in settings.isolation().items() if name != "AWS_CA_BUNDLE"}
-    folders = [Path(value) for value in told.values() if os.sep in value]
+    reported = {name: value for name, value in settings.isolation().items() if name != "AWS_CA_BUNDLE"}
+    folders = [Path(value) for value in reported.values() if os.sep in value]
     assert len(folders) == 7
     assert all(folder.is_relative_to(settings.home) for folder in folders)
 
@@ -71,7 +71,7 @@ def test_temporary_files_are_kept_apart_unless_a_person_chose_or_the_path_is_too
     assert "TMPDIR" not in Settings(root=Path("/srv/project")).isolation()
 
 
-def test_our_parts_work_under_that_environment_and_forget_foreign_servers(
+def test_our_code_works_in_that_environment_and_ignores_foreign_servers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for foreign in ("ZENML_STORE_URL", "MLFLOW_TRACKING_URI"):
@@ -123,7 +123,7 @@ def test_a_server_and_how_long_it_is_waited_for_are_read_from_the_environment(mo
 @pytest.mark.parametrize(
     ("name", "value"), [("PATIENCE_S", "soon"), ("PATIENCE_S", "-1"), ("PATIENCE_S", "nan"), ("ANSWER_LIMIT_S", "0")]
 )
-def test_what_is_no_number_of_seconds_is_refused_by_name(
+def test_an_invalid_number_of_seconds_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(f"CV_YOLO_{name}", value)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The CI job `grid`: test the servers, then train, compare and judge.
 # The exit code is that of `cv-yolo`: 0 promoted · 4 the policy said no · 3 a service is down · 2 wrong input · 1 a run failed.
-# tools/ci/tell.py posts the outcome in build/ci/ as a comment.
+# tools/ci/post_decision.py posts the outcome in build/ci/ as a comment.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH="$PWD/.venv/bin:$PATH"

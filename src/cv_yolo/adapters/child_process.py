@@ -1,8 +1,8 @@
-"""A training, a prediction or an inspection in a child process of its own, supervised: both ends of the conversation.
+"""A training, a prediction or an inspection in a supervised child process: both ends of the protocol.
 
 The two ends share a folder: `request.json` says what to do, `events.jsonl` grows by one line for each epoch,
-`result.json` or `error.json` is the outcome, `output.log` is all that the child printed. The child ends itself when
-its standard input closes, so that it does not outlive a supervisor that was killed.
+`result.json` or `error.json` is the outcome, `output.log` is all that the child printed. The child exits when its
+standard input closes, so that it does not outlive a killed supervisor.
 """
 
 import json
@@ -36,7 +36,7 @@ from cv_yolo.ports.models import (
 )
 
 POLL_S: Final = 0.1
-GRACE_S: Final = 2.0  # a command that is stopped ends within ten seconds, its records included
+GRACE_S: Final = 2.0  # a stopped command exits within ten seconds, its records included
 LOG_TAIL_LINES: Final = 15
 ORPHAN_EXIT_CODE: Final = 113
 Request = Annotated[TrainingRequest | PredictionRequest | InspectionRequest, Field(union_mode="left_to_right")]
@@ -64,7 +64,7 @@ class PredictionMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildError:
-    """How the child failed: the name of the error's class in `cv_yolo.errors`, and what it said."""
+    """How the child failed: the name of the error's class in `cv_yolo.errors`, and its message."""
 
     kind: str
     message: str
@@ -74,8 +74,8 @@ class ChildError:
 class ChildProcess:
     """`Trainer`, `Predictor` and `WeightsInspector` that let a child process do the work.
 
-    `command` starts the child; the folder is appended to it. `stop` is set when the work shall end: the child is
-    terminated, then killed after `GRACE_S`, and `StoppedError` is raised.
+    `command` starts the child; the folder is appended to it. When `stop` is set, the child is terminated, killed after
+    `GRACE_S`, and `StoppedError` is raised.
     """
 
     def __init__(self, *, command: tuple[str, ...], environment: Mapping[str, str], stop: threading.Event) -> None:
@@ -84,7 +84,7 @@ class ChildProcess:
 
     @property
     def at_work(self) -> bool:
-        """Whether a child is at work now."""
+        """Whether a child is running."""
         return bool(self._children)
 
     def train(self, request: TrainingRequest, *, on_epoch: OnEpoch) -> TrainingResult:
@@ -125,7 +125,7 @@ class ChildProcess:
                 _end(child)
                 self._children.discard(child)
         if self._stop.is_set() and not (folder / "result.json").is_file():
-            raise errors.StoppedError("stopped while a child process was at work")
+            raise errors.StoppedError("stopped while a child process was running")
         _raise_for_outcome(folder, child.returncode, died)
 
     def _start(self, folder: Path, log: Any) -> subprocess.Popen[bytes]:
@@ -140,12 +140,12 @@ class ChildProcess:
         )
 
     def _supervise(self, child: subprocess.Popen[bytes], folder: Path, on_epoch: OnEpoch | None) -> None:
-        told = 0
+        reported = 0
         running = True
         while running and not self._stop.is_set():
             running = child.poll() is None
             if on_epoch is not None:
-                told = _tell_new_epochs(folder / "events.jsonl", told, on_epoch)
+                reported = _report_new_epochs(folder / "events.jsonl", reported, on_epoch)
             if running:
                 time.sleep(POLL_S)
 
@@ -170,7 +170,7 @@ def serve(folder: Path, *, trainer: Trainer, predictor: Predictor, inspector: We
 
 def _end_with_supervisor() -> None:
     def watch() -> None:
-        while os.read(sys.stdin.fileno(), 1):  # empty at the end: the supervisor is gone
+        while os.read(sys.stdin.fileno(), 1):  # empty at the end: the supervisor has exited
             continue
         os._exit(ORPHAN_EXIT_CODE)
 
@@ -178,7 +178,7 @@ def _end_with_supervisor() -> None:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """Leave no child behind: ask it to end, then end it."""
+    """Leave no child behind: terminate it, then kill it."""
     if child.poll() is None:
         child.terminate()
         try:
@@ -198,7 +198,7 @@ def _raise_for_outcome(folder: Path, exit_code: int, died: type[errors.CvYoloErr
             raise known(failure.message, hint=failure.hint)
         raise died(f"{failure.kind}: {failure.message}{_full(folder)}", hint=f"see {folder / 'output.log'}")
     if exit_code != 0 or not (folder / "result.json").is_file():
-        how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
+        how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"exited with code {exit_code}"
         raise died(f"the child process {how} and left no result{_full(folder)}", hint=_log_hint(folder / "output.log"))
 
 
@@ -218,10 +218,10 @@ def _describe(error: Exception) -> ChildError:
     return ChildError(kind=type(error).__name__, message=" ".join(str(error).split()), hint=hint)
 
 
-def _tell_new_epochs(events: Path, told: int, on_epoch: OnEpoch) -> int:
+def _report_new_epochs(events: Path, reported: int, on_epoch: OnEpoch) -> int:
     lines = events.read_bytes().splitlines(keepends=True) if events.is_file() else []
     whole = [line for line in lines if line.endswith(b"\n")]
-    for line in whole[told:]:
+    for line in whole[reported:]:
         on_epoch(TypeAdapter(EpochMetrics).validate_json(line))
     return len(whole)
 

@@ -18,16 +18,16 @@ from cv_yolo.domain.training.specs import TRAINING_VERSION
 
 TRACKED_LIBRARIES: Final = ("ultralytics", "torch", "torchvision", "numpy", "pillow", "opencv-python")
 OTHER_LIBRARIES: Final = ("zenml", "mlflow", "dvc")
-CLOCK_DRIFT_S: Final = 60.0  # when a process began is told by the wall clock, which is set right now and then
+CLOCK_DRIFT_S: Final = 60.0  # start times come from the wall clock, which is adjusted now and then
 
 
 def code_version() -> str:
-    """What determines a training's result beside its spec and data: our version of it, and those of the libraries."""
+    """What determines a training's result besides its spec and data: our version of it, and those of the libraries."""
     return _with_libraries("training", TRAINING_VERSION)
 
 
 def evaluator_version() -> str:
-    """What determines an evaluation's result beside its data: our version of it, and those of the libraries."""
+    """What determines an evaluation's result besides its data: our version of it, and those of the libraries."""
     return _with_libraries("evaluation", EVALUATION_VERSION)
 
 
@@ -45,7 +45,7 @@ def origin_tags(root: Path) -> dict[str, str]:
 
 
 def actor() -> str:
-    """Who is at work: `user@machine`; a user without a name, as in some containers, is told by the number."""
+    """The current user, as `user@machine`; a user without a name, as in some containers, by number."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):
@@ -54,12 +54,12 @@ def actor() -> str:
 
 
 def driver_mark() -> str:
-    """What tells this process from every other one: machine, process id, and when it started."""
+    """What identifies this process: machine, process id, and start time."""
     return f"{platform.node()} {os.getpid()} {psutil.Process().create_time():.0f}"
 
 
 def driver_is_gone(mark: str) -> bool:
-    """Whether the process of that mark has ended; False where that cannot be known from this machine."""
+    """Whether the process with that identity has exited; False where that cannot be known from this machine."""
     machine, _, process = mark.rpartition(" ")[0].rpartition(" ")
     if machine != platform.node():
         return False
@@ -101,13 +101,13 @@ GPU_QUERY: Final = (
     "--format=csv,noheader,nounits",
 )
 GPU_FIGURES: Final = ("utilization_percentage", "memory_usage_megabytes", "power_usage_watts")
-GPU_PATIENCE_S: Final = 5.0
+GPU_TIMEOUT_S: Final = 5.0
 
 
 class SystemMeter:
     """Reads CPU, memory, disk and network of the machine, and its NVIDIA GPUs; rates are those since the last reading.
 
-    Each training has a meter of its own: psutil's own memory of the last reading is one for all threads. A reading
+    Each training has its own meter: psutil remembers the last reading once for all threads. A reading
     takes milliseconds without a GPU.
     """
 
@@ -137,8 +137,10 @@ class SystemMeter:
 
 
 def _ask_gpus() -> str:
-    with suppress(OSError, subprocess.SubprocessError):  # a driver that does not answer is no figure, and no failure
-        return subprocess.run(GPU_QUERY, capture_output=True, text=True, check=True, timeout=GPU_PATIENCE_S).stdout
+    with suppress(
+        OSError, subprocess.SubprocessError
+    ):  # without a response of the driver the metric is absent, which is not a failure
+        return subprocess.run(GPU_QUERY, capture_output=True, text=True, check=True, timeout=GPU_TIMEOUT_S).stdout
     return ""
 
 

@@ -1,4 +1,4 @@
-"""ONNX models before a `Predictor`: what Ultralytics would take silently for what it is not is refused here.
+"""Checks ONNX models before a `Predictor`: refuses what Ultralytics would silently misinterpret.
 
 A model may keep its tensors in other files, which its own hash does not cover and which may lie anywhere: it is read as
 data first (protobuf's wire format), and refused before ONNX Runtime sees it.
@@ -40,7 +40,7 @@ DEEPEST = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """What a model says about itself: its metadata, and whether tensors of it are in other files."""
+    """A model's metadata, and whether it keeps tensors in other files."""
 
     metadata: dict[str, str]
     external: bool
@@ -112,13 +112,13 @@ def _require_usable(weights: Path, content: bytes, image_size_px: int) -> None:
         ) from error
     try:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises many kinds for a file that is no model
+    except Exception as error:  # onnxruntime raises many kinds for an invalid model
         raise WeightsError(f"{weights}: does not load as an ONNX model: {' '.join(str(error).split())}") from error
     sides = [side for side in session.get_inputs()[0].shape[2:] if isinstance(side, int)]  # a free one is a name
     if any(side != image_size_px for side in sides):
         raise WeightsError(
             f"{weights}: exported for images of {' × '.join(map(str, sides))} pixels, not of {image_size_px}",
-            hint=f"say --image-size {sides[0]}, or export it with dynamic=True",
+            hint=f"use --image-size {sides[0]}, or export it with dynamic=True",
         )
 
 
@@ -129,7 +129,7 @@ def _describe(content: bytes) -> Described:
     while waiting:
         kind, message, depth = waiting.pop()
         if depth > DEEPEST:
-            raise ValueError("messages within messages without end")
+            raise ValueError("messages are nested too deeply")
         for field, value in _fields(message):
             if kind == "tensor":
                 external = external or field == EXTERNAL_DATA or (field == DATA_LOCATION and value != 0)
@@ -147,7 +147,7 @@ def _entry(message: memoryview) -> tuple[str, str]:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields of a protobuf message with their values: numbers, or bytes; raises `ValueError` where it is none."""
+    """The fields of a protobuf message with their values: numbers, or bytes; raises `ValueError` for anything else."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -176,4 +176,4 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:  # noqa: PLR2004 - the last byte of a number
             return value, at
-    raise ValueError("a number without end")
+    raise ValueError("a number is not terminated")

@@ -16,8 +16,10 @@ SCRATCH_PREFIX: Final = ".cv-yolo-probe/"
 MISSING: Final = {"NoSuchKey", "NoSuchBucket", "404"}
 REFUSED: Final = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403"}
 SKEWED: Final = "RequestTimeTooSkewed"
-KEYS: Final = "the access key or its secret is wrong: `cv-yolo stack register`, on the servers' side, sets them again"
-CLOCKS: Final = "its clock and ours differ: `timedatectl set-ntp true` on both"
+KEYS: Final = (
+    "the access key or its secret is wrong: run `cv-yolo stack register` on the servers' machine to renew them"
+)
+CLOCKS: Final = "its clock and ours differ: run `timedatectl set-ntp true` on both machines"
 MINUTES_APART: Final = 5
 
 
@@ -34,7 +36,7 @@ class S3Store:
         try:
             if self.get(bucket, key) != content:
                 raise ServiceUnavailableError(
-                    f"{self}: an object came back other than it was put", hint="do not use this store"
+                    f"{self}: an object was returned with other content", hint="do not use this store"
                 )
         finally:
             self.delete(bucket, key)
@@ -45,7 +47,7 @@ class S3Store:
             return tuple(sorted(each["Name"] for each in self.client.list_buckets()["Buckets"]))
 
     def make_bucket(self, bucket: str) -> bool:
-        """Make the bucket; False where it is there already."""
+        """Make the bucket; False if it exists."""
         if bucket in self.buckets():
             return False
         with self.translated(f"make bucket {bucket}"):
@@ -63,7 +65,7 @@ class S3Store:
             return bytes(self.client.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def delete(self, bucket: str, key: str) -> None:
-        """Remove an object; one that is not there is fine."""
+        """Remove an object; succeeds if there is none."""
         with self.translated(f"delete {bucket}/{key}"):
             self.client.delete_object(Bucket=bucket, Key=key)
 
@@ -98,7 +100,7 @@ class S3Store:
 
     @contextmanager
     def translated(self, action: str) -> Iterator[None]:
-        """What goes wrong in the client, in our words."""
+        """Translate the client's errors into `CvYoloError`s."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -126,9 +128,9 @@ class S3Store:
 
 
 def _minutes_apart(response: Any) -> float:
-    """How far the clock that answered is from ours; 0 where it told no time."""
-    told = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    """How far the clock that answered is from ours; 0 if it returned no time."""
+    date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     try:
-        return abs((parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()) / 60
+        return abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()) / 60
     except (TypeError, ValueError):
         return 0.0

@@ -70,7 +70,7 @@ Exit codes:
 
 @cache
 def commands() -> dict[str, tuple[str, str]]:
-    """Our commands, then those of the packages that are installed beside us."""
+    """Our commands, then those of other installed packages."""
     found = dict(COMMANDS)
     for point in entry_points(group=GROUP):
         found |= point.load()
@@ -125,7 +125,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as error:
         if not isinstance(error.__context__, BrokenPipeError):
             raise
-        return 0  # whoever read our output has seen enough: `cv-yolo runs | head`
+        return 0  # the reader has closed the pipe: `cv-yolo runs | head`
     return result if isinstance(result, int) else 0
 
 
@@ -140,7 +140,7 @@ def main() -> None:
 
 
 def _report(error: CvYoloError) -> int:
-    """Print what went wrong and what to do; where a disk is full, that comes first: nothing else helps."""
+    """Print the error and its hint; a full disk comes first: nothing else helps."""
     full = None if isinstance(error, NOT_OF_THE_DISK) or error.message.startswith(FULL) else _explained(error)
     say(full or error)
     return error.exit_code

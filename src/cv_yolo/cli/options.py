@@ -14,7 +14,7 @@ def numbers(_context: click.Context, _option: click.Parameter, text: str | None)
 
 
 def given_reason(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    """A reason that a person gave, if any; one that says nothing is refused."""
+    """The given reason, if any; a blank one is refused."""
     if text is not None and not text.strip():
-        raise click.BadParameter("say why: the reason is kept on record")
+        raise click.BadParameter("give a reason: it is recorded in the audit log")
     return text

@@ -43,7 +43,7 @@ RESULTS_SUFFIX = ".json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What the person chose beside the models."""
+    """The user's options besides the models."""
 
     split: Split = Split.TEST
     data: str | None = None
@@ -118,7 +118,7 @@ class ScoringSession:
         if subject.ignored_classes:
             count = count_text(subject.ignored_detections, "detection", "detections")
             names = listed(subject.ignored_classes)
-            tell(f"{name}: {count} of classes that the data set does not name left out: {names}")
+            echo(f"{name}: {count} of classes that the data set does not name left out: {names}")
         return scored
 
     def _examine(self, name: str, detector: Detector) -> Scored:
@@ -127,9 +127,9 @@ class ScoringSession:
         if choices.confidence_threshold is not None:
             detector = replace(detector, confidence_threshold=choices.confidence_threshold)
         if needs_threshold(detector, split):
-            tell(f"{name}: choosing its confidence threshold on {len(self.manifest.split(Split.VAL))} val images …")
+            echo(f"{name}: choosing its confidence threshold on {len(self.manifest.split(Split.VAL))} val images …")
             detector = with_threshold(detector, self.manifest, self.examination)
-        tell(f"{name}: scoring {len(self.manifest.split(split))} {split} images …")
+        echo(f"{name}: scoring {len(self.manifest.split(split))} {split} images …")
         return examine(detector, self.manifest, split, self.examination)
 
     def write_evaluation(self, path: Path, name: str, scored: Scored) -> None:
@@ -161,7 +161,7 @@ class ScoringSession:
 
 @contextmanager
 def session(choices: Choices, names: Sequence[str]) -> Iterator[ScoringSession]:
-    """The bench for these models, on the data given or else those they were trained on; Ctrl-C ends the children."""
+    """A session for these models, on the given data or those they were trained on; Ctrl-C stops the children."""
     container = Container()
     with stopping(container.stop):
         sources = container.sources(choices.model, choices.experiment)
@@ -171,7 +171,7 @@ def session(choices: Choices, names: Sequence[str]) -> Iterator[ScoringSession]:
             container=container,
             choices=choices,
             sources=sources,
-            manifest=prepare_dataset(container.dataset_source(root, tell)),
+            manifest=prepare_dataset(container.dataset_source(root, echo)),
             examination=replace(
                 container.examination(
                     root,
@@ -185,8 +185,8 @@ def session(choices: Choices, names: Sequence[str]) -> Iterator[ScoringSession]:
         )
 
 
-def tell(text: str) -> None:
-    """A line about what is going on, beside the output."""
+def echo(text: str) -> None:
+    """Print a line of progress on stderr."""
     click.echo(text, err=True)
 
 
@@ -195,7 +195,7 @@ def _trained_on(names: Sequence[str], sources: Sources) -> str:
         run = None if Path(name).suffix == RESULTS_SUFFIX else run_of(name, sources)
         if run is not None and DATASET_PATH_TAG in run.tags:
             return run.tags[DATASET_PATH_TAG]
-    raise ConfigError(f"no data set is known for {', '.join(names)}", hint="name its folder with --data")
+    raise ConfigError(f"no data set is known for {', '.join(names)}", hint="give its folder with --data")
 
 
 def _write(path: Path, page: str) -> None:
@@ -203,6 +203,6 @@ def _write(path: Path, page: str) -> None:
         write_whole(path, page)
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be written: {error.strerror or error}", hint="name another place with --html"
+            f"{path}: cannot be written: {error.strerror or error}", hint="give another path with --html"
         ) from error
-    tell(f"The page: {path}")
+    echo(f"Page: {path}")

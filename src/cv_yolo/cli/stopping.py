@@ -19,15 +19,15 @@ from cv_yolo.errors import CvYoloError, StoppedError
 
 GONE_WITHIN_S: Final = 6.0  # children have 2 s, records 3.5 s; ten seconds in all leave room on a busy machine
 TERMINATION: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-INTERRUPTED: Final = threading.Event()  # this process was asked to end
-AGAIN: Final = "Stopping: ending what runs, keeping what is done … (again: at once)"
+INTERRUPTED: Final = threading.Event()  # this process was asked to stop
+AGAIN: Final = "Stopping: finished work is kept … (press again to stop at once)"
 
 
 @contextmanager
 def stopping(stop: threading.Event, *, leave: Callable[[int], None] | None = None) -> Iterator[None]:
-    """Tell the children to end, before the main thread unwinds and waits for them.
+    """Stop the children before the main thread unwinds and waits for them.
 
-    A second signal, and the end of the time for the first one, ends the process and its children at once.
+    A second signal, or the time limit of the first one, ends the process and its children at once.
     """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -49,7 +49,7 @@ def stopping(stop: threading.Event, *, leave: Callable[[int], None] | None = Non
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """A termination signal stops the command as Ctrl-C does: it cleans up, and ends with exit code 130.
+    """A termination signal stops the command as Ctrl-C does: it cleans up, and exits with code 130.
 
     Where Ctrl-C is ignored, as in the background of a script, this is the way to stop it.
     """
@@ -59,7 +59,7 @@ def terminable() -> Iterator[None]:
 
 @contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], Any], numbers: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """The signals that the handler hears: none outside the main thread, and none that the parent has ignored."""
+    """The signals to handle: none outside the main thread, and none that the parent has ignored."""
     former: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
         heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
@@ -73,7 +73,7 @@ def _handled_by(handler: Callable[[int, FrameType | None], Any], numbers: tuple[
 
 @contextmanager
 def _watching(numbers: tuple[int, ...], stop: threading.Event, leave: Callable[[int], None]) -> Iterator[None]:
-    """Count these signals in a thread of its own, and leave when the time is over.
+    """Count these signals in a separate thread, and exit when the time limit is reached.
 
     The main thread may be where no handler of Python's runs, or in one of ZenML's, which asks its server before it
     calls ours.
@@ -94,7 +94,7 @@ def _watching(numbers: tuple[int, ...], stop: threading.Event, leave: Callable[[
                 stop.set()
                 if count == 1:
                     watchdog.start()
-                elif count == 2:  # noqa: PLR2004 - the person is in a hurry
+                elif count == 2:  # noqa: PLR2004 - the second signal
                     leave(StoppedError.exit_code)
 
     listener = threading.Thread(target=listen, daemon=True)
@@ -111,20 +111,20 @@ def _watching(numbers: tuple[int, ...], stop: threading.Event, leave: Callable[[
 
 
 def leave_with(error: CvYoloError) -> None:
-    """Say what went wrong, and end this process and all its children now, from whichever thread."""
+    """Print the error, and end this process and all its children now, from any thread."""
     say(error)
     leave_at_once(error.exit_code)
 
 
 def say(error: CvYoloError) -> None:
-    """Print what went wrong and what to do."""
+    """Print the error and its hint."""
     click.secho(f"error: {error.message}", err=True, fg="red")
     if error.hint:
         click.echo(f"hint: {error.hint}", err=True)
 
 
 def leave_at_once(exit_code: int) -> None:
-    """End this process and all its children now: threads that wait for a silent server would hold it up."""
+    """End this process and all its children now: threads that wait for an unresponsive server would block it."""
     import psutil
 
     with suppress(psutil.Error):
@@ -135,8 +135,8 @@ def leave_at_once(exit_code: int) -> None:
 
 
 def leave_without_waiting(exit_code: int) -> None:
-    """End this process without joining its threads: the interpreter would wait for those that ask a silent server."""
+    """End this process without joining its threads: one may be waiting for an unresponsive server."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # whoever read it has gone
+        with suppress(OSError, ValueError):  # the reader has exited
             stream.flush()
     os._exit(exit_code)

@@ -38,15 +38,15 @@ __all__ = ["EXPERIMENT", "MODEL", "Container"]
 
 
 def print_to_stderr(text: str) -> None:
-    """How a command that says nothing else tells the person what happens meanwhile."""
+    """Print progress on stderr, the default of `report`."""
     print(text, file=sys.stderr)  # noqa: T201 - the default
 
 
 class Container:
-    """What one process works with, wired by `settings`; making it prepares home and environment, and connects nothing.
+    """The wired adapters of one process; creating it prepares home and environment, and connects to nothing.
 
-    `report` tells the person what happens meanwhile; `patience_s` is how long a service that does not answer is waited
-    for. `stop` is set when the person wants the work to end; children and loops watch it.
+    `report` shows progress to the user; `patience_s` is how long to wait for a service that does not answer. `stop` is
+    set when the user stops the work; children and loops watch it.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Container:
 
     @classmethod
     def of_pipeline_run(cls, name: str, settings: Settings | None = None) -> "Container":
-        """What drives a pipeline run: patient with services that do not answer, and its journal is told so."""
+        """The container of a pipeline run: waits for services that do not answer, and reports to the journal."""
         settings = settings or Settings()
 
         def note(text: str) -> None:
@@ -78,14 +78,14 @@ class Container:
         return cls(settings, report=note, patience_s=settings.patience_s)
 
     def migrate(self, home: Path) -> None:
-        """Bring a home to today's schema."""
+        """Migrate a home to the current schema."""
         from cv_yolo.adapters.files.home import migrate
 
         migrate(home)
 
     @cached_property
     def children(self) -> "ChildProcess":
-        """Trainer, predictor and inspector of weights, each call in a child process of its own."""
+        """Trainer, predictor and inspector of weights, each call in its own child process."""
         from cv_yolo.adapters.child_process import ChildProcess
 
         return ChildProcess(
@@ -100,7 +100,7 @@ class Container:
         return self.settings.home
 
     def dataset_source(self, root: Path, report: Callable[[str], None]) -> "DatasetSource":
-        """The data set in that folder, with who can bring it there."""
+        """The data set in that folder, and where it can be fetched from."""
         from cv_yolo.workflows.prepare_dataset import DatasetSource
 
         return DatasetSource(root=root, folder=self.dataset_folder, store=self.dataset_store, report=report)
@@ -108,7 +108,7 @@ class Container:
     def examination(
         self, root: Path, *, workdir: Path, resampling: "Resampling", experiment: str = EXPERIMENT
     ) -> "Examination":
-        """What an evaluation on the data set in that folder needs of the world."""
+        """The ports that an evaluation on the data set in that folder needs."""
         from cv_yolo.workflows.evaluate import Examination
 
         return Examination(
@@ -142,13 +142,13 @@ class Container:
         return NpzPredictionFile()
 
     def actor(self) -> str:
-        """Who is at work: user and machine."""
+        """The current user and machine."""
         from cv_yolo.adapters.machine import actor
 
         return actor()
 
     def system_meter(self) -> "SystemMeter":
-        """Who reads what a training costs the machine."""
+        """Reads the system metrics during a training."""
         from cv_yolo.adapters.machine import SystemMeter
 
         return SystemMeter()
@@ -171,7 +171,7 @@ class Container:
 
     @cached_property
     def dvc(self) -> "DvcStore":
-        """DVC as the project has set it up."""
+        """DVC as the project configures it."""
         from cv_yolo.adapters.dvc.command import Attended
         from cv_yolo.adapters.dvc.store import DvcStore
 
@@ -214,19 +214,19 @@ class Container:
         return origin_tags(self.settings.root) | {DRIVER_TAG: driver_mark()}
 
     def driver_mark(self) -> str:
-        """What tells this process from every other one."""
+        """What identifies this process."""
         from cv_yolo.adapters.machine import driver_mark
 
         return driver_mark()
 
     def driver_is_gone(self, mark: str) -> bool:
-        """Whether the process that drove a run has ended."""
+        """Whether the process that drove a run has exited."""
         from cv_yolo.adapters.machine import driver_is_gone
 
         return driver_is_gone(mark)
 
     def serve_child(self, folder: Path) -> int:
-        """The child's end of `children`: do what is asked for in `folder`, knowing no server."""
+        """The child's end of `children`: do what `folder` asks for, without knowing any server."""
         environment.forget_secrets()
         from cv_yolo.adapters.child_process import serve
         from cv_yolo.adapters.onnx import OnnxGuard

@@ -1,4 +1,4 @@
-"""The environment of processes: what the libraries find in ours, and what those that we start are given."""
+"""The environment of processes: that of this one, for its libraries, and those of child processes."""
 
 import os
 import re
@@ -7,15 +7,15 @@ from typing import Final
 
 from cv_yolo.settings import Settings
 
-SERVERS: Final = (  # which servers are used, and as whom, is said by our own settings and the stack alone
+SERVERS: Final = (  # servers and users come only from our own settings and the stack
     *("ZENML_STORE_URL", "ZENML_STORE_API_KEY"),
     *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_RUN_ID"),
 )
-SERVER_SECRETS: Final = (  # no business of a stage that makes data
+SERVER_SECRETS: Final = (  # not for a stage that makes data
     *("CV_YOLO_SERVER_URL", "CV_YOLO_SERVER_API_KEY", "ZENML_STORE_URL", "ZENML_STORE_API_KEY"),
     *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
 )
-SECRETS: Final = (  # no business of a training or a prediction
+SECRETS: Final = (  # not for a training or a prediction
     *SERVER_SECRETS,
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
 )
@@ -27,7 +27,7 @@ WAIT_POLICY: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def isolate(settings: Settings) -> None:
-    """Have the libraries of this process keep everything in the project's home, and use its server and no other."""
+    """Make the libraries of this process keep everything in the project's home, and use only its server."""
     os.environ.update(settings.isolation())
     for foreign in SERVERS:
         os.environ.pop(foreign, None)
@@ -37,7 +37,7 @@ def isolate(settings: Settings) -> None:
 
 
 def of_children(settings: Settings) -> dict[str, str]:
-    """What a training or a prediction is given: the same project and the same code, and no secret."""
+    """The environment of a training or a prediction: the same project and code, and no secret."""
     environment = WAIT_POLICY | os.environ | {"CV_YOLO_ROOT": str(settings.root), "CV_YOLO_HOME": str(settings.home)}
     for unwanted in ("PYTHONDONTWRITEBYTECODE", *filter(_is_secret, environment)):
         environment.pop(unwanted, None)
@@ -58,5 +58,5 @@ def forget_secrets() -> None:
 
 
 def _is_secret(name: str) -> bool:
-    """Whether a variable of the environment is, or by its name may be, a key of ours or of anybody else."""
+    """Whether a variable of the environment is, or by its name may be, a key."""
     return name in SECRETS or SECRET_WORDS.search(name) is not None

@@ -75,7 +75,7 @@ class Records:
         return tracking.uri
 
     def run_page(self, run_id: str, experiment: str = EXPERIMENT) -> str | None:
-        """Where a person can look at a tracked run; None where no server shows it."""
+        """The URL of a tracked run; None where no server shows it."""
         if self._settings.connection is None:
             return None
         return f"{self.tracking_uri}{self._mlflow(experiment).run_page(run_id)}"
@@ -96,7 +96,7 @@ class Records:
         return TrackerState()
 
     def tracker(self, experiment: str = EXPERIMENT) -> DeliveringTracker:
-        """The record of the runs of one experiment; what the tracker does not take waits in the outbox."""
+        """The record of the runs of one experiment; what the tracker does not accept waits in the outbox."""
         from cv_yolo.adapters.files.outbox import FolderOutbox
 
         place = "embedded" if self._settings.connection is None else quote(self.tracking_uri, safe="")
@@ -111,7 +111,7 @@ class Records:
         )
 
     def _run_reader(self, experiment: str, recorder: RunReader) -> RunReader:
-        """Who lists the runs: MLflow's file where it is on this machine, without MLflow."""
+        """Lists the runs: from MLflow's file where it is on this machine, without MLflow."""
         if self._settings.connection is not None:
             return recorder
         from cv_yolo.adapters.mlflow.database import RunsInDatabase
@@ -134,7 +134,7 @@ class Records:
         return self._limited(MlflowRegistry(uri=self.tracking_uri, model=model))
 
     def version_reader(self, model: str = MODEL) -> "MlflowRegistry | VersionsInDatabase":
-        """Who lists the versions of the model, and reads the anchor: MLflow's file where it is on this machine."""
+        """Lists the versions of the model, and reads the anchor: from MLflow's file where it is on this machine."""
         registry = self.tracking_registry(model)
         if self._settings.connection is not None:
             return registry
@@ -161,7 +161,7 @@ class Records:
         )
 
     def now(self) -> datetime:
-        """The time by the tracking server's clock, by which all drivers are measured; by ours where it is silent."""
+        """The time by the tracking server's clock, which all drivers are measured by; by ours if it does not answer."""
         if self._settings.connection is not None:
             with suppress(ServiceUnavailableError):
                 said = ask("GET", f"{self.tracking_uri}/health", name="MLflow").at
@@ -169,7 +169,7 @@ class Records:
         return datetime.now(UTC) + self._server_ahead
 
     def limit_pipeline_client(self) -> None:
-        """Have ZenML's client, which would ask a silent server for minutes, wait no longer than allowed."""
+        """Limit ZenML's client, which would ask an unresponsive server for minutes, to the time allowed."""
         server = self._settings.connection
         if server is None or self._client_limited:
             return

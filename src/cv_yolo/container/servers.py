@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ServerClients:
-    """Adapters of servers; `settings` say which machine and project tries them."""
+    """Adapters of servers, for the machine and project of `settings`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -27,13 +27,13 @@ class ServerClients:
         server = self._settings.connection
         if server is None:
             raise ConfigError(
-                "this project uses the embedded defaults, and no server",
-                hint="`cv-yolo up` and `cv-yolo stack register`, or `cv-yolo connect URL`",
+                "this project uses the embedded defaults, not a server",
+                hint="run `cv-yolo up` and `cv-yolo stack register`, or `cv-yolo connect URL`",
             )
         return read_addresses(server, self.stack_registry(server), stack=self._settings.stack)
 
     @property
-    def patience_for_an_answer_s(self) -> float:
+    def answer_timeout_s(self) -> float:
         """How long one small answer may take; two attempts stay within the limit."""
         return min(10.0, self._settings.answer_limit_s / 2)
 
@@ -41,25 +41,25 @@ class ServerClients:
         """The stacks on ZenML's server."""
         from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
 
-        return ZenmlStack(ZenmlServer(server, patience_s=self.patience_for_an_answer_s))
+        return ZenmlStack(ZenmlServer(server, patience_s=self.answer_timeout_s))
 
     def pipeline_server(self, address: PipelineServerAddress) -> "ZenmlServer":
         """ZenML's server at an address."""
         from cv_yolo.adapters.zenml.server import ZenmlServer
 
-        return ZenmlServer(address, patience_s=self.patience_for_an_answer_s)
+        return ZenmlServer(address, patience_s=self.answer_timeout_s)
 
     def object_store(self, address: ObjectStoreAddress) -> "S3Store":
         """The object store at an address."""
         from cv_yolo.adapters.s3 import S3Store
 
-        return S3Store(address, patience_s=self.patience_for_an_answer_s)
+        return S3Store(address, patience_s=self.answer_timeout_s)
 
     def tracking_and_store_answer(self) -> bool:
-        """Whether MLflow and the object store say anything: a file may be on its way between them and us."""
+        """Whether MLflow and the object store respond: a file may be in transfer between them and us."""
         return is_answering(f"{self.stack_addresses.tracking.uri}/health") and self.store_answers()
 
     def store_answers(self) -> bool:
-        """Whether the object store says anything; Amazon's own has no address to be asked."""
+        """Whether the object store responds; Amazon S3 has no address to ask."""
         endpoint = self.stack_addresses.objects.endpoint_url
         return endpoint is None or is_answering(endpoint)

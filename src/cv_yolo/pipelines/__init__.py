@@ -1,1 +1,1 @@
-"""ZenML's side: the pipeline, its steps as doors into the workflows, and how it is launched."""
+"""ZenML's side: the pipeline, its steps, each of which calls a workflow, and how it is launched."""

@@ -1,4 +1,4 @@
-"""What the steps hand to the workflows: the wired parts, and folders of the pipeline run they belong to."""
+"""What the steps pass to the workflows: the container's ports, and the folders of their pipeline run."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ PIPELINE_RUN_PAGE_TAG: Final = "zenml_run"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a pipeline run has to show: its models with their evaluations, and what failed.
+    """The results of a pipeline run: its models with their evaluations, and what failed.
 
     `failed_runs` are tracked runs that ended without proof; `failures` the reason for each failed cell.
     """
@@ -47,7 +47,7 @@ class Evidence:
 
 
 def dataset_source(dataset: str) -> DatasetSource:
-    """The data set of that path, with who can bring it there; what happens to it is told in the journal."""
+    """The data set at that path, and where it can be fetched from; its progress goes to the journal."""
     container = runtime.container()
     return container.dataset_source(container.settings.root / dataset, container.report)
 
@@ -59,7 +59,7 @@ def require_model_of(manifest: DatasetManifest, registered_model: str) -> Datase
 
 
 def training_request(manifest: DatasetManifest, dataset: str, spec: TrainingSpec) -> TrainingRequest:
-    """The training of one cell, in a work folder of its own."""
+    """The training of one cell, in its own work folder."""
     root = runtime.container().settings.root
     return TrainingRequest(
         spec=spec,
@@ -71,7 +71,7 @@ def training_request(manifest: DatasetManifest, dataset: str, spec: TrainingSpec
 
 
 def training(dataset: str, experiment: str, spec: TrainingSpec) -> Training:
-    """What a training needs of the world; its epochs go to the journal too."""
+    """The ports that a training needs; its epochs go to the journal too."""
     container, run = runtime.container(), runtime.pipeline_run()
     journal = container.journal(run)
 
@@ -106,14 +106,14 @@ def training(dataset: str, experiment: str, spec: TrainingSpec) -> Training:
 
 
 def link(model: TrainedModel, experiment: str) -> TrainedModel:
-    """Let ZenML's record of the step lead to the tracked run."""
+    """Link ZenML's record of the step to the tracked run."""
     page = runtime.container().records.run_page(model.run_id, experiment)
     log_metadata({"mlflow_run": model.run_id if page is None else Uri(page)})
     return model
 
 
 def examination(model: TrainedModel, dataset: str, experiment: str, resampling: Resampling) -> Examination:
-    """What an evaluation needs of the world."""
+    """The ports that an evaluation needs."""
     container, spec = runtime.container(), model.spec
     container.journal(runtime.pipeline_run()).write(
         Event(kind=EventKind.EVALUATING, run=spec.name, epoch=spec.epochs, epochs=spec.epochs)
@@ -127,7 +127,7 @@ def examination(model: TrainedModel, dataset: str, experiment: str, resampling: 
 
 
 def renderer() -> ImageRenderer:
-    """Who makes the pictures."""
+    """Makes the pictures."""
     return runtime.container().renderer
 
 

@@ -1,4 +1,4 @@
-"""From what a person writes to the plan of one pipeline run."""
+"""From the configuration to the plan of one pipeline run."""
 
 import os
 import secrets
@@ -18,7 +18,7 @@ from cv_yolo.workflows.detectors import require_readable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentPlan:
-    """All that a pipeline run is told: the data, the runs, the policy, and how many run at once.
+    """Everything that a pipeline run is given: the data, the runs, the policy, and how many run at once.
 
     `evaluator_version` is `EVALUATION_VERSION` with the versions of the libraries: cached evaluations depend on it.
     `accept_inconclusive` is a person's reason for letting an inconclusive decision pass.

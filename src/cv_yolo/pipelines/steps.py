@@ -1,4 +1,4 @@
-"""ZenML's steps: each a door into a workflow, without rules of its own."""
+"""ZenML's steps: each calls a workflow, without rules."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from cv_yolo.workflows.train import train
 
 @step(enable_cache=False)  # the files may have changed; the manifest's content decides what follows
 def prepare_tiny_coco_dataset(dataset: str, policy: PromotionPolicy) -> Annotated[DatasetManifest, "dataset"]:
-    """Have the data at hand, checked, know exactly what it is, and that the policy and its model fit it."""
+    """Fetch and check the data, make its manifest, and check that the policy and its model fit it."""
     source = context.dataset_source(dataset)
     manifest = prepare_dataset(source)
     require_fit(policy, manifest, root=source.root, folder=source.folder, report=source.report)

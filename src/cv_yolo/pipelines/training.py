@@ -66,7 +66,7 @@ class Cells:
     failures: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Work through all cells, `parallel_runs` at a time; raises `StoppedError` when the person stops."""
+        """Work through all cells, `parallel_runs` at a time; raises `StoppedError` when the user stops."""
         waiting = deque(self.plan.specs)
         active: dict[str, tuple[TrainingSpec, Any]] = {}
         self._note(
@@ -94,7 +94,7 @@ class Cells:
             time.sleep(POLL_S)
 
     def evidence(self) -> dict[str, Any]:
-        """What the comparison is given; a model without an evaluation counts as failed."""
+        """The input of the comparison; a model without an evaluation counts as failed."""
         done = [name for name in self.models if name in self.evaluations]
         return {
             "manifest": self.manifest,
@@ -122,7 +122,7 @@ class Cells:
             future.wait()
         except StoppedError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a step raised: the others go on, the comparison names it
+        except Exception as error:  # noqa: BLE001 - whatever a step raised: the others continue, the comparison names it
             self.failures[spec.name] = one_line(error)
             self._note(Event(kind=EventKind.FAILED, run=spec.name, epochs=spec.epochs, text=one_line(error)))
             # ZenML would ask a hung store for minutes, at each of its requests.
@@ -144,7 +144,7 @@ class Cells:
     def _failed_runs(self) -> list[str]:
         """Tracked runs of failed cells: those this pipeline run started, and those whose evaluation failed.
 
-        No cell is at work any more, so no run is: one that is still open is of a model that could not be kept, or was
+        No cell is running any more, so no run is: one that is still open is of a model that could not be stored, or was
         started twice because the tracker's answer was lost.
         """
         tracker = runtime.container().records.tracker(self.plan.experiment)

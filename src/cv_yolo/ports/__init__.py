@@ -1,1 +1,1 @@
-"""What the workflows need of the world, in their own words; adapters bring it. One module for each subject."""
+"""What the workflows need from outside; adapters implement it. One module for each subject."""

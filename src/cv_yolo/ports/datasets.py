@@ -16,7 +16,7 @@ from cv_yolo.domain.stack import ChangeKind, ObjectStoreAddress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundDataset:
-    """What is in a data set's folder now: every image decoded, every label checked; `findings` are its oddities.
+    """The content of a data set's folder: every image decoded, every label checked; `findings` are its warnings.
 
     `category_ids` are the numbers that COCO files about this data give its classes, where the folder records them.
     """
@@ -52,7 +52,7 @@ class DatasetFolder(Protocol):
         """Read all of it; what training and evaluation cannot use is refused, all of it in one error."""
 
     def recorded(self, root: Path) -> tuple[ImageRecord, ...] | None:
-        """What the manifest in the folder records, or None where the folder has none."""
+        """The manifest in the folder, or None."""
 
     def ground_truth(self, root: Path, manifest: DatasetManifest, split: Split) -> tuple[GroundTruth, ...]:
         """The boxes that count in training and evaluation, in pixels and in the manifest's order.
@@ -70,16 +70,16 @@ class DatasetStore(Protocol):
     """Keeps the revisions of data sets."""
 
     def pull(self, root: Path) -> bool:
-        """Fetch the recorded revision; False where there is none to fetch."""
+        """Fetch the recorded revision; False if there is none."""
 
     def push(self, root: Path) -> None:
         """Keep the recorded revision where others can pull it."""
 
     def recipe(self, root: Path) -> str | None:
-        """The name of the recorded recipe that makes the data; None where there is none."""
+        """The name of the recorded recipe that makes the data, or None."""
 
     def make(self, root: Path) -> bool:
-        """Make the data by its recorded recipe and keep the result; False where there is no recipe."""
+        """Make the data by its recorded recipe and keep the result; False without a recipe."""
 
     def content_hash(self, root: Path) -> str | None: ...
     def recorded_hash(self, root: Path) -> str | None: ...
@@ -94,7 +94,7 @@ class DatasetRemote(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thumbnail:
-    """A small JPEG of an image, and the size of the image itself, upright, in which its boxes are told."""
+    """A small JPEG of an image, and the size of the image itself, upright, which its boxes refer to."""
 
     jpeg: bytes
     width_px: int

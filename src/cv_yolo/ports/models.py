@@ -17,7 +17,7 @@ class Trainer(Protocol):
     """Trains a detector."""
 
     def train(self, request: TrainingRequest, *, on_epoch: OnEpoch) -> TrainingResult:
-        """Train to the end, telling each epoch once; raises `TrainingFailedError` or `StoppedError`."""
+        """Train to the end, reporting each epoch once; raises `TrainingFailedError` or `StoppedError`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectionRequest:
-    """A weights file to be inspected, in a folder of its own.
+    """A weights file to be inspected, in a separate folder.
 
     `trusted` allows a file that holds more than tensors and known layers, which may run code when it is loaded.
     """
@@ -75,7 +75,7 @@ class InspectionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsInfo:
-    """What a weights file says about its detector: the names of its classes, by id."""
+    """A weights file's description of its detector: the names of its classes, by id."""
 
     classes: tuple[str, ...]
 
@@ -84,11 +84,11 @@ class WeightsInspector(Protocol):
     """Reads what a weights file says about its detector, without running it."""
 
     def inspect(self, request: InspectionRequest) -> WeightsInfo:
-        """The detector's description; raises `WeightsError` for a file that is no detector or cannot be trusted."""
+        """The detector's description; raises `WeightsError` for a file that is not a detector or cannot be trusted."""
 
 
 class PredictionFile(Protocol):
-    """Keeps predictions as files; raises `EvaluationFailedError` for a file that is none, or not of these images."""
+    """Keeps predictions as files; raises `EvaluationFailedError` for an invalid file, or one of other images."""
 
     def write(self, path: Path, prediction: Prediction) -> None: ...
     def read(self, content: bytes, images: Sequence[str]) -> Prediction:

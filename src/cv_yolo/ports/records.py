@@ -53,53 +53,53 @@ class ExperimentTracker(RunReader, Protocol):
     def history(self, run_id: str, metric: str) -> tuple[tuple[int, float], ...]: ...
     def artifact(self, run_id: str, path: str) -> bytes: ...
     def artifacts(self, run_id: str, folder: str) -> tuple[str, ...]:
-        """The paths of the files that are kept directly in a folder of the run; none where there is no such folder."""
+        """The paths of the files that are kept directly in a folder of the run; none without such a folder."""
 
 
 class Recorder(ExperimentTracker, Protocol):
-    """An experiment tracker that records letters: each as of its own time, and once, however often it is delivered."""
+    """An experiment tracker that records events: each as of its own time, and once, however often it is delivered."""
 
     def connect(self) -> None:
-        """Make the store and the experiment where there are none yet."""
+        """Create the store and the experiment if they do not exist."""
 
     def deliver(self, event: TrackingEvent) -> None:
-        """Record what the letter says.
+        """Record the event.
 
         Raises `ServiceUnavailableError` where it can be delivered later, any other `CvYoloError` where it never can.
         """
 
 
 class RunEvents(Protocol):
-    """The letters of one run that wait, in order, held by nobody else meanwhile."""
+    """The undelivered events of one run, in order, locked meanwhile."""
 
     def waiting(self) -> tuple[TrackingEvent, ...]:
-        """All of them, the oldest first."""
+        """All of them, oldest first."""
 
     def add(self, event: TrackingEvent) -> None:
-        """Keep a letter behind the others, with its files; it outlives the process once this has returned."""
+        """Append an event, with its files; it outlives the process once this has returned."""
 
     def delivered(self) -> None:
-        """The first one waits no longer."""
+        """Mark the first one as delivered."""
 
     def set_aside(self, reason: str) -> None:
-        """The first one can never be delivered: keep it apart, with the reason, for a person to see."""
+        """Set the first one aside, with the reason: it can never be delivered."""
 
 
 class Outbox(Protocol):
     """Keeps what the tracker of one address has not recorded yet."""
 
     def runs(self) -> tuple[str, ...]:
-        """The runs of which letters wait."""
+        """The runs with undelivered events."""
 
     def opened(self, run_id: str) -> AbstractContextManager[RunEvents]:
-        """The letters of a run; every other thread and process waits meanwhile."""
+        """The events of a run; every other thread and process waits meanwhile."""
 
 
 class FinishedTrainings(Protocol):
     """Remembers trained models with their weights, by what determined the training."""
 
     def find(self, fingerprint: str) -> FinishedTraining | None:
-        """That training, its model's weights whole and at hand; None where there is none."""
+        """That training, with its model's weights intact, or None."""
 
     def keep(self, fingerprint: str, training: FinishedTraining) -> None:
         """Remember that training, and keep its model's weights."""

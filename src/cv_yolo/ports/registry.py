@@ -1,4 +1,4 @@
-"""Who holds the versions of a model, and the log of what was decided about them."""
+"""The registry of a model's versions, and the log of what was decided about them."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -34,21 +34,21 @@ class ModelRegistry(VersionReader, Protocol):
     """Holds the versions of one model, each in one stage or in none."""
 
     def register(self, new: NewVersion, *, version: str | None = None) -> ModelVersion:
-        """The version of this run; made if there is none yet, under the name `version` if the registry takes names."""
+        """The version of this run, created if necessary, with the name `version` if the registry takes names."""
 
     def set_stage(self, version: str, stage: Stage | None) -> None:
-        """Put a version into a stage, or out of any; who held staging or production before becomes archived."""
+        """Move a version to a stage, or out of any; the version that held staging or production before is archived."""
 
 
 class AuditLog(Protocol):
     """Keeps the entries of one model.
 
-    Raises `AuditLogError` where they cannot be read or written, `ServiceUnavailableError` where nobody answers.
+    Raises `AuditLogError` if they cannot be read or written, `ServiceUnavailableError` if the service does not answer.
     """
 
     def entries(self) -> tuple[Entry, ...]: ...
     def damage(self) -> tuple[AuditFinding, ...]:
-        """What is kept but is no entry, because of which `entries` raises; and copies that are not as they were."""
+        """What is stored but is not an entry, because of which `entries` raises; and copies that were changed."""
 
     def append(self, entry: Entry) -> None:
         """Write an entry at the end; it outlives whatever happens once this has returned.
@@ -57,7 +57,7 @@ class AuditLog(Protocol):
         """
 
     def locked(self) -> AbstractContextManager[None]:
-        """Keep every other process of this machine out; raises `ServiceUnavailableError` after a long wait."""
+        """Lock out every other process of this machine; raises `ServiceUnavailableError` after a long wait."""
 
 
 class AnchorReader(Protocol):

@@ -1,4 +1,4 @@
-"""What we need of the servers of a stack. Each raises `ServiceUnavailableError` where its server is down or refuses."""
+"""The servers of a stack, as we need them. Each raises `ServiceUnavailableError` if its server is down or refuses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ class ObjectStore(Protocol):
 
     def buckets(self) -> tuple[str, ...]: ...
     def make_bucket(self, bucket: str) -> bool:
-        """Make the bucket; False where it is there already."""
+        """Make the bucket; False if it exists."""
 
     def put(self, bucket: str, key: str, content: bytes) -> None: ...
     def get(self, bucket: str, key: str) -> bytes: ...
     def delete(self, bucket: str, key: str) -> None:
-        """Remove an object; one that is not there is fine."""
+        """Remove an object; succeeds if there is none."""
 
     def objects(self, bucket: str, prefix: str = "") -> Iterator[StoredObject]:
         """All objects of a bucket whose keys begin so, in the order of their keys."""
@@ -45,10 +45,10 @@ class PipelineServer(Protocol):
         """Log in, and ask who we are."""
 
     def skip_survey(self) -> None:
-        """Let the dashboard show its pages at once to the person we are, instead of asking for name and address."""
+        """Let the dashboard show its pages at once to our user, instead of asking for name and address."""
 
     def make_api_key(self, account: str, key: str) -> str:
-        """A new key for a service account, which is made where there is none; a key of that name is replaced."""
+        """A new key for a service account, which is created if necessary; a key of that name is replaced."""
 
 
 class TrackingServer(Protocol):
@@ -61,7 +61,7 @@ class TrackingServer(Protocol):
         """Whether we may make users."""
 
     def set_user(self, name: str, password: str) -> ChangeKind:
-        """Have a user of that name with that password."""
+        """Make sure that there is a user of that name with that password."""
 
 
 class StackRegistry(Protocol):

@@ -19,7 +19,7 @@ class ObjectClient(Protocol):
     @property
     def client(self) -> Any: ...
     def translated(self, action: str) -> AbstractContextManager[None]:
-        """What goes wrong in the client, in our words."""
+        """Translate the client's errors into `CvYoloError`s."""
 
     def put(self, bucket: str, key: str, content: bytes) -> None: ...
     def get(self, bucket: str, key: str) -> bytes: ...
@@ -53,7 +53,7 @@ class DatabaseClient(Protocol):
     def version(self) -> str: ...
     def clock(self) -> datetime: ...
     def answer_to(self, password: str) -> int:
-        """What our user is told with that password: the number of the refusal, 0 where it is let in."""
+        """Log in with that password and return the server's error number, 0 on success."""
 
     def stored_secret(self, secret_id: str) -> bytes: ...
 
@@ -81,11 +81,11 @@ def reach(url: str, *, patience_s: float) -> None:
 
 @contextmanager
 def sense(name: str) -> Iterator[None]:
-    """What a server answers must have the shape that its kind of server answers with."""
+    """Raise `ServiceUnavailableError` where a response does not have the shape that this kind of server returns."""
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise ServiceUnavailableError(f"this is no answer of {name}'s ({one_line(error)})") from error
+        raise ServiceUnavailableError(f"unexpected response from {name} ({one_line(error)})") from error
 
 
 def installed(name: str) -> str:

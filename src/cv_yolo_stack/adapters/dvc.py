@@ -19,7 +19,7 @@ LOST: Final = re.compile(r"md5: ([0-9a-f]{32}(?:\.dir)?)")
 
 
 class DvcProbe:
-    """Tries DVC in the project at `root`; a command that hangs is ended after `patience_s`.
+    """Tries DVC in the project at `root`; a command that hangs is killed after `patience_s`.
 
     With a server, `connected`, the remote is the one that the home says, else the project's own.
     """
@@ -35,9 +35,9 @@ class DvcProbe:
         return (self._root / ".dvc").is_dir()
 
     def version(self) -> str:
-        """What `dvc version` tells first."""
-        told = self._done("version").stdout
-        return told.partition("\n")[0].removeprefix("DVC version: ")
+        """The version that `dvc version` prints first."""
+        output = self._done("version").stdout
+        return output.partition("\n")[0].removeprefix("DVC version: ")
 
     def remote(self) -> tuple[str, str] | None:
         """The remote that runs here use, its name and address."""
@@ -65,14 +65,14 @@ class DvcProbe:
     def absent(self) -> Mapping[str, bool]:
         """The recorded data sets that are not complete on the remote, and whether a stage makes them."""
         remote = self.remote()
-        told = self._done("status", "--cloud", "--json", *(("--remote", remote[0]) if remote else ()))
+        status = self._done("status", "--cloud", "--json", *(("--remote", remote[0]) if remote else ()))
         try:
-            states = json.loads(told.stdout)
+            states = json.loads(status.stdout)
         except ValueError as error:
             raise ServiceUnavailableError(
-                f"`dvc status --cloud --json` printed no JSON: {told.stdout[:120]}"
+                f"`dvc status --cloud --json` printed no JSON: {status.stdout[:120]}"
             ) from error
-        lost = set(LOST.findall(told.stderr))  # a folder whose list of files is nowhere is told as a warning only
+        lost = set(LOST.findall(status.stderr))  # a folder without its list of files is only a warning
         here = [path for path, state in states.items() if state in ABSENT]
         return {
             path: recipe
@@ -104,10 +104,12 @@ class DvcProbe:
                 capture_output=True,
                 text=True,
                 timeout=self._patience_s,
-                check=False,  # `_done` raises for it; an empty remote, which DVC calls missing, is no failure
+                check=False,  # `_done` raises for it; an empty remote, which DVC calls missing, is not a failure
             )
         except subprocess.TimeoutExpired as error:
-            raise ServiceUnavailableError(f"`dvc {arguments[0]}` was not done after {self._patience_s:g} s") from error
+            raise ServiceUnavailableError(
+                f"`dvc {arguments[0]}` did not finish within {self._patience_s:g} s"
+            ) from error
 
 
 def _pointers(root: Path) -> Iterator[Path]:

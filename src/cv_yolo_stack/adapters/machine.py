@@ -44,7 +44,7 @@ class LocalProbe:
         return {name: path for name, path in self._stores.items() if path.is_file()}
 
     def use_record(self, record: Path) -> None:
-        """Check an SQLite file whole, and begin to write, as who else holds it would notice."""
+        """Check a whole SQLite file, and begin a write, which fails while another process holds the file."""
         try:
             with closing(
                 sqlite3.connect(f"{record.absolute().as_uri()}?mode=rw", uri=True, timeout=self._patience_s)

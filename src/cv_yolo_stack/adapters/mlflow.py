@@ -18,7 +18,7 @@ from cv_yolo_stack.ports.probes import Detour
 
 API: Final = "/api/2.0/mlflow"
 SCRATCH_EXPERIMENT: Final = "cv_yolo_probe"
-SCRATCH_NOTE: Final = "`cv-yolo` tries this server with the one run of this experiment, again and again."
+SCRATCH_NOTE: Final = "`cv-yolo` uses the one run of this experiment to test this server."
 SCRATCH_METRIC: Final = {"key": "probe", "value": 1.0, "timestamp": 1, "step": 0}  # logged again, it is the same one
 HIDDEN_TAG: Final = "mlflow.experiment.isGateway"  # its pages list no such experiment
 NOTE_TAG: Final = "mlflow.note.content"
@@ -47,16 +47,16 @@ class MlflowServer:
             self._forget(run_id, name)
         metrics = {each["key"]: each["value"] for each in data.get("metrics", ())}
         if metrics.get(SCRATCH_METRIC["key"]) != SCRATCH_METRIC["value"]:
-            raise ServiceUnavailableError(f"{self}: a metric came back other than it was logged")
+            raise ServiceUnavailableError(f"{self}: a logged metric was returned with another value")
         if {"key": name, "value": value} not in data.get("tags", ()):
-            raise ServiceUnavailableError(f"{self}: a tag came back other than it was set")
+            raise ServiceUnavailableError(f"{self}: a tag was returned with another value")
 
     def read(self) -> None:
-        """Have the server read its records, as the cheapest use that leaves nothing behind."""
+        """Make the server read its records: the cheapest use that leaves nothing behind."""
         self._done("POST", "/experiments/search", {"max_results": 1})
 
     def scratch_run(self) -> tuple[str, str]:
-        """The ids of a scratch experiment of ours and of its run: both are made once, and used again.
+        """The ids of our scratch experiment and of its run: both are created once, and reused.
 
         MLflow's interface cannot remove either, only hide it. The run has ended, and the experiment is not listed.
         """
@@ -79,7 +79,7 @@ class MlflowServer:
         return current.ok and isinstance(current.body, dict) and bool(current.body.get("user", {}).get("is_admin"))
 
     def set_user(self, name: str, password: str) -> ChangeKind:
-        """Have a user of that name with that password, an ordinary one."""
+        """Make sure that there is an ordinary user of that name with that password."""
         made = self.ask("POST", f"{API}/users/create", {"username": name, "password": password})
         if made.ok:
             return ChangeKind.MADE
@@ -135,7 +135,7 @@ class MlflowServer:
     def _refuse(self, path: str, answer: Answer) -> NoReturn:
         said = answer.body.get("message", "") if isinstance(answer.body, dict) else str(answer.body)
         hint = "user or password is wrong" if answer.status in {401, 403} else "`cv-yolo doctor` shows more"
-        raise ServiceUnavailableError(f"{self}: {path} was answered {answer.status}: {said[:200]}", hint=hint)
+        raise ServiceUnavailableError(f"{self}: {path} returned {answer.status}: {said[:200]}", hint=hint)
 
 
 NAME: Final = "MLflow"
@@ -163,7 +163,7 @@ class MlflowProbe:
     ) -> None:
         self._address, self._connect, self._patience_s = address, connect, patience_s
         self._server = connect(address)
-        self._nobody = connect(TrackingAddress(uri=address.uri))
+        self._anonymous = connect(TrackingAddress(uri=address.uri))
 
     @property
     def address(self) -> str:
@@ -173,34 +173,34 @@ class MlflowProbe:
     def greet(self) -> None:
         """Reach the server."""
         reach(self.address, patience_s=self._patience_s)
-        self._nobody.ask("GET", "/health")
+        self._anonymous.ask("GET", "/health")
 
     def clock(self) -> datetime | None:
-        """What the server's clock says."""
-        return self._nobody.ask("GET", "/health").at
+        """The server's time."""
+        return self._anonymous.ask("GET", "/health").at
 
     def refused_host(self) -> str | None:
         """The name in our address, where the server refuses to be called so; `/health` hides that."""
-        answer = self._nobody.ask("GET", GUARDED[0])
+        answer = self._anonymous.ask("GET", GUARDED[0])
         refused = answer.status == FORBIDDEN and "host" in str(answer.body).lower()
         return urlsplit(self.address).netloc if refused else None
 
-    def ask_as_nobody(self) -> Mapping[str, int]:
+    def ask_anonymously(self) -> Mapping[str, int]:
         """Ask for experiments, for models and for artifacts without any login."""
-        return {path.partition("?")[0]: self._nobody.ask("GET", path).status for path in GUARDED}
+        return {path.partition("?")[0]: self._anonymous.ask("GET", path).status for path in GUARDED}
 
-    def ask_as_impostor(self) -> Mapping[str, int]:
+    def ask_with_wrong_credentials(self) -> Mapping[str, int]:
         """Ask with our name and a wrong password."""
-        impostor = replace(self._address, user=self._address.user or "admin", password=secrets.token_urlsafe(18))
-        return {"wrong password": self._connect(impostor).ask("GET", GUARDED[0]).status}
+        wrong = replace(self._address, user=self._address.user or "admin", password=secrets.token_urlsafe(18))
+        return {"wrong password": self._connect(wrong).ask("GET", GUARDED[0]).status}
 
     def log_in(self) -> str:
         """Ask for an experiment as our user."""
         answer = self._server.ask("GET", GUARDED[0])
         with sense(NAME):
-            self._require(answer, "a search for experiments")
+            self._require(answer, "searching for experiments")
             answer.body.get("experiments")
-        return self._address.user or "nobody in particular"
+        return self._address.user or "anonymous"
 
     def version(self) -> str:
         """The server's version."""
@@ -221,18 +221,18 @@ class MlflowProbe:
         """Put an artifact of a scratch run, get it and delete it."""
         content = f"cv-yolo {secrets.token_hex(16)}"
         with self._artifact() as path:
-            self._require(self._server.ask("PUT", path, content=content.encode()), "an artifact that was put")
+            self._require(self._server.ask("PUT", path, content=content.encode()), "storing an artifact")
             got = self._server.ask("GET", path)
-        self._require(got, "an artifact that was asked for")
+        self._require(got, "getting an artifact")
         if got.body != content:
-            raise ServiceUnavailableError("an artifact came back other than it was kept")
+            raise ServiceUnavailableError("an artifact was returned with other content")
 
     def deleted_experiment(self, name: str) -> str | None:
-        """The id of the experiment of that name, where somebody deleted it."""
+        """The id of the experiment of that name if it was deleted."""
         asked = {"max_results": 1, "view_type": "DELETED_ONLY", "filter": f"name = '{name}'"}
         answer = self._server.ask("POST", SEARCH, asked)
         with sense(NAME):
-            self._require(answer, "a search for deleted experiments")
+            self._require(answer, "searching for deleted experiments")
             found = answer.body.get("experiments", ())
             return str(found[0]["experiment_id"]) if found else None
 
@@ -246,14 +246,14 @@ class MlflowProbe:
 
     def detour(self) -> Detour | None:
         """Where clients are sent for the content of an artifact."""
-        told = self._server.ask("GET", CAPABILITIES)
-        if not (told.ok and isinstance(told.body, dict) and told.body.get("multipart_downloads_enabled")):
+        info = self._server.ask("GET", CAPABILITIES)
+        if not (info.ok and isinstance(info.body, dict) and info.body.get("multipart_downloads_enabled")):
             return None
         content = f"cv-yolo {secrets.token_hex(16)}"
         with self._artifact() as path:
             self._require(self._server.ask("PUT", path, content=content.encode()), "an artifact")
             sent = self._server.ask("GET", path.replace(ARTIFACTS, PRESIGNED, 1))
-            self._require(sent, "the address of an artifact")
+            self._require(sent, "requesting the address of an artifact")
             return self._follow(str(sent.body["url"]), content)
 
     def takes_detours(self) -> bool:
@@ -270,7 +270,7 @@ class MlflowProbe:
                 yield path
             finally:
                 gone = self._server.ask("DELETE", path)
-            self._require(gone, "an artifact to be deleted")
+            self._require(gone, "deleting an artifact")
 
     def _follow(self, url: str, content: str) -> Detour:
         server = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
@@ -280,10 +280,10 @@ class MlflowProbe:
         except ServiceUnavailableError as error:
             return Detour(server=server, trouble=error.message)
         if got.body != content:
-            return Detour(server=server, trouble=f"it hands out something else ({got.status})")
+            return Detour(server=server, trouble=f"it returns something else ({got.status})")
         return Detour(server=server)
 
     def _require(self, answer: Answer, what: str) -> None:
         if not answer.ok:
             said = " ".join(str(answer.body).split())[:120]
-            raise ServiceUnavailableError(f"{what} was answered {answer.status}: {said}")
+            raise ServiceUnavailableError(f"{what} returned {answer.status}: {said}")

@@ -1,4 +1,4 @@
-"""What MLflow's server tells of its runs and model versions, and the files that it hands out."""
+"""A snapshot of the runs and model versions on MLflow's server, and the files that it serves."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from cv_yolo.domain.stack import TrackingAddress
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
 from cv_yolo.http import Answer, session_for
-from cv_yolo_stack.domain.snapshot import as_told, hash_of
+from cv_yolo_stack.domain.snapshot import hash_of, identity
 
 API: Final = "/api/2.0/mlflow"
 HISTORIES: Final = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
@@ -16,35 +16,35 @@ PAGE: Final = 200
 RUNS_A_HISTORY: Final = 100
 VALUES: Final = 25_000
 CHUNK_BYTES: Final = 1 << 20
-PATIENCE_S: Final = 60.0
+TIMEOUT_S: Final = 60.0
 NOT_FOUND: Final = 404
 
-Tellings = dict[str, dict[str, str]]
+Hashes = dict[str, dict[str, str]]
 
 
 class MlflowApi(Protocol):
-    """Who asks MLflow's server."""
+    """Sends requests to MLflow's server."""
 
     def ask(self, method: str, path: str, json: Any = None) -> Answer:
         """The server's answer, whatever it is."""
 
 
 class MlflowSnapshot:
-    """Takes the census of one server; `steady` takes out of what is told what differs from place to place."""
+    """Takes a snapshot of one server; `steady` removes what differs between installations."""
 
-    def __init__(self, server: MlflowApi, address: TrackingAddress, *, steady: Callable[[str], str] = as_told) -> None:
+    def __init__(self, server: MlflowApi, address: TrackingAddress, *, steady: Callable[[str], str] = identity) -> None:
         self._server, self._address, self._steady = server, address, steady
 
-    def take(self) -> Tellings:
+    def take(self) -> Hashes:
         """A hash for each run, with all values of its metrics, and for each version of a model, with its aliases."""
         runs = list(self._runs())
         histories = self._histories(runs)
-        told = {}
+        hashes = {}
         for run in runs:
             run_id, data = run["info"]["run_id"], run.get("data", {})
             params, tags = _by_key(data.get("params", ())), _by_key(data.get("tags", ()))
-            told[run_id] = hash_of([run["info"], params, tags, sorted(histories.get(run_id, ()))], self._steady)
-        return {"MLflow runs": told, "MLflow model versions": dict(self._versions())}
+            hashes[run_id] = hash_of([run["info"], params, tags, sorted(histories.get(run_id, ()))], self._steady)
+        return {"MLflow runs": hashes, "MLflow model versions": dict(self._versions())}
 
     def artifact(self, path: str) -> Iterator[bytes]:
         """A file by its path in the store behind the server."""
@@ -83,8 +83,8 @@ class MlflowSnapshot:
             aliases = sorted(
                 one["alias"] for one in model.get("aliases", ()) if str(one["version"]) == str(each["version"])
             )
-            told = {**each, "tags": _by_key(each.get("tags", ())), "aliases": aliases}
-            yield f"{each['name']} {each['version']}", hash_of(told, self._steady)
+            version = {**each, "tags": _by_key(each.get("tags", ())), "aliases": aliases}
+            yield f"{each['name']} {each['version']}", hash_of(version, self._steady)
 
     def _pages(self, method: str, path: str, what: str, asked: dict[str, Any] | None = None) -> Iterator[Any]:
         token = ""
@@ -103,7 +103,7 @@ class MlflowSnapshot:
         answer = self._server.ask(method, path, json)
         if not answer.ok or not isinstance(answer.body, dict):
             place = path.partition("?")[0]
-            raise ServiceUnavailableError(f"{self._server}: {place} was answered {answer.status}")
+            raise ServiceUnavailableError(f"{self._server}: {place} returned {answer.status}")
         return answer.body
 
     def _download(self, path: str) -> Iterator[bytes]:
@@ -114,7 +114,7 @@ class MlflowSnapshot:
         try:
             with (
                 session_for(url) as session,
-                session.get(url, auth=login, timeout=PATIENCE_S, stream=True) as answer,
+                session.get(url, auth=login, timeout=TIMEOUT_S, stream=True) as answer,
             ):
                 if answer.status_code == NOT_FOUND:
                     raise NotFoundError(f"{self._server}: no file {path}")

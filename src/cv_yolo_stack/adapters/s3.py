@@ -33,7 +33,7 @@ NAME: Final = "S3"
 
 
 class S3Probe:
-    """Tries one server, in a folder of its own of the bucket `bucket`."""
+    """Tries one server, in a scratch folder of the bucket `bucket`."""
 
     def __init__(
         self, address: ObjectStoreAddress, store: ObjectClient, *, patience_s: float, bucket: str = ARTIFACTS_BUCKET
@@ -52,27 +52,27 @@ class S3Probe:
         self._ask("GET", self.address)
 
     def clock(self) -> datetime | None:
-        """What the server's clock says."""
+        """The server's time."""
         return self._ask("GET", self.address).at
 
     def version(self) -> str:
-        """What the server calls itself: S3 has no versions."""
-        told = self._ask("GET", self.address).headers
-        return next((value for name, value in told.items() if name.lower() == "server"), "a server that tells no name")
+        """The server's name in its headers: S3 has no versions."""
+        headers = self._ask("GET", self.address).headers
+        return next((value for name, value in headers.items() if name.lower() == "server"), "unnamed server")
 
-    def ask_as_nobody(self) -> Mapping[str, int]:
+    def ask_anonymously(self) -> Mapping[str, int]:
         """Ask for the list of each bucket without any signature."""
         listing = "?list-type=2&max-keys=1"
         return {f"list {each}": self._ask("GET", f"{self.address}/{each}{listing}").status for each in BUCKETS}
 
-    def ask_as_impostor(self) -> Mapping[str, int]:
+    def ask_with_wrong_credentials(self) -> Mapping[str, int]:
         """Ask for a list with our key and a wrong secret, and with an unknown key."""
         liar = replace(self._address, secret_key=secrets.token_urlsafe(30))
-        stranger = replace(liar, access_key=f"nobody-{secrets.token_hex(4)}")
+        stranger = replace(liar, access_key=f"unknown-{secrets.token_hex(4)}")
         return {"wrong secret": self._list_as(liar), "unknown key": self._list_as(stranger)}
 
     def log_in(self) -> str:
-        """Ask for a list with our key; that the bucket is not there is no refusal."""
+        """Ask for a list with our key; a missing bucket is not a refusal."""
         with suppress(NotFoundError), self._store.translated(f"list {self._bucket}"):
             self._store.client.list_objects_v2(Bucket=self._bucket, MaxKeys=1)
         return self._address.access_key
@@ -114,7 +114,7 @@ class S3Probe:
         with self._scratch("presigned") as key:
             answer = self._ask("PUT", self._presigned("PUT", key), content=content)
             if not answer.ok:
-                raise ServiceUnavailableError(f"was answered {answer.status}: {_said(answer)}")
+                raise ServiceUnavailableError(f"returned {answer.status}: {_said(answer)}")
             _same(self._store.get(self._bucket, key), content)
 
     def presigned_get(self) -> None:
@@ -124,7 +124,7 @@ class S3Probe:
             self._store.put(self._bucket, key, content.encode())
             answer = self._ask("GET", self._presigned("GET", key))
             if not answer.ok:
-                raise ServiceUnavailableError(f"was answered {answer.status}: {_said(answer)}")
+                raise ServiceUnavailableError(f"returned {answer.status}: {_said(answer)}")
             _same(str(answer.body).encode(), content.encode())
 
     def ask_with_expired_address(self) -> int:
@@ -134,15 +134,15 @@ class S3Probe:
             return self._ask("GET", self._presigned("GET", key, ago=timedelta(hours=1))).status
 
     def checksums(self) -> str:
-        """Put with CRC32, which the SDK sends of itself, and with a wrong one."""
+        """Put with CRC32, which the SDK sends by default, and with a wrong one."""
         with self._scratch("checksum") as key, self._store.translated("put with a checksum"):
             place, client = {"Bucket": self._bucket, "Key": key}, self._store.client
             client.put_object(**place, Body=b"cv-yolo", ChecksumAlgorithm="CRC32")
-            told = client.get_object(**place, ChecksumMode="ENABLED")
-            _same(told["Body"].read(), b"cv-yolo")
-            kept = "accepted and told back" if "ChecksumCRC32" in told else "accepted, not told back"
+            got = client.get_object(**place, ChecksumMode="ENABLED")
+            _same(got["Body"].read(), b"cv-yolo")
+            kept = "accepted and returned" if "ChecksumCRC32" in got else "accepted, not returned"
             wrong = self._refuses(Body=b"cv-yolo", Key=key, ChecksumCRC32=CRC_OF_NOTHING)
-            return f"{kept}; a wrong one is {'refused' if wrong else 'not noticed'}"
+            return f"{kept}; a wrong one is {'refused' if wrong else 'accepted'}"
 
     def keeps_conditions(self) -> bool:
         """Whether a put is refused that must not replace, and leaves what was there."""
@@ -152,7 +152,7 @@ class S3Probe:
             return refused and self._store.get(self._bucket, key) == b"first"
 
     def clean_up(self) -> int:
-        """Remove what is left in our scratch folder, and what trials that were killed left beside it."""
+        """Remove what is left in our scratch folder, and what killed trials left next to it."""
         with self._store.translated("clean up"), sense(NAME):
             left, uploads = self._left(), self._uploads()
         for key in left:
@@ -169,14 +169,14 @@ class S3Probe:
 
     def _uploads(self) -> list[dict[str, str]]:
         try:
-            told = self._store.client.list_multipart_uploads(Bucket=self._bucket, Prefix=f"{SCRATCH}/")
+            uploads = self._store.client.list_multipart_uploads(Bucket=self._bucket, Prefix=f"{SCRATCH}/")
         except self._store.client.exceptions.ClientError:  # not every server lists them
             return []
-        found = [each for each in told.get("Uploads", ()) if self._is_left(each["Key"], each["Initiated"])]
+        found = [each for each in uploads.get("Uploads", ()) if self._is_left(each["Key"], each["Initiated"])]
         return [{"Key": each["Key"], "UploadId": each["UploadId"]} for each in found]
 
     def _is_left(self, key: str, at: datetime) -> bool:
-        """Whether it is ours, or older than any trial that may still be at work."""
+        """Whether it is ours, or older than any trial that may still be running."""
         return bool(key.startswith(self._folder) or datetime.now(UTC) - at > STALE_AFTER)
 
     def _has(self, bucket: str) -> bool:
@@ -199,9 +199,9 @@ class S3Probe:
         return presigned(method, f"/{self._bucket}/{key}", self._address, endpoint=self.address, at=at, lasts_s=60)
 
     def _part(self, upload: Mapping[str, str], number: int, content: bytes) -> dict[str, Any]:
-        told = self._store.client.upload_part(**upload, PartNumber=number, Body=content)
-        checksums = {name: value for name, value in told.items() if name.startswith("ChecksumCRC")}
-        return {"PartNumber": number, "ETag": told["ETag"], **checksums}
+        part = self._store.client.upload_part(**upload, PartNumber=number, Body=content)
+        checksums = {name: value for name, value in part.items() if name.startswith("ChecksumCRC")}
+        return {"PartNumber": number, "ETag": part["ETag"], **checksums}
 
     def _refuses(self, **request: Any) -> bool:
         try:
@@ -224,7 +224,7 @@ class S3Probe:
 
 def _same(came: bytes, kept: bytes) -> None:
     if came != kept:
-        raise ServiceUnavailableError(f"{len(kept)} bytes were kept, and {len(came)} others came back")
+        raise ServiceUnavailableError(f"{len(kept)} bytes were stored, and {len(came)} different ones returned")
 
 
 def _said(answer: Answer) -> str:
@@ -254,15 +254,15 @@ def presigned(
         "X-Amz-Expires": str(lasts_s),
         "X-Amz-SignedHeaders": "host",
     } | dict(query or {})
-    told = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in sorted(asked.items()))
+    canonical = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in sorted(asked.items()))
     place, host = quote(path, safe="/~"), urlsplit(endpoint).netloc
-    request = "\n".join([method, place, told, f"host:{host}", "", "host", "UNSIGNED-PAYLOAD"])
+    request = "\n".join([method, place, canonical, f"host:{host}", "", "host", "UNSIGNED-PAYLOAD"])
     text = "\n".join([ALGORITHM, moment, scope, hashlib.sha256(request.encode()).hexdigest()])
     key = f"AWS4{address.secret_key}".encode()
     for part in (day, address.region, "s3", "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-    return f"{endpoint.rstrip('/')}{place}?{told}&X-Amz-Signature={signature}"
+    return f"{endpoint.rstrip('/')}{place}?{canonical}&X-Amz-Signature={signature}"
 
 
 CHUNK_BYTES: Final = 1 << 20
@@ -270,14 +270,14 @@ WHOLE_BYTES: Final = 64 << 20  # a larger object is put in parts
 
 
 class Store(Protocol):
-    """An S3 client, with its errors in our words."""
+    """An S3 client that translates its errors."""
 
     @property
     def client(self) -> Any:
         """The client itself."""
 
     def translated(self, action: str) -> AbstractContextManager[None]:
-        """Have errors in our words inside the block."""
+        """Translate errors inside the block."""
 
 
 class S3Copies:

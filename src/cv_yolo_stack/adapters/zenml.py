@@ -14,7 +14,7 @@ from cv_yolo.domain.promotion.audit import Entry, read_entry
 from cv_yolo.domain.stack import PipelineServerAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo_stack.adapters.clients import PipelineClient, installed, reach, sense
-from cv_yolo_stack.domain.snapshot import AUDIT, as_told, entry_name, hash_of
+from cv_yolo_stack.domain.snapshot import AUDIT, entry_name, hash_of, identity
 
 NAME: Final = "ZenML"
 GUARDED: Final = ("/current-user", "/stacks", "/secrets", "/users", "/service_accounts")
@@ -24,7 +24,7 @@ KEY_PREFIX: Final = "ZENKEY_"
 
 
 class ZenmlProbe:
-    """Tries one server; `connect` makes a client for whoever is in the address."""
+    """Tries one server; `connect` makes a client for the user in the address."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ZenmlProbe:
             self._server.info()["version"]
 
     def clock(self) -> datetime | None:
-        """What the server's clock says."""
+        """The server's time."""
         return self._server.ask("GET", "/info", authenticated=False).at
 
     def version(self) -> str:
@@ -65,11 +65,11 @@ class ZenmlProbe:
         with sense(NAME):
             return bool(self._server.info()["active"])
 
-    def ask_as_nobody(self) -> Mapping[str, int]:
-        """Ask for everything that tells something, without any login."""
+    def ask_anonymously(self) -> Mapping[str, int]:
+        """Ask for everything that reveals something, without any login."""
         return {path: self._server.ask("GET", path, authenticated=False).status for path in GUARDED}
 
-    def ask_as_impostor(self) -> Mapping[str, int]:
+    def ask_with_wrong_credentials(self) -> Mapping[str, int]:
         """Log in with a wrong key, or with our name and a wrong password."""
         wrong = secrets.token_urlsafe(18)
         if self._address.api_key:
@@ -101,14 +101,14 @@ class ZenmlProbe:
             finally:
                 self._server.done("DELETE", f"/secrets/{made}")
         if not kept:
-            raise ServiceUnavailableError("a secret that was made is not in the database")
+            raise ServiceUnavailableError("a new secret is not in the database")
         return value.encode() in kept + _decoded(kept)
 
     def _remove_stale_secrets(self) -> None:
-        """Remove the secrets of trials that were killed: those that are older than any trial at work."""
+        """Remove the secrets of trials that were killed: those that are older than any running trial."""
         for each in self._server.done("GET", f"/secrets?name=startswith:{PROBE_PREFIX}&size=100").get("items", ()):
             made = datetime.fromisoformat(str(each["body"]["created"]))
-            made = made if made.tzinfo else made.replace(tzinfo=UTC)  # ZenML tells UTC, and does not say so
+            made = made if made.tzinfo else made.replace(tzinfo=UTC)  # ZenML returns UTC without a time zone
             if str(each["name"]).startswith(PROBE_PREFIX) and datetime.now(UTC) - made > STALE_AFTER:
                 self._server.done("DELETE", f"/secrets/{each['id']}")
 
@@ -132,8 +132,8 @@ def _decoded(kept: bytes) -> bytes:
 def _other_key(key: str, secret: str) -> str:
     """A key of the same account with another secret; for a key of unknown shape, anything."""
     try:
-        told = json.loads(base64.b64decode(key.removeprefix(KEY_PREFIX)))
-        other = json.dumps({"id": told["id"], "key": secret})
+        parts = json.loads(base64.b64decode(key.removeprefix(KEY_PREFIX)))
+        other = json.dumps({"id": parts["id"], "key": secret})
     except (ValueError, TypeError, KeyError):
         return f"{KEY_PREFIX}{secret}"
     return f"{KEY_PREFIX}{base64.b64encode(other.encode()).decode()}"
@@ -142,23 +142,23 @@ def _other_key(key: str, secret: str) -> str:
 PAGE: Final = 100
 LOG: Final = "audit_log_"
 
-Tellings = dict[str, dict[str, str]]
+Hashes = dict[str, dict[str, str]]
 
 
 class ZenmlReader(Protocol):
-    """Who asks ZenML's server, and is answered."""
+    """Sends requests to ZenML's server."""
 
     def done(self, method: str, path: str, json: Any = None) -> Any:
         """The body of the server's answer."""
 
 
 class ZenmlSnapshot:
-    """Takes the census of one server; `steady` takes out of what is told what differs from place to place."""
+    """Takes a snapshot of one server; `steady` removes what differs between installations."""
 
-    def __init__(self, server: ZenmlReader, *, steady: Callable[[str], str] = as_told) -> None:
+    def __init__(self, server: ZenmlReader, *, steady: Callable[[str], str] = identity) -> None:
         self._server, self._steady = server, steady
 
-    def take(self) -> Tellings:
+    def take(self) -> Hashes:
         """A hash for each pipeline run, each version of an artifact and of a model, and each entry of an audit log."""
         runs = {each["id"]: self._hash(each) for each in self._all("/runs")}
         artifacts = {each["id"]: self._hash(each) for each in self._all("/artifact_versions")}
@@ -177,9 +177,9 @@ class ZenmlSnapshot:
             AUDIT: entries,
         }
 
-    def _hash(self, told: dict[str, Any]) -> str:
-        """Of what it is itself; what it refers to (`resources`) is told on its own."""
-        return hash_of([told["id"], told.get("name"), told["body"], told.get("metadata")], self._steady)
+    def _hash(self, entry: dict[str, Any]) -> str:
+        """Hash the entry itself, without what it refers to (`resources`), which has its own hash."""
+        return hash_of([entry["id"], entry.get("name"), entry["body"], entry.get("metadata")], self._steady)
 
     def _all(self, path: str) -> Iterator[dict[str, Any]]:
         index, pages = 1, 1
@@ -190,7 +190,7 @@ class ZenmlSnapshot:
 
 
 def _entry(version: dict[str, Any], model: str) -> Entry | None:
-    """The entry that a version of an audit log is; None for other models, and for what is no entry."""
+    """The entry in a version of an audit log; None for other models, and for anything else."""
     if not model.startswith(LOG):
         return None
     try:

@@ -1,1 +1,1 @@
-"""Keep all records, files and keys of a project in a folder, bring them back, and prove that they come back."""
+"""Back up all records, files and keys of a project to a folder, restore them, and verify the backup."""

@@ -19,7 +19,7 @@ from cv_yolo_stack.domain.backup_manifest import BackupManifest, Kept, read_mani
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What is being done; how many things and bytes of it are done; 0 of 0 where nobody counts."""
+    """The current step, and how many items and bytes of it are done; 0 of 0 where nothing is counted."""
 
     what: str
     done: int = 0
@@ -46,7 +46,7 @@ MANIFEST: Final = "backup.json"
 CONTENT: Final = "content"
 CHUNK_BYTES: Final = 1 << 20
 NAMED: Final = 3
-DAMAGED_HINT: Final = "nothing was touched; take another backup, or another copy of this one"
+DAMAGED_HINT: Final = "nothing was changed; use another backup, or another copy of this one"
 
 
 class Contents:
@@ -65,7 +65,7 @@ class Contents:
         return self._folder / sha256[:2] / sha256
 
     def keep(self, place: str, chunks: Iterable[bytes]) -> Kept:
-        """Keep a content, piece by piece; it is told by what was kept, whatever became of its source meanwhile."""
+        """Keep a content, piece by piece; size and hash are those of the stored bytes, even if the source changes."""
         scrap, digest, size = self._folder / f".{secrets.token_hex(8)}", hashlib.sha256(), 0
         try:
             with os.fdopen(os.open(scrap, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -92,7 +92,7 @@ class Contents:
 
 
 def verified(backup: Path, report: Report) -> BackupManifest:
-    """What a backup holds, once every byte of it was found to be as it was kept.
+    """The manifest of a backup, after every byte was verified.
 
     Raises `NotFoundError` where there is none, or none that was finished; `InputError` where it is damaged.
     """
@@ -102,7 +102,7 @@ def verified(backup: Path, report: Report) -> BackupManifest:
         raise NotFoundError(f"{backup}: {_what_it_is(backup)}", hint="`cv-yolo backup DIR` makes one") from error
     try:
         if (backup / MANIFEST).is_symlink():
-            raise ValueError("it is a link")
+            raise ValueError("it is a symbolic link")
         manifest = read_manifest(text)
     except ValueError as error:
         raise InputError(f"{backup / MANIFEST}: {error}", hint=DAMAGED_HINT) from error
@@ -122,7 +122,7 @@ def chunks_of(source: Path) -> Iterator[bytes]:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """What the disk says, in our words."""
+    """Translate errors of the disk."""
     try:
         yield
     except OSError as error:
@@ -133,11 +133,11 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def _faults(backup: Path, manifest: BackupManifest, report: Report) -> Iterator[str]:
-    """What is not as the inventory says: by name, and what became of it."""
+    """What differs from the manifest: each place, and how."""
     contents = Contents(backup)
     wanted = {contents.path(each.sha256): each for each in manifest.kept}
     for path in _strangers(backup, set(wanted) | {backup / MANIFEST}):
-        yield f"{path.relative_to(backup)} is no part of it"
+        yield f"{path.relative_to(backup)} is not part of it"
     total, done_bytes = sum(each.size_bytes for each in wanted.values()), 0
     for number, (path, each) in enumerate(sorted(wanted.items()), 1):
         fault = _fault(path, each)
@@ -151,9 +151,9 @@ def _fault(path: Path, kept: Kept) -> str | None:
     try:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
-            return "is no file"
+            return "is not a file"
         if found.st_size != kept.size_bytes:
-            return f"has {found.st_size} bytes, and had {kept.size_bytes}"
+            return f"has {found.st_size} bytes instead of {kept.size_bytes}"
         return None if sha256_of(path) == kept.sha256 else "was changed"
     except FileNotFoundError:
         return "is missing"
@@ -171,5 +171,5 @@ def _what_it_is(backup: Path) -> str:
     if not backup.is_dir():
         return "no such folder"
     if (backup / CONTENT).exists():
-        return f"a backup that was not finished: it has no {MANIFEST}"
-    return f"no backup: it has no {MANIFEST}"
+        return f"an unfinished backup: it has no {MANIFEST}"
+    return f"not a backup: it has no {MANIFEST}"

@@ -1,6 +1,6 @@
-"""Prove a backup: restore it into a scratch project, start its servers, and ask them for all that was there.
+"""Verify a backup: restore it into a scratch project, start its servers, and compare everything that they hold.
 
-Nothing of the project itself is touched, and nothing is left of the scratch project, however the drill ends.
+The project itself is not changed, and the scratch project is removed, however the drill ends.
 """
 
 import shutil
@@ -48,7 +48,7 @@ class Scratch:
 
     @property
     def backup(self) -> Path:
-        """A backup that nobody asked to keep."""
+        """A temporary backup."""
         return self.folder / "backup"
 
     @property
@@ -72,7 +72,9 @@ def scratch_project(home: Path) -> Iterator[Scratch]:
         lock = FileLock(home / "drill.lock", blocking=False)
         lock.acquire()
     except Timeout as error:
-        raise ServiceUnavailableError(f"{home}: another drill is at work here", hint="wait for its end") from error
+        raise ServiceUnavailableError(
+            f"{home}: another drill is running here", hint="wait until it has finished"
+        ) from error
     try:
         _clear(scratch)
         scratch.folder.mkdir(mode=0o700)
@@ -92,7 +94,7 @@ def _clear(scratch: Scratch) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C or termination signal must not end the cleaning up."""
+    """A second Ctrl-C or termination signal must not interrupt the cleanup."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -109,7 +111,7 @@ START: Final = Progress(what="start the scratch servers")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drill:
-    """What a drill found, a tally for each kind of thing; `kept` is the backup's folder, where one was named."""
+    """The result of a drill, a comparison for each kind; `kept` is the backup's folder, if one was given."""
 
     manifest: BackupManifest
     tallies: tuple[KindComparison, ...]
@@ -117,12 +119,12 @@ class Drill:
 
     @property
     def passed(self) -> bool:
-        """Whether everything came back as it was, and anything was there at all."""
+        """Whether everything was restored unchanged, and there was anything at all."""
         return all(each.agrees for each in self.tallies) and any(each.expected for each in self.tallies)
 
 
 def backup(container: "StackContainer", folder: Path, *, report: Report) -> BackupManifest:
-    """Keep everything of this project; servers that are up tell what they hold, for a drill at any time later."""
+    """Back up everything of this project, with a snapshot of running servers, so that it can be verified later."""
     stack = read_stack(container.settings)
     take = source_of_servers(container, stack.addresses).take if stack else None
     return take_backup(container, stack, folder, take_snapshot=take, report=report)
@@ -140,8 +142,8 @@ def drill(container: "StackContainer", folder: Path | None, *, report: Report) -
         snapshot = read_snapshot(Contents(where), restored.manifest)
         if snapshot is None:
             raise InputError(
-                f"{where}: the servers were not asked what they hold when this backup was made",
-                hint="`cv-yolo backup --drill DIR` makes one that can be proved at any time",
+                f"{where}: this backup has no snapshot of the servers",
+                hint="`cv-yolo backup --drill DIR` creates a backup that can be verified at any time",
             )
         prove = _prove_servers if restored.stack is not None else _prove_records
         tallies = prove(container, restored.manifest, snapshot, scratch, report)
@@ -166,27 +168,27 @@ def _prove_servers(
     report(START)
     with running(servers_of(stack, container), stack.folder):
         found = _registered(container, stack, settings)
-        told = source_of_servers(container, stack.addresses).take()
-        logs = audit_logs(snapshot.models, told[AUDIT], verify=partial(verify_by_history, settings))
+        taken = source_of_servers(container, stack.addresses).take()
+        logs = audit_logs(snapshot.models, taken[AUDIT], verify=partial(verify_by_history, settings))
         kept = stored(container, manifest, tracking=found.tracking, objects=found.objects, report=report)
-    return (*compare(snapshot, told), logs, *kept, files(manifest, settings))
+    return (*compare(snapshot, taken), logs, *kept, files(manifest, settings))
 
 
 def _prove_records(
     container: "StackContainer", manifest: BackupManifest, snapshot: Snapshot, scratch: Scratch, report: Report
 ) -> tuple[KindComparison, ...]:
     settings = scratch.settings
-    settings.connection_file.unlink(missing_ok=True)  # the records that were restored are to tell, and no server
+    settings.connection_file.unlink(missing_ok=True)  # compare the restored records, not a server's
     report(START)
     with source_of_records(container, settings, StackFolder(root=settings.services)) as source:
-        told = source.take()
+        taken = source.take()
         kept = embedded_artifacts(container, manifest, source.tracking, report)
-    logs = audit_logs(snapshot.models, told[AUDIT], verify=partial(verify_by_history, settings))
-    return (*compare(snapshot, told), logs, *kept, files(manifest, settings))
+    logs = audit_logs(snapshot.models, taken[AUDIT], verify=partial(verify_by_history, settings))
+    return (*compare(snapshot, taken), logs, *kept, files(manifest, settings))
 
 
 def _registered(container: "StackContainer", stack: LocalStack, settings: Settings) -> StackAddresses:
-    """The scratch stack as a client finds it on its server, once the server was told of its new addresses."""
+    """The scratch stack as a client finds it on its server, registered with its new addresses."""
     clients = replace(container.clients(), datasets=_NoDatasets())
     done = register_stack(stack.addresses, clients, connection=None, report=lambda _: None)
     write_connection(settings, done.connection)

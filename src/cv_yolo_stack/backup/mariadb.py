@@ -65,7 +65,7 @@ def load(address: DatabaseAddress, source: Path) -> None:
             check=False,  # raised below with what it wrote
         )
     if done.returncode:
-        raise _failed("do not take the dump", address, done.stderr)
+        raise _failed("rejected the dump", address, done.stderr)
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def _escaped(value: str) -> str:
 
 def _failed(what: str, address: DatabaseAddress, said: bytes) -> ServiceUnavailableError:
     lines = said.decode(errors="replace").strip().splitlines()
-    reason = lines[-1] if lines else "the dump has no end"
+    reason = lines[-1] if lines else "the dump is incomplete"
     return ServiceUnavailableError(
         f"the databases at {address.host}:{address.port} {what}: {reason}", hint="`cv-yolo doctor database` shows more"
     )

@@ -33,7 +33,7 @@ def list_objects(container: "StackContainer", stack: LocalStack) -> list[tuple[s
 
 
 def keep_objects(container: "StackContainer", stack: LocalStack, contents: Contents, report: Report) -> list[Kept]:
-    """Copy all objects into a backup; one that somebody removes meanwhile is in none."""
+    """Copy all objects into a backup, except those that are removed meanwhile."""
     copies, listed = container.object_copies(stack.objects), list_objects(container, stack)
 
     def keep(bucket: str, key: str) -> Kept | None:
@@ -53,7 +53,7 @@ def keep_objects(container: "StackContainer", stack: LocalStack, contents: Conte
 def put_objects(
     container: "StackContainer", stack: LocalStack, objects: Sequence[Kept], contents: Contents, report: Report
 ) -> None:
-    """Put the objects of a backup into a store, and see that all of them are there then, at their sizes."""
+    """Put the objects of a backup into a store, and check that all are there with the right sizes."""
     store, copies = container.servers.object_store(stack.objects), container.object_copies(stack.objects)
 
     def put(each: Kept) -> None:
@@ -62,7 +62,7 @@ def put_objects(
     for bucket in sorted({*BUCKETS, *(bucket_and_key(each)[0] for each in objects)}):
         store.make_bucket(bucket)
     for _ in together(
-        "put the objects back",
+        "restore the objects",
         [(partial(put, each), each.size_bytes) for each in objects],
         report,
     ):
@@ -71,7 +71,7 @@ def put_objects(
     there = {(bucket, found.key): found.size_bytes for bucket, found in list_objects(container, stack)}
     if there != wanted:
         name = "/".join(sorted({*there.items()} ^ {*wanted.items()})[0][0])
-        raise ServiceUnavailableError(f"the object store does not keep what was put into it: {name}")
+        raise ServiceUnavailableError(f"the object store did not keep {name}")
 
 
 def bucket_and_key(kept: Kept) -> tuple[str, str]:

@@ -61,7 +61,7 @@ def _embedded(container: "StackContainer", settings: Settings) -> Iterator[str]:
             yield f"the audit log {path.name}"
     waiting = list(settings.outbox.glob("**/*.jsonl"))
     if waiting:
-        yield f"letters of {len(waiting)} runs in the outbox"
+        yield f"undelivered events of {len(waiting)} runs in the outbox"
 
 
 def _decisions(settings: Settings, manifest: BackupManifest) -> Iterator[str]:
@@ -72,12 +72,12 @@ def _decisions(settings: Settings, manifest: BackupManifest) -> Iterator[str]:
 
 
 def _without_stack(settings: Settings) -> Iterator[str]:
-    """What is there although `up` never ran here, or its choice or its keys are lost."""
+    """What exists although `up` never ran here, or its choice or its keys are lost."""
     data = settings.services / "data"
     if data.is_dir() and any(data.iterdir()):
         yield f"the servers' data in {data}, without their keys"
     if settings.connection_file.exists():
-        yield "the connection to a server (`cv-yolo connect --embedded` ends it)"
+        yield "the connection to a server (`cv-yolo connect --embedded` removes it)"
 
 
 def _of_stack(container: "StackContainer", stack: LocalStack) -> Iterator[str]:

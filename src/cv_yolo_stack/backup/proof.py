@@ -1,4 +1,4 @@
-"""What restored servers hand out: every object by the way a client takes, audit logs as `history` finds them."""
+"""What restored servers return: every object as a client gets it, audit logs as `history` verifies them."""
 
 import hashlib
 import json
@@ -70,7 +70,7 @@ def embedded_artifacts(
 
 
 def files(manifest: BackupManifest, settings: Settings) -> KindComparison:
-    """The files of the project as they are on the disk; databases are told by their servers, and addresses adapted."""
+    """The files of the project as they are on disk, except databases, which servers read, and adapted addresses."""
     kept = [
         each
         for each in (*manifest.area(HOME), *manifest.area(PROJECT))
@@ -90,7 +90,7 @@ def audit_logs(models: Sequence[str], entries: Mapping[str, str], *, verify: Ver
 def verify_by_history(settings: Settings, model: str) -> tuple[bool, str | None]:
     """Whether `cv-yolo history --verify` finds a log whole, and the hash of its last entry.
 
-    Raises `RunFailedError` where it came to no answer: that is not a broken log.
+    Raises `RunFailedError` where it returns no result: that is not a broken log.
     """
     home = {"CV_YOLO_ROOT": str(settings.root), "CV_YOLO_HOME": str(settings.home)}
     done = subprocess.run(
@@ -103,11 +103,11 @@ def verify_by_history(settings: Settings, model: str) -> tuple[bool, str | None]
         check=False,  # 0 is a whole log, 1 a broken one, or no answer at all: raised below, like every other exit code
     )
     try:
-        told = json.loads(done.stdout if done.returncode in (0, 1) else "")
+        answer = json.loads(done.stdout if done.returncode in (0, 1) else "")
     except ValueError as error:
-        ended = f"`cv-yolo history --verify` ended with exit code {done.returncode}, without an answer"
+        ended = f"`cv-yolo history --verify` exited with code {done.returncode} and no result"
         raise RunFailedError(f"{ended}: {done.stderr.strip()}") from error
-    return not told["findings"], told["head"]
+    return not answer["findings"], answer["head"]
 
 
 def _last(model: str, entries: Mapping[str, str]) -> str | None:
@@ -121,11 +121,11 @@ def _tally(kind: str, wanted: Sequence[tuple[Kept, Fetch]], report: Report) -> K
     hashes = list(together(f"fetch the {kind}", jobs, report))
     expected = {each.place: each.sha256 for each, _ in wanted}
     pairs = zip(expected, hashes, strict=True)
-    return tally(kind, expected, {place: told for place, told in pairs if told is not None})
+    return tally(kind, expected, {place: digest for place, digest in pairs if digest is not None})
 
 
 def _hash(fetch: Fetch) -> str | None:
-    """The hash of what is handed out; None where it is not."""
+    """The hash of what is returned; None where nothing is."""
     digest = hashlib.sha256()
     try:
         for chunk in fetch():

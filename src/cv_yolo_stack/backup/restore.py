@@ -1,7 +1,7 @@
-"""Bring a backup back into an empty project.
+"""Restore a backup into an empty project.
 
-All of it is made ready in a folder of its own first, `restoring/` in the home; moving it into place is the last thing,
-and takes no time. So a restore that was interrupted has changed nothing yet, or only has to go on moving.
+Everything is first prepared in its own folder, `restoring/` in the home; moving it into place is the last step, and
+instant. So an interrupted restore has changed nothing yet, or only has to continue moving.
 """
 
 import shutil
@@ -39,7 +39,7 @@ SECRETS: Final = ("connection.json", "credentials.json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What was brought back; `moved` where the servers will have other addresses than they had."""
+    """What was restored; `moved` where the servers get other addresses than before."""
 
     manifest: BackupManifest
     stack: LocalStack | None
@@ -85,7 +85,7 @@ class Staging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is brought back, and by way of which folder; `stack` is what its servers will be."""
+    """What is restored, and through which folder; `stack` is the stack of its servers."""
 
     manifest: BackupManifest
     contents: Contents
@@ -102,7 +102,7 @@ def restore(
     ports: Mapping[str, int] = NO_PORTS,
     own: bool = False,
 ) -> Restored:
-    """Bring a whole backup back into an empty project; nothing is touched before all of it was verified.
+    """Restore a whole backup into an empty project; nothing is changed before all of it was verified.
 
     `ports` are other ports than the servers had; with `own`, servers of this machine stand in for external ones.
 
@@ -127,8 +127,8 @@ def _is_ready(staging: Staging, manifest: BackupManifest) -> bool:
     ready = staging.ready_of()
     if ready not in {None, manifest.sha256}:
         raise InputError(
-            f"{staging.folder}: the restore of another backup was interrupted when it was almost done",
-            hint=f"restore that one again, which ends it; its hash is {ready}",
+            f"{staging.folder}: the restore of another backup was interrupted just before its end",
+            hint=f"restore that backup again to finish it; its hash is {ready}",
         )
     return ready is not None
 
@@ -217,4 +217,6 @@ def _alone(home: Path) -> Iterator[None]:
         with FileLock(home / "restoring.lock", blocking=False):
             yield
     except Timeout as error:
-        raise ServiceUnavailableError(f"{home}: another restore is at work here", hint="wait for its end") from error
+        raise ServiceUnavailableError(
+            f"{home}: another restore is running here", hint="wait until it has finished"
+        ) from error

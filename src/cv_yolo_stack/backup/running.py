@@ -1,4 +1,4 @@
-"""Servers that run as long as a block does, in this process's keeping: nothing is left of them, however it ends."""
+"""Servers that run for the duration of a block, as children of this process; none is left, however it ends."""
 
 import threading
 import time
@@ -25,16 +25,16 @@ TAIL_LINES: Final = 8
 
 
 def out_of_the_way(stack: LocalStack) -> LocalStack:
-    """The same stack on ports of this machine that nobody else uses or knows."""
+    """The same stack on unused local ports."""
     ports = Ports(**{name: free_port(0) for name in PORTS})
     return replace(stack, choice=replace(stack.choice, host=LOOPBACK, ports=ports))
 
 
 @contextmanager
 def running(services: Sequence[Service], folder: StackFolder) -> Iterator[None]:
-    """Have these servers usable inside the block; raises `ServiceUnavailableError` where one does not come up.
+    """Run these servers inside the block; raises `ServiceUnavailableError` if one does not come up.
 
-    They are ended at the end of the block, and by the reaper where this process is killed before that.
+    They are stopped at the end of the block, or by the orphan guard if this process is killed.
     """
     folder.make()
     folder.requests.mkdir(exist_ok=True)

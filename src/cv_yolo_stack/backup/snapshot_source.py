@@ -1,4 +1,4 @@
-"""Who tells what is there: the servers themselves, asked as a client asks them."""
+"""Where snapshots come from: the servers themselves, through the APIs that clients use."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,12 +23,12 @@ TakeSnapshot = Callable[[], dict[str, dict[str, str]]]
 HOME: Final = "/home-of-the-project"
 ZENML_RECORDS: Final = "zenml/local_stores/default_zen_store/zenml.db"
 OTHERS_KEYS: Final = {"ZENML_STORE_API_KEY"}  # of a server that this machine is connected to
-NOBODY: Final = "default"  # whom ZenML takes everybody for where nobody has to log in
+ANONYMOUS: Final = "default"  # ZenML's user where no login is required
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotSource:
-    """Servers that tell: all they hold, and MLflow's files."""
+    """The servers of a snapshot: all they hold, and MLflow's files."""
 
     take: TakeSnapshot
     tracking: TrackingAddress
@@ -45,7 +45,7 @@ def source_of_servers(container: "StackContainer", addresses: StackAddresses) ->
 
 @contextmanager
 def source_of_records(container: "StackContainer", settings: Settings, folder: StackFolder) -> Iterator[SnapshotSource]:
-    """The embedded records of a project, told by servers of their own inside the block."""
+    """The embedded records of a project, read through temporary servers inside the block."""
     if not settings.mlflow_database.is_file():
         raise NotFoundError("nothing is recorded yet", hint="`cv-yolo grid --config configs/demo.yaml`")
     steady = relocation(str(settings.home), HOME)
@@ -55,7 +55,7 @@ def source_of_records(container: "StackContainer", settings: Settings, folder: S
     tracking_address = TrackingAddress(uri=pages[0].url)
     takers: list[TakeSnapshot] = [container.tracking_snapshot(tracking_address, steady=steady).take]
     for page in pages[1:]:
-        address = PipelineServerAddress(url=page.url, user=NOBODY)
+        address = PipelineServerAddress(url=page.url, user=ANONYMOUS)
         takers.append(container.pipeline_snapshot(address, steady=steady).take)
     takers.append(lambda: {AUDIT: entries_in_files(container, settings)})
     with running([_service(page) for page in pages], folder):
@@ -72,17 +72,17 @@ def entries_in_files(container: "StackContainer", settings: Settings) -> dict[st
 
 
 def _merged(takers: list[TakeSnapshot]) -> dict[str, dict[str, str]]:
-    told: dict[str, dict[str, str]] = {}
+    hashes: dict[str, dict[str, str]] = {}
     for take in takers:
-        told |= take()
-    return told
+        hashes |= take()
+    return hashes
 
 
 def _service(page: Page) -> Service:
     def use() -> None:
         answer = ask("GET", f"{page.url}/health", name=page.name)
         if not answer.ok:
-            raise ServiceUnavailableError(f"{page.name} answers {answer.status}")
+            raise ServiceUnavailableError(f"{page.name} returned {answer.status}")
 
     return Service(
         name=page.name.lower(),

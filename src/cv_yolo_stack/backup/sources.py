@@ -1,4 +1,4 @@
-"""What of a project belongs into a backup: records, files and keys; not what the next command makes anew."""
+"""What of a project belongs in a backup: records, files and keys; not what the next command recreates."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ OURS: Final = (
     "home/dvc/",
 )  # we know each file in them
 SQLITE_MAGIC: Final = b"SQLite format 3\0"
-SQLITE_COMPANIONS: Final = ("-wal", "-shm", "-journal")  # what SQLite puts beside a database that is in use
+SQLITE_COMPANIONS: Final = ("-wal", "-shm", "-journal")  # next to a database that is in use
 UNFINISHED: Final = re.compile(r"\..+\.[0-9a-f]{8}|.+\.part|.+\.lock")
 
 
@@ -75,7 +75,7 @@ def _below(area: str, root: Path, names: tuple[str, ...]) -> Iterator[BackupSour
 
 
 def _is_remade(place: str, path: Path) -> bool:
-    """Locks, files that are being written, and what SQLite puts beside a database that is in use."""
+    """Locks, files that are being written, and SQLite's companions of a database that is in use."""
     if place.startswith(OURS) and UNFINISHED.fullmatch(path.name):
         return True
     beside = next((suffix for suffix in SQLITE_COMPANIONS if path.name.endswith(suffix)), None)

@@ -1,4 +1,4 @@
-"""A kept stack, made anew from its backup: its choice and keys, its databases, its objects."""
+"""A stack restored from its backup: its choice and keys, its databases, its objects."""
 
 import re
 import subprocess
@@ -36,7 +36,7 @@ def kept_stack(
 ) -> LocalStack | None:
     """The stack of a backup, in another folder and on other ports; None where the backup is of no servers.
 
-    With `own`, servers of this machine stand in for those of somebody else, and listen to this machine only.
+    With `own`, local servers replace external ones, and listen on this machine only.
     """
     kept, keys = manifest.find(CHOICE), manifest.find(CREDENTIALS)
     if kept is None or keys is None:
@@ -63,13 +63,15 @@ def require_able(container: "StackContainer", stack: LocalStack, manifest: Backu
     if choice.store is StoreKind.EXTERNAL and list_objects(container, stack):
         taken.append(f"the buckets {', '.join(BUCKETS)} at {choice.store_url or 'Amazon S3'} hold objects")
     if taken:
-        raise InputError(" and ".join(taken), hint="a backup is restored onto empty servers: empty these, or move them")
+        raise InputError(
+            " and ".join(taken), hint="a backup is restored onto empty servers: empty these, or use others"
+        )
 
 
 def fill_servers(
     container: "StackContainer", stack: LocalStack, manifest: BackupManifest, contents: Contents, report: Report
 ) -> None:
-    """Start object store and database alone, on ports that nobody knows, and give them all that was kept of them."""
+    """Start object store and database alone, on unused ports, and load their contents from the backup."""
     scratch = out_of_the_way(stack)
     with running(_runners(container, scratch), scratch.folder):
         kept, address = manifest.find(DUMP), scratch.database(ZENML_DATABASE)
@@ -98,11 +100,11 @@ def _require_version(container: "StackContainer", stack: LocalStack, needed: str
     if stack.choice.database is DatabaseKind.EXTERNAL and address is not None:
         here = container.sql_database(replace(address, database="")).version()
     else:
-        told = subprocess.run([str(find_mariadb()), "--version"], capture_output=True, text=True, check=True).stdout
-        here = told.partition("Ver ")[2]
+        version = subprocess.run([str(find_mariadb()), "--version"], capture_output=True, text=True, check=True).stdout
+        here = version.partition("Ver ")[2]
     if _number(here) < _number(needed) or ("MariaDB" in here) is not ("MariaDB" in needed):
         raise InputError(
-            f"the databases were kept by {needed}, and here is {here.split()[0] if here else 'another'}",
+            f"the backup's databases need {needed}; this machine has {here.split()[0] if here else 'another server'}",
             hint="install that version of the database server, or a later one",
         )
 

@@ -1,7 +1,7 @@
-"""Take a backup: records first, all as of one moment, then objects and files, and the inventory at the very end.
+"""Take a backup: records first, all as of one moment, then objects and files, and the manifest at the very end.
 
 Objects and files are only ever added, and before the record that names them: so whatever a record names is there,
-also when runs go on meanwhile.
+also when runs continue meanwhile.
 """
 
 import json
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cv_yolo_stack.container import StackContainer
 
 
-TOLD: Final = f"{SNAPSHOT}/servers.json"
+SERVERS: Final = f"{SNAPSHOT}/servers.json"
 MARGIN_BYTES: Final = 100_000_000
 PROMOTION_WITHIN_S: Final = 120.0
 
@@ -50,7 +50,7 @@ def take_backup(
     """Keep everything of this project in a new or empty folder.
 
     Raises `InputError` for a folder that is not empty or a disk that is too small, `ServiceUnavailableError` where the
-    servers are not up. Without its inventory, which comes last, the folder is no backup.
+    servers are not running. Without its manifest, which comes last, the folder is not a backup.
     """
     require_fresh(folder)
     _require_something(container, stack)
@@ -66,7 +66,7 @@ def take_backup(
         kept += _files(container, contents, report)
         if before is not None:
             snapshot = settled(before, _snapshot(take_snapshot, report) or {})
-            kept.append(contents.keep(TOLD, [json.dumps(asdict(snapshot), indent=1, sort_keys=True).encode()]))
+            kept.append(contents.keep(SERVERS, [json.dumps(asdict(snapshot), indent=1, sort_keys=True).encode()]))
         manifest = manifest_of(
             kept, made_at=datetime.now(UTC), home=str(container.home), software=software(container, stack)
         )
@@ -78,8 +78,8 @@ def require_fresh(folder: Path) -> None:
     """Raise `InputError` where something is in the folder already."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         unfinished = (folder / CONTENT).is_dir() and not (folder / MANIFEST).exists()
-        what = "holds a backup that was not finished" if unfinished else "is not an empty folder"
-        hint = f"remove it, or take another folder: rm -r {folder}" if unfinished else "each backup has its own folder"
+        what = "holds an unfinished backup" if unfinished else "is not an empty folder"
+        hint = f"remove it, or use another folder: rm -r {folder}" if unfinished else "use a new folder for each backup"
         raise InputError(f"{folder} {what}", hint=hint)
 
 
@@ -94,8 +94,8 @@ def software(container: "StackContainer", stack: LocalStack | None) -> dict[str,
 
 
 def read_snapshot(contents: Contents, manifest: BackupManifest) -> Snapshot | None:
-    """What the servers told when the backup was made; None where they were not asked."""
-    kept = manifest.find(TOLD)
+    """The snapshot of the servers when the backup was made; None where none was taken."""
+    kept = manifest.find(SERVERS)
     if kept is None:
         return None
     said = json.loads(contents.path(kept.sha256).read_text(encoding="utf-8"))
@@ -105,16 +105,14 @@ def read_snapshot(contents: Contents, manifest: BackupManifest) -> Snapshot | No
 def _require_something(container: "StackContainer", stack: LocalStack | None) -> None:
     if stack is None and not any(each.is_record for each in backup_sources(container.settings)):
         server = container.settings.connection
-        elsewhere = (
-            f"what is recorded at {server.url} is kept there: `cv-yolo backup` on that machine" if server else None
-        )
+        elsewhere = f"the records are at {server.url}: run `cv-yolo backup` on that machine" if server else None
         raise NotFoundError("nothing is recorded on this machine", hint=elsewhere or "`cv-yolo grid` records runs")
 
 
 def _snapshot(take_snapshot: TakeSnapshot | None, report: Report) -> dict[str, dict[str, str]] | None:
     if take_snapshot is None:
         return None
-    report(Progress(what="ask the servers what they hold"))
+    report(Progress(what="take a snapshot of the servers"))
     return take_snapshot()
 
 
@@ -176,7 +174,8 @@ def _promotions_wait(audit: Path) -> Iterator[None]:
                 stack.enter_context(FileLock(path, timeout=PROMOTION_WITHIN_S))
             except Timeout as error:
                 raise ServiceUnavailableError(
-                    f"{path}: a promotion has been at work for {PROMOTION_WITHIN_S:g} s", hint="wait for its end"
+                    f"{path}: a promotion has been running for {PROMOTION_WITHIN_S:g} s",
+                    hint="wait until it has finished",
                 ) from error
         yield
 

@@ -1,4 +1,4 @@
-"""`cv-yolo backup` and `restore`: keep everything of a project in a folder, bring it back, prove that it comes back."""
+"""`cv-yolo backup` and `restore`: back up everything of a project to a folder, restore it, verify the backup."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DIFFERS: Final = 1
 NAMED: Final = 3
-WARNING: Final = "It holds passwords and keys: keep it as you keep those. Without it, what ZenML keeps secret is lost."
+WARNING: Final = "It holds passwords and keys: protect it as you protect those. Without it, ZenML's secrets are lost."
 
 BACKUP_EPILOGUE: Final = """
 \b
@@ -34,7 +34,7 @@ Examples:
 
 \b
 Exit codes: 0 done · 1 the drill found differences · 2 the folder or the backup cannot be used
-            3 the servers are not up, or the disk is full
+            3 the servers are not running, or the disk is full
 """
 
 RESTORE_EPILOGUE: Final = """
@@ -68,14 +68,14 @@ def backup(folder: Path | None, is_drill: bool, as_json: bool) -> int:
     began, where = time.monotonic(), folder.absolute() if folder else None
     with showing() as report:
         if is_drill:
-            return tell_drill(drill(StackContainer(), where, report=report), began, as_json=as_json)
+            return print_drill(drill(StackContainer(), where, report=report), began, as_json=as_json)
         assert where is not None, "asked for above"
         container = StackContainer()
         manifest = keep(container, where, report=report)
-    _tell_backup(manifest, where, began, as_json=as_json)
+    _print_backup(manifest, where, began, as_json=as_json)
     server = container.settings.connection
     if server is not None and not manifest.has_servers:
-        click.echo(f"What is recorded at {server.url} is not in it: `cv-yolo backup` there keeps that.", err=True)
+        click.echo(f"The records at {server.url} are not in it: run `cv-yolo backup` there.", err=True)
     return 0
 
 
@@ -98,40 +98,40 @@ def restore(context: click.Context, /, folder: Path, start: bool, as_json: bool,
     wanted = {name: port for name in PORTS if (port := ports[f"{name}_port"]) is not None}
     with showing() as report:
         restored = bring_back(container, container.settings, folder.absolute(), ports=wanted, report=report)
-    _tell_restored(restored, container.home, as_json=as_json)
+    _print_restored(restored, container.home, as_json=as_json)
     if start and restored.stack is not None:
         context.invoke(up, as_json=False)
 
 
-def tell_drill(drill: "Drill", began: float, *, as_json: bool) -> int:
-    """Say what a drill found; its exit code."""
+def print_drill(drill: "Drill", began: float, *, as_json: bool) -> int:
+    """Print what a drill found, and return its exit code."""
     took_s = round(time.monotonic() - began, 1)
     if as_json:
         kinds = [asdict(each) | {"same": each.same} for each in drill.tallies]
-        told = _figures(drill.manifest) | {"folder": str(drill.kept) if drill.kept else None, "took_s": took_s}
-        click.echo(json.dumps({"passed": drill.passed, "kinds": kinds} | told, indent=1))
+        summary = _figures(drill.manifest) | {"folder": str(drill.kept) if drill.kept else None, "took_s": took_s}
+        click.echo(json.dumps({"passed": drill.passed, "kinds": kinds} | summary, indent=1))
     else:
         from cv_yolo.cli.output.tables import console
 
         console().print(_table(drill.tallies))
         for each in drill.tallies:
             _name(each)
-        verdict = "all came back as it was" if drill.passed else "NOT everything came back as it was"
+        verdict = "everything was restored unchanged" if drill.passed else "NOT everything was restored unchanged"
         click.echo(f"{verdict}: {_words(drill.manifest)}; the drill took {took_s:.0f} s")
     return 0 if drill.passed else DIFFERS
 
 
-def _tell_backup(manifest: "BackupManifest", folder: Path, began: float, *, as_json: bool) -> None:
-    told = _figures(manifest) | {"folder": str(folder), "took_s": round(time.monotonic() - began, 1)}
+def _print_backup(manifest: "BackupManifest", folder: Path, began: float, *, as_json: bool) -> None:
+    summary = _figures(manifest) | {"folder": str(folder), "took_s": round(time.monotonic() - began, 1)}
     if as_json:
-        click.echo(json.dumps(told, indent=1))
+        click.echo(json.dumps(summary, indent=1))
         return
     click.echo(f"{folder}: {_words(manifest)}")
-    click.echo(f"sha256 of the inventory: {manifest.sha256}")
+    click.echo(f"sha256 of the manifest: {manifest.sha256}")
     click.echo(WARNING, err=True)
 
 
-def _tell_restored(restored: "Restored", home: Path, *, as_json: bool) -> None:
+def _print_restored(restored: "Restored", home: Path, *, as_json: bool) -> None:
     follow = ["cv-yolo up"] if restored.stack else []
     follow += ["cv-yolo stack register"] if restored.moved else []
     if as_json:
@@ -139,7 +139,7 @@ def _tell_restored(restored: "Restored", home: Path, *, as_json: bool) -> None:
         return
     click.echo(f"{home}: {_words(restored.manifest)}, of {restored.manifest.made_at:%Y-%m-%d %H:%M} UTC")
     if follow:
-        why = "; the second tells ZenML the new addresses" if restored.moved else ""
+        why = "; the second registers the new addresses" if restored.moved else ""
         click.echo(f"Next: `{'` and `'.join(follow)}`{why}.", err=True)
 
 
@@ -165,7 +165,7 @@ def _table(tallies: "Sequence[KindComparison]") -> Any:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
-    for column in ("in the backup", "came back", "missing", "other", "unknown", "in motion"):
+    for column in ("in the backup", "restored", "missing", "different", "unexpected", "being written"):
         table.add_column(column, justify="right")
     for each in tallies:
         numbers = (len(each.missing), len(each.different), len(each.unknown), each.moving)
@@ -176,7 +176,7 @@ def _table(tallies: "Sequence[KindComparison]") -> Any:
 
 
 def _name(tally: "KindComparison") -> None:
-    for word, names in (("missing", tally.missing), ("other", tally.different), ("unknown", tally.unknown)):
+    for word, names in (("missing", tally.missing), ("different", tally.different), ("unexpected", tally.unknown)):
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             click.echo(f"{tally.kind}, {word}: {', '.join(names[:NAMED])}{more}")
@@ -188,7 +188,7 @@ CLEAR: Final = "\r\x1b[K"
 
 @contextmanager
 def showing() -> Iterator["Report"]:
-    """Show on stderr what is reported inside the block."""
+    """Show progress inside the block on stderr."""
     shown = _Shown(terminal=sys.stderr.isatty())
     try:
         yield shown.show

@@ -60,6 +60,6 @@ def _given_key() -> str:
     if not given:
         raise ConfigError(
             "no API key: neither in CV_YOLO_SERVER_API_KEY nor on standard input",
-            hint="`cv-yolo stack key NAME` makes one, on the servers' machine",
+            hint="create one with `cv-yolo stack key NAME` on the servers' machine",
         )
     return given

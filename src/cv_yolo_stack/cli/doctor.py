@@ -1,4 +1,4 @@
-"""`cv-yolo doctor`: try on every service all that a run needs of it, and say what mends what fails."""
+"""`cv-yolo doctor`: test everything that a run needs of each service, and show how to fix what fails."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -105,7 +105,7 @@ INDENT: Final = 2
 
 
 def print_findings(out: Console, findings: Sequence[CheckResult]) -> None:
-    """A table for each service, its failures with expected, came and mend, and at the end how many there are."""
+    """A table for each service, with expected, found and fix for each failure, and at the end their number."""
     width = max((len(finding.name) for finding in findings), default=0)
     for service, group in groupby(findings, key=lambda finding: finding.service):
         found = list(group)
@@ -132,7 +132,7 @@ def _table(findings: Sequence[CheckResult], width: int) -> Table:
 
 
 def _rows(findings: Sequence[CheckResult]) -> Iterator[tuple[str, CheckResult]]:
-    """A row each, but one for all in a row that were not tried for the same reason."""
+    """One row per check; consecutive checks that were not tried for the same reason share one."""
     for _, group in groupby(enumerate(findings), key=lambda each: each[1].found if each[1].passed is None else each[0]):
         (_, first), *rest = group
         yield f"{len(rest) + 1} more" if rest else first.name, first
@@ -143,7 +143,7 @@ def _failure(finding: CheckResult) -> Table:
     table.title_style = "bold red"
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
-    for name, text in (("expected", finding.expected), ("came", finding.found), ("mend", finding.remedy or "")):
+    for name, text in (("expected", finding.expected), ("found", finding.found), ("fix", finding.remedy or "")):
         table.add_row(name, escape(text))
     return table
 

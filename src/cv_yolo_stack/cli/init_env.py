@@ -21,17 +21,17 @@ def init_env(force: bool, add_missing: bool, check: bool, environment: bool) -> 
     from cv_yolo_stack.workflows import write_env
 
     if force + add_missing + check > 1 or (environment and not check):
-        raise click.UsageError("one of --force, --add-missing and --check; --environment with --check only")
+        raise click.UsageError("use only one of --force, --add-missing and --check; --environment needs --check")
     root = Settings().root
     if check:
         write_env.check_env(root, environment=os.environ if environment else None)
-        click.echo("The servers may start with these settings.")
+        click.echo("The servers can start with these settings.")
     elif add_missing:
         new = write_env.add_missing(root, new_secret=_new_secret)
         click.echo(f"Added: {', '.join(new)}" if new else "Nothing was missing.")
     else:
         path = write_env.write_env(root, new_secret=_new_secret, force=force)
-        click.echo(f"{path}: written, for you alone. Keep a copy where you keep passwords.")
+        click.echo(f"{path}: written, readable only by you. Keep a copy where you keep passwords.")
         click.echo("Next: `docker compose up -d`")
 
 

@@ -1,4 +1,4 @@
-"""The servers of this machine, for a person: a table of their states, and how they start and stop, line by line."""
+"""The servers of this machine, for people: a table of their states, and their progress line by line."""
 
 import sys
 import time
@@ -25,36 +25,37 @@ COLOURS = {"ready": "green", "failed": "red", "restarting": "yellow"}
 
 
 def figures_of(
-    state: "StackState", folder: "StackFolder", *, silent: frozenset[str] = frozenset()
+    state: "StackState", folder: "StackFolder", *, unresponsive: frozenset[str] = frozenset()
 ) -> list[dict[str, Any]]:
-    """What is known of each service, with what only its process can tell: memory, and how long it runs.
+    """The state of each service, with memory and uptime from its process.
 
-    Those in `silent` do not answer us; they are hung unless their supervisor sees that they are busy.
+    Those in `unresponsive` did not respond; they are hung unless their supervisor sees that they are busy.
     """
     return [
-        _figures(service, folder) | {"hung": _is_hung(service, silent), "failing": service.health == Health.FAILING}
+        _figures(service, folder)
+        | {"hung": _is_hung(service, unresponsive), "failing": service.health == Health.FAILING}
         for service in state.services
     ]
 
 
 def telling(figures: list[dict[str, Any]]) -> "Iterator[str]":
-    """What to do about each server that is not well."""
+    """What to do about each server that is not healthy."""
     for each in figures:
         name, since = each["name"], ""
         if each["health"] == Health.HUNG:
             since = f" since {clock_text(each['health_since'])}"
         if each["hung"] and each["pid"]:
-            itself = f"{name} is hung{since}, and is restarted when it stays so. " if since else ""
+            itself = f"{name} is hung{since}, and is restarted if it stays so. " if since else ""
             yield f"{itself}`cv-yolo restart {name}` restarts it, `cv-yolo logs {name}` shows its last output."
         elif each["hung"] or each["failing"]:
             yield f"`cv-yolo doctor {name}` shows more."
         elif each["next_attempt_at"]:
             again = clock_text(each["next_attempt_at"])
-            yield f"{name} was given up; the next attempt is at {again}, or now with `cv-yolo restart {name}`."
+            yield f"{name} failed repeatedly; the next attempt is at {again}, or now with `cv-yolo restart {name}`."
 
 
-def _is_hung(service: "ServiceState", silent: frozenset[str]) -> bool:
-    return service.health == Health.HUNG or (service.name in silent and service.health != Health.BUSY)
+def _is_hung(service: "ServiceState", unresponsive: frozenset[str]) -> bool:
+    return service.health == Health.HUNG or (service.name in unresponsive and service.health != Health.BUSY)
 
 
 def servers_table(figures: list[dict[str, Any]]) -> "Table":
@@ -110,7 +111,7 @@ def _span(seconds: int) -> str:
 
 @contextmanager
 def showing() -> Iterator["Callable[[StackState], None]"]:
-    """Show on stderr what is reported inside the block."""
+    """Show progress inside the block on stderr."""
     if not sys.stderr.isatty():
         yield _Lines().show
         return
@@ -122,7 +123,7 @@ def showing() -> Iterator["Callable[[StackState], None]"]:
 
 
 class _Lines:
-    """A line whenever a service changes: for log files and pipes."""
+    """Prints a line whenever a service changes: for log files and pipes."""
 
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
@@ -136,7 +137,7 @@ class _Lines:
 
 
 class _ServerTable:
-    """A table that moves, from the first report on."""
+    """A live table, from the first report on."""
 
     def __init__(self) -> None:
         self._live: Live | None = None

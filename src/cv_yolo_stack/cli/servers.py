@@ -70,7 +70,7 @@ def up(as_json: bool, **wishes: Any) -> None:
 
     container = StackContainer()
     with stopping(container.detector.stop), showing() as report:
-        stack, state = bring_up(container, _wish(wishes), report=report, tell=_tell)
+        stack, state = bring_up(container, _wish(wishes), report=report, echo=_echo)
     if as_json:
         click.echo(json.dumps(asdict(state) | {"credentials": str(stack.folder.credentials)}, indent=1))
         return
@@ -79,7 +79,7 @@ def up(as_json: bool, **wishes: Any) -> None:
         click.echo(f"{service.title:<24} {service.url}{page}")
     click.echo(f"{'credentials':<24} {stack.folder.credentials}")
     click.echo(
-        "Next: `cv-yolo stack register` makes the stack that runs use; `cv-yolo down` ends the servers.", err=True
+        "Next: `cv-yolo stack register` registers the stack that runs use; `cv-yolo down` stops the servers.", err=True
     )
 
 
@@ -105,17 +105,17 @@ def status(as_json: bool) -> int:
     from cv_yolo.disk import room_at, what_to_free
     from cv_yolo_stack.cli.server_output import figures_of, servers_table, telling
     from cv_yolo_stack.configuration.folder import folder_of
-    from cv_yolo_stack.supervision.health_watch import silent
+    from cv_yolo_stack.supervision.health_watch import unresponsive
 
     settings = _settings()
     state = _control(settings).running()
-    hung, room = silent(state.services) if state else frozenset(), room_at(settings.home)
-    figures = figures_of(state, folder_of(settings), silent=hung) if state else []
+    hung, room = unresponsive(state.services) if state else frozenset(), room_at(settings.home)
+    figures = figures_of(state, folder_of(settings), unresponsive=hung) if state else []
     if as_json:
         disk = {"mount": str(room.mount), "free_bytes": room.free_bytes, "full": room.full}
         click.echo(json.dumps({"up": state is not None, "disk": disk, "services": figures}, indent=1))
     elif state is None:
-        click.echo("The servers are not up. `cv-yolo up` starts them.")
+        click.echo("The servers are not running. Start them with `cv-yolo up`.")
     else:
         console().print(servers_table(figures))
     for line in telling(figures):
@@ -177,7 +177,7 @@ def supervise() -> None:
 
 
 def _settings() -> "Settings":
-    """The project's settings, an open home closed before anything in it is read; where there is none, none is made."""
+    """The project's settings; a home that others can read is made private first, and a missing one is not created."""
     from cv_yolo.settings import Settings
     from cv_yolo_stack.container import StackContainer
 
@@ -190,7 +190,7 @@ def _stack(settings: "Settings") -> "LocalStack":
 
     stack = read_stack(settings)
     if stack is None:
-        raise NotFoundError("no server was ever started in this project", hint="`cv-yolo up` starts them")
+        raise NotFoundError("no server was started in this project yet", hint="start them with `cv-yolo up`")
     return stack
 
 
@@ -218,5 +218,5 @@ def _wish(wishes: dict[str, Any]) -> "Wish":
     )
 
 
-def _tell(text: str) -> None:
+def _echo(text: str) -> None:
     click.echo(text, err=True)

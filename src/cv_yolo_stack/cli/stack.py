@@ -1,4 +1,4 @@
-"""`cv-yolo stack`: have ZenML's server hold the stack, look at it, and make keys for other machines."""
+"""`cv-yolo stack`: register the stack on ZenML's server, show it, and create keys for other machines."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def register(zenml_url: str | None, mlflow_url: str | None, s3_endpoint: str | N
         changes = [{"subject": each.subject, "deed": each.kind, "note": each.note} for each in done.changes]
         click.echo(json.dumps({"server": done.connection.url, "changes": changes}, indent=1))
         return
-    click.echo(f"Connected to {done.connection.url}. `cv-yolo grid` now runs there; `cv-yolo doctor` tries everything.")
+    click.echo(f"Connected to {done.connection.url}. `cv-yolo grid` now runs there; `cv-yolo doctor` tests everything.")
 
 
 @stack.command(epilog="\b\nExamples:\n  cv-yolo stack show\n  cv-yolo stack show --json")
@@ -129,7 +129,7 @@ def _print(change: "Change") -> None:
 def given_addresses(
     container: "StackContainer", *, zenml_url: str | None, mlflow_url: str | None, s3_endpoint: str | None
 ) -> StackAddresses:
-    """Where the servers are: as given, else those of `cv-yolo up`, else those that the stack holds already."""
+    """The servers' addresses: as given, else those of `cv-yolo up`, else those in the registered stack."""
     from cv_yolo_stack.configuration.local_stack import read_addresses
 
     local = read_addresses(container.settings)
@@ -143,7 +143,7 @@ def given_addresses(
 
 
 def administered_server(container: "StackContainer", zenml_url: str | None) -> PipelineServerAddress:
-    """ZenML's server as somebody who may make keys: the one given, else that of `cv-yolo up`."""
+    """ZenML's server, with a user who may create keys: the one given, else that of `cv-yolo up`."""
     from cv_yolo_stack.configuration.local_stack import read_addresses
 
     local = read_addresses(container.settings)
@@ -192,6 +192,6 @@ def _required(option: str, value: str | None) -> str:
     if value is None:
         raise ConfigError(
             f"no servers on this machine, and no {option}",
-            hint="`cv-yolo up` starts all of them here; `cv-yolo stack register --help` shows how to name others",
+            hint="start them with `cv-yolo up`; `cv-yolo stack register --help` shows how to use others",
         )
     return value

@@ -1,4 +1,4 @@
-"""`cv-yolo ui`: the pages that MLflow and ZenML bring along."""
+"""`cv-yolo ui`: MLflow's and ZenML's own pages."""
 
 import time
 import webbrowser
@@ -27,7 +27,7 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
     if settings.connection is not None:
         servers = container.servers.stack_addresses
         for name, url in (("MLflow", _trainings(container, servers.tracking.uri)), ("ZenML", servers.pipelines.url)):
-            _tell(name, url, browser=browser)
+            _announce(name, url, browser=browser)
         return
     if not settings.mlflow_database.is_file():
         raise NotFoundError("nothing recorded yet", hint="`cv-yolo grid --config configs/demo.yaml` records four runs")
@@ -44,13 +44,15 @@ def ui(mlflow_port: int, zenml_port: int, browser: bool) -> None:
         for page in wanted:
             click.echo(f"{page.name} is starting …", err=True)
             started.append((page, stack.enter_context(pages.serving(page))))
-            _tell(page.name, _trainings(container, page.url) if page.name == "MLflow" else page.url, browser=browser)
-        click.echo("Ctrl-C ends both.", err=True)
+            _announce(
+                page.name, _trainings(container, page.url) if page.name == "MLflow" else page.url, browser=browser
+            )
+        click.echo("Press Ctrl-C to stop both.", err=True)
         while True:
             time.sleep(pages.POLL_S)
             for page, server in started:
                 if server.poll() is not None:
-                    raise ServiceUnavailableError(f"{page.name} ended by itself", hint=f"see {page.log}")
+                    raise ServiceUnavailableError(f"{page.name} stopped unexpectedly", hint=f"see {page.log}")
 
 
 def _trainings(container: "StackContainer", url: str) -> str:
@@ -62,7 +64,7 @@ def _trainings(container: "StackContainer", url: str) -> str:
         return url
 
 
-def _tell(name: str, url: str, *, browser: bool) -> None:
+def _announce(name: str, url: str, *, browser: bool) -> None:
     click.echo(f"{name}: {url}")
     if browser:
         webbrowser.open(url)

@@ -1,1 +1,1 @@
-"""What a local stack is: the choice, ports, folders, keys and programs; not its processes."""
+"""The configuration of a local stack: the choice, ports, folders, keys and programs; not its processes."""

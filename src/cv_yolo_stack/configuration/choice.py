@@ -1,4 +1,4 @@
-"""Which servers a local stack has and where they listen: asked for once, then kept."""
+"""Which servers a local stack has and where they listen: chosen at the first start, then kept."""
 
 import json
 from dataclasses import asdict, dataclass, field, replace
@@ -15,7 +15,7 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 class StoreKind(StrEnum):
-    """Who keeps the objects."""
+    """The object store."""
 
     RCLONE = "rclone"
     MINIO = "minio"
@@ -23,7 +23,7 @@ class StoreKind(StrEnum):
 
 
 class DatabaseKind(StrEnum):
-    """Who keeps the records of ZenML and MLflow."""
+    """The database of ZenML and MLflow."""
 
     SQLITE = "sqlite"
     MARIADB = "mariadb"
@@ -43,7 +43,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackChoice:
-    """What was chosen. `store_url` and `database_url` belong to services that somebody else runs; they hold no secret.
+    """The chosen servers. `store_url` and `database_url` belong to external services; they hold no secret.
 
     An external store without an address is Amazon's own.
     """
@@ -73,7 +73,7 @@ class StackChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the person asks for this time; None: whatever was chosen before, or the default."""
+    """The options of this start; None: the earlier choice, or the default."""
 
     store: StoreKind | None = None
     database: DatabaseKind | None = None
@@ -85,30 +85,28 @@ class Wish:
     database_url: str | None = None
 
     def __post_init__(self) -> None:
-        """An address belongs to a service that somebody else runs, and holds no password."""
+        """An address belongs to an external service, and holds no password."""
         if ":" in (self.host or ""):
-            raise InputError(f"--host {self.host}: the servers listen on names and IPv4 addresses only")
+            raise InputError(f"--host {self.host}: the servers listen only on host names and IPv4 addresses")
         if self.minio is not None and self.store is not StoreKind.MINIO:
-            raise InputError("--minio names the program of a store that is not used", hint="--store minio --minio PATH")
+            raise InputError("--minio needs --store minio", hint="--store minio --minio PATH")
         if (self.database is DatabaseKind.EXTERNAL) != (self.database_url is not None):
             raise InputError(
-                "an external database is given by its address",
+                "an external database needs its address",
                 hint="--database external --database-url mysql://HOST:PORT",
             )
         if self.store_url is not None and self.store is not StoreKind.EXTERNAL:
-            raise InputError(
-                "--store-url is for a store that somebody else runs", hint="--store external --store-url URL"
-            )
+            raise InputError("--store-url is for an external store", hint="--store external --store-url URL")
         for name, url in (("--store-url", self.store_url), ("--database-url", self.database_url)):
             parts = urlsplit(url or "scheme://host")
             if parts.password or parts.username:
-                raise InputError(f"{name} holds a user or a password, which every user of this machine could read")
+                raise InputError(f"{name} contains a user or a password, which every user of this machine could read")
             if not parts.hostname:
-                raise InputError(f"{name} is no address: {url}")
+                raise InputError(f"{name} is not an address: {url}")
 
 
 def choose(wish: Wish, kept: StackChoice | None, *, mariadb: bool) -> StackChoice:
-    """What is wished for, on top of what is kept; `mariadb` tells whether it is installed, for a first choice.
+    """Apply `wish` to the choice that is kept; `mariadb` says whether it is installed, for a first choice.
 
     Raises `InputError` where the data that are there would seem lost.
     """
@@ -132,7 +130,7 @@ def keep_choice(path: Path, choice: StackChoice) -> None:
 
 
 def read_choice(path: Path) -> StackChoice | None:
-    """What was chosen at the first start, or None."""
+    """The choice of the first start, or None."""
     try:
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         kinds = {"store": StoreKind(kept["store"]), "database": DatabaseKind(kept["database"])}
@@ -141,13 +139,13 @@ def read_choice(path: Path) -> StackChoice | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path}: cannot be read: {' '.join(str(error).split())}", hint="put it back from a backup"
+            f"{path}: cannot be read: {' '.join(str(error).split())}", hint="restore it from a backup"
         ) from error
 
 
 def _require_same(what: str, wished: StrEnum | None, kept: StrEnum) -> None:
     if wished is not None and wished is not kept:
         raise InputError(
-            f"this stack keeps its {what} with {kept}; with {wished} they would seem lost",
-            hint="leave the option out, or start another stack in a home of its own: CV_YOLO_HOME=…",
+            f"this stack keeps its {what} with {kept}; {wished} would not find them",
+            hint="omit the option, or start another stack in its own home: CV_YOLO_HOME=…",
         )

@@ -11,13 +11,13 @@ from cv_yolo.errors import ConfigError
 from cv_yolo.files import write_secret
 
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-NAMES: Final = {"store_access_key", "database_user", "zenml_user", "mlflow_user"}  # told to everybody
+NAMES: Final = {"store_access_key", "database_user", "zenml_user", "mlflow_user"}  # not secret
 HIDDEN: Final = "•••"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Who logs in where, and with what."""
+    """The logins of all servers."""
 
     store_access_key: str
     store_secret_key: str = field(repr=False)
@@ -32,7 +32,7 @@ class Credentials:
     mlflow_session_key: str = field(repr=False)
 
     def without_secrets(self, text: str) -> str:
-        """The text, with a mark wherever one of the secrets stood."""
+        """The text, with each secret replaced."""
         for name, value in asdict(self).items():
             if name not in NAMES:
                 text = text.replace(value, HIDDEN)
@@ -62,7 +62,7 @@ def keep_credentials(path: Path, credentials: Credentials) -> None:
 
 
 def read_credentials(path: Path) -> Credentials | None:
-    """What is kept, or None; a file that others can read is refused."""
+    """The stored credentials, or None; a file that others can read is refused."""
     try:
         if stat.S_IMODE(path.stat().st_mode) & OTHERS:
             raise ConfigError(f"{path}: others can read it", hint=f"chmod 600 {path}")
@@ -72,5 +72,5 @@ def read_credentials(path: Path) -> Credentials | None:
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(
             f"{path}: cannot be read: {' '.join(str(error).split())}",
-            hint="put it back from a backup: without its keys the servers' data cannot be read",
+            hint="restore it from a backup: without its keys the servers' data cannot be read",
         ) from error

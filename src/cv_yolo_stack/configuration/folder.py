@@ -25,12 +25,12 @@ class StackFolder:
 
     @property
     def state(self) -> Path:
-        """How the servers fare, written by their supervisor."""
+        """The servers' state, written by their supervisor."""
         return self.root / "state.json"
 
     @property
     def requests(self) -> Path:
-        """Services that the supervisor is asked to start anew, a file each."""
+        """Restart requests for the supervisor, one file per service."""
         return self.root / "requests"
 
     @property
@@ -45,15 +45,15 @@ class StackFolder:
 
     @property
     def logs(self) -> Path:
-        """What the services wrote, and their supervisor."""
+        """The logs of the services and their supervisor."""
         return self.root / "logs"
 
     def log(self, service: str) -> Path:
-        """What one of them wrote."""
+        """The log of one of them."""
         return self.logs / f"{service}.log"
 
     def data(self, service: str) -> Path:
-        """What a service keeps."""
+        """The data of a service."""
         return self.root / "data" / service
 
     @property

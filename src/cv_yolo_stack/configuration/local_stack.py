@@ -80,7 +80,7 @@ class LocalStack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackFiles:
-    """What the first `cv-yolo up` in this folder wrote down, read once; None for a file that is not there."""
+    """The files of the first `cv-yolo up` in this folder, read once; None for a missing file."""
 
     folder: StackFolder
     choice: StackChoice | None

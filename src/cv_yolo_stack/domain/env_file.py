@@ -24,7 +24,7 @@ def filled(example: str, *, known: Mapping[str, str], new_secret: Callable[[], s
 
 
 def faults(example: str, given: Mapping[str, str]) -> tuple[str, ...]:
-    """What must be mended before the servers may start: one sentence for each setting, with no value in it."""
+    """What must be fixed before the servers can start: one sentence for each setting, without its value."""
     found = []
     for name, value in settings_of(example).items():
         wanted = _wanted(value)
@@ -33,14 +33,14 @@ def faults(example: str, given: Mapping[str, str]) -> tuple[str, ...]:
         elif wanted and given[name] == PLACEHOLDER:
             found.append(f"{name} has the example's value")
         elif wanted and not FIT_FOR_A_URL.fullmatch(given[name]):
-            found.append(f"{name} may have letters, digits and . _ ~ - only, for it becomes part of an address")
+            found.append(f"{name} may only contain letters, digits and . _ ~ -, because it becomes part of an address")
         elif wanted and len(given[name]) < SHORTEST_SECRET:
             found.append(f"{name} is shorter than {SHORTEST_SECRET} characters")
     return tuple(found)
 
 
 def _wanted(value: str) -> bool:
-    """Whether the example wants a secret here."""
+    """Whether the example has a placeholder for a secret here."""
     return value == PLACEHOLDER
 
 

@@ -13,9 +13,9 @@ SHOWN_AS_MS: Final = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """One thing that was tried on a service: what was expected, what came, and what mends it where it failed.
+    """One check of a service: what was expected, what was found, and how to fix it if it failed.
 
-    `passed` is None for what was not tried, with the reason in `found`, and for what is told without being demanded.
+    `passed` is None for what was not tried, with the reason in `found`, and for what is only informational.
     `took_ms` is how long the trial took.
     """
 
@@ -28,14 +28,14 @@ class CheckResult:
     took_ms: float | None = None
 
     def __post_init__(self) -> None:
-        """A failure without a remedy helps nobody."""
+        """A failure needs a remedy."""
         if self.passed is False and not self.remedy:
             raise ValueError(f"{self.service}: {self.name}: a failed finding needs a remedy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOutcome:
-    """What came of one trial; `remedy` is a better one than the usual, where the outcome tells more."""
+    """The outcome of one trial; `remedy` replaces the usual one where the outcome allows a better one."""
 
     passed: bool | None
     found: str
@@ -50,8 +50,8 @@ def healthy(findings: tuple[CheckResult, ...]) -> bool:
 def judge_clock(ahead_s: float | None) -> CheckOutcome:
     """Whether a server's clock, which is ahead of ours by so many seconds, can sign and be signed for."""
     if ahead_s is None:
-        return CheckOutcome(passed=None, found="not tried: the server does not tell the time")
-    if abs(ahead_s) < 2:  # noqa: PLR2004 - HTTP tells whole seconds, and the answer was under way
+        return CheckOutcome(passed=None, found="not tried: the server does not return its time")
+    if abs(ahead_s) < 2:  # noqa: PLR2004 - HTTP has whole seconds, and the answer took some time
         return CheckOutcome(passed=True, found="as ours")
     amount = f"{abs(ahead_s):.0f} s" if abs(ahead_s) < 120 else f"{abs(ahead_s) / 60:.0f} min"  # noqa: PLR2004
     side = "ahead of" if ahead_s > 0 else "behind"
@@ -69,7 +69,7 @@ def judge_refusal(answers: Mapping[str, int], *, refusals: Collection[int] = REF
 def judge_version(server: str, client: str, *, exactly: bool) -> CheckOutcome:
     """Whether client and server understand each other: the same version, or the same major number.
 
-    Another minor number is told and not demanded where `exactly` is not.
+    Another minor number is informational unless `exactly` is set.
     """
     if server == client:
         return CheckOutcome(passed=True, found=server)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Health(StrEnum):
-    """How a server that runs stands.
+    """The health of a running server.
 
     `FAILING` answers, and refuses or fails: a restart would change nothing. `BUSY` did not get to the probe of use, and
     shows that it works. `HUNG` shows nothing.
@@ -19,7 +19,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """What was seen of a server.
+    """The observations of a server.
 
     `used`: the probe of use was done; `refused`: it was answered, by an error; `answered`: the cheap probe was;
     `works`: its processes used the processor or waited for a disk meanwhile; `suspended`: one of them is stopped by a
@@ -35,7 +35,7 @@ class Signs:
 
 
 def judge(signs: Signs) -> Health:
-    """How the server stands; in doubt it is not hung, since who is hung is ended."""
+    """The server's health; in doubt it is not hung, since hung servers are restarted."""
     if signs.used:
         return Health.HEALTHY
     if signs.suspended:

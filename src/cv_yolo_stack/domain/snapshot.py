@@ -1,4 +1,4 @@
-"""What servers tell of everything they keep, as a hash for each thing; and whether other servers tell the same."""
+"""Everything that servers hold, as a hash for each thing; and whether other servers hold the same."""
 
 import hashlib
 import json
@@ -8,14 +8,14 @@ from typing import Any, Final
 
 AUDIT: Final = "audit entries"
 
-Tellings = Mapping[str, Mapping[str, str]]  # kind -> name -> hash of what is told
+Hashes = Mapping[str, Mapping[str, str]]  # kind -> name -> hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What was told before and after a backup was made: what stood still meanwhile, and the names of what did not."""
+    """What servers held before and after a backup: what did not change meanwhile, and the names of what did."""
 
-    settled: Tellings
+    settled: Hashes
     moving: Mapping[str, tuple[str, ...]]
 
     @property
@@ -47,14 +47,14 @@ class KindComparison:
         return not (self.missing or self.different or self.unknown)
 
 
-def as_told(text: str) -> str:
+def identity(text: str) -> str:
     """The text itself."""
     return text
 
 
-def hash_of(told: Any, steady: Callable[[str], str] = as_told) -> str:
-    """SHA-256 of a JSON value, whatever the order of its keys; `steady` takes out what differs from place to place."""
-    text = steady(json.dumps(told, sort_keys=True, ensure_ascii=False))
+def hash_of(value: Any, steady: Callable[[str], str] = identity) -> str:
+    """SHA-256 of a JSON value, whatever the order of its keys; `steady` removes what differs between installations."""
+    text = steady(json.dumps(value, sort_keys=True, ensure_ascii=False))
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
@@ -68,15 +68,15 @@ def model_of_entry(name: str) -> str:
     return name.rpartition(" ")[0]
 
 
-def settled(before: Tellings, after: Tellings) -> Snapshot:
-    """What was told alike both times; the rest was being written."""
+def settled(before: Hashes, after: Hashes) -> Snapshot:
+    """What was the same both times; the rest was being written."""
     kinds = sorted({*before, *after})
     still = {kind: dict(before.get(kind, {}).items() & after.get(kind, {}).items()) for kind in kinds}
     moved = {kind: sorted({*before.get(kind, {}), *after.get(kind, {})} - {*still[kind]}) for kind in kinds}
     return Snapshot(settled=still, moving={kind: tuple(names) for kind, names in moved.items() if names})
 
 
-def compare(expected: Snapshot, found: Tellings) -> tuple[KindComparison, ...]:
+def compare(expected: Snapshot, found: Hashes) -> tuple[KindComparison, ...]:
     """How what is found compares with what is expected, a tally for each kind."""
     kinds = sorted({*expected.settled, *expected.moving, *found})
     return tuple(
@@ -99,7 +99,7 @@ def tally(
         kind=kind,
         expected=len(expected),
         missing=tuple(sorted({*expected} - {*found})),
-        different=tuple(sorted(name for name, told in expected.items() if found.get(name, told) != told)),
+        different=tuple(sorted(name for name, digest in expected.items() if found.get(name, digest) != digest)),
         unknown=tuple(sorted({*found} - {*expected} - moved)),
         moving=len(moved),
     )

@@ -1,1 +1,1 @@
-"""What operating servers needs of the world, in our words; `adapters` bring it."""
+"""What operating servers needs from outside; `adapters` implement it."""

@@ -1,4 +1,4 @@
-"""What the databases of ZenML and MLflow are asked for, on a server or in an SQLite file."""
+"""The databases of ZenML and MLflow, on a server or in an SQLite file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -23,13 +23,13 @@ class DatabaseServer(Protocol):
         """Write to the database and read from it, and leave nothing behind."""
 
     def version(self) -> str:
-        """What the server calls itself."""
+        """The server's version."""
 
     def make_databases(self, names: Sequence[str]) -> None:
         """Make those databases that are missing."""
 
     def startup_script(self, names: Sequence[str]) -> str:
-        """What a server of our own runs at its start: the databases and our user, who may do all in them."""
+        """The SQL that our own server runs at its start: the databases, and our user with all rights in them."""
 
     def size_bytes(self, names: Sequence[str]) -> int:
         """How much the databases hold."""

@@ -11,20 +11,20 @@ from cv_yolo.ports.servers import StackRegistry
 
 
 class ServerProbe(Protocol):
-    """Tries on a server what every server must do; nonsense for an answer is no answer."""
+    """Tries on a server what every server must do; a malformed answer is no answer."""
 
     @property
     def address(self) -> str: ...
     def greet(self) -> None:
-        """Reach the server, as nobody."""
+        """Reach the server, without credentials."""
 
     def clock(self) -> datetime | None:
-        """What the server's clock says, where it tells the time."""
+        """The server's time, if it returns one."""
 
-    def ask_as_nobody(self) -> Mapping[str, int]:
+    def ask_anonymously(self) -> Mapping[str, int]:
         """Ask without credentials: the answer's code by what was asked for (HTTP's; a database's own)."""
 
-    def ask_as_impostor(self) -> Mapping[str, int]:
+    def ask_with_wrong_credentials(self) -> Mapping[str, int]:
         """Ask with our name and a wrong secret: the answer's code by what was asked for."""
 
     def log_in(self) -> str:
@@ -78,7 +78,7 @@ class TrackingProbe(ServerProbe, Protocol):
         """Put an artifact through the server, get it through the server, and delete it."""
 
     def deleted_experiment(self, name: str) -> str | None:
-        """The id of the experiment of that name, where somebody deleted it."""
+        """The id of the experiment of that name if it was deleted."""
 
     def kept_for_trials(self) -> str:
         """What stays on the server, since its interface removes no such thing: it is used again each time."""
@@ -99,10 +99,10 @@ class PipelineProbe(ServerProbe, Protocol):
         """The kind of the store of secrets, as the server calls it."""
 
     def secret_is_readable(self, stored: Callable[[str], bytes]) -> bool:
-        """Make a secret, and tell whether its value can be read in what was `stored` under its id; delete it."""
+        """Make a secret, check whether its value can be read in what was `stored` under its id, and delete it."""
 
     def components(self, stack: str) -> tuple[str, ...] | None:
-        """The names of a stack's components; None where there is no such stack."""
+        """The names of a stack's components; None without such a stack."""
 
 
 class DatabaseProbe(ServerProbe, Protocol):
@@ -143,7 +143,7 @@ class MachineProbe(Protocol):
 
 
 class Probes(Protocol):
-    """Who tries what, at which address."""
+    """The probes, by service and address."""
 
     def objects(self, address: ObjectStoreAddress) -> ObjectStoreProbe: ...
     def tracking(self, address: TrackingAddress) -> TrackingProbe: ...

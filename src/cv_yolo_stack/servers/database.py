@@ -1,4 +1,4 @@
-"""The database of a local stack: MariaDB as a process, or a MySQL server that somebody else runs."""
+"""The database of a local stack: MariaDB as a process, or an external MySQL server."""
 
 import os
 import shutil
@@ -97,7 +97,7 @@ def _prepare(stack: LocalStack, container: "StackContainer") -> None:
 
 
 def _install(data: Path, log: Path, environment: Mapping[str, str]) -> None:
-    """Into a folder beside it first: half a set of system tables would never start."""
+    """Into a folder next to it first: half a set of system tables would never start."""
     program = required(find("mariadb-install-db"), "mariadb-install-db", INSTALL)
     scrap = data.with_name(f"{data.name}.new")
     shutil.rmtree(scrap, ignore_errors=True)
@@ -121,12 +121,12 @@ def _install(data: Path, log: Path, environment: Mapping[str, str]) -> None:
             check=False,  # raised below; what it wrote is in the log, whose end is shown
         )
     if done.returncode:
-        raise ServiceUnavailableError(f"mariadb-install-db ended with exit code {done.returncode}")
+        raise ServiceUnavailableError(f"mariadb-install-db exited with code {done.returncode}")
     scrap.replace(data)
 
 
 def _account() -> tuple[str, ...]:
-    """The server refuses to run as root unless told so; an ordinary user's server runs as that user."""
+    """The server refuses to run as root without an explicit option; for other users it runs as that user."""
     return ("--user=root",) if os.geteuid() == 0 else ()
 
 

@@ -1,4 +1,4 @@
-"""The object store of a local stack: rclone or MinIO as a process, or an S3 service that somebody else runs."""
+"""The object store of a local stack: rclone or MinIO as a process, or an external S3 service."""
 
 from dataclasses import replace
 from functools import cache

@@ -113,12 +113,10 @@ def _wait_until_ready(page: Page, server: subprocess.Popen[bytes]) -> None:
     give_up = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < give_up:
         if server.poll() is not None:
-            raise ServiceUnavailableError(
-                f"{page.name} ended with exit code {server.returncode} instead of serving", hint=f"see {page.log}"
-            )
+            raise ServiceUnavailableError(f"{page.name} exited with code {server.returncode}", hint=f"see {page.log}")
         try:
             with urllib.request.urlopen(f"{page.url}/health", timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(POLL_S)
-    raise ServiceUnavailableError(f"{page.name} did not answer at {page.url} in time", hint=f"see {page.log}")
+    raise ServiceUnavailableError(f"{page.name} did not respond at {page.url} in time", hint=f"see {page.log}")

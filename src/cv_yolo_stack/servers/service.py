@@ -1,4 +1,4 @@
-"""What the supervisor has to know about a server: how it is started, and how one sees that it is usable."""
+"""What the supervisor needs to know about a server: how to start it, and how to check that it is usable."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -12,12 +12,12 @@ FOREIGN: Final = ("AWS_", "COVERAGE_", "MLFLOW_", "ZENML_", "MINIO_", "RCLONE_",
 
 
 def nothing() -> None:
-    """What is done where nothing has to be."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One server. Without a `command` somebody else runs it, and we only look after its use.
+    """One server. Without a `command` it is external, and we only check that it is usable.
 
     `prepare` is called before each start; `use` raises `CvYoloError` until the server does what we need of it. `probe`
     does so afterwards, again and again: a use that leaves nothing behind.

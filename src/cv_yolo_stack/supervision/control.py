@@ -1,4 +1,4 @@
-"""A local stack's supervisor, seen from outside: started, waited for, asked, ended."""
+"""A local stack's supervisor, seen from outside: start it, wait for it, ask it, stop it."""
 
 import shutil
 import subprocess
@@ -25,7 +25,7 @@ LEAST_FREE_BYTES: Final = 200_000_000
 
 
 class Control:
-    """One folder's stack. `hide` takes secrets out of what is shown of a log; `report` shows how the servers fare."""
+    """One folder's stack. `hide` takes secrets out of what is shown of a log; `report` shows the servers' state."""
 
     def __init__(
         self,
@@ -38,12 +38,12 @@ class Control:
         self._folder, self._hide, self._report, self._command = folder, hide, report, command or SUPERVISE
 
     def running(self) -> StackState | None:
-        """How the servers fare, where their supervisor lives."""
+        """The servers' state, if their supervisor is alive."""
         state = read_state(self._folder.state)
         return state if state and process_of(self._folder.root, state.pid) else None
 
     def clear(self) -> None:
-        """End what a supervisor that died has left, and make sure that there is room to write."""
+        """Stop what a dead supervisor has left behind, and check that there is space to write."""
         end(processes_of(self._folder.root), grace_s=GRACE_S)
         free = self._free_bytes()
         if free < LEAST_FREE_BYTES:
@@ -80,24 +80,24 @@ class Control:
                 raise self._failure(next(each for each in state.services if each.status is not Status.READY))
             time.sleep(POLL_S)
         raise ServiceUnavailableError(
-            f"the supervisor of the servers has ended{self._tail(SUPERVISOR)}",
+            f"the servers' supervisor has exited{self._tail(SUPERVISOR)}",
             hint=f"its log is {self._folder.log(SUPERVISOR)}",
         )
 
     def restart(self, name: str, *, within_s: float) -> StackState:
-        """Have one service started anew, and wait until all are usable."""
+        """Restart one service, and wait until all are usable."""
         before = self.running()
         if before is None:
-            raise ServiceUnavailableError("the servers are not up", hint="`cv-yolo up` starts them")
+            raise ServiceUnavailableError("the servers are not running", hint="start them with `cv-yolo up`")
         if before.of(name) is None:
             raise NotFoundError(
-                f"no service is called {name}", hint=f"there are {', '.join(each.name for each in before.services)}"
+                f"there is no service {name}", hint=f"services: {', '.join(each.name for each in before.services)}"
             )
-        self.ask_anew(name)
+        self.request_restart(name)
         return self.wait_until_ready(within_s=within_s)
 
-    def ask_anew(self, name: str) -> None:
-        """Ask the supervisor to start a service anew, and wait until it has begun."""
+    def request_restart(self, name: str) -> None:
+        """Ask the supervisor to restart a service, and wait until it has begun."""
         former = self._starts(name)
         (self._folder.requests / name).touch()
         give_up = time.monotonic() + DOWN_WITHIN_S
@@ -105,7 +105,7 @@ class Control:
             time.sleep(POLL_S)
 
     def stop(self) -> bool:
-        """End the servers, in order, and whatever is left of them; False where nothing ran."""
+        """Stop the servers, in order, and whatever is left of them; False if nothing was running."""
         state = self.running()
         supervisor = process_of(self._folder.root, state.pid) if state else None
         if state is not None and supervisor is not None:
@@ -114,7 +114,7 @@ class Control:
             while self.running() is not None and time.monotonic() < give_up:
                 self._report_since(state)
                 time.sleep(POLL_S)
-            self._report_since(state)  # how all ended: a quick end falls between two looks
+            self._report_since(state)  # the final states: a quick stop falls between two polls
         left = processes_of(self._folder.root)
         end(left, grace_s=GRACE_S)
         return bool(state or left)

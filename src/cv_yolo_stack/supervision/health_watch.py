@@ -1,4 +1,4 @@
-"""Whether servers say anything at their addresses: a process may live and be hung."""
+"""Whether servers respond at their addresses: a process may be alive and hung."""
 
 import socket
 import threading
@@ -17,19 +17,19 @@ from cv_yolo_stack.servers.service import Service
 from cv_yolo_stack.supervision.processes import group
 from cv_yolo_stack.supervision.state import ServiceState, Status
 
-PATIENCE_S: Final = 10.0
+TIMEOUT_S: Final = 10.0
 
 
-def silent(services: Sequence[ServiceState], *, patience_s: float = PATIENCE_S) -> frozenset[str]:
-    """The names of those that were usable once, and say nothing now; all are asked at the same time."""
+def unresponsive(services: Sequence[ServiceState], *, patience_s: float = TIMEOUT_S) -> frozenset[str]:
+    """The names of the services that were ready and do not respond now; all are asked in parallel."""
     ready = [each for each in services if each.status is Status.READY]
     with ThreadPoolExecutor(len(ready) or 1) as threads:
         heard = list(threads.map(lambda each: answers(each.url, patience_s=patience_s), ready))
     return frozenset(each.name for each, says_something in zip(ready, heard, strict=True) if not says_something)
 
 
-def answers(url: str, *, patience_s: float = PATIENCE_S) -> bool:
-    """A page, a refusal, or a database's greeting: each is an answer. Amazon's own store has no address to be asked."""
+def answers(url: str, *, patience_s: float = TIMEOUT_S) -> bool:
+    """A page, a refusal, or a database's greeting: each is a response. Amazon S3 has no address to ask."""
     place = urlsplit(url)
     if place.scheme in {"http", "https"}:
         return is_answering(url, patience_s=patience_s)
@@ -45,15 +45,15 @@ def answers(url: str, *, patience_s: float = PATIENCE_S) -> bool:
 PROBE_EVERY_S: Final = 8.0
 PROBE_LIMIT_S: Final = 10.0
 PING_LIMIT_S: Final = 5.0  # a hung server is found after 23 s at the latest
-LATE: Final = 0.9  # of its time: clients of ours give up then by themselves, and that is no answer
+LATE: Final = 0.9  # of the limit: our clients time out by themselves then, and that is no response
 NOTE_LENGTH: Final = 200
 WORKS_FROM: Final = 0.05  # of a core; a server that only waits uses less
 
 
 class Watch:
-    """One running server; `leader` is its process, None where somebody else runs it.
+    """One running server; `leader` is its process, None for an external one.
 
-    `look` is called often, and never waits: a probe has a thread of its own.
+    `look` is called often, and never waits: each probe has its own thread.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Watch:
         self._began_s, self._cpu_s = 0.0, 0.0
 
     def look(self) -> Health:
-        """How the server stands, by the last probe that ended or whose time was over."""
+        """The server's health, from the last probe that finished or timed out."""
         now_s = self._clock()
         if self._probe is None:
             if now_s >= self._next_s:

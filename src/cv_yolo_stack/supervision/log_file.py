@@ -1,4 +1,4 @@
-"""What the servers wrote: the end of a log, and what comes after it."""
+"""The servers' logs: the last lines, and what is appended."""
 
 import os
 import shutil
@@ -19,14 +19,12 @@ def log_of(service: str, folder: StackFolder) -> Path:
     log = folder.log(service)
     names = sorted(path.stem for path in folder.logs.glob("*.log"))
     if service not in names:
-        raise NotFoundError(
-            f"no service called {service} has a log", hint=f"there are {', '.join(names) or 'none yet'}"
-        )
+        raise NotFoundError(f"there is no log of a service {service}", hint=f"logs: {', '.join(names) or 'none yet'}")
     return log
 
 
 def limit(log: Path) -> None:
-    """Put a log that has grown too long aside. Its server appends to it, so it can be emptied under the server."""
+    """Rotate a log that is too long. Its server appends to it, so it can be truncated while the server runs."""
     if log.exists() and log.stat().st_size > LIMIT_BYTES:
         shutil.copyfile(log, log.with_suffix(".log.1"))
         os.truncate(log, 0)
@@ -40,7 +38,7 @@ def last_lines(log: Path, count: int) -> str:
 
 
 def follow_log(log: Path) -> Iterator[str]:
-    """What is written from now on, line by line, for ever; a log that was emptied is read from its beginning."""
+    """What is written from now on, line by line, without end; a truncated log is read from its beginning."""
     with log.open(encoding="utf-8", errors="replace") as file:
         file.seek(0, 2)
         while True:

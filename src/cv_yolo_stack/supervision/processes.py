@@ -1,4 +1,4 @@
-"""Which processes belong to a local stack: known by a mark in their environment, never by name; and their end."""
+"""Which processes belong to a local stack, by a mark in their environment, never by name; and how they are stopped."""
 
 import os
 import time
@@ -24,7 +24,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it runs; one that has ended, and waits for its parent to look, does not."""
+    """Whether it runs; a zombie does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -32,9 +32,9 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def process_of(folder: Path, pid: int) -> psutil.Process | None:
-    """The living process of that number, where it belongs to this folder's stack: numbers are given again to others.
+    """The living process with that id, if it belongs to this folder's stack: ids are reused.
 
-    When it began would not do: that is told by the wall clock, which is set right now and then.
+    Its start time would not do: it comes from the wall clock, which is adjusted now and then.
     """
     try:
         process = psutil.Process(pid)
@@ -49,7 +49,7 @@ def group(leader: int) -> list[psutil.Process]:
 
 
 def end(processes: Sequence[psutil.Process], *, grace_s: float) -> None:
-    """Ask them to end, and kill those that have not after `grace_s`."""
+    """Terminate them, and kill those that still run after `grace_s`."""
     for process in processes:
         _signal(process, kill=False)
     give_up = time.monotonic() + grace_s
@@ -60,7 +60,7 @@ def end(processes: Sequence[psutil.Process], *, grace_s: float) -> None:
 
 
 def memory_bytes(leader: int) -> int:
-    """What a process group holds in memory together; pages that they share count once for each."""
+    """The memory of a process group; shared pages count once for each process."""
     total = 0
     for process in group(leader):
         try:
@@ -80,7 +80,7 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
 def _mark_of(process: psutil.Process) -> str | None:
     try:
         return process.environ().get(MARK)
-    except (psutil.Error, OSError):  # another user's, or ended just now
+    except (psutil.Error, OSError):  # another user's, or just exited
         return None
 
 

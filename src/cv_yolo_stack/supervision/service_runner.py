@@ -24,16 +24,16 @@ FIRST_DELAY_S: Final = 0.5
 LONGEST_DELAY_S: Final = 30.0
 STABLE_AFTER_S: Final = 60.0
 CRASHES: Final = 5
-RESTART_AFTER_S: Final = 15.0  # since it was found hung
-AGAIN_AFTER_S: Final = 600.0  # since it was given up
+RESTART_AFTER_S: Final = 15.0  # after it was found hung
+AGAIN_AFTER_S: Final = 600.0  # after it failed
 
 
 class ServiceRunner(threading.Thread):
-    """Keeps one service running until it is told to stop.
+    """Keeps one service running until it is stopped.
 
-    A service that was not yet usable, since somebody asked for it, is given up at its first failure, so that they hear
-    of it; one that was, after five crashes in a row, each within a minute, for ten minutes. `start_anew` tries again.
-    One that stays hung is ended, and counts as crashed.
+    A service that was requested and not yet usable fails at its first error, so that the caller sees it; one that was
+    usable fails after five crashes in a row, each within a minute, and is tried again after ten minutes, or on
+    `request_restart`. One that stays hung is stopped, and counts as crashed.
     """
 
     def __init__(
@@ -53,20 +53,20 @@ class ServiceRunner(threading.Thread):
         self._well_until_s = math.inf
 
     def stop(self) -> None:
-        """End the service, and this thread."""
+        """Stop the service, and this thread."""
         self._stop_asked = True
         self._called.set()
 
-    def start_anew(self) -> None:
-        """End the service and start it again; one that was given up is tried once more."""
+    def request_restart(self) -> None:
+        """Restart the service; one that has failed is tried once more."""
         self._called.set()
 
     def run(self) -> None:
-        """Keep the service running; what goes wrong is on the board."""
+        """Keep the service running; problems are shown on the board."""
         try:
             self._keep()
         except Exception as error:
-            self._tell(Status.FAILED, note=f"our own fault: {one_line(error)}", pid=None)
+            self._update(Status.FAILED, note=f"internal error: {one_line(error)}", pid=None)
             raise  # the traceback is for the supervisor's log
 
     def _keep(self) -> None:
@@ -84,7 +84,7 @@ class ServiceRunner(threading.Thread):
                 self._pause(reason, crashes)
             else:
                 crashes = CRASHES if self._give_up(reason) else 0
-        self._tell(Status.STOPPED, note="", pid=None)
+        self._update(Status.STOPPED, note="", pid=None)
 
     def _wait_for_needs(self) -> None:
         for each in self._needs:
@@ -92,11 +92,11 @@ class ServiceRunner(threading.Thread):
                 continue
 
     def _give_up(self, reason: str) -> bool:
-        """Wait until somebody asks, or for the next attempt; whether it is an attempt of our own."""
+        """Wait for a request or the next attempt; whether it is an automatic attempt."""
         at, attempt_s = "", math.inf
         if self._was_usable:
             at, attempt_s = _iso(datetime.now(UTC) + timedelta(seconds=AGAIN_AFTER_S)), time.monotonic() + AGAIN_AFTER_S
-        self._tell(Status.FAILED, note=reason, pid=None, next_attempt_at=at)
+        self._update(Status.FAILED, note=reason, pid=None, next_attempt_at=at)
         while not self._asked() and time.monotonic() < attempt_s:
             self._called.wait(POLL_S)
         return not self._asked()
@@ -104,14 +104,14 @@ class ServiceRunner(threading.Thread):
     def _pause(self, reason: str, crashes: int) -> None:
         delay = min(FIRST_DELAY_S * 2 ** (crashes - 1), LONGEST_DELAY_S)
         restarts = self._board.of(self.service.name).restarts + 1
-        note = f"{reason}; starts again in {delay:g} s"
-        self._tell(Status.RESTARTING, note=note, restarts=restarts, pid=None)
+        note = f"{reason}; restarts in {delay:g} s"
+        self._update(Status.RESTARTING, note=note, restarts=restarts, pid=None)
         self._called.wait(delay)
 
     def _serve(self) -> str | None:
-        """Run the service once; how it ended by itself, or None where it was asked to."""
+        """Run the service once; why it stopped by itself, or None if it was asked to."""
         began, starts = time.monotonic(), self._board.of(self.service.name).starts + 1
-        self._tell(Status.STARTING, note="", starts=starts, ready_after_s=None, next_attempt_at="")
+        self._update(Status.STARTING, note="", starts=starts, ready_after_s=None, next_attempt_at="")
         self._well_until_s, hung = math.inf, None
         try:
             self.service.prepare()
@@ -123,7 +123,7 @@ class ServiceRunner(threading.Thread):
             if late is None and not self._ended(process) and not self._asked():
                 self._was_usable = True
                 self.usable.set()
-                self._tell(Status.READY, ready_after_s=round(time.monotonic() - began, 1))
+                self._update(Status.READY, ready_after_s=round(time.monotonic() - began, 1))
                 hung = self._attend(process)
         finally:
             self._well_until_s = min(self._well_until_s, time.monotonic())
@@ -131,7 +131,7 @@ class ServiceRunner(threading.Thread):
         return None if self._asked() else late or hung or _how_it_ended(code)
 
     def _attend(self, process: "subprocess.Popen[bytes] | None") -> str | None:
-        """Watch it until it ends, or somebody calls, or it was hung for too long, which is then the reason."""
+        """Watch it until it exits, a request arrives, or it was hung for too long, which is then the reason."""
         watch = Watch(self.service, process.pid if process else None, needs_missing=self._needs_missing)
         self._show(Health.HEALTHY, "")
         hung_at_s = math.inf
@@ -152,7 +152,7 @@ class ServiceRunner(threading.Thread):
     def _show(self, health: Health, note: str) -> None:
         since = _iso(datetime.now(UTC)) if health is not self.health else self._board.of(self.service.name).health_since
         self.health = health
-        self._tell(Status.READY, health=str(health), health_since=since, note=note)
+        self._update(Status.READY, health=str(health), health_since=since, note=note)
 
     def _start(self) -> "subprocess.Popen[bytes]":
         self._log.parent.mkdir(parents=True, exist_ok=True)
@@ -166,11 +166,11 @@ class ServiceRunner(threading.Thread):
                 cwd=self._log.parent,
                 start_new_session=True,
             )
-        self._tell(Status.STARTING, pid=process.pid)
+        self._update(Status.STARTING, pid=process.pid)
         return process
 
     def _wait_until_usable(self, process: "subprocess.Popen[bytes] | None", give_up: float) -> str | None:
-        """None once it is usable, or has ended, or somebody called; why not, where the time is over."""
+        """None once it is usable, has exited, or a request arrived; the reason if it timed out."""
         while not self._ended(process) and not self._asked():
             try:
                 self.service.use()
@@ -189,15 +189,15 @@ class ServiceRunner(threading.Thread):
         return process is not None and process.poll() is not None
 
     def _end(self, process: "subprocess.Popen[bytes] | None") -> int | None:
-        """End the whole group: the workers of a server that was killed would keep its port."""
+        """Stop the whole group: the workers of a killed server would keep its port."""
         if process is None:
             return None
         if process.poll() is None:
             if self._asked():
-                self._tell(Status.STOPPING)
+                self._update(Status.STOPPING)
             process.terminate()
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGCONT)  # one that was suspended hears of its end
+                os.killpg(process.pid, signal.SIGCONT)  # a suspended process must receive the signal
             try:
                 process.wait(self.service.grace_s)
             except subprocess.TimeoutExpired:
@@ -206,11 +206,11 @@ class ServiceRunner(threading.Thread):
         end(group(process.pid), grace_s=1.0)
         return code
 
-    def _tell(self, status: Status, **changes: object) -> None:
+    def _update(self, status: Status, **changes: object) -> None:
         if status is not Status.READY:
             self.health = None
             changes |= {"health": "", "health_since": ""}
-        self._board.tell(self.service.name, status=status, **changes)
+        self._board.update(self.service.name, status=status, **changes)
 
 
 def _iso(time: datetime) -> str:
@@ -220,4 +220,4 @@ def _iso(time: datetime) -> str:
 def _how_it_ended(code: int | None) -> str:
     if code is not None and code < 0:
         return f"killed by {signal.Signals(-code).name}"
-    return f"ended by itself with exit code {code}"
+    return f"exited with code {code}"

@@ -1,4 +1,4 @@
-"""What `cv-yolo up` does: choose, keep, start, and wait; or find what runs already."""
+"""What `cv-yolo up` does: choose, write down, start, and wait; or find what is already running."""
 
 import os
 import sys
@@ -29,61 +29,63 @@ if TYPE_CHECKING:
 
 OTHER_UP_WITHIN_S: Final = 300.0
 READY_WITHIN_S: Final = 300.0
-Tell = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
-def bring_up(container: "StackContainer", wish: Wish, *, report: Report, tell: Tell) -> tuple[LocalStack, StackState]:
-    """Have all servers usable. Raises `InputError` for a wish that cannot be had, `ServiceUnavailableError` else."""
+def bring_up(container: "StackContainer", wish: Wish, *, report: Report, echo: Echo) -> tuple[LocalStack, StackState]:
+    """Make all servers usable. Raises `InputError` for options that cannot be met, else `ServiceUnavailableError`."""
     folder = folder_of(container.settings)
     folder.make()
-    with _alone(folder, tell):
+    with _alone(folder, echo):
         files = read_files(folder)
         stack = planned(files, wish)
         control = Control(folder, hide=stack.credentials.without_secrets, report=report)
         state = control.running()
         if state is not None:
-            return stack, _find(control, state, stack, files, tell)
+            return stack, _find(control, state, stack, files, echo)
         services = servers_of(stack, container)
         control.clear()
         require_free(services, stack.choice.host)
         if keep(stack, files):
             keys = stack.credentials
-            tell(f"First start. ZenML's administrator, shown only now: {keys.zenml_user} / {keys.zenml_password}")
-            tell(f"All passwords and keys are in {folder.credentials}")
+            echo(f"First start. ZenML's administrator, shown only now: {keys.zenml_user} / {keys.zenml_password}")
+            echo(f"All passwords and keys are in {folder.credentials}")
         if stack.choice.host not in {"localhost", LOOPBACK}:
-            tell(
+            echo(
                 f"The servers listen on {stack.choice.host}, unencrypted: put them behind TLS, or in a private network."
             )
         home = {"CV_YOLO_ROOT": str(container.settings.root), "CV_YOLO_HOME": str(container.home)}
         return stack, control.start(home, within_s=READY_WITHIN_S)
 
 
-def _find(control: Control, state: StackState, stack: LocalStack, files: StackFiles, tell: Tell) -> StackState:
-    """Leave what runs as it is; only what was given up is tried again."""
+def _find(control: Control, state: StackState, stack: LocalStack, files: StackFiles, echo: Echo) -> StackState:
+    """Leave running services as they are; only failed ones are tried again."""
     if stack.choice != files.choice:
-        raise InputError("the servers are up, on another host or other ports", hint="`cv-yolo down` first")
+        raise InputError(
+            "the servers are running on another host or other ports", hint="stop them first with `cv-yolo down`"
+        )
     if state.ready:
-        tell("The servers are up already.")
+        echo("The servers are already running.")
         return state
     for service in state.failed:
-        tell(f"{service.title} had been given up; starting it again.")
-        control.ask_anew(service.name)
+        echo(f"{service.title} had failed; starting it again.")
+        control.request_restart(service.name)
     return control.wait_until_ready(within_s=READY_WITHIN_S)
 
 
 @contextmanager
-def _alone(folder: StackFolder, tell: Tell) -> Iterator[None]:
+def _alone(folder: StackFolder, echo: Echo) -> Iterator[None]:
     """One `cv-yolo up` at a time in a folder."""
     lock = FileLock(folder.lock)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        tell("Another `cv-yolo up` is at work here; waiting for it …")
+        echo("Another `cv-yolo up` is running here; waiting for it …")
         try:
             lock.acquire(timeout=OTHER_UP_WITHIN_S)
         except Timeout as error:
             raise ServiceUnavailableError(
-                f"another `cv-yolo up` has been at work for {OTHER_UP_WITHIN_S:g} s", hint="`cv-yolo status` shows more"
+                f"another `cv-yolo up` has been running for {OTHER_UP_WITHIN_S:g} s", hint="`cv-yolo status` shows more"
             ) from error
     try:
         yield
@@ -105,13 +107,13 @@ DATABASE_KEYS = ("CV_YOLO_DATABASE_USER", "CV_YOLO_DATABASE_PASSWORD")
 
 
 def planned(files: StackFiles, wish: Wish) -> LocalStack:
-    """The stack that is wished for; nothing is written yet. Raises `InputError` where it cannot be had."""
+    """The requested stack; nothing is written yet. Raises `InputError` if it is not possible."""
     if sys.platform == "win32":
         raise InputError("`cv-yolo up` needs Linux or macOS", hint="use WSL, or the servers of compose.yaml")
     folder = files.folder
     for path, kept in ((folder.choice, files.choice), (folder.credentials, files.credentials)):
         if folder.has_data and kept is None:
-            raise ConfigError(f"{path} is gone, but the servers' data are there", hint="put it back from a backup")
+            raise ConfigError(f"{path} is missing, but the servers' data exist", hint="restore it from a backup")
     choice = choose(wish, files.choice, mariadb=find_mariadb() is not None)
     credentials = files.credentials or new_credentials()
     first = files.credentials is None
@@ -125,7 +127,7 @@ def planned(files: StackFiles, wish: Wish) -> LocalStack:
 
 
 def keep(stack: LocalStack, files: StackFiles) -> bool:
-    """Write down what differs from what was read; whether it is the stack's first start."""
+    """Write what has changed; whether it is the stack's first start."""
     folder = stack.folder
     folder.make()
     if files.credentials != stack.credentials:
@@ -135,8 +137,8 @@ def keep(stack: LocalStack, files: StackFiles) -> bool:
 
 
 def _given(names: tuple[str, str], what: str) -> tuple[str, str]:
-    """Login and secret for a service of somebody else's, from the environment: arguments could be read by everybody."""
+    """Login and secret of an external service, from the environment: other users can read arguments."""
     values = tuple(os.environ.get(name, "") for name in names)
     if not all(values):
-        raise InputError(f"no credentials for {what}", hint=f"set {' and '.join(names)} for this one command")
+        raise InputError(f"no credentials for {what}", hint=f"set {' and '.join(names)} for this command")
     return values[0], values[1]

@@ -1,4 +1,4 @@
-"""How the servers fare: written by their supervisor, read by everybody else."""
+"""The servers' state: written by their supervisor, read by all other processes."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ from cv_yolo_stack.servers.service import Service
 
 
 class Status(StrEnum):
-    """What a service is doing."""
+    """The status of a service."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -29,10 +29,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceState:
-    """One service. `pid` is its process; somebody else's service has none.
+    """One service. `pid` is its process; an external service has none.
 
-    `health` is how a ready one stands since `health_since`; `next_attempt_at` is when one that was given up is tried
-    again. Times are ISO 8601, in UTC.
+    `health` is that of a ready one since `health_since`; `next_attempt_at` is when a failed one is tried again. Times
+    are ISO 8601, in UTC.
     """
 
     name: str
@@ -63,7 +63,7 @@ class StackState:
 
     @property
     def failed(self) -> tuple[ServiceState, ...]:
-        """Services that the supervisor has given up."""
+        """Services that the supervisor no longer restarts."""
         return tuple(service for service in self.services if service.status is Status.FAILED)
 
     def of(self, name: str) -> ServiceState | None:
@@ -72,17 +72,17 @@ class StackState:
 
 
 def read_state(path: Path) -> StackState | None:
-    """What the supervisor wrote last; None where none ever did."""
+    """The supervisor's last state, or None."""
     try:
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         services = (ServiceState(**{**each, "status": Status(each["status"])}) for each in kept.pop("services"))
         return StackState(**kept, services=tuple(services))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):  # of another version: nobody's that runs
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # of another version: its supervisor no longer runs
         return None
 
 
 class Board:
-    """Where the supervisor's threads write how their services fare; each change is on disk at once, and in the log."""
+    """Where the supervisor's threads write their services' states; each change is on disk at once, and in the log."""
 
     def __init__(self, path: Path, services: Sequence[Service], *, pid: int) -> None:
         states = tuple(ServiceState(name=each.name, title=each.title, url=each.url) for each in services)
@@ -90,7 +90,7 @@ class Board:
         self._state = StackState(pid=pid, services=states)
         self._write()
 
-    def tell(self, name: str, **changes: Any) -> None:
+    def update(self, name: str, **changes: Any) -> None:
         """Change what is known of a service."""
         with self._lock:
             before = self._of(name)
@@ -103,7 +103,7 @@ class Board:
             log_line(f"{name} {now.status}{health}{f': {now.note}' if now.note else ''}")
 
     def of(self, name: str) -> ServiceState:
-        """What is known of a service."""
+        """The state of a service."""
         with self._lock:
             return self._of(name)
 
@@ -113,11 +113,11 @@ class Board:
     def _write(self) -> None:
         try:
             write_whole(self._path, json.dumps(asdict(self._state), indent=1))
-        except OSError as error:  # a full disk must not end the servers that still run
+        except OSError as error:  # a full disk must not stop the servers that still run
             log_line(f"cannot write the state: {one_line(error)}")
 
 
 def log_line(text: str) -> None:
-    """A line with the time, for the supervisor's log; on a full disk there is nobody to tell."""
+    """A line with the time, for the supervisor's log; on a full disk it is dropped."""
     with suppress(OSError):
         print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", flush=True)  # noqa: T201 - its log is its output

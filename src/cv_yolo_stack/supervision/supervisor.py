@@ -1,4 +1,4 @@
-"""The process behind `cv-yolo up`: keeps all services running until it is asked to end them, in their order."""
+"""The process behind `cv-yolo up`: keeps all services running until it is asked to stop them, in order."""
 
 import os
 import signal
@@ -44,12 +44,12 @@ class Supervisor:
             self._answer_requests()
             self._limit_logs()
             if self._orphan_guard.poll() is not None:
-                log_line("the reaper has ended; another one starts")
+                log_line("the orphan guard has exited; starting another one")
                 self._orphan_guard = self._start_orphan_guard()
         self._end_all()
 
     def stop(self) -> None:
-        """End everything; `run` returns when that is done."""
+        """Stop everything; `run` returns when that is done."""
         self._stop.set()
 
     def _end_all(self) -> None:
@@ -69,14 +69,14 @@ class Supervisor:
             request = self._folder.requests / runner.service.name
             if request.exists():
                 request.unlink()
-                runner.start_anew()
+                runner.request_restart()
 
     def _limit_logs(self) -> None:
         for runner in self._runners:
             log = self._folder.log(runner.service.name)
             try:
                 limit(log)
-            except OSError as error:  # a full disk must not end the servers that still run
+            except OSError as error:  # a full disk must not stop the servers that still run
                 log_line(f"{log}: {one_line(error)}")
 
     def _start_orphan_guard(self) -> "subprocess.Popen[bytes]":

@@ -1,4 +1,4 @@
-"""Register the stack on ZenML's server, so that a client needs to know nothing but the server and a key."""
+"""Register the stack on ZenML's server, so that a client needs only the server's URL and a key."""
 
 import secrets
 from collections.abc import Callable
@@ -43,7 +43,7 @@ class Clients:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What was done, and how a client connects from now on."""
+    """The changes, and how a client connects from now on."""
 
     changes: tuple[Change, ...]
     connection: PipelineServerAddress
@@ -56,14 +56,14 @@ def register_stack(
     connection: PipelineServerAddress | None,
     report: Callable[[Change], None],
 ) -> Registration:
-    """Make everything as `addresses` say, each part tried by use; what is so already is left alone.
+    """Create everything as `addresses` say, and test each part by use; what already matches is left alone.
 
     `connection` is what this machine has been using: its key is kept where it works on the same server. Raises
     `ServiceUnavailableError` for the first server that does not do what it should.
     """
     changes: list[Change] = []
 
-    def tell(change: Change) -> None:
+    def record(change: Change) -> None:
         changes.append(change)
         report(change)
 
@@ -71,71 +71,71 @@ def register_stack(
     pipelines.use()
     if addresses.pipelines.password is not None:
         pipelines.skip_survey()
-    _prepare_buckets(clients.objects(addresses.objects), tell)
-    addresses = replace(addresses, tracking=_service_user(addresses, clients, tell))
-    _register_parts(addresses, clients.registry(addresses.pipelines), tell)
-    key = _api_key(addresses.pipelines, clients, connection, tell)
+    _prepare_buckets(clients.objects(addresses.objects), record)
+    addresses = replace(addresses, tracking=_service_user(addresses, clients, record))
+    _register_parts(addresses, clients.registry(addresses.pipelines), record)
+    key = _api_key(addresses.pipelines, clients, connection, record)
     _try_what_is_registered(key, clients)
     remote = clients.datasets.set_remote(addresses.objects, DATASETS_BUCKET)
     note = "" if remote else "this project has no `.dvc`"
-    tell(Change(subject=f"DVC remote {DATASET_REMOTE}", kind=remote or ChangeKind.UNCHANGED, note=note))
+    record(Change(subject=f"DVC remote {DATASET_REMOTE}", kind=remote or ChangeKind.UNCHANGED, note=note))
     return Registration(changes=tuple(changes), connection=key)
 
 
-def _prepare_buckets(objects: ObjectStore, tell: Callable[[Change], None]) -> None:
+def _prepare_buckets(objects: ObjectStore, record: Callable[[Change], None]) -> None:
     for bucket in BUCKETS:
         kind = ChangeKind.MADE if objects.make_bucket(bucket) else ChangeKind.UNCHANGED
         objects.use(bucket)
-        tell(Change(subject=f"bucket {bucket}", kind=kind))
+        record(Change(subject=f"bucket {bucket}", kind=kind))
 
 
-def _service_user(addresses: StackAddresses, clients: Clients, tell: Callable[[Change], None]) -> TrackingAddress:
+def _service_user(addresses: StackAddresses, clients: Clients, record: Callable[[Change], None]) -> TrackingAddress:
     """The user of the tracking server under whose name runs are kept: our own where we may make one."""
     given = addresses.tracking
     server = clients.tracking(given)
     server.use()
     if given.user in {None, SERVICE_ACCOUNT} or not server.administers():
-        tell(Change(subject="MLflow user", kind=ChangeKind.UNCHANGED, note=f"{given.user or 'none'}, as given"))
+        record(Change(subject="MLflow user", kind=ChangeKind.UNCHANGED, note=f"{given.user or 'none'}, as given"))
         return given
     known = clients.registry(addresses.pipelines).secret(TRACKING_SECRET)
     kept = None if known is None else known.values.get("tracking_password")
     user = replace(given, user=SERVICE_ACCOUNT, password=kept)
     if kept is not None and _works(lambda: clients.tracking(user).use()):
-        tell(Change(subject=f"MLflow user {SERVICE_ACCOUNT}", kind=ChangeKind.UNCHANGED))
+        record(Change(subject=f"MLflow user {SERVICE_ACCOUNT}", kind=ChangeKind.UNCHANGED))
         return user
     password = secrets.token_urlsafe(24)
     kind = server.set_user(SERVICE_ACCOUNT, password)
-    tell(Change(subject=f"MLflow user {SERVICE_ACCOUNT}", kind=kind))
+    record(Change(subject=f"MLflow user {SERVICE_ACCOUNT}", kind=kind))
     return replace(user, password=password)
 
 
-def _register_parts(addresses: StackAddresses, registry: StackRegistry, tell: Callable[[Change], None]) -> None:
+def _register_parts(addresses: StackAddresses, registry: StackRegistry, record: Callable[[Change], None]) -> None:
     for secret in secrets_of(addresses):
-        tell(Change(subject=f"secret {secret.name}", kind=registry.set_secret(secret)))
+        record(Change(subject=f"secret {secret.name}", kind=registry.set_secret(secret)))
     for component in components_of(addresses):
         kind = component.kind.value.replace("_", " ")
-        tell(Change(subject=f"{kind} {component.name}", kind=registry.set_component(component)))
+        record(Change(subject=f"{kind} {component.name}", kind=registry.set_component(component)))
     parts = {
         Kind.ORCHESTRATOR: ORCHESTRATOR,
         Kind.ARTIFACT_STORE: ARTIFACT_STORE,
         Kind.EXPERIMENT_TRACKER: TRACKER,
     }
-    tell(Change(subject=f"stack {STACK}", kind=registry.set_stack(STACK, parts)))
+    record(Change(subject=f"stack {STACK}", kind=registry.set_stack(STACK, parts)))
 
 
 def _api_key(
     server: PipelineServerAddress,
     clients: Clients,
     connection: PipelineServerAddress | None,
-    tell: Callable[[Change], None],
+    record: Callable[[Change], None],
 ) -> PipelineServerAddress:
     subject = f"API key of the service account {SERVICE_ACCOUNT}"
     if connection is not None and connection.url == server.url and _works(lambda: clients.pipelines(connection).use()):
-        tell(Change(subject=subject, kind=ChangeKind.UNCHANGED))
+        record(Change(subject=subject, kind=ChangeKind.UNCHANGED))
         return connection
-    name = f"key-{secrets.token_hex(3)}"  # each machine has a key of its own: one that is lost is revoked alone
+    name = f"key-{secrets.token_hex(3)}"  # each machine has its own key: a lost one is revoked alone
     key = clients.pipelines(server).make_api_key(SERVICE_ACCOUNT, name)
-    tell(Change(subject=subject, kind=ChangeKind.MADE, note=name))
+    record(Change(subject=subject, kind=ChangeKind.MADE, note=name))
     return PipelineServerAddress(url=server.url, api_key=key)
 
 
@@ -147,7 +147,7 @@ def _try_what_is_registered(connection: PipelineServerAddress, clients: Clients)
 
 
 def _works(use: Callable[[], None]) -> bool:
-    """Whether a use succeeds; the reason of a failure is no news here: what does not work is made anew."""
+    """Whether a use succeeds; the reason of a failure does not matter here: what does not work is replaced."""
     try:
         use()
     except CvYoloError:

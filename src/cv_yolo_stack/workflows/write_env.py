@@ -1,4 +1,4 @@
-"""Write the settings and secrets of the servers with Docker, and check them before the servers start."""
+"""Write the settings and secrets of the servers in Docker, and check them before the servers start."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,12 +14,12 @@ OTHERS: Final = 0o077
 
 
 def write_env(root: Path, *, new_secret: Callable[[], str], force: bool = False) -> Path:
-    """Write a `.env` with secrets of its own, for its owner alone; one that is there is replaced with `force` only."""
+    """Write a `.env` with new secrets, readable only by its owner; an existing one is replaced only with `force`."""
     path = root / WRITTEN
     if path.exists() and not force:
         raise ConfigError(
-            f"{path} is there already",
-            hint="`--add-missing` adds what is new in the example; `--force` forgets secrets that running servers know",
+            f"{path} already exists",
+            hint="`--add-missing` adds new settings of the example; `--force` discards the secrets of running servers",
         )
     write_secret(path, filled(_example(root), known={}, new_secret=new_secret))
     return path
@@ -40,18 +40,16 @@ def check_env(root: Path, *, environment: Mapping[str, str] | None = None) -> No
     given = settings_of(_read(path)) if environment is None else environment
     found = list(faults(example, given))
     if environment is None and path.stat().st_mode & OTHERS:
-        found.append("others on this machine may read it (`chmod 600 .env`)")
+        found.append("other users can read it (`chmod 600 .env`)")
     if found:
-        raise ConfigError(
-            f"{WRITTEN}: {'; '.join(found)}", hint="`cv-yolo init-env` writes one with secrets of its own"
-        )
+        raise ConfigError(f"{WRITTEN}: {'; '.join(found)}", hint="`cv-yolo init-env` creates one with new secrets")
 
 
 def _example(root: Path) -> str:
-    return _read(root / EXAMPLE, hint="run this in the project's folder, where compose.yaml is")
+    return _read(root / EXAMPLE, hint="run this in the project's folder, next to compose.yaml")
 
 
-def _read(path: Path, *, hint: str = "`cv-yolo init-env` writes it") -> str:
+def _read(path: Path, *, hint: str = "create it with `cv-yolo init-env`") -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:

@@ -18,13 +18,13 @@ from tests.fakes import FakeInspector, FakePredictor, FakeTrainer
 
 
 class HangingTrainer:
-    """Tells one epoch, then never comes to an end."""
+    """Reports one epoch, then never returns."""
 
     def train(self, request: TrainingRequest, *, on_epoch: OnEpoch) -> TrainingResult:
         (request.workdir / "pid").write_text(str(os.getpid()), encoding="utf-8")
         on_epoch(EpochMetrics(epoch=1, values={"val/map_50": 0.1}))
         time.sleep(60)
-        raise AssertionError("nobody ended this process")
+        raise AssertionError("this process was not terminated")
 
 
 class KilledTrainer:
@@ -36,8 +36,8 @@ class KilledTrainer:
         raise AssertionError("unreachable")
 
 
-def deaf() -> Trainer:
-    """Hangs, and does not listen to the request to end."""
+def ignores_sigterm() -> Trainer:
+    """Hangs, and ignores SIGTERM."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return HangingTrainer()
 
@@ -55,7 +55,7 @@ TRAINERS: dict[str, Callable[[], Trainer]] = {
     "breaks": lambda: FakeTrainer(fails=MemoryError("cannot allocate")),
     "is killed": KilledTrainer,
     "hangs": HangingTrainer,
-    "is deaf": deaf,
+    "ignores SIGTERM": ignores_sigterm,
 }
 
 if __name__ == "__main__":

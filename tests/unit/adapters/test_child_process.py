@@ -85,7 +85,7 @@ def test_a_killed_child_names_the_signal_and_shows_the_end_of_its_log(request_: 
     assert error.hint.splitlines()[-1] == "  | allocating 64 GiB"
 
 
-def test_a_child_that_had_no_room_to_say_so_is_told_with_its_disk(
+def test_a_child_that_cannot_write_its_error_is_reported_with_the_full_disk(
     request_: TrainingRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cv_yolo.disk.LITTLE_ROOM_BYTES", 2**70)
@@ -97,28 +97,28 @@ def test_a_child_that_had_no_room_to_say_so_is_told_with_its_disk(
 
 def test_of_a_long_log_the_last_lines_are_shown(request_: TrainingRequest) -> None:
     error = failure_of(shell("seq 1 100; exit 3"), request_)
-    assert "ended with exit code 3 and left no result" in error.message
+    assert "exited with code 3 and left no result" in error.message
     assert error.hint is not None
     assert error.hint.splitlines()[1:] == [f"  | {number}" for number in range(86, 101)]
 
 
 def test_success_without_a_result_is_a_failure(request_: TrainingRequest) -> None:
-    assert "ended with exit code 0 and left no result" in failure_of(shell("exit 0"), request_).message
+    assert "exited with code 0 and left no result" in failure_of(shell("exit 0"), request_).message
 
 
 def test_a_result_does_not_make_up_for_an_exit_code(request_: TrainingRequest) -> None:
-    assert "exit code 5" in failure_of(shell('echo "{}" > "$1/result.json"; exit 5'), request_).message
+    assert "code 5" in failure_of(shell('echo "{}" > "$1/result.json"; exit 5'), request_).message
 
 
 def test_the_results_of_a_former_child_do_not_count(request_: TrainingRequest) -> None:
     supervisor("works").train(request_, on_epoch=lambda epoch: None)
-    told: list[EpochMetrics] = []
+    reported: list[EpochMetrics] = []
     with pytest.raises(TrainingFailedError, match="left no result"):
-        shell("exit 0").train(request_, on_epoch=told.append)
-    assert told == []
+        shell("exit 0").train(request_, on_epoch=reported.append)
+    assert reported == []
 
 
-def test_an_error_file_of_an_unknown_kind_is_no_way_into_other_names(request_: TrainingRequest) -> None:
+def test_an_error_file_of_an_unknown_kind_cannot_name_other_classes(request_: TrainingRequest) -> None:
     """`ClassVar` is a name in `cv_yolo.errors` too, and no error."""
     error_json = '{"kind": "ClassVar", "message": "odd", "hint": null}'
     error = failure_of(shell(f"echo '{error_json}' > \"$1/error.json\"; exit 1"), request_)
@@ -126,15 +126,15 @@ def test_an_error_file_of_an_unknown_kind_is_no_way_into_other_names(request_: T
     assert error.message == "ClassVar: odd"
 
 
-def test_epochs_that_are_not_finite_are_told_as_they_are(request_: TrainingRequest) -> None:
-    told: list[EpochMetrics] = []
-    supervisor("diverges").train(request_, on_epoch=told.append)
-    assert [epoch.epoch for epoch in told] == [1, 2]
-    assert np.isnan(told[0].values["train/box_loss"])
-    assert np.isinf(told[0].values["lr"])
+def test_epochs_with_non_finite_values_are_reported_unchanged(request_: TrainingRequest) -> None:
+    reported: list[EpochMetrics] = []
+    supervisor("diverges").train(request_, on_epoch=reported.append)
+    assert [epoch.epoch for epoch in reported] == [1, 2]
+    assert np.isnan(reported[0].values["train/box_loss"])
+    assert np.isinf(reported[0].values["lr"])
 
 
-def test_stop_ends_the_child_and_leaves_no_orphan(request_: TrainingRequest) -> None:
+def test_a_stop_terminates_the_child_and_leaves_no_orphan(request_: TrainingRequest) -> None:
     stop = threading.Event()
     with pytest.raises(StoppedError):
         supervisor("hangs", stop=stop).train(request_, on_epoch=lambda epoch: stop.set())
@@ -145,11 +145,11 @@ def test_a_child_that_does_not_listen_is_killed(request_: TrainingRequest, monke
     monkeypatch.setattr(child_process, "GRACE_S", 0.3)
     stop = threading.Event()
     with pytest.raises(StoppedError):
-        supervisor("is deaf", stop=stop).train(request_, on_epoch=lambda epoch: stop.set())
+        supervisor("ignores SIGTERM", stop=stop).train(request_, on_epoch=lambda epoch: stop.set())
     assert not is_alive(int((request_.workdir / "pid").read_text(encoding="utf-8")))
 
 
-def test_an_error_while_an_epoch_is_recorded_ends_the_child_too(request_: TrainingRequest) -> None:
+def test_an_error_while_recording_an_epoch_stops_the_child_too(request_: TrainingRequest) -> None:
     def refuse(epoch: EpochMetrics) -> None:
         raise TrainingFailedError("epoch 1: not finite: train/box_loss")
 
@@ -158,7 +158,7 @@ def test_an_error_while_an_epoch_is_recorded_ends_the_child_too(request_: Traini
     assert not is_alive(int((request_.workdir / "pid").read_text(encoding="utf-8")))
 
 
-def test_the_child_ends_itself_when_its_supervisor_is_gone(request_: TrainingRequest) -> None:
+def test_the_child_exits_when_its_supervisor_is_gone(request_: TrainingRequest) -> None:
     request_.workdir.mkdir()
     child_process._write(request_.workdir / "request.json", request_, TrainingRequest | PredictionRequest)
     child = subprocess.Popen(
@@ -172,15 +172,15 @@ def test_the_child_ends_itself_when_its_supervisor_is_gone(request_: TrainingReq
     assert child.returncode == child_process.ORPHAN_EXIT_CODE
 
 
-def test_a_line_that_is_still_being_written_is_not_told_yet(tmp_path: Path) -> None:
-    events, told = tmp_path / "events.jsonl", list[EpochMetrics]()
-    assert child_process._tell_new_epochs(events, 0, told.append) == 0
+def test_an_incomplete_line_is_not_reported_yet(tmp_path: Path) -> None:
+    events, reported = tmp_path / "events.jsonl", list[EpochMetrics]()
+    assert child_process._report_new_epochs(events, 0, reported.append) == 0
     events.write_bytes(b'{"epoch": 1, "values": {"x": 0.5}}\n{"epoch": 2, "val')
-    assert child_process._tell_new_epochs(events, 0, told.append) == 1
+    assert child_process._report_new_epochs(events, 0, reported.append) == 1
     with events.open("ab") as file:
         file.write(b'ues": {}}\n')
-    assert child_process._tell_new_epochs(events, 1, told.append) == 2
-    assert [epoch.epoch for epoch in told] == [1, 2]
+    assert child_process._report_new_epochs(events, 1, reported.append) == 2
+    assert [epoch.epoch for epoch in reported] == [1, 2]
 
 
 def prediction_in(tmp_path: Path, **changes: Any) -> PredictionRequest:
@@ -200,7 +200,7 @@ def prediction_in(tmp_path: Path, **changes: Any) -> PredictionRequest:
 
 
 def test_a_prediction_whose_child_dies_fails_the_evaluation(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationFailedError, match="exit code 9"):
+    with pytest.raises(EvaluationFailedError, match="code 9"):
         shell("exit 9").predict(prediction_in(tmp_path))
 
 
@@ -232,7 +232,7 @@ def test_a_prediction_that_is_stopped_is_stopped_not_failed(tmp_path: Path) -> N
         child.predict(prediction_in(tmp_path))
 
 
-def test_who_asks_knows_whether_a_child_is_at_work(request_: TrainingRequest) -> None:
+def test_a_running_child_is_visible(request_: TrainingRequest) -> None:
     child, seen = supervisor("works"), []
     assert not child.at_work
     child.train(request_, on_epoch=lambda _: seen.append(child.at_work))

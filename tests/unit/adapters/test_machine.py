@@ -42,7 +42,7 @@ def test_what_determines_a_result_is_our_version_and_those_of_the_libraries() ->
     assert libraries in evaluator_version()
 
 
-def test_a_clean_tree_is_told_by_its_commit(repository: Path) -> None:
+def test_a_clean_working_tree_is_identified_by_its_commit(repository: Path) -> None:
     tags = origin_tags(repository)
     assert len(tags["git_commit"]) == 40
     assert tags["git_dirty"] == "false"
@@ -53,7 +53,7 @@ def test_a_changed_or_a_new_file_makes_the_tree_dirty(repository: Path) -> None:
     assert origin_tags(repository)["git_dirty"] == "true"
 
 
-def test_a_repository_without_commits_has_no_commit_to_tell(tmp_path: Path) -> None:
+def test_a_repository_without_commits_has_no_commit(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     assert origin_tags(tmp_path)["git_commit"] == "unknown"
 
@@ -68,7 +68,7 @@ def test_without_git_the_commit_is_unknown(repository: Path, monkeypatch: pytest
     assert origin_tags(repository)["git_commit"] == "unknown"
 
 
-def test_the_versions_of_the_libraries_are_told(tmp_path: Path) -> None:
+def test_the_versions_of_the_libraries_are_recorded(tmp_path: Path) -> None:
     tags = origin_tags(tmp_path)
     for name in ("ultralytics", "torch", "numpy", "zenml", "mlflow", "dvc"):
         assert tags[f"version.{name}"][0].isdigit()
@@ -84,7 +84,7 @@ def test_this_process_is_not_gone() -> None:
     assert not driver_is_gone(driver_mark())
 
 
-def test_a_process_that_ended_is_gone() -> None:
+def test_an_exited_process_is_not_alive() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     machine, _, rest = driver_mark().rpartition(" ")[0].rpartition(" ")
@@ -92,7 +92,7 @@ def test_a_process_that_ended_is_gone() -> None:
     assert driver_is_gone(f"{machine} {child.pid} 1700000000")
 
 
-def test_another_process_with_the_same_number_does_not_stand_for_the_one_that_ended() -> None:
+def test_a_reused_process_id_is_not_the_former_process() -> None:
     before, _, started = driver_mark().rpartition(" ")
     assert driver_is_gone(f"{before} {int(started) - 3600}")
 
@@ -103,15 +103,15 @@ def test_a_clock_that_was_set_right_makes_no_process_gone() -> None:
 
 
 @pytest.mark.parametrize("mark", ["", "another-machine 1 1700000000"])
-def test_what_cannot_be_known_from_here_is_not_called_gone(mark: str) -> None:
+def test_a_process_on_another_machine_is_not_reported_as_gone(mark: str) -> None:
     assert not driver_is_gone(mark)
 
 
-def test_who_is_at_work_is_told_by_user_and_machine() -> None:
+def test_the_actor_is_user_and_machine() -> None:
     assert actor() == f"{getpass.getuser()}@{platform.node()}"
 
 
-def test_a_user_without_a_name_is_told_by_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_is_shown_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     def nameless() -> str:
         raise KeyError("uid not found")
 

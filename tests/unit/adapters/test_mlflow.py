@@ -35,7 +35,7 @@ def tracker(store: Path, request: pytest.FixtureRequest) -> MlflowTracker:
 
 
 @pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch) -> str:
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a server that is down."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with socket.socket() as probe:
@@ -59,10 +59,10 @@ TRACKER_CALLS: dict[str, Callable[[MlflowTracker], object]] = {
 
 
 @pytest.mark.parametrize("call", list(TRACKER_CALLS))
-def test_a_tracking_server_that_is_down_is_an_unavailable_service(nobody: str, call: str) -> None:
+def test_a_tracking_server_that_is_down_is_an_unavailable_service(unreachable: str, call: str) -> None:
     started = time.monotonic()
-    with pytest.raises(ServiceUnavailableError, match=nobody) as caught:
-        TRACKER_CALLS[call](MlflowTracker(uri=nobody, experiment="cv_yolo_tiny"))
+    with pytest.raises(ServiceUnavailableError, match=unreachable) as caught:
+        TRACKER_CALLS[call](MlflowTracker(uri=unreachable, experiment="cv_yolo_tiny"))
     assert caught.value.exit_code == 3
     assert time.monotonic() - started < 20
 
@@ -77,12 +77,12 @@ REGISTRY_CALLS: dict[str, Callable[[MlflowRegistry], object]] = {
 
 
 @pytest.mark.parametrize("call", list(REGISTRY_CALLS))
-def test_a_registry_that_is_down_is_an_unavailable_service(nobody: str, call: str) -> None:
-    with pytest.raises(ServiceUnavailableError, match=nobody):
-        REGISTRY_CALLS[call](MlflowRegistry(uri=nobody, model="cv_yolo_tiny"))
+def test_a_registry_that_is_down_is_an_unavailable_service(unreachable: str, call: str) -> None:
+    with pytest.raises(ServiceUnavailableError, match=unreachable):
+        REGISTRY_CALLS[call](MlflowRegistry(uri=unreachable, model="cv_yolo_tiny"))
 
 
-def test_a_database_that_is_none_is_an_unavailable_service(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_an_unavailable_service(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"this is not a database, but it is long enough to be looked at" * 50)
     with pytest.raises(ServiceUnavailableError, match=r"mlflow\.db"):
         MlflowTracker(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="cv_yolo_tiny").runs()
@@ -128,8 +128,8 @@ ANSWERS: dict[str, tuple[int, str, type[CvYoloError], str]] = {
     "host": (403, "Invalid Host header - possible DNS rebinding", ServiceUnavailableError, "to this host name"),
     "no such run": (404, json_of("RESOURCE_DOES_NOT_EXIST", "Run 'r' not found"), NotFoundError, "Run 'r' not found"),
     "other server": (404, "<html>nothing here</html>", ServiceUnavailableError, "nothing here"),
-    "refused": (400, json_of("INVALID_PARAMETER_VALUE", "Invalid metric name"), RunFailedError, "refuses it"),
-    "too long": (400, json_of("BAD_REQUEST", "(pymysql.err.DataError) (1406"), RunFailedError, "refuses it"),
+    "refused": (400, json_of("INVALID_PARAMETER_VALUE", "Invalid metric name"), RunFailedError, "refused it"),
+    "too long": (400, json_of("BAD_REQUEST", "(pymysql.err.DataError) (1406"), RunFailedError, "refused it"),
     "database": (400, json_of("BAD_REQUEST", "(pymysql.err.InterfaceError)"), ServiceUnavailableError, "InterfaceErr"),
     "busy": (503, json_of("TEMPORARILY_UNAVAILABLE", "no database"), ServiceUnavailableError, "503"),
     "broken": (500, "oops", ServiceUnavailableError, "500"),
@@ -137,7 +137,7 @@ ANSWERS: dict[str, tuple[int, str, type[CvYoloError], str]] = {
 
 
 @pytest.mark.parametrize("answer", list(ANSWERS))
-def test_what_a_server_answers_is_told_apart(server: HTTPServer, answer: str) -> None:
+def test_the_servers_responses_become_different_errors(server: HTTPServer, answer: str) -> None:
     status, body, kind, words = ANSWERS[answer]
     server.says = (status, body)  # type: ignore[attr-defined]
     with pytest.raises(kind, match=re.escape(words)) as raised:
@@ -150,14 +150,14 @@ def test_what_a_server_answers_is_told_apart(server: HTTPServer, answer: str) ->
 FILE_ANSWERS = {
     401: (AccessRefusedError, "user or password is wrong"),
     404: (NotFoundError, "not in MLflow"),
-    413: (RunFailedError, "refuses it"),
-    422: (RunFailedError, "refuses it"),
+    413: (RunFailedError, "refused it"),
+    422: (RunFailedError, "refused it"),
     503: (ServiceUnavailableError, "503"),
 }
 
 
 @pytest.mark.parametrize("status", list(FILE_ANSWERS))
-def test_what_a_server_answers_for_files_is_told_apart(status: int) -> None:
+def test_the_servers_responses_for_files_become_different_errors(status: int) -> None:
     kind, words = FILE_ANSWERS[status]
     response = requests.Response()
     response.status_code = status
@@ -176,7 +176,7 @@ UNANSWERED = {
 
 
 @pytest.mark.parametrize("message", list(UNANSWERED))
-def test_silence_is_told_in_a_few_words(message: str) -> None:
+def test_no_response_is_reported_in_a_few_words(message: str) -> None:
     with pytest.raises(ServiceUnavailableError) as raised, _translated("http://anna:s3cret@x"):
         raise MlflowException(f"API request to http://anna:s3cret@x/api/2.0 failed with {message}")
     assert raised.value.message == f"MLflow at http://x does not answer ({UNANSWERED[message]})"
@@ -187,23 +187,21 @@ def test_an_answer_that_never_came_is_an_unavailable_service() -> None:
         raise requests.HTTPError("cut off")
 
 
-def test_no_password_in_an_address_is_told(nobody: str) -> None:
-    address = nobody.replace("//", "//anna:s3cret@")
+def test_no_password_in_an_address_is_shown(unreachable: str) -> None:
+    address = unreachable.replace("//", "//anna:s3cret@")
     with pytest.raises(ServiceUnavailableError) as raised:
         MlflowTracker(uri=address, experiment="cv_yolo_tiny").runs()
     assert "s3cret" not in f"{raised.value.message} {raised.value.hint}"
-    assert nobody.removeprefix("http://") in raised.value.message
+    assert unreachable.removeprefix("http://") in raised.value.message
 
 
 def test_a_file_that_is_gone_is_not_waited_for(tracker: MlflowTracker, tmp_path: Path) -> None:
     run_id = tracker.start(RUN)
-    with pytest.raises(RunFailedError, match=r"gone\.pt: to be kept with run"):
+    with pytest.raises(RunFailedError, match=r"gone\.pt: an artifact of run"):
         tracker.log_artifacts(run_id, [tmp_path / "gone.pt"])
 
 
-def test_a_run_that_could_not_be_started_whole_is_left_as_failed(
-    tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_partially_started_run_is_marked_as_failed(tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch) -> None:
     genuine = MlflowClient.log_batch
 
     def fails_on_params(self: MlflowClient, run_id: str, params: object = (), **others: object) -> None:
@@ -220,7 +218,7 @@ def test_a_run_that_could_not_be_started_whole_is_left_as_failed(
     assert "could not be started" in str(left.reason)
 
 
-def test_a_very_long_reason_still_ends_the_run(tracker: MlflowTracker) -> None:
+def test_a_very_long_reason_is_accepted_when_a_run_fails(tracker: MlflowTracker) -> None:
     run_id = tracker.start(RUN)
     tracker.finish(run_id, RunStatus.FAILED, "TrainingFailedError: " + "out of memory " * 2000)
     run = tracker.get(run_id)
@@ -333,9 +331,9 @@ def test_the_stage_of_a_version_is_readable_on_mlflows_pages(store: Path, tracke
     ]
 
 
-def test_a_version_of_a_run_that_nobody_tracked_is_not_registered(store: Path, tracker: MlflowTracker) -> None:
+def test_a_version_of_an_untracked_run_is_not_registered(store: Path, tracker: MlflowTracker) -> None:
     tracker.connect()
-    registry = MlflowRegistry(uri=f"sqlite:///{store}/mlflow.db", model="nobody")
+    registry = MlflowRegistry(uri=f"sqlite:///{store}/mlflow.db", model="unknown")
     with pytest.raises((NotFoundError, ServiceUnavailableError), match="f" * 32):
         registry.register(a_new_version(run_id="f" * 32))
     assert registry.versions() == ()
@@ -350,7 +348,7 @@ def test_tracking_leaves_no_active_run_and_no_folder_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_registry_whose_database_is_none_is_an_unavailable_service(tmp_path: Path) -> None:
+def test_a_registry_with_an_invalid_database_is_an_unavailable_service(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"this is not a database, but it is long enough to be looked at" * 50)
     with pytest.raises(ServiceUnavailableError, match=r"mlflow\.db"):
         MlflowRegistry(uri=f"sqlite:///{tmp_path}/mlflow.db", model="cv_yolo_tiny").versions()

@@ -53,7 +53,7 @@ def refusal(weights: Path, **how: Any) -> WeightsError:
     return caught.value
 
 
-def test_a_detector_of_the_size_asked_for_is_handed_on(tmp_path: Path) -> None:
+def test_a_detector_of_the_requested_size_is_passed_on(tmp_path: Path) -> None:
     predictor = FakePredictor()
     found = asked(exported(tmp_path / "a.onnx", task="detect"), predictor)
     assert [each.image for each in found.detections] == ["images/val/1.jpg"]
@@ -64,19 +64,19 @@ def test_a_model_that_names_no_task_is_taken_for_a_detector(tmp_path: Path) -> N
     assert asked(exported(tmp_path / "a.onnx"), FakePredictor()).predictor == "fake 1.0"
 
 
-def test_a_model_that_takes_any_size_is_used_at_the_one_asked_for(tmp_path: Path) -> None:
+def test_a_model_that_accepts_any_size_is_used_at_the_requested_size(tmp_path: Path) -> None:
     weights = exported(tmp_path / "a.onnx", height="height", width="width")
     assert asked(weights, FakePredictor(), image_size_px=416).settings == PredictionSettings(image_size_px=416)
 
 
-@pytest.mark.parametrize(("height", "width", "told"), [(64, 64, "64 × 64"), (320, 64, "320 × 64")])
+@pytest.mark.parametrize(("height", "width", "message"), [(64, 64, "64 × 64"), (320, 64, "320 × 64")])
 def test_a_model_that_was_exported_for_another_size_is_refused_with_its_own(
-    tmp_path: Path, height: int, width: int, told: str
+    tmp_path: Path, height: int, width: int, message: str
 ) -> None:
     error = refusal(exported(tmp_path / "a.onnx", height=height, width=width), image_size_px=320)
-    assert error.message == f"{tmp_path / 'a.onnx'}: exported for images of {told} pixels, not of 320"
+    assert error.message == f"{tmp_path / 'a.onnx'}: exported for images of {message} pixels, not of 320"
     assert error.hint is not None
-    assert error.hint.startswith(f"say --image-size {height}")
+    assert error.hint.startswith(f"use --image-size {height}")
 
 
 def test_a_model_for_another_task_is_refused(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_model_for_another_task_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no model at all", b"\x08\x08\x12\x00"])
-def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_model_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.onnx").write_bytes(content)
     error = refusal(tmp_path / "a.onnx")
     assert error.message.startswith(f"{tmp_path / 'a.onnx'}: does not load as an ONNX model: ")
@@ -177,15 +177,15 @@ def test_tensors_in_other_files_are_refused_before_onnxruntime_sees_the_model(
 
 
 @pytest.mark.parametrize("where", PLACES)
-def test_tensors_within_the_model_are_no_reason_to_refuse_it(tmp_path: Path, where: str) -> None:
+def test_a_model_with_internal_tensors_is_accepted(tmp_path: Path, where: str) -> None:
     weights = with_tensor(tmp_path / "a.onnx", where, None)
     with pytest.raises(WeightsError, match="does not say the names"):
         inspected(weights)
 
 
-def test_an_operator_from_a_library_of_somebody_elses_is_refused(tmp_path: Path) -> None:
+def test_an_operator_from_a_custom_library_is_refused(tmp_path: Path) -> None:
     model = onnx.load(exported(tmp_path / "a.onnx"))
-    model.graph.node[0].domain = "somebody.else"
+    model.graph.node[0].domain = "another.library"
     (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
     assert "does not load as an ONNX model" in refusal(tmp_path / "a.onnx").message
 

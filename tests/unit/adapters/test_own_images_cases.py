@@ -21,7 +21,7 @@ REFUSED = {
     "lab_seg_polygon": r"labels/train/train0\.txt:1: .* a segmentation polygon",
     "lab_underscore_num": r"labels/train/train0\.txt:1: not a number: '0\.3_75'",
     "lab_zero_area": r"labels/train/train0\.txt:1: a box of zero width",
-    "label_is_dir": r"labels/train/train0\.txt: a folder, where a file belongs",
+    "label_is_dir": r"labels/train/train0\.txt: a folder, not a file",
     "labels_beside_images": r"did you mean images/train/train0\.txt\?",
     "labels_folder_wrong_case": r"did you mean Labels/train/train0\.txt\?",
     "no_boxes_val": r"no boxes in val \(3 images\)",

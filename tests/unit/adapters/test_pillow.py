@@ -112,13 +112,13 @@ def small(root: Path, image: str) -> Image.Image:
     return opened
 
 
-def test_thumbnails_are_by_path_in_the_order_asked_for(root: Path) -> None:
+def test_thumbnails_are_in_the_requested_order(root: Path) -> None:
     images = ("images/wide.png", "images/square.png")
     assert tuple(PillowRenderer().thumbnails(root, images)) == images
     assert PillowRenderer().thumbnails(root, ()) == {}
 
 
-def test_a_large_picture_is_made_smaller_and_its_own_size_is_told(root: Path) -> None:
+def test_a_large_image_is_scaled_down_and_its_original_size_returned(root: Path) -> None:
     Image.new("RGB", (1600, 400), "#808080").save(root / "images" / "large.png")
     assert small(root, "images/large.png").size == (THUMBNAIL_PX, THUMBNAIL_PX // 4)
     found = PillowRenderer().thumbnails(root, ["images/large.png"])["images/large.png"]
@@ -135,7 +135,7 @@ def test_a_picture_of_any_kind_becomes_a_jpeg(root: Path, mode: str, name: str) 
     assert small(root, f"images/{name}").mode == "RGB"
 
 
-def test_a_thumbnail_is_upright_and_so_is_the_size_that_is_told(root: Path) -> None:
+def test_a_thumbnail_and_its_reported_size_are_upright(root: Path) -> None:
     picture = Image.new("RGB", (100, 50))
     exif = picture.getexif()
     exif[274] = 6

@@ -49,7 +49,7 @@ def test_one_generator_paints_a_new_scene_at_every_call() -> None:
 
 
 @pytest.mark.parametrize("size_px", [64, 160, 321])
-def test_a_scene_has_the_size_that_was_asked_for(size_px: int) -> None:
+def test_a_scene_has_the_requested_size(size_px: int) -> None:
     image = scene(1, size_px=size_px).image
     assert image.shape == (size_px, size_px, 3)
     assert image.dtype == np.uint8

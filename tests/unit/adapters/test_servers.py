@@ -42,20 +42,20 @@ def test_a_scratch_experiment_of_an_earlier_version_is_taken_and_no_longer_liste
     assert [each["key"] for each in server.experiment["tags"]] == ["mlflow.experiment.isGateway"]
 
 
-def test_a_scratch_experiment_that_somebody_deleted_is_restored() -> None:
+def test_a_deleted_scratch_experiment_is_restored() -> None:
     server = CannedMlflow(experiment={"experiment_id": "3", "lifecycle_stage": "deleted"})
     with loopback(server) as at:
         mlflow(at).use()
     assert server.experiment["lifecycle_stage"] == "active"
 
 
-def test_what_a_use_that_fails_half_way_has_set_is_removed() -> None:
+def test_a_failed_use_removes_what_it_has_set() -> None:
     server = CannedMlflow()
 
     def broken(asked: Asked) -> Reply:
         return Reply(status=500) if "runs/get" in asked.path else server(asked)
 
-    with loopback(broken) as at, pytest.raises(ServiceUnavailableError, match="was answered 500"):
+    with loopback(broken) as at, pytest.raises(ServiceUnavailableError, match="returned 500"):
         mlflow(at).use()
     assert [run["tags"] for run in server.runs.values()] == [{}]
 
@@ -63,32 +63,32 @@ def test_what_a_use_that_fails_half_way_has_set_is_removed() -> None:
 def test_a_server_that_writes_nothing_is_not_usable() -> None:
     with (
         loopback(CannedMlflow(loses_tags=True)) as at,
-        pytest.raises(ServiceUnavailableError, match="a tag came back other than it was set"),
+        pytest.raises(ServiceUnavailableError, match="a tag was returned with another value"),
     ):
         mlflow(at).use()
 
 
-def test_a_server_that_does_not_remove_what_was_set_is_told() -> None:
+def test_a_server_that_does_not_remove_a_tag_is_reported() -> None:
     server = CannedMlflow()
 
     def keeps(asked: Asked) -> Reply:
         return Reply(status=500) if "delete-tag" in asked.path else server(asked)
 
-    with loopback(keeps) as at, pytest.raises(ServiceUnavailableError, match="delete-tag was answered 500"):
+    with loopback(keeps) as at, pytest.raises(ServiceUnavailableError, match="delete-tag returned 500"):
         mlflow(at).use()
 
 
-def test_a_wrong_password_is_told_and_not_repeated() -> None:
-    with loopback(CannedMlflow()) as at, pytest.raises(ServiceUnavailableError, match="was answered 401") as caught:
+def test_a_wrong_password_is_reported_and_not_shown() -> None:
+    with loopback(CannedMlflow()) as at, pytest.raises(ServiceUnavailableError, match="returned 401") as caught:
         MlflowServer(TrackingAddress(uri=at, user=USER, password="another-word")).use()
     assert caught.value.hint == "user or password is wrong"
     assert "another-word" not in str(caught.value)
 
 
-def test_a_refusal_is_told_in_the_server_s_words() -> None:
+def test_a_refusal_shows_the_servers_message() -> None:
     with (
         loopback(lambda _: json_reply({"message": "no room"}, status=507)) as at,
-        pytest.raises(ServiceUnavailableError, match="was answered 507: no room"),
+        pytest.raises(ServiceUnavailableError, match="returned 507: no room"),
     ):
         MlflowServer(TrackingAddress(uri=at)).use()
 
@@ -131,7 +131,7 @@ def test_zenml_is_asked_with_one_login() -> None:
     assert server.asked.count("POST /api/v1/login") == 1
 
 
-def test_a_key_that_zenml_refuses_is_told() -> None:
+def test_a_key_that_zenml_refuses_is_reported() -> None:
     with (
         loopback(CannedZenml()) as at,
         pytest.raises(ServiceUnavailableError, match="/login was answered 401: wrong") as e,
@@ -140,7 +140,7 @@ def test_a_key_that_zenml_refuses_is_told() -> None:
     assert "`cv-yolo stack key NAME`" in str(e.value.hint)
 
 
-def test_what_is_no_zenml_is_told() -> None:
+def test_a_server_that_is_not_zenml_is_reported() -> None:
     with loopback(lambda _: Reply(status=404)) as at, pytest.raises(ServiceUnavailableError, match="this is no ZenML"):
         ZenmlServer(PipelineServerAddress(url=at)).info()
 
@@ -164,7 +164,7 @@ def test_a_key_is_made_for_an_account_and_replaces_one_of_its_name(known: bool) 
     assert ("DELETE /service_accounts/7/api_keys/7" in asked) is known
 
 
-def test_a_database_that_is_not_there_refuses_nobody() -> None:
+def test_a_missing_database_is_not_a_refusal() -> None:
     database = SqlDatabase(
         DatabaseAddress(host="127.0.0.1", port=1, database="zenml", user="u", password="hidden-word")
     )

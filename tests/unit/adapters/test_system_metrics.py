@@ -29,7 +29,7 @@ def test_two_meters_do_not_disturb_each_other() -> None:
     assert one.read()["system/cpu_utilization_percentage"] > 0
 
 
-def test_a_reading_right_after_another_is_no_division_by_zero(monkeypatch) -> None:
+def test_two_readings_in_a_row_do_not_divide_by_zero(monkeypatch) -> None:
     times = system_metrics.psutil.cpu_times()
     monkeypatch.setattr(system_metrics.psutil, "cpu_times", lambda: times)
     meter = SystemMeter(gpus=str)

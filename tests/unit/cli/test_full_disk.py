@@ -28,7 +28,7 @@ def full(project: Path) -> Iterator[Path]:
         filler.unlink(missing_ok=True)
 
 
-def told(capsys: pytest.CaptureFixture[str], home: Path) -> str:
+def full_disk_error(capsys: pytest.CaptureFixture[str], home: Path) -> str:
     err = capsys.readouterr().err
     assert "disk is full: 0.0 MB of 25.2 MB are free" in err
     assert str(home) in err
@@ -40,7 +40,7 @@ def told(capsys: pytest.CaptureFixture[str], home: Path) -> str:
 
 def test_status(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status"]) == 3
-    told(capsys, full)
+    full_disk_error(capsys, full)
     assert run(["status", "--json"]) == 3
     disk = json.loads(capsys.readouterr().out)["disk"]
     assert disk == {"mount": str(full), "free_bytes": 0, "full": True}
@@ -55,7 +55,7 @@ def test_doctor(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_doctor_of_another_service_says_it_too(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "dvc"]) == 3
-    told(capsys, full)
+    full_disk_error(capsys, full)
 
 
 @pytest.mark.parametrize("command", ["grid", "baseline"])
@@ -64,7 +64,7 @@ def test_nothing_is_trained(full: Path, project: Path, capsys: pytest.CaptureFix
     config = project / "configs" / f"{command}.yaml"
     config.write_text("dataset: data/demo\nmodel: m.pt\ngrid: {epochs: [1], image_size_px: [64]}\n", encoding="utf-8")
     assert run([command]) == 3
-    told(capsys, full)
+    full_disk_error(capsys, full)
 
 
 def test_runs_are_listed_or_the_disk_is_named(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +107,7 @@ def test_an_error_of_a_server_of_this_machine_is_explained_by_its_full_disk(
     assert callable(failing)
     failing(error)
     assert run(["runs"]) == code
-    assert str(error) in told(capsys, full)
+    assert str(error) in full_disk_error(capsys, full)
 
 
 def test_an_error_of_the_person_is_not_explained_by_the_disk(
@@ -119,9 +119,7 @@ def test_an_error_of_the_person_is_not_explained_by_the_disk(
     assert capsys.readouterr().err == "error: grid.yaml: no such key\nhint: remove it\n"
 
 
-def test_an_error_of_a_library_that_found_the_disk_full_is_no_traceback(
-    failing: object, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_full_disk_in_a_library_prints_no_traceback(failing: object, capsys: pytest.CaptureFixture[str]) -> None:
     assert callable(failing)
     failing(sqlite3.OperationalError("database or disk is full"))
     assert run(["runs"]) == 3

@@ -136,7 +136,7 @@ def test_a_hint_follows_the_error(failing: object, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == "error: model: x.pt: no such file\nhint: name another\n"
 
 
-def test_an_error_of_ours_is_not_hidden(failing: object) -> None:
+def test_an_internal_error_is_not_hidden(failing: object) -> None:
     assert callable(failing)
     failing(ZeroDivisionError("a bug"))
     with pytest.raises(ZeroDivisionError):
@@ -146,7 +146,7 @@ def test_an_error_of_ours_is_not_hidden(failing: object) -> None:
         run(["runs"])
 
 
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     read, write = os.pipe()
     os.close(read)
     try:
@@ -178,15 +178,15 @@ def test_nothing_recorded_is_nothing_to_open(project: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("place", ["/home/anna/.cv-yolo/journal.jsonl", None])
-def test_a_full_disk_is_told_with_its_place(
+def test_a_full_disk_is_reported_with_its_mount(
     failing: object, capsys: pytest.CaptureFixture[str], place: str | None
 ) -> None:
     assert callable(failing)
     failing(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), place))
     assert run(["runs"]) == 3
-    told = capsys.readouterr().err
-    assert f"error: the disk is full: {place or 'the disk'}: No space left on device" in told
-    assert "free some space" in told
+    output = capsys.readouterr().err
+    assert f"error: the disk is full: {place or 'the disk'}: No space left on device" in output
+    assert "free some space" in output
 
 
 def test_other_trouble_with_a_disk_is_not_hidden(failing: object) -> None:

@@ -1,4 +1,4 @@
-"""Every command that asks a server ends soon with exit code 3, and names who does not answer, however it is silent."""
+"""Every command that asks a server exits soon with code 3, and names the unresponsive server."""
 
 import socket
 import time
@@ -73,12 +73,12 @@ def configured(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CV_YOLO_ANSWER_LIMIT_S", str(LIMIT_S))
     monkeypatch.setenv("CV_YOLO_SERVER_API_KEY", "key")
     for name in ("ZENML_USER", "ZENML_PASSWORD", "MLFLOW_USER", "MLFLOW_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY"):
-        monkeypatch.setenv(f"CV_YOLO_{name}", "somebody")
+        monkeypatch.setenv(f"CV_YOLO_{name}", "anna")
     return project
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_command_ends_soon_with_the_name_of_a_server_that_is_no_use(
+def test_a_command_fails_soon_and_names_the_unusable_server(
     command: tuple[str, ...],
     silent: str,
     configured: Path,
@@ -96,7 +96,7 @@ def test_a_command_ends_soon_with_the_name_of_a_server_that_is_no_use(
 
 
 @pytest.mark.parametrize("command", ASK_MLFLOW_FIRST, ids=" ".join)
-def test_so_it_does_where_only_mlflow_is_no_use(
+def test_it_also_fails_if_only_mlflow_is_unusable(
     command: tuple[str, ...],
     silent: str,
     configured: Path,

@@ -32,8 +32,8 @@ from cv_yolo.cli import stopping as module
 from cv_yolo.cli.stopping import stopping
 
 module.GONE_WITHIN_S = float(sys.argv[1])
-deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
-child = subprocess.Popen([sys.executable, "-c", deaf])
+stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", stubborn])
 threading.Thread(target=threading.Event().wait).start()  # as one that waits for a server; no daemon
 with stopping(threading.Event()):
     try:
@@ -49,12 +49,12 @@ pytestmark = pytest.mark.usefixtures("signals_of_a_terminal")
 
 
 @pytest.mark.parametrize("number", STOPS)
-def test_a_signal_tells_the_children_and_interrupts(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_signal_stops_the_children_and_interrupts(number: int, capsys: pytest.CaptureFixture[str]) -> None:
     stop = threading.Event()
     with pytest.raises(KeyboardInterrupt), stopping(stop):
         os.kill(os.getpid(), number)
     assert stop.is_set()
-    assert "Stopping: ending what runs, keeping what is done" in capsys.readouterr().err
+    assert "Stopping: finished work is kept" in capsys.readouterr().err
 
 
 def test_a_second_signal_ends_the_process_at_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +87,7 @@ def test_the_process_leaves_when_the_time_to_stop_has_passed(monkeypatch: pytest
         work()
 
 
-def test_a_block_that_ends_in_time_leaves_no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_block_that_finishes_in_time_leaves_no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GONE_WITHIN_S", 0.2)
     left: list[int] = []
     with pytest.raises(KeyboardInterrupt), stopping(threading.Event(), leave=left.append):
@@ -114,12 +114,12 @@ def test_nothing_that_hangs_keeps_the_process_or_a_child_of_it(allowed_s: float,
     hung.communicate()
 
 
-def test_a_handler_that_a_library_put_before_ours_and_that_hangs_is_no_obstacle() -> None:
+def test_a_hanging_signal_handler_of_a_library_does_not_block_ours() -> None:
     """ZenML's asks its server for the state of the run before it calls the former handler."""
     assert subprocess.run([sys.executable, "-c", FOREIGN_HANDLER], timeout=60, check=False).returncode == 130
 
 
-def test_what_fails_because_of_the_stop_is_no_failure_of_its_own() -> None:
+def test_a_failure_caused_by_the_stop_is_not_reported_separately() -> None:
     stop = threading.Event()
     error = ServiceUnavailableError("MLflow does not answer, and the work was stopped")
 
@@ -132,7 +132,7 @@ def test_what_fails_because_of_the_stop_is_no_failure_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_what_the_parent_has_ignored_stays_ignored_and_a_termination_signal_stops(number: int) -> None:
+def test_ignored_signals_stay_ignored_and_a_termination_signal_stops(number: int) -> None:
     signal.signal(number, signal.SIG_IGN)  # put back by the fixtures
     went_on = []
 
@@ -167,7 +167,7 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.usefixtures("ctrl_c_is_ignored")
-def test_in_the_background_a_command_ignores_ctrl_c_and_ends_cleanly_on_a_termination_signal(
+def test_in_the_background_a_command_ignores_ctrl_c_and_exits_cleanly_on_a_termination_signal(
     project: Path, number: int
 ) -> None:
     command = (sys.executable, "-m", "cv_yolo", "data", "synth", "--counts", "100000", "0", "0", "--size", "64")
@@ -204,7 +204,7 @@ def test_after_an_error_the_signals_are_as_they_were_too() -> None:
     assert handlers() == before
 
 
-def test_who_cannot_wait_for_the_main_thread_says_why_and_leaves(
+def test_another_thread_can_exit_the_process_with_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     left: list[int] = []

@@ -37,7 +37,7 @@ COUNTS = {Split.TRAIN: 2, Split.VAL: 6, Split.TEST: 32}
 
 
 class NoStore:
-    """DVC, where nobody uses it."""
+    """DVC, unused."""
 
     def pull(self, root: Path) -> bool:
         return False
@@ -101,7 +101,7 @@ class FakeParts(Container):
 
 
 class World:
-    """A project with drawn images in it, in which models can be trained that miss what they are told to miss."""
+    """A project with drawn images in it, in which models with given misses can be trained."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.container = root, FakeParts()
@@ -130,7 +130,7 @@ class World:
         return found
 
     def weights(self, name: str, *, misses: range = range(0)) -> Path:
-        """A weights file of nobody's run."""
+        """A weights file without a run."""
         path = self.root / name
         path.write_text(f"weights {name}", encoding="utf-8")
         self.container.predictor.by_sha256[sha256_of(path)] = self.found(misses)

@@ -23,7 +23,7 @@ STORES = {"minio", "rustfs", "seaweedfs"}
 
 
 def _secrets() -> dict[str, str]:
-    """Settings in which each secret tells whose it is."""
+    """Settings in which each secret names its owner."""
     names = iter(PLACEHOLDERS)
     return settings_of(filled(EXAMPLE, known={}, new_secret=lambda: f"secret-of-{next(names)}"))
 
@@ -101,7 +101,7 @@ def test_no_container_has_a_privilege_or_can_gain_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_container_has_limits_and_a_log_that_ends(name: str) -> None:
+def test_every_container_has_limits_and_a_bounded_log(name: str) -> None:
     declared = ALL[name].declared
     limits = declared["deploy"]["resources"]["limits"]
     assert float(limits["cpus"]) > 0
@@ -118,7 +118,7 @@ def test_every_image_is_pinned(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_what_is_mounted_exists_and_the_projects_own_folders_are_read_only(name: str) -> None:
+def test_mounts_exist_and_the_projects_own_folders_are_read_only(name: str) -> None:
     for volume in ALL[name].declared.get("volumes", []):
         source, _, options = volume.partition(":")
         if source.startswith("./"):
@@ -147,7 +147,7 @@ def test_every_server_is_tried_by_use_and_started_again(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))
-def test_a_job_is_done_when_it_has_ended(name: str) -> None:
+def test_a_job_is_done_when_it_has_exited(name: str) -> None:
     assert ALL[name].health is None
     assert ALL[name].declared["restart"] == "on-failure:3"
 
@@ -161,14 +161,14 @@ def test_nothing_starts_before_the_settings_were_checked(name: str) -> None:
 
 
 def test_the_stack_is_registered_after_everything_else() -> None:
-    doors_of_stores = {"seaweedfs-door"}
+    store_doors = {"seaweedfs-door"}
     assert before("stack") == set(ALL) - {"stack"}
-    assert {each.service for each in ALL["buckets"].dependencies} == {"minio", "rustfs"} | doors_of_stores
+    assert {each.service for each in ALL["buckets"].dependencies} == {"minio", "rustfs"} | store_doors
     assert not any(each.required for each in ALL["buckets"].dependencies), "two of the three profiles are off"
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_what_others_wait_for_is_what_they_need(name: str) -> None:
+def test_services_wait_only_for_what_they_need(name: str) -> None:
     for each in ALL[name].dependencies:
         wanted = "service_completed_successfully" if each.service in JOBS else "service_healthy"
         joins = ALL[name].network == each.service
@@ -199,7 +199,7 @@ def test_each_object_store_has_its_profile_and_the_same_name(name: str) -> None:
     assert {each for each, service in ALL.items() if service.profiles} == STORES | {"seaweedfs-door"}
 
 
-def test_seaweedfs_lets_nothing_but_s3_out() -> None:
+def test_seaweedfs_exposes_only_s3() -> None:
     assert {"-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-webdav=false", "-admin.ui=false"} <= set(ALL["seaweedfs"].command)
     assert ALL["seaweedfs-door"].environment == {"DOORS": "0.0.0.0:9000=127.0.0.1:8333"}
 
@@ -263,7 +263,7 @@ def test_each_container_knows_its_own_secrets_only() -> None:
     assert ALL["check-env"].declared["network_mode"] == "none"
 
 
-# What the servers are told
+# The servers' settings
 
 
 def test_mlflow_logs_people_in_and_runs_no_jobs() -> None:

@@ -1,4 +1,4 @@
-"""Doors: what goes in comes out, both ways; closed ones are told; they end where nothing is behind any of them."""
+"""The forwarder: bytes pass in both directions, closed targets are reported, and it exits when none is reachable."""
 
 import asyncio
 import errno
@@ -19,7 +19,7 @@ import pytest
 from tests.compose_file import ROOT
 
 DOOR = ROOT / "docker" / "door" / "door.py"
-PATIENCE_S = 10
+TIMEOUT_S = 10
 
 
 def load_door() -> ModuleType:
@@ -62,7 +62,7 @@ def echo() -> Iterator[int]:
         thread.start()
         yield int(listener.getsockname()[1])
         listener.shutdown(socket.SHUT_RDWR)
-    thread.join(PATIENCE_S)
+    thread.join(TIMEOUT_S)
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def opened(clients: str) -> Iterator["subprocess.Popen[str]"]:
         assert " leads to " in process.stdout.readline()
     yield process
     process.terminate()
-    process.wait(PATIENCE_S)
+    process.wait(TIMEOUT_S)
     process.stdout.close()
 
 
@@ -86,7 +86,7 @@ def checked(clients: str) -> int:
 
 def say(port: int, text: bytes) -> bytes:
     """What comes back; nothing where the door is shut in our face."""
-    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as visitor:
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as visitor:
         try:
             visitor.sendall(text)
             visitor.shutdown(socket.SHUT_WR)
@@ -97,14 +97,14 @@ def say(port: int, text: bytes) -> bytes:
             return b""
 
 
-def test_what_goes_in_comes_out_both_ways_and_whole() -> None:
+def test_bytes_are_forwarded_completely_in_both_directions() -> None:
     here, text = free_port(), os.urandom(3_000_000)
     with echo() as there, opened(f"127.0.0.1:{here}=127.0.0.1:{there}"):
         assert say(here, text) == text
         assert say(here, b"") == b""
 
 
-def test_each_door_leads_to_its_own_place() -> None:
+def test_each_port_forwards_to_its_own_target() -> None:
     first, second = free_port(), free_port()
     with echo() as there, opened(f"127.0.0.1:{first}=127.0.0.1:{there} 127.0.0.1:{second}=127.0.0.1:{free_port()}"):
         assert say(first, b"hello") == b"hello"
@@ -112,7 +112,7 @@ def test_each_door_leads_to_its_own_place() -> None:
         assert say(first, b"still here") == b"still here"
 
 
-def test_the_check_tells_whether_every_door_leads_somewhere() -> None:
+def test_the_check_reports_whether_every_port_reaches_its_target() -> None:
     here = free_port()
     with echo() as there:
         way = f"127.0.0.1:{here}=127.0.0.1:{there}"
@@ -122,16 +122,16 @@ def test_the_check_tells_whether_every_door_leads_somewhere() -> None:
             assert checked(f"{way} 127.0.0.1:{here}=127.0.0.1:{free_port()}") == 1
 
 
-def test_a_visitor_who_leaves_early_harms_nobody() -> None:
+def test_a_client_that_disconnects_early_affects_no_other() -> None:
     here = free_port()
     with echo() as there, opened(f"127.0.0.1:{here}=127.0.0.1:{there}"):
-        with socket.create_connection(("127.0.0.1", here), PATIENCE_S) as visitor:
+        with socket.create_connection(("127.0.0.1", here), TIMEOUT_S) as visitor:
             visitor.sendall(b"x" * 100_000)
             visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         assert say(here, b"next") == b"next"
 
 
-def test_a_break_that_shows_when_the_end_is_told_shuts_the_door() -> None:
+def test_a_connection_error_during_half_close_closes_the_forwarder() -> None:
     async def ended() -> bool:
         source, target = asyncio.StreamReader(), Mock(spec=asyncio.StreamWriter)
         source.feed_eof()
@@ -142,10 +142,10 @@ def test_a_break_that_shows_when_the_end_is_told_shuts_the_door() -> None:
     assert asyncio.run(ended())
 
 
-def test_it_ends_where_nothing_is_behind_any_door_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_exits_when_no_target_is_reachable_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "ROUND_S", 0.01)
-    ways = door.clients(f"127.0.0.1:{free_port()}=127.0.0.1:{free_port()}")
-    assert asyncio.run(door.open_doors(ways)) == 1
+    ways = door.forwards(f"127.0.0.1:{free_port()}=127.0.0.1:{free_port()}")
+    assert asyncio.run(door.serve(ways)) == 1
 
 
 def test_it_stays_while_something_is_behind_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,12 +154,12 @@ def test_it_stays_while_something_is_behind_one_of_them(monkeypatch: pytest.Monk
         clients = f"127.0.0.1:{free_port()}=127.0.0.1:{there} 127.0.0.1:{free_port()}=127.0.0.1:{free_port()}"
         started = time.monotonic()
         with pytest.raises(TimeoutError):
-            asyncio.run(asyncio.wait_for(door.open_doors(door.clients(clients)), 0.5))
+            asyncio.run(asyncio.wait_for(door.serve(door.forwards(clients)), 0.5))
         assert time.monotonic() - started >= 0.5
 
 
 def test_an_address_is_a_host_and_a_port() -> None:
-    assert door.clients("127.0.0.1:9000=object-store:9000 0.0.0.0:1=b:2") == [
+    assert door.forwards("127.0.0.1:9000=object-store:9000 0.0.0.0:1=b:2") == [
         (("127.0.0.1", 9000), ("object-store", 9000)),
         (("0.0.0.0", 1), ("b", 2)),
     ]

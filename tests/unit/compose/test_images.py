@@ -38,7 +38,7 @@ def test_an_image_starts_from_an_exact_tag_and_ends_as_a_user_without_rights(pat
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=named)
-def test_what_is_installed_is_what_the_lock_says(path: Path) -> None:
+def test_installed_versions_match_the_lock(path: Path) -> None:
     wanted = re.findall(r'"([\w-]+)(?:\[\w+\])?==([\w.]+)"', path.read_text(encoding="utf-8"))
     for name, version in wanted:
         assert re.search(rf"^{name}=={re.escape(version)}$", LOCK, re.MULTILINE), name

@@ -51,7 +51,7 @@ def a_started_run(container: Container, plan: ExperimentPlan, **tags: str) -> st
     return container.records.tracker(plan.experiment).start(NewRun(name="e3_s320", params={}, tags=tags))
 
 
-def test_what_a_killed_process_kept_is_delivered_before_its_run_is_closed(
+def test_events_of_a_killed_process_are_delivered_before_its_run_is_closed(
     container: Container, plan: ExperimentPlan
 ) -> None:
     marks = {DRIVER_TAG: gone_mark(container), runtime.PIPELINE_RUN_TAG: "grid-of-a-killed-process"}
@@ -71,7 +71,7 @@ def test_what_a_killed_process_kept_is_delivered_before_its_run_is_closed(
     assert "abandoned" in str(tracker.get(cut_off).reason)
 
 
-def test_pipeline_runs_are_ended_whose_process_is_gone_and_others_are_left_alone(
+def test_pipeline_runs_of_exited_processes_are_closed_and_others_left_alone(
     container: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[tuple[str, str]] = []
@@ -109,7 +109,7 @@ def test_a_run_that_was_started_twice_is_not_left_running(container: Container, 
     assert "answer was lost" in str(tracker.get(lost).reason)
 
 
-def test_a_failed_run_keeps_the_reason_it_was_ended_with(container: Container, plan: ExperimentPlan) -> None:
+def test_a_failed_run_keeps_its_reason(container: Container, plan: ExperimentPlan) -> None:
     run_id = a_started_run(container, plan, **{runtime.PIPELINE_RUN_TAG: "grid-1"})
     container.records.tracker(plan.experiment).finish(run_id, RunStatus.FAILED, "out of memory")
     cells = Cells(plan=plan, manifest=None, run_name="grid-1", failures={"e3_s320": "StepFailed"})
@@ -136,7 +136,7 @@ class Stopped:
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), StoppedError("stopped"), ServiceUnavailableError("ZenML: the work was stopped")]
 )
-def test_a_stop_ends_the_open_runs_and_what_zenml_does_not_take_is_done_by_the_next_command(
+def test_a_stop_closes_the_open_runs_and_the_next_command_updates_zenml(
     container: Container,
     plan: ExperimentPlan,
     monkeypatch: pytest.MonkeyPatch,
@@ -227,7 +227,7 @@ def test_a_run_that_is_given_up_is_recorded_as_failed_as_far_as_servers_answer(
     back.set()
 
 
-def test_a_run_whose_store_stays_silent_is_left_with_the_error_after_what_can_be_recorded(
+def test_a_run_whose_store_stays_unresponsive_exits_with_the_error_after_recording_what_it_can(
     container: Container, plan: ExperimentPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reported: list[str] = []

@@ -69,7 +69,7 @@ def test_the_specs_name_the_weights_relative_to_the_project_and_by_content(root:
     assert spec.weights_sha256 == sha256_of(root / "start.pt")
 
 
-def test_weights_outside_the_project_are_named_by_their_whole_path(
+def test_weights_outside_the_project_are_named_by_absolute_path(
     root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "other.pt"

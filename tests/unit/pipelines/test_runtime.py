@@ -18,7 +18,7 @@ print("asked")
 """
 
 
-def test_what_zenml_has_to_say_is_not_mixed_with_what_was_asked(zenml_container: Container) -> None:
+def test_zenmls_output_is_not_mixed_with_json(zenml_container: Container) -> None:
     environment = zenml_container.children._environment
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "asked\n"
@@ -54,14 +54,14 @@ print(exported, [thread.name for thread in threading.enumerate() if "Otel" in th
 """
 
 
-def test_what_zenml_logs_of_its_steps_is_kept_before_the_interpreter_ends(zenml_container: Container) -> None:
+def test_zenmls_step_logs_are_stored_before_the_interpreter_exits(zenml_container: Container) -> None:
     environment = zenml_container.children._environment
     done = subprocess.run([sys.executable, "-c", BUFFERED], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == f"{['step 0', 'closed', 'stopped', 'step 1', 'closed', 'stopped']} []\n"
     assert done.stderr == "", "on Python 3.12, a flush at interpreter shutdown would end with a traceback"
 
 
-def test_a_container_is_in_use_inside_its_block_only_however_that_ends(zenml_container: Container) -> None:
+def test_a_container_is_in_use_only_inside_its_block_even_after_an_error(zenml_container: Container) -> None:
     inner = Container(zenml_container.settings)
     with runtime.using(zenml_container):
         with suppress(KeyboardInterrupt), runtime.using(inner):

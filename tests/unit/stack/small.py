@@ -16,7 +16,9 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRe
 """
 CRASH = "import sys; print('no luck'); sys.exit(3)"
 SLEEP = "import time; time.sleep(600)"
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+IGNORES_SIGTERM = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
+)
 WITH_WORKER = """
 import subprocess, sys, time
 worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -41,7 +43,7 @@ def answers_at(port: int) -> Callable[[], None]:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=2).close()
         except OSError as error:
-            raise ServiceUnavailableError(f"nobody at {port}") from error
+            raise ServiceUnavailableError(f"nothing listens at {port}") from error
 
     return use
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-TOKEN = "a-token-that-nobody-shall-see"
+TOKEN = "a-token-that-must-stay-hidden"
 US, ANOTHER = "project_12_bot", "ada"
 GITHUB_US = "github-actions[bot]"
 GITLAB_THREAD = re.compile(r"/api/v4/projects/([^/]+)/merge_requests/(\d+)/notes(?:/(\d+))?")
@@ -35,7 +35,7 @@ class Forge:
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(1000, 2000)))
 
     def note(self, thread: str, author: str, body: str) -> dict[str, Any]:
-        """Somebody writes a note; lines that begin with a slash are carried out, as GitLab does."""
+        """A user writes a note; lines that begin with a slash are executed, as GitLab does."""
         self.commands += re.findall(r"^/\w+", body, re.MULTILINE)
         note = {"id": next(self.numbers), "body": body, "author": {"username": author}, "user": {"login": author}}
         self.threads[thread].append(note)

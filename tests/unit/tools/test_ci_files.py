@@ -147,7 +147,7 @@ def test_a_refusal_is_amber_and_everything_else_is_red() -> None:
     assert not any("allow_failure" in rule for rule in gitlab["grid"]["rules"]), "a rule's word would be the last"
 
 
-def test_one_grid_runs_at_a_time_and_is_not_ended_by_the_next_push() -> None:
+def test_one_grid_runs_at_a_time_and_is_not_cancelled_by_the_next_push() -> None:
     assert (gitlab["grid"]["resource_group"], gitlab["grid"]["interruptible"]) == ("cv-yolo-grid", False)
     assert _load(ROOT / ".github" / "workflows" / "grid.yml")["concurrency"]["cancel-in-progress"] is False
 
@@ -161,7 +161,7 @@ def test_gitlab_links_the_reports_in_the_merge_request() -> None:
     assert artifacts["paths"] == _github_upload("Decision")
 
 
-def test_what_is_kept_for_the_next_job_holds_no_login() -> None:
+def test_the_cache_for_the_next_job_contains_no_login() -> None:
     """ZenML's client keeps its token under `.cv-yolo`, so that folder is never kept as a whole."""
     kept = [path for cache in gitlab["grid"]["cache"] for path in cache["paths"] if path.startswith(".cv-yolo")]
     assert kept == [".cv-yolo/outbox/", ".cv-yolo/trained/", ".cv-yolo/weights/"]

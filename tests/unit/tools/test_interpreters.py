@@ -33,11 +33,13 @@ def a_python(path: Path, answer: str) -> Path:
     return path
 
 
-def test_what_is_not_here_is_named_and_no_failure(tool: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_interpreter_is_named_and_is_not_a_failure(
+    tool: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert tool.main() == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for version in OTHERS:
-        assert f"Python {version}: not tried: none that works is on the PATH or in pyenv's versions" in told
+        assert f"Python {version}: not tried: none that works is on the PATH or in pyenv's versions" in output
 
 
 def test_the_first_on_the_path_that_works_is_taken(tool: ModuleType, tmp_path: Path) -> None:
@@ -58,7 +60,7 @@ def test_a_shim_that_does_not_lead_to_that_version_is_passed_over_for_pyenvs_new
     assert tool.find("3.12") == versions / "3.12.10" / "bin" / "python"
 
 
-def test_a_file_that_is_no_program_is_no_python(tool: ModuleType, tmp_path: Path) -> None:
+def test_a_file_that_is_not_executable_is_not_a_python(tool: ModuleType, tmp_path: Path) -> None:
     a_python(tmp_path / "bin" / "python3.13", "#!/no/such/shell")
     assert tool.find("3.13") is None
 
@@ -76,7 +78,7 @@ def calls_of(tool: ModuleType, monkeypatch: pytest.MonkeyPatch, *failing: str) -
     return called
 
 
-def test_each_has_an_environment_of_its_own_and_the_fast_tests_run_in_it(
+def test_each_python_has_its_own_environment_in_which_the_fast_tests_run(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tool.shutil, "disk_usage", lambda _: SimpleNamespace(free=20e9))
@@ -86,9 +88,9 @@ def test_each_has_an_environment_of_its_own_and_the_fast_tests_run_in_it(
     assert made == [f"/python{OTHERS[0]}", "tools/setup_environment.py", f".venv-{OTHERS[0]}"]
     assert tested[0] == str(tool.python_in(tmp_path / f".venv-{OTHERS[0]}"))
     assert tuple(tested[-len(tool.CORE) :]) == tool.CORE
-    told = capsys.readouterr().out
-    assert f"Python {OTHERS[0]}: passed" in told
-    assert f"Python {OTHERS[1]}: not tried" in told
+    output = capsys.readouterr().out
+    assert f"Python {OTHERS[0]}: passed" in output
+    assert f"Python {OTHERS[1]}: not tried" in output
 
 
 @pytest.mark.parametrize(("failing", "why"), [("tools/setup_environment.py", "FAILED: .venv-"), ("pytest", "FAILED\n")])
@@ -101,7 +103,7 @@ def test_what_fails_there_fails_here(
     assert f"Python {OTHERS[0]}: {why}" in capsys.readouterr().out
 
 
-def test_where_there_is_no_room_for_another_environment_none_is_made(
+def test_without_disk_space_no_environment_is_created(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tool.shutil, "disk_usage", lambda _: SimpleNamespace(free=5e9))
@@ -110,7 +112,7 @@ def test_where_there_is_no_room_for_another_environment_none_is_made(
     assert f"Python {OTHERS[0]}: not tried: 5.0 GB are free" in capsys.readouterr().out
 
 
-def test_the_environments_are_no_part_of_the_project() -> None:
+def test_the_environments_are_not_part_of_the_project() -> None:
     assert "/.venv-*/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 

@@ -194,7 +194,7 @@ def test_two_runs_are_byte_identical_and_another_seed_is_not(source: Path, make:
 
 def test_the_summary_counts_what_was_left_aside(source: Path, make: Make) -> None:
     label_of(source, "000000000008").unlink()
-    label_of(source, "nobody").write_text(PERSON_LINE, encoding="utf-8")
+    label_of(source, "missing").write_text(PERSON_LINE, encoding="utf-8")
     label_of(source, "no-one").write_text("not even read", encoding="utf-8")
     summary = make(source).summary
     del summary["revision"], summary["out"]

@@ -19,7 +19,7 @@ COMPOSE = """services:
   mysql:
     image: mysql:8.4.10  # LTS
   door:
-    image: ghcr.io/somebody/door:1.2
+    image: ghcr.io/example/door:1.2
   ours:
     build: .
     image: cv-yolo/setup:0.1.0
@@ -34,7 +34,7 @@ class FakeRegistry(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), RegistryHandler)
         self.manifests = {
             name: json.dumps({"schemaVersion": 2, "of": name}).encode()
-            for name in ("library/mysql:8.4.10", "library/golang:1.26", "somebody/door:1.2")
+            for name in ("library/mysql:8.4.10", "library/golang:1.26", "example/door:1.2")
         }
         self.claims: dict[str, str] = {}
         self.realm = f"{self.url}/token"
@@ -110,7 +110,7 @@ def test_without_an_option_the_digests_are_printed_and_nothing_is_written(
     before = texts(root)
     assert run(root, registry) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"ghcr.io/somebody/door:1.2@{registry.digest('somebody/door:1.2')}",
+        f"ghcr.io/example/door:1.2@{registry.digest('example/door:1.2')}",
         f"golang:1.26@{registry.digest('library/golang:1.26')}",
         f"mysql:8.4.10@{registry.digest('library/mysql:8.4.10')}",
     ]
@@ -118,7 +118,7 @@ def test_without_an_option_the_digests_are_printed_and_nothing_is_written(
     assert all("manifest.list.v2" in each and "oci.image.index" in each for each in registry.accepted)
 
 
-def test_written_digests_stand_behind_the_tags_and_nothing_else_changes(root: Path, registry: FakeRegistry) -> None:
+def test_digests_are_appended_to_the_tags_and_nothing_else_changes(root: Path, registry: FakeRegistry) -> None:
     assert run(root, registry, "--write") == 0
     found = texts(root)
     mysql, golang = registry.digest("library/mysql:8.4.10"), registry.digest("library/golang:1.26")
@@ -129,7 +129,7 @@ def test_written_digests_stand_behind_the_tags_and_nothing_else_changes(root: Pa
     assert texts(root) == found
 
 
-def test_a_tag_that_has_moved_on_is_told_and_written_anew(
+def test_a_moved_tag_is_reported_and_updated(
     root: Path, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(root, registry, "--check") == 1

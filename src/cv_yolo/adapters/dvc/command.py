@@ -20,7 +20,7 @@ REMOTE: Final = frozenset({"pull", "push"})  # the commands that need it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attended:
-    """What a DVC command is terminated for: a stop, or a remote that does not answer for `silence_s`.
+    """When to terminate a DVC command: on a stop, or if the remote does not respond for `silence_s`.
 
     DVC itself would ask a hung remote for minutes. `answers` is asked now and then, where the remote is a server.
     """

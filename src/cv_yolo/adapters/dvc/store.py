@@ -1,10 +1,10 @@
 """DVC behind the ports `DatasetStore` and `DatasetRemote`.
 
-Its command line does what changes data, its hash what only looks. A server's remote is named to each command.
+Its command line changes data, its hash only reads. Each command is given the server's remote.
 
-The object store's bucket as DVC's remote: said in the home's own configuration, with its keys, for its owner alone.
+The object store's bucket as DVC's remote is in the home's own configuration, with its keys, readable only by its owner.
 
-The project's configuration, which git or another home shares, is not touched (ADR 16).
+The project's configuration, which git or another home shares, is not changed (ADR 16).
 """
 
 import os
@@ -33,9 +33,9 @@ UNREACHABLE: Final = (
 
 
 class DvcStore:
-    """The DVC project in `root` (with `dvc.yaml` and `.dvc/`); where there is none, nothing is recorded.
+    """The DVC project in `root` (with `dvc.yaml` and `.dvc/`); without one, nothing is recorded.
 
-    Only what belongs to this project is pulled, pushed or made: not what lies elsewhere, or in a project of its own.
+    Only what belongs to this project is pulled, pushed or made: not what lies elsewhere, or in another project.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class DvcStore:
     def push(self, root: Path) -> None:
         """Keep the recorded revision on the remote."""
         if not self._is_ours(root):
-            raise DatasetError(f"{root}: not a data set of this project", hint=f"it is pushed in its own: cd {root}")
+            raise DatasetError(f"{root}: not a data set of this project", hint=f"push it in its own project: cd {root}")
         self._push(root, f"{self._relative(root)}: cannot be pushed")
 
     def recipe(self, root: Path) -> str | None:
@@ -84,17 +84,17 @@ class DvcStore:
         if made.returncode != 0:
             raise DatasetError(
                 f"{self._relative(root)}: the DVC stage {stage!r} that makes it failed: {_last_line(made.stderr)}",
-                hint=f"run `dvc repro {stage}` to see all it says, and to run the stages that it depends on",
+                hint=f"run `dvc repro {stage}` to see its whole output, and to run the stages that it depends on",
             )
-        self._push(root, f"{self._relative(root)}: made, but not kept")
+        self._push(root, f"{self._relative(root)}: created, but not pushed")
         return True
 
     def set_remote(self, objects: ObjectStoreAddress, bucket: str) -> ChangeKind | None:
-        """Use a bucket of the object store; its keys are kept in the home, for its owner alone."""
+        """Use a bucket of the object store; its keys are kept in the home, readable only by its owner."""
         return self._remote.set(objects, bucket)
 
     def forget_remote(self) -> None:
-        """Use what the project itself says; whatever was pushed stays there."""
+        """Use the project's own remote; what was pushed stays there."""
         self._remote.forget()
 
     def content_hash(self, root: Path) -> str | None:
@@ -152,7 +152,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise DatasetError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise DatasetError(f"{path}: not a file of DVC's")
+        raise DatasetError(f"{path}: not a DVC file")
     return content
 
 
@@ -170,7 +170,7 @@ def _blames_remote(text: str) -> bool:
 
 
 def _failed(what: str, text: str, command: str) -> CvYoloError:
-    """The error for a failed `dvc pull` or `push`: the remote's fault, with who has to mend what, or the data's."""
+    """The error for a failed `dvc pull` or `push`: the remote's, with what to fix, or the data's."""
     lines = [line for line in text.splitlines() if _blames_remote(line)]
     reason = _last_line("\n".join(lines) or text)
     if any(mark in text for mark in REFUSED):
@@ -180,19 +180,20 @@ def _failed(what: str, text: str, command: str) -> CvYoloError:
         )
     if any(mark in text for mark in UNREACHABLE):
         return ServiceUnavailableError(
-            f"{what}: the remote does not answer: {reason}", hint="is it up? `cv-yolo status` and `cv-yolo doctor` tell"
+            f"{what}: the remote does not answer: {reason}",
+            hint="is it up? Check with `cv-yolo status` and `cv-yolo doctor`",
         )
     if NEVER_KEPT in text:
         return DatasetError(
             f"{what}: the recorded files are neither in DVC's cache nor on the remote",
-            hint="record what is there now (`dvc add`, or `dvc commit` for what a stage made), or push where they are",
+            hint="record the current files (`dvc add`, or `dvc commit` for a stage's output), or push where they are",
         )
     return DatasetError(
-        f"{what}: {reason}", hint=f"run `dvc {command}` to see all it says; `dvc remote list` shows where it goes"
+        f"{what}: {reason}", hint=f"run `dvc {command}` to see its whole output; `dvc remote list` shows the remotes"
     )
 
 
-CONFIG_FOLDER: Final = "DVC_GLOBAL_CONFIG_DIR"  # the home's own, of which only this machine's user knows
+CONFIG_FOLDER: Final = "DVC_GLOBAL_CONFIG_DIR"  # the home's own, which only this machine's user can read
 WRITTEN_BEFORE: Final = {"url", "region", "access_key_id", "secret_access_key"}  # by us, into `.dvc/config.local`
 
 
@@ -204,7 +205,7 @@ class HomeRemote:
         self.options: tuple[str, ...] = ()
 
     def set(self, objects: ObjectStoreAddress, bucket: str) -> ChangeKind | None:
-        """Use a bucket of the object store; its keys are kept in the home, for its owner alone."""
+        """Use a bucket of the object store; its keys are kept in the home, readable only by its owner."""
         if not self._project.is_dir():
             return None
         self._clean_project()
@@ -221,7 +222,7 @@ class HomeRemote:
         return ChangeKind.CHANGED if _section(name) in known else ChangeKind.MADE
 
     def forget(self) -> None:
-        """Use what the project itself says; whatever was pushed stays there."""
+        """Use the project's own remote; what was pushed stays there."""
         self._clean_project()
         known = _settings(self._home_config)
         if known != _without_ours(known):
@@ -233,7 +234,7 @@ class HomeRemote:
         return Path(self._environment[CONFIG_FOLDER]) / "config"
 
     def _clean_project(self) -> None:
-        """Take back what an earlier version wrote into the project's local settings; a person's own stay."""
+        """Remove what an earlier version wrote into the project's local settings; the user's own stay."""
         local = self._project / "config.local"
         settings = _settings(local)
         section = _section(DATASET_REMOTE)
@@ -254,7 +255,7 @@ class HomeRemote:
 
 
 def _settings(path: Path) -> dict[str, dict[str, str]]:
-    """What a configuration file of DVC says, by section; nothing where there is none."""
+    """The sections of a DVC configuration file; empty where there is none."""
     if not path.is_file():
         return {}
     from configobj import ConfigObj, ConfigObjError

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from cv_yolo.domain.promotion.audit import AuditFinding, Entry, read_entry
 from cv_yolo.errors import AuditLogError, LogGrewError, ServiceUnavailableError
 
-PATIENCE_S: Final = 120.0
+LOCK_TIMEOUT_S: Final = 120.0
 
 
 class AuditFile:
@@ -21,8 +21,8 @@ class AuditFile:
     over by readers, and removed by the next writer.
     """
 
-    def __init__(self, path: Path, *, patience_s: float = PATIENCE_S) -> None:
-        self._path, self._patience_s = path, patience_s
+    def __init__(self, path: Path, *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
+        self._path, self._lock_timeout_s = path, lock_timeout_s
         self._lock = FileLock(path.with_suffix(".lock"))
 
     def entries(self) -> tuple[Entry, ...]:
@@ -31,7 +31,7 @@ class AuditFile:
         if damage:
             raise AuditLogError(
                 damage[0].sentence,
-                hint="bring the file back from a copy; `cv-yolo history --verify` names every line that was changed",
+                hint="restore the file from a copy; `cv-yolo history --verify` names every changed line",
             )
         return entries
 
@@ -40,7 +40,7 @@ class AuditFile:
         return self._read()[1]
 
     def append(self, entry: Entry) -> None:
-        """Write the entry behind the last whole line; it is on the disk when this returns."""
+        """Append the entry after the last whole line; it is on disk when this returns."""
         with self.locked():
             try:
                 self._path.touch()
@@ -55,19 +55,19 @@ class AuditFile:
             except OSError as error:
                 raise AuditLogError(
                     f"{self._path}: entry {entry.number} could not be written: {error}",
-                    hint="`cv-yolo history` shows whether it is there all the same",
+                    hint="`cv-yolo history` shows whether it was written nevertheless",
                 ) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other writer on this machine out; its lock is freed when a process ends, however it ends."""
+        """Lock out every other writer on this machine; the lock is released when the process exits, even if killed."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=self._patience_s)
+            self._lock.acquire(timeout=self._lock_timeout_s)
         except Timeout as error:
             raise ServiceUnavailableError(
-                f"{self._path}: another process has held the log for {self._patience_s:g} s",
-                hint="wait for it, or end it; then run the same command again",
+                f"{self._path}: another process has held the log for {self._lock_timeout_s:g} s",
+                hint="wait for it, or stop it; then run the same command again",
             ) from error
         except OSError as error:
             raise AuditLogError(f"{self._path}: cannot be locked: {error}") from error
@@ -98,6 +98,6 @@ class AuditFile:
 def _require_last(entry: Entry, lines: int, path: Path) -> None:
     if entry.number != lines + 1:
         raise LogGrewError(
-            f"{path}: entry {entry.number} cannot be written behind {lines} entries: the log is not what it was",
+            f"{path}: entry {entry.number} cannot be appended after {lines} entries: the log has changed",
             hint="nothing was moved; run the same command again",
         )

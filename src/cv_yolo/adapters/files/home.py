@@ -1,11 +1,11 @@
-"""The folder of all state as a private one: made so, or corrected where it was open, with what lay open by name.
+"""The home, the folder of all state: created private, or made private and reported if other users could open it.
 
 The folder's own mode is the barrier: no other user gets past it, whatever modes the libraries give to what they write
-inside. What is inside a folder that was open is closed too, since another user's process may still stand in it.
+inside. The content of a folder that was open is closed too, since another user's process may still be in it.
 
-The schema version of a home: which form its files have, and how a home of an earlier version is brought to it.
+The schema version of a home: which form its files have, and how a home of an earlier version is migrated.
 
-A change that an earlier version of the project could not read, or would read wrongly, counts the version up and adds
+A change that an earlier version of the project could not read, or would read wrongly, increments the version and adds
 a migration. A migration is repeatable: it may be interrupted, and two commands may run it at once.
 """
 
@@ -34,7 +34,7 @@ NAMED: Final = 3
 
 @dataclass(slots=True)
 class _Found:
-    """What was open inside a folder, by its path in it."""
+    """The paths inside a folder that other users could access."""
 
     keys: list[str] = field(default_factory=list)
     writable: list[str] = field(default_factory=list)
@@ -42,10 +42,10 @@ class _Found:
 
 
 def keep_private(home: Path) -> Iterator[str]:
-    """Have the folder of all state private; yields what a person has to know.
+    """Make the folder of all state private; yields what the user must know.
 
-    Raises `ConfigError` where it belongs to another user, or cannot be closed. Where it can be neither found nor made,
-    nothing happens: nothing can be written there either, and who has to says so.
+    Raises `ConfigError` if it belongs to another user, or cannot be closed. If it can be neither found nor created,
+    nothing happens: nothing can be written there either, and the code that writes reports it.
     """
     try:
         former = private_folder(home)
@@ -61,7 +61,7 @@ def keep_private(home: Path) -> Iterator[str]:
         yield _sentence(home, former, found)
     (home / "tmp").mkdir(mode=PRIVATE, exist_ok=True)
     inner = home
-    for name in (*DVC_STATE.parts, "repo"):  # DVC would make it writable for everybody
+    for name in (*DVC_STATE.parts, "repo"):  # DVC would make it world-writable
         inner /= name
         inner.mkdir(mode=PRIVATE, exist_ok=True)
 
@@ -75,7 +75,7 @@ def weak_places(home: Path) -> Iterator[str]:
         if found is None:
             continue
         if found.st_uid not in {0, os.geteuid()}:
-            yield f"{folder} belongs to {owner_of(found.st_uid)}, who can replace {home}: take another (CV_YOLO_HOME)"
+            yield f"{folder} belongs to {owner_of(found.st_uid)}, who can replace {home}: use another (CV_YOLO_HOME)"
         elif _others_may_replace(found):
             yield f"{folder}: other users can write there, and replace {home}: `chmod go-w {folder}`"
 
@@ -98,9 +98,9 @@ def _is_own_group(group_id: int) -> bool:
 
 
 def _close_inside(home: Path, folder: Path, found: _Found) -> None:
-    """Close what is in an open folder; a folder inside that was closed already kept its own content."""
+    """Close what is in an open folder; closed folders inside have protected their own content."""
     for path in sorted((home / folder).iterdir()):
-        with suppress(FileNotFoundError):  # a server at work removes files meanwhile
+        with suppress(FileNotFoundError):  # a running server removes files meanwhile
             _close_one(home, folder / path.name, found)
 
 
@@ -135,12 +135,12 @@ def _close(path: Path) -> None:
 
 
 def _set_aside(path: Path) -> None:
-    """Under a name that nothing reads: what another user put there is for a person to look at."""
+    """Set aside under a name that nothing reads: the user should look at what another user put there."""
     path.rename(path.with_name(f"{path.name}.of-another-user-{secrets.token_hex(4)}"))
 
 
 def _forget_dvc_state(home: Path) -> None:
-    """Remove DVC's own notes, which it makes again: others could write pickles in them, which DVC would load."""
+    """Remove DVC's own state, which it recreates: others could write pickles in it, which DVC would load."""
     state = home / DVC_STATE
     if state.is_dir():
         apart = state.with_name(f"{state.name}.removed-{secrets.token_hex(4)}")
@@ -149,7 +149,7 @@ def _forget_dvc_state(home: Path) -> None:
 
 
 def _sentence(home: Path, mode: int, found: _Found) -> str:
-    parts = [f"{home} was open to other users of this machine (mode {mode:04o}); it is closed now."]
+    parts = [f"{home} was open to other users of this machine (mode {mode:04o}); it is now private."]
     if found.writable:
         parts.append(f"They could write: {_some(found.writable)}.")
     if found.foreign:
@@ -157,7 +157,7 @@ def _sentence(home: Path, mode: int, found: _Found) -> str:
     if found.keys:
         parts.append(
             f"They could read keys: {_some(found.keys)}. Replace these: `cv-yolo stack key NAME`, where the servers "
-            "run, makes a new key for `cv-yolo connect` and revokes the one of that name; SECURITY.md says what else."
+            "run, creates a new key for `cv-yolo connect` and revokes the old one; see SECURITY.md for the others."
         )
     return " ".join(parts)
 
@@ -170,13 +170,13 @@ def _some(names: Iterable[str]) -> str:
 
 HOME_SCHEMA: Final = 2
 FILE: Final = "schema.json"
-UPGRADE: Final = "install that version of zenml-cv-yolo or a newer one, or name another home: CV_YOLO_HOME=…"
+UPGRADE: Final = "install that version of zenml-cv-yolo or a newer one, or use another home: CV_YOLO_HOME=…"
 
 
 def migrate(home: Path) -> None:
-    """Bring a home to today's schema; raises `ConfigError` for one that a newer version of the project has written.
+    """Migrate a home to the current schema; raises `ConfigError` for one written by a newer version of the project.
 
-    Where there is no home, it could not be made, and who needs it says so.
+    Without a home, it could not be created, and the code that needs it reports that.
     """
     if not home.is_dir():
         return

@@ -1,8 +1,8 @@
-"""The outbox: a folder with a file for each run of which letters wait, which grows by lines and is then removed.
+"""The outbox: a folder with a file for each run with undelivered events, which grows by lines and is then removed.
 
-`<run>.jsonl` holds the letters, one JSON line each, and a line `{"delivered": N}` for each that waits no longer;
-`<run>/N/` the files of letter N; `<run>.refused.jsonl` what can never be delivered, with the reason. A last line
-without its end was being written when its process was killed: it was never kept.
+`<run>.jsonl` holds the events, one JSON line each, and a line `{"delivered": N}` for each delivered one; `<run>/N/`
+the files of event N; `<run>.refused.jsonl` what can never be delivered, with the reason. An incomplete last line
+was being written when its process was killed: it was never kept.
 """
 
 import json
@@ -23,33 +23,33 @@ from cv_yolo.errors import ServiceUnavailableError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-PATIENCE_S: Final = 600.0
+LOCK_TIMEOUT_S: Final = 600.0
 REFUSED: Final = ".refused.jsonl"
 
 
 class FolderOutbox:
     """The outbox in `folder`; locks keep threads and processes of this machine apart, run by run."""
 
-    def __init__(self, folder: Path, *, patience_s: float = PATIENCE_S) -> None:
-        self._folder, self._patience_s = folder, patience_s
+    def __init__(self, folder: Path, *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
+        self._folder, self._lock_timeout_s = folder, lock_timeout_s
 
     def runs(self) -> tuple[str, ...]:
-        """The runs of which letters wait."""
+        """The runs with undelivered events."""
         found = self._folder.glob("*.jsonl")
         return tuple(sorted(path.stem for path in found if not path.name.endswith(REFUSED)))
 
     @contextmanager
     def opened(self, run_id: str) -> Iterator["RunEventsFile"]:
-        """The letters of a run; raises `ServiceUnavailableError` where another process holds them for too long."""
-        with _telling(self._folder):
+        """The events of a run; raises `ServiceUnavailableError` if another process holds them for too long."""
+        with _translated(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self._folder / f".{run_id[-1:]}.lock")  # a few locks, however many runs
             try:
-                lock.acquire(timeout=self._patience_s)
+                lock.acquire(timeout=self._lock_timeout_s)
             except Timeout as error:
                 raise ServiceUnavailableError(
-                    f"{self._folder}: another process has held the outbox for {self._patience_s:g} s",
-                    hint="wait for it, or end it; then run the same command again",
+                    f"{self._folder}: another process has held the outbox for {self._lock_timeout_s:g} s",
+                    hint="wait for it, or stop it; then run the same command again",
                 ) from error
         try:
             events = RunEventsFile(path=self._folder / f"{run_id}.jsonl")
@@ -61,26 +61,26 @@ class FolderOutbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEventsFile:
-    """The letters of one run in the file `path`; its lock is held."""
+    """The undelivered events of one run in the file `path`; its lock is held."""
 
     path: Path
 
     def waiting(self) -> tuple[TrackingEvent, ...]:
-        """All that wait, the oldest first."""
-        with _telling(self.path):
+        """All undelivered events, oldest first."""
+        with _translated(self.path):
             lines, delivered = self._read()
             return tuple(self._event(number, line) for number, line in enumerate(lines) if number >= delivered)
 
     def add(self, event: TrackingEvent) -> None:
-        """Keep a letter behind the others, and copies of its files: the originals may change."""
-        with _telling(self.path):
+        """Append an event, and keep copies of its files: the originals may change."""
+        with _translated(self.path):
             if isinstance(event, RunFiles):
                 event = replace(event, paths=self._copied(event.paths, number=len(self._read()[0])))
-            _append(self.path, _letter().dump_python(event, mode="json"))
+            _append(self.path, _events_adapter().dump_python(event, mode="json"))
 
     def delivered(self) -> None:
-        """The first one waits no longer; with the last one, nothing of the run is left here."""
-        with _telling(self.path):
+        """Mark the first event as delivered; after the last one, nothing of the run is left here."""
+        with _translated(self.path):
             lines, delivered = self._read()
             if delivered + 1 < len(lines):
                 _append(self.path, {"delivered": delivered + 1})
@@ -90,13 +90,13 @@ class RunEventsFile:
                 self.sweep()
 
     def sweep(self) -> None:
-        """Remove the files of letters that wait no longer, where none does."""
+        """Remove the files of delivered events, once all are delivered."""
         if not self.path.exists():
             shutil.rmtree(self.path.with_suffix(""), ignore_errors=True)
 
     def set_aside(self, reason: str) -> None:
-        """Keep the first one apart, with the reason and its files, and go on behind it."""
-        with _telling(self.path):
+        """Set the first event aside, with the reason and its files, and continue with the next."""
+        with _translated(self.path):
             lines, delivered = self._read()
             files, apart = self._folder_of(delivered), self.path.with_suffix(REFUSED)
             _append(apart, {"reason": reason, "letter": lines[delivered]})
@@ -105,14 +105,14 @@ class RunEventsFile:
         self.delivered()
 
     def _read(self) -> tuple[list[Any], int]:
-        """The letters as they were written, and how many of them wait no longer."""
+        """The events as they were written, and how many of them are delivered."""
         content = self.path.read_bytes() if self.path.exists() else b""
         lines = [json.loads(line) for line in content.split(b"\n")[:-1]]
         events = [line for line in lines if "delivered" not in line]
         return events, len(lines) - len(events)
 
     def _event(self, number: int, line: Any) -> TrackingEvent:
-        event = _letter().validate_python(line, strict=False)
+        event = _events_adapter().validate_python(line, strict=False)
         if not isinstance(event, RunFiles):
             return event
         return replace(event, paths=tuple(self._folder_of(number) / path for path in event.paths))
@@ -133,7 +133,7 @@ class RunEventsFile:
 
 
 def _append(path: Path, line: Any) -> None:
-    """Write a line behind the last whole one; it is on the disk when this returns."""
+    """Append a line after the last whole one; it is on disk when this returns."""
     path.touch()
     with path.open("r+b") as file:
         file.seek(file.read().rfind(b"\n") + 1)
@@ -144,20 +144,20 @@ def _append(path: Path, line: Any) -> None:
 
 
 @cache
-def _letter() -> "TypeAdapter[TrackingEvent]":
-    """What reads and writes a letter; imported only where one waits."""
+def _events_adapter() -> "TypeAdapter[TrackingEvent]":
+    """Reads and writes an event; imported only where one is undelivered."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(TrackingEvent)
 
 
 @contextmanager
-def _telling(place: Path) -> Iterator[None]:
+def _translated(place: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ServiceUnavailableError(
-            f"{place}: what waits for the tracker cannot be kept or read: {reason}",
-            hint="make room on the disk, or move a damaged file away; then run the same command again",
+            f"{place}: undelivered events cannot be read or written: {reason}",
+            hint="free disk space, or move a damaged file away; then run the same command again",
         ) from error

@@ -64,9 +64,9 @@ class NpzPredictionFile:
             predictor, latency_ms = described["predictor"], described["latency_ms"]
             classes = _CLASSES.validate_python(described.get("classes"))  # absent in files of earlier versions
         except Exception as error:  # numpy, zip, zlib and JSON raise many kinds for a file that is damaged
-            raise EvaluationFailedError(f"kept detections cannot be read: {' '.join(str(error).split())}") from error
+            raise EvaluationFailedError(f"stored detections cannot be read: {' '.join(str(error).split())}") from error
         if found.keys() != set(images):
-            raise EvaluationFailedError("kept detections are of other images than those asked for")
+            raise EvaluationFailedError("stored detections are of other images than those requested")
         return Prediction(
             detections=tuple(found[image] for image in images),
             predictor=predictor,
@@ -137,7 +137,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     if isinstance(rows, dict) and "categories" in rows:
         raise InputError(
             f"{path}: COCO annotations, not a results file: expected a list of detections",
-            hint="name a file of results; annotations say what its ids stand for: --categories",
+            hint="give a results file; pass annotations, which define its ids, with --categories",
         )
     if not isinstance(rows, list):
         raise InputError(f"{path}: not a COCO results file: expected a list of detections")
@@ -148,9 +148,9 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _complaint(row: Any) -> str | None:
-    """What is wrong with a result; None where nothing is."""
+    """What is wrong with a result, or None."""
     if isinstance(row, dict) and "bbox" not in row and {"segmentation", "keypoints"} & row.keys():
-        return "no bbox: boxes are scored, neither segmentations nor keypoints"
+        return "no bbox: only boxes are scored, not segmentations or keypoints"
     if not isinstance(row, dict) or not {"image_id", "category_id", "bbox", "score"} <= row.keys():
         return "expected image_id, category_id, bbox and score"
     box, class_number, confidence = row["bbox"], row["category_id"], row["score"]
@@ -172,13 +172,13 @@ def _is_whole(value: object) -> bool:
 
 
 def _category_complaint(row: Any, before: dict[int, str]) -> str | None:
-    """What is wrong with a category; None where nothing is."""
+    """What is wrong with a category, or None."""
     if not isinstance(row, dict) or not {"id", "name"} <= row.keys():
         return "expected id and name"
     if not _is_whole(row["id"]):
         return f"id must be a whole number, not {row['id']!r}"
     if not isinstance(row["name"], str) or not row["name"].strip():
-        return f"name must be a text, not {row['name']!r}"
+        return f"name must be a string, not {row['name']!r}"
     if int(row["id"]) in before:
         return f"id {row['id']} is given twice: {before[int(row['id'])]!r} and {row['name']!r}"
     if row["name"] in before.values():
@@ -194,7 +194,9 @@ def _file_names(path: Path, images: Any) -> dict[int | str, str]:
             raise InputError(f"{path}: image {number}: expected id and file_name")
         image_id, name = row["id"], row["file_name"]
         if not isinstance(image_id, int | str) or isinstance(image_id, bool) or not isinstance(name, str):
-            raise InputError(f"{path}: image {number}: expected a whole number or a text as id, a text as file_name")
+            raise InputError(
+                f"{path}: image {number}: expected a whole number or a string as id, a string as file_name"
+            )
         if image_id in names:
             raise InputError(f"{path}: image {number}: id {image_id!r} is given twice")
         names[image_id] = name
@@ -210,7 +212,7 @@ def _find_image(image_id: Any, names: dict[str, str], categories: Categories) ->
 
 
 def _listed(image_id: Any, categories: Categories) -> str | None:
-    """The file name that annotations give an image id; `True` is no id, though Python takes it for 1."""
+    """The file name that annotations give an image id; `True` is not an id, though it equals 1 in Python."""
     known = isinstance(image_id, int | str) and not isinstance(image_id, bool)
     return categories.images.get(image_id) if known else None
 

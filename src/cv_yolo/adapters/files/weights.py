@@ -1,4 +1,4 @@
-"""Weights files: those from which trainings start, and those of finished trainings, each beside its record."""
+"""Weights files: those from which trainings start, and those of finished trainings, each next to its record."""
 
 import http.client
 import re
@@ -39,7 +39,7 @@ class PretrainedWeights:
         if not PUBLISHED.fullmatch(model):
             raise WeightsError(
                 f"model: {model}: no such file in {self._root}",
-                hint="name a .pt file, or one that Ultralytics publishes, for example yolo11n.pt",
+                hint="give a .pt file, or a name that Ultralytics publishes, for example yolo11n.pt",
             )
         return self._download(model)
 
@@ -68,7 +68,7 @@ def _fetch(url: str, part: Path) -> None:
         announced = answer.headers.get("Content-Length")
     came = part.stat().st_size
     if came < SMALLEST_BYTES or (announced is not None and came != int(announced)):
-        raise OSError(f"only {came} bytes came")
+        raise OSError(f"incomplete download: {came} bytes")
 
 
 _TRAINING: Final = TypeAdapter(FinishedTraining)
@@ -81,7 +81,7 @@ class FinishedTrainingsFolder:
         self._records, self._weights = records, weights
 
     def find(self, fingerprint: str) -> FinishedTraining | None:
-        """That training; a record that cannot be read, or weights that are not the same, are none."""
+        """That training, or None; an unreadable record or changed weights count as none."""
         try:
             training = _TRAINING.validate_json(self._record(fingerprint).read_bytes())
         except (FileNotFoundError, ValueError):

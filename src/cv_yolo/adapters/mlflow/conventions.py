@@ -35,7 +35,7 @@ WEIGHTS_NOTE: Final = "weights.json"
 
 
 def show_trainings(client: "MlflowClient", experiment_id: str) -> None:
-    """Let MLflow know that the experiment holds trainings, unless a person chose another kind for it."""
+    """Mark the experiment as one of trainings, unless the user chose another kind."""
     tags = client.get_experiment(experiment_id).tags
     kind = tags.get(KIND_TAG, "")
     if not kind or kind == "no_inferred_type" or kind.endswith("_inferred"):  # its pages guess, and keep the guess
@@ -55,7 +55,7 @@ def run_page(experiment_id: str | None, run_id: str) -> str:
 
 
 def tags_of(run: NewRun) -> dict[str, str]:
-    """What we know of a new run, under the names by which MLflow's pages look for it."""
+    """The tags of a new run, under the names that MLflow's pages read."""
     commit, dirty = run.tags.get("git_commit", "unknown"), run.tags.get("git_dirty", "unknown")
     known = {
         USER_TAG: run.user,
@@ -178,7 +178,7 @@ MALFORMED: Final = frozenset({400, 411, 413, 415, 422})  # asked again, it would
 
 @contextmanager
 def translated(uri: str) -> Iterator[None]:
-    """Raise what MLflow or its database at `uri` raises as an error of ours."""
+    """Translate what MLflow or its database at `uri` raises."""
     from mlflow.exceptions import MlflowException
     from requests import HTTPError
     from sqlalchemy.exc import SQLAlchemyError
@@ -196,7 +196,7 @@ def translated(uri: str) -> Iterator[None]:
 
 
 def _meaning(error: Any, place: str) -> CvYoloError:
-    """What MLflow's exception means: not there, refused for good, or not now."""
+    """The error for MLflow's exception: not found, refused for good, or unavailable."""
     message, status = shown(" ".join(error.message.split())), error.get_http_status_code()
     if deleted := _DELETED.search(message):
         return RunFailedError(f"{place}: {deleted[1]} {deleted[2]} was deleted", hint=restoring(deleted[1], deleted[2]))
@@ -205,7 +205,7 @@ def _meaning(error: Any, place: str) -> CvYoloError:
         silence = f"{place} does not answer ({why[0] if why else unanswered[1]})"
         return ServiceUnavailableError(silence, hint=_UP_HINT)
     if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-        return NotFoundError(f"not in MLflow: {message}", hint="`cv-yolo runs` lists what there is")
+        return NotFoundError(f"not in MLflow: {message}", hint="`cv-yolo runs` lists the runs")
     # a server that has lost its database says BAD_REQUEST too, but not with these
     if error.error_code == "BAD_REQUEST" and not re.search(r"DataError|IntegrityError", message):
         return ServiceUnavailableError(f"{place}: {message}")
@@ -216,7 +216,7 @@ def _meaning(error: Any, place: str) -> CvYoloError:
 
 def _answered(status: int, place: str, message: str) -> CvYoloError:
     if status == NOT_FOUND:
-        return NotFoundError(f"not in MLflow: {message}", hint="`cv-yolo show RUN` lists what a run keeps")
+        return NotFoundError(f"not in MLflow: {message}", hint="`cv-yolo show RUN` lists the artifacts of a run")
     if status == UNAUTHENTICATED:
         return AccessRefusedError(f"{place}: user or password is wrong: {message}", hint=_LOGIN_HINT)
     if status == FORBIDDEN and "host" in message.lower():
@@ -225,12 +225,12 @@ def _answered(status: int, place: str, message: str) -> CvYoloError:
     if status == FORBIDDEN:
         return AccessRefusedError(f"{place}: this user may not do that: {message}", hint=_LOGIN_HINT)
     if status in MALFORMED:
-        return RunFailedError(f"{place} refuses it: {message}")
+        return RunFailedError(f"{place} refused it: {message}")
     return ServiceUnavailableError(f"{place}: {message}")
 
 
 def restoring(kind: str, id: str, uri: str = "") -> str:
-    """The command of MLflow that restores a run or an experiment that somebody deleted."""
+    """The MLflow command that restores a deleted run or experiment."""
     address = f"MLFLOW_TRACKING_URI={shown(uri)} " if uri else ""
     login = " (with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD)" if uri.startswith("http") else ""
     return f"`{address}mlflow {kind}s restore --{kind}-id {id}`{login} restores it"

@@ -2,8 +2,8 @@
 
 The file is opened read-only, for one short transaction, as MLflow's client would read it: writers wait for it no longer
 than for any other reader. A file of another schema than the one that is known here, and one that cannot be read now
-(locked, damaged, left with a journal by a crash), is left to MLflow's client, which migrates, waits, mends, or says
-what is wrong. Where there is no file, nothing was ever recorded.
+(locked, damaged, left with a journal by a crash), is left to MLflow's client, which migrates, waits, repairs, or
+reports what is wrong. Without a file, nothing was recorded yet.
 """
 
 import sqlite3

@@ -1,7 +1,7 @@
 """MLflow's model registry behind the port `ModelRegistry`.
 
-Who is in staging or production is said by MLflow's aliases (its own stages are deprecated since 2.9); the tag `stage`
-repeats it for readers of MLflow's pages, and is the only word on what is archived.
+MLflow's aliases say which version is in staging or production (its own stages are deprecated since 2.9); the tag
+`stage` repeats it for readers of MLflow's pages, and alone says what is archived.
 """
 
 from collections.abc import Iterator, Mapping
@@ -60,7 +60,7 @@ class MlflowRegistry:
         )
 
     def set_stage(self, version: str, stage: Stage | None) -> None:
-        """Put a version into a stage, or out of any; the alias comes last: what is done by halves shows as not done."""
+        """Move a version to a stage, or out of any; the alias comes last: an incomplete move shows as not done."""
         with _translated(self._uri):
             self._client.set_model_version_tag(self._model, version, STAGE_TAG, stage.value if stage else "none")
             former = self._holders()
@@ -103,7 +103,7 @@ class MlflowRegistry:
         return found[0] if found else None
 
     def _holders(self) -> dict[Stage, str]:
-        """Who holds each alias; the search for versions does not return them."""
+        """The version of each alias; the search for versions does not return them."""
         model = self._find_model()
         return {} if model is None else holders_of(model.aliases)
 
@@ -135,7 +135,7 @@ def holders_of(aliases: Mapping[str, Any]) -> dict[Stage, str]:
 def version_of(
     *, model: str, version: str, run_id: str, tags: Mapping[str, str], holders: Mapping[Stage, str]
 ) -> ModelVersion:
-    """A version as MLflow keeps it, in our words."""
+    """The domain's value of an MLflow version."""
     threshold = tags.get(THRESHOLD_TAG)
     held = next((stage for stage, holder in holders.items() if holder == version), None)
     archived = Stage.ARCHIVED if tags.get(STAGE_TAG) == Stage.ARCHIVED else None

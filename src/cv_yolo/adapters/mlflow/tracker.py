@@ -65,9 +65,9 @@ class MlflowTracker(TakesTrackingEvents):
         self._ids = {} if ids is None else ids
 
     def connect(self) -> None:
-        """Make the store and the experiment where there are none yet, before several threads need them.
+        """Create the store and the experiment if they do not exist, before several threads need them.
 
-        Raises `NotFoundError` where somebody deleted the experiment: MLflow keeps its name, and takes no run for it.
+        Raises `NotFoundError` if the experiment was deleted: MLflow keeps its name, and accepts no runs for it.
         """
         with translated(self._uri):
             self._ids.pop(self._experiment, None)
@@ -75,7 +75,7 @@ class MlflowTracker(TakesTrackingEvents):
 
     def page(self) -> str:
         """The path of the experiment's trainings among MLflow's pages."""
-        with suppress(AccessRefusedError):  # who may only read changes nothing, and sees the page all the same
+        with suppress(AccessRefusedError):  # a read-only user changes nothing, and still sees the page
             self.connect()
         with translated(self._uri):
             return conventions.runs_page(self._experiment_id)
@@ -121,7 +121,7 @@ class MlflowTracker(TakesTrackingEvents):
                 return
 
     def deliver(self, event: TrackingEvent) -> None:
-        """Record what the letter says, as of its time; once, however often it is delivered.
+        """Record the event as of its own time; once, however often it is delivered.
 
         MLflow takes figures of the same name, step, time and value for the same; the others replace what was there.
         """
@@ -185,7 +185,7 @@ class MlflowTracker(TakesTrackingEvents):
     def _keep(self, event: RunFiles) -> None:
         for file in event.paths:
             if not file.is_file():
-                raise RunFailedError(f"{file}: to be kept with run {event.run_id}, and not there")
+                raise RunFailedError(f"{file}: an artifact of run {event.run_id} is missing")
             self._client.log_artifact(event.run_id, str(file), event.folder or None)
 
     def _end(self, event: RunEnding) -> None:
@@ -193,7 +193,7 @@ class MlflowTracker(TakesTrackingEvents):
             self._tag(event.run_id, {REASON_TAG: event.reason})
         elif REASON_TAG in self._client.get_run(event.run_id).data.tags:
             self._client.delete_tag(event.run_id, REASON_TAG)
-        if event.status is RunStatus.RUNNING:  # it goes on
+        if event.status is RunStatus.RUNNING:  # resumed
             self._client.update_run(event.run_id, status=STATUS_TO_MLFLOW[event.status])
             return
         self._client.set_terminated(event.run_id, STATUS_TO_MLFLOW[event.status], _milliseconds(event.at))
@@ -254,7 +254,7 @@ def run_of(
     metrics: dict[str, float],
     inputs: Iterable[DatasetInput],
 ) -> Run:
-    """A run as MLflow keeps it, in our words."""
+    """The domain's value of an MLflow run."""
     ours = STATUS_FROM_MLFLOW[status]
     return Run(
         run_id=run_id,

@@ -11,7 +11,7 @@ from cv_yolo.adapters.scenes.sprites import LOOKS, Look, SceneStyle, in_uneven_l
 _SUPERSAMPLING = 2
 _MIN_VISIBLE_FRACTION = 0.3
 _PERSON_COUNT_PROBABILITIES = (0.07, 0.2, 0.23, 0.19, 0.14, 0.1, 0.07)
-_CLOSE_TOGETHER = 0.4  # how often a person stands beside or before the last one
+_CLOSE_TOGETHER = 0.4  # how often a person stands next to or in front of the last one
 _HEIGHT_RANGE = (0.15, 0.9)  # of a standing person, as a fraction of the image's height
 
 Rng = np.random.Generator

@@ -103,7 +103,7 @@ def paint_person(rng: Rng, height: float, look: Look) -> Image.Image:
 
 
 def paint_thing(rng: Rng, height: float, look: Look) -> Image.Image:
-    """Paint a thing that is no person, beside which a standing person would have this height, in pixels."""
+    """Paint a thing other than a person, to the scale of a standing person of this height, in pixels."""
     image = Image.new("RGBA", (int(height * 2.6), int(height * 2.1)))
     pen, hues = ImageDraw.Draw(image), ((0, 360), (0, 360), (80, 150), (20, 45))
     colours = [*(look.colour(rng, *pair) for pair in hues), "#26262c"]

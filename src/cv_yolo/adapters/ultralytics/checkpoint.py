@@ -1,7 +1,7 @@
 """What is in a PyTorch checkpoint (`.pt`), read as data: no class or function that the file names is used.
 
 Ultralytics pickles whole Python objects, and unpickling runs whatever a file names. Here PyTorch's restricted loader
-(`weights_only`) reads the tensors, and each name that a detector's file may contain stands for a `Record`, which keeps
+(`weights_only`) reads the tensors, and each name that a detector's file may contain becomes a `Record`, which keeps
 arguments and state and does nothing else. A file that contains any other name is refused before it is unpickled.
 """
 
@@ -36,11 +36,11 @@ DTYPE: Final = "numpy.dtype"
 BOUND: Final = "builtins.getattr"  # some files keep `forward` as a bound method: recorded as well, and never called
 OTHERS: Final = (*DETECTORS, *NAMESPACES, *SCALARS, DTYPE, BOUND)
 PLAIN_DTYPE: Final = re.compile(r"[<>|=]?[biuf][1248]")
-TRUST: Final = "use --trust only for a file from somebody you trust: loading it can run any program as you"
+TRUST: Final = "use --trust only for a file from a source you trust: loading it can run any program as you"
 
 
 class Record:
-    """Stands for an object of the file: the name of its class, what it was made from, and its state."""
+    """Represents an object of the file: the name of its class, what it was made from, and its state."""
 
     name: ClassVar[str] = ""
     arguments: tuple[Any, ...]
@@ -58,7 +58,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Checkpoint:
-    """A detector's checkpoint: architecture, class names by id, tensors by name, and plain values beside them."""
+    """A detector's checkpoint: architecture, class names by id, tensors by name, and plain values."""
 
     architecture: dict[str, Any]
     classes: dict[int, str]
@@ -106,7 +106,7 @@ def _unpickled(content: bytes, path: Path) -> Any:
     if not content.startswith(ZIP):
         raise WeightsError(
             f"{path}: does not load as YOLO weights: not a zip archive of `torch.save`",
-            hint="weights of PyTorch before 1.6 must be saved again with a current version by somebody who trusts them",
+            hint="weights of PyTorch before 1.6 must be saved again with a current version, by someone who trusts them",
         )
     try:
         named = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(content))
@@ -121,7 +121,7 @@ def _unpickled(content: bytes, path: Path) -> Any:
     except UnpicklingError as error:
         reason = f"{path}: holds more than tensors and the layers of a YOLO detector: {_reason(error)}"
         raise WeightsError(reason, hint=TRUST) from error
-    except Exception as error:  # torch raises many kinds for a file that is no checkpoint
+    except Exception as error:  # torch raises many kinds for an invalid checkpoint
         raise WeightsError(f"{path}: does not load as YOLO weights: {_one_line(error)}") from error
 
 
@@ -142,7 +142,7 @@ def _refuse(foreign: list[str], path: Path) -> NoReturn:
 def _architecture(state: dict[str, Any]) -> dict[str, Any]:
     architecture = plain(state["yaml"])
     if not isinstance(architecture, dict):
-        raise TypeError("the architecture is no mapping")
+        raise TypeError("the architecture is not a mapping")
     return architecture
 
 

@@ -1,4 +1,4 @@
-"""What a training is given: the manifest's images with the boxes that the port reads for them, and the proof of it."""
+"""The examples of a training: the manifest's images with the boxes that the port reads for them, and their checks."""
 
 import hashlib
 from collections.abc import Mapping

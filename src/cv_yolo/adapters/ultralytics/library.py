@@ -1,4 +1,4 @@
-"""Ultralytics as a library: imported without network, installations or folders of its own."""
+"""Ultralytics as a library: imported without network, installations or its own folders."""
 
 import os
 import shutil
@@ -13,11 +13,11 @@ def prepare() -> None:
     """Import Ultralytics, kept from reaching the network and from writing outside our folders."""
     os.environ.update(SWITCHES)
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # sums of one order on a GPU, too
-    import torchvision  # noqa: F401 - the suppression of boxes would depend on whether somebody imported it before
+    import torchvision  # noqa: F401 - non-maximum suppression would depend on whether it was imported before
     from ultralytics.nn import tasks
     from ultralytics.utils import SETTINGS, USER_CONFIG_DIR, checks
 
-    tasks.SAFE_LOAD, checks.AUTOINSTALL = True, False  # where somebody imported it before without the switches
+    tasks.SAFE_LOAD, checks.AUTOINSTALL = True, False  # in case it was imported before without the switches
     _provide_fonts(Path(USER_CONFIG_DIR))
     if SETTINGS["mlflow"] or SETTINGS["sync"]:
         SETTINGS.update({"mlflow": False, "sync": False})

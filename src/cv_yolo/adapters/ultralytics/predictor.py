@@ -75,7 +75,7 @@ def _set_up(request: PredictionRequest, model: Any) -> Any:
     )
     try:
         detector.setup_model(model=model, verbose=False)
-    except Exception as error:  # Ultralytics and ONNX Runtime raise many kinds for a model that is none
+    except Exception as error:  # Ultralytics and ONNX Runtime raise many kinds for an invalid model
         reason = " ".join(str(error).split())
         raise WeightsError(f"{request.weights}: does not load as YOLO weights: {reason}") from error
     return detector
@@ -83,7 +83,7 @@ def _set_up(request: PredictionRequest, model: Any) -> Any:
 
 def _results(detector: Any, request: PredictionRequest) -> Iterator[Any]:
     for image in request.images:
-        yield from detector([str(request.root / image)])  # a list: a name with `*` or `.txt` is an image all the same
+        yield from detector([str(request.root / image)])  # a list: a name with `*` or `.txt` is still an image
 
 
 def _classes(model: Any) -> tuple[str, ...] | None:

@@ -48,12 +48,12 @@ class UltralyticsTrainer:
         examples = examples_of(request, self._folder)
         trainer = ManifestTrainer(examples, request.manifest.classes, arguments_of(request))
         trainer.model = trainer.get_model(cfg=model.yaml, weights=model)
-        told = _tell_epochs(trainer, on_epoch)
+        reported = _report_epochs(trainer, on_epoch)
         trainer.add_callback("on_train_start", _begin(request.spec.threads))
         trainer.train()
         for split, each in examples.items():
             require_unchanged(split, each)
-        return _result(request, epochs=len(told), duration_s=time.monotonic() - started)
+        return _result(request, epochs=len(reported), duration_s=time.monotonic() - started)
 
 
 def _begin(threads: int) -> Any:
@@ -70,7 +70,7 @@ def _result(request: TrainingRequest, *, epochs: int, duration_s: float) -> Trai
     folder = request.workdir / "ultralytics"
     weights = folder / "weights" / "best.pt"
     if not weights.is_file() or not epochs:
-        raise TrainingFailedError(f"the training left no weights ({epochs} epochs told)")
+        raise TrainingFailedError(f"the training left no weights ({epochs} epochs finished)")
     sha256 = sha256_of(weights)
     load_detector(weights, sha256, trusted=False)
     return TrainingResult(
@@ -83,19 +83,19 @@ def _result(request: TrainingRequest, *, epochs: int, duration_s: float) -> Trai
     )
 
 
-def _tell_epochs(trainer: Any, on_epoch: OnEpoch) -> list[int]:
-    """Tell each epoch once: the callback also fires after the final validation, with an epoch beyond the last."""
-    told: list[int] = []
+def _report_epochs(trainer: Any, on_epoch: OnEpoch) -> list[int]:
+    """Report each epoch once: the callback also fires after the final validation, with an epoch beyond the last."""
+    reported: list[int] = []
 
-    def tell(trainer: Any) -> None:
+    def report(trainer: Any) -> None:
         epoch = trainer.epoch + 1
-        if epoch in told or epoch > trainer.epochs:
+        if epoch in reported or epoch > trainer.epochs:
             return
-        told.append(epoch)
+        reported.append(epoch)
         on_epoch(EpochMetrics(epoch=epoch, values=_epoch_values(trainer)))
 
-    trainer.add_callback("on_fit_epoch_end", tell)
-    return told
+    trainer.add_callback("on_fit_epoch_end", report)
+    return reported
 
 
 def _epoch_values(trainer: Any) -> dict[str, float]:

@@ -15,7 +15,7 @@ NO_CACHE = Path("/nonexistent")
 
 
 class ManifestDataset(YOLODataset):  # type: ignore[misc]
-    """Images and boxes as they are given: Ultralytics looks for neither labels nor caches beside the images."""
+    """Images and boxes as they are given: Ultralytics looks for neither labels nor caches next to the images."""
 
     def __init__(self, *arguments: Any, examples: tuple[Example, ...], **options: Any) -> None:
         self.examples = examples

@@ -47,7 +47,7 @@ def build(checkpoint: Checkpoint, path: Path) -> Any:
         with torch.random.fork_rng(devices=[]):  # its first values are replaced: the draws that follow stay the same
             model = DetectionModel(architecture, ch=int(architecture.get("channels", 3)), verbose=False)
         model.load_state_dict(checkpoint.tensors, strict=True)
-    except Exception as error:  # Ultralytics and torch raise many kinds for an architecture that is none
+    except Exception as error:  # Ultralytics and torch raise many kinds for an invalid architecture
         raise WeightsError(
             f"{path}: does not load as YOLO weights: {' '.join(str(error).split())[:500]}",
             hint="the installed version of Ultralytics may be older or newer than the file",
@@ -81,7 +81,7 @@ def _require_known_layers(architecture: dict[str, Any]) -> None:
     for layer in (*architecture["backbone"], *architecture["head"]):
         name = layer[2]
         if not isinstance(name, str) or not LAYER.fullmatch(name) or name in FETCHING:
-            raise ValueError(f"{name!r} is no layer of a detector")
+            raise ValueError(f"{name!r} is not a layer of a detector")
 
 
 def _unpickled(content: bytes, path: Path) -> Any:
@@ -92,7 +92,7 @@ def _unpickled(content: bytes, path: Path) -> Any:
         saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)
         model = saved.get("ema") or saved["model"]
         task = getattr(model, "task", TASK)
-    except Exception as error:  # torch raises many kinds for a file that is no checkpoint
+    except Exception as error:  # torch raises many kinds for an invalid checkpoint
         raise WeightsError(f"{path}: does not load as YOLO weights: {' '.join(str(error).split())}") from error
     if not isinstance(model, torch.nn.Module):
         raise WeightsError(f"{path}: does not load as YOLO weights: no detector of Ultralytics in it")

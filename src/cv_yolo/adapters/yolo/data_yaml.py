@@ -50,13 +50,11 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        """A mapping; of a key that is there twice, YAML would keep the last one without a word."""
+        """A mapping; YAML would silently keep the last of duplicate keys."""
         seen = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} is there twice", key.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key.value!r}", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -100,13 +98,13 @@ def read_data_yaml(root: Path) -> Description:
 def _what(path: Path) -> str:
     if is_folder(path):
         return "a folder"
-    return "a link to nothing" if is_link(path) else "something that cannot be looked at"
+    return "a link to nothing" if is_link(path) else "something that cannot be read"
 
 
 def _names_in(root: Path) -> list[str]:
     try:
         return sorted(path.name for path in root.iterdir())
-    except OSError:  # no folder, or none that can be read: there is no data set in it
+    except OSError:  # missing or unreadable: there is no data set in it
         return []
 
 
@@ -166,7 +164,7 @@ def _classes(path: Path, names: object) -> tuple[str, ...]:
         if first != number:
             raise DatasetError(
                 f"{path}: `names`: the classes {first} and {number} have the same name, {name!r}",
-                hint="give each class a name of its own, or merge the two: one number in `names` and in the labels",
+                hint="give each class a unique name, or merge the two: one number in `names` and in the labels",
             )
     return tuple(names)
 
@@ -189,13 +187,13 @@ def _numbered(path: Path, names: dict[Any, Any]) -> list[Any]:
 
 def _complaint(name: object) -> str | None:
     if not isinstance(name, str):
-        return "is empty" if name is None else f"is no text: {name}"
+        return "is empty" if name is None else f"is not a string: {name}"
     if not name.strip():
         return "is blank"
     if name != name.strip():
         return f"begins or ends with a space: {name!r}"
     if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
-        return f"has a control character in it: {name!r}"
+        return f"contains a control character: {name!r}"
     return None
 
 
@@ -222,7 +220,7 @@ def _category_ids(path: Path, given: object, classes: tuple[str, ...]) -> dict[s
     whole = all(isinstance(number, str) and _WHOLE.fullmatch(number) for number in numbers.values())
     if set(numbers) != set(classes) or not whole or len(set(numbers.values())) < len(classes):
         raise DatasetError(
-            f"{path}: `category_ids` must give each class in `names` a number of its own",
+            f"{path}: `category_ids` must give each class in `names` a unique number",
             hint="for example `category_ids: {person: 1, dog: 18}`",
         )
     return {name: int(numbers[name]) for name in classes}

@@ -1,4 +1,4 @@
-"""Names and contents of files that somebody else made: read whole, or refused by name."""
+"""Names and contents of untrusted files: read whole, or refused by name."""
 
 import stat
 import unicodedata
@@ -21,12 +21,12 @@ def printable(text: str | PurePath) -> str:
 def require_usable_name(path: PurePath, name: str) -> None:
     """A name goes through lists of files, tables and other systems: it must be one line of text everywhere."""
     if "\\" in name or any(_is_odd(character) for character in name):
-        why = "a backslash" if "\\" in name else "a line break, a control character or bytes that are no UTF-8"
+        why = "a backslash" if "\\" in name else "a line break, a control character or bytes that are not UTF-8"
         raise DatasetError(f"{printable(path)}: {why} in the name", hint="rename the file, and its label with it")
 
 
 def bytes_of(path: Path) -> bytes:
-    """The content of a file, through links; raises `DatasetError` for whatever is no file that can be read."""
+    """The content of a file, through links; raises `DatasetError` for anything but a readable file."""
     require_file(path)
     try:
         return path.read_bytes()
@@ -35,7 +35,7 @@ def bytes_of(path: Path) -> bytes:
 
 
 def require_file(path: Path) -> None:
-    """Raises `DatasetError` for a link to nothing, a folder and whatever else is no file; links are followed."""
+    """Raises `DatasetError` for a dangling link, a folder and anything else but a file; links are followed."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
@@ -46,16 +46,16 @@ def require_file(path: Path) -> None:
             raise DatasetError(f"{path}: {where}", hint="restore the file it leads to, or remove the link") from error
         raise DatasetError(f"{path}: cannot be read: {error.strerror}", hint="are its permissions right?") from error
     kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
-    raise DatasetError(f"{path}: {kind}, where a file belongs", hint="rename or remove it")
+    raise DatasetError(f"{path}: {kind}, not a file", hint="rename or remove it")
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there, through links; what cannot be looked at is none."""
+    """Whether it is a folder, through links; False if it cannot be read."""
     return _is(stat.S_ISDIR, path)
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there, through links; what cannot be looked at is none."""
+    """Whether it is a file, through links; False if it cannot be read."""
     return _is(stat.S_ISREG, path)
 
 
@@ -93,7 +93,7 @@ class Listings:
         self._names: dict[Path, dict[str, str]] = {}
 
     def same_but_case(self, root: Path, path: Path) -> Path | None:
-        """What is at this path when upper and lower case are the same; the exact name first."""
+        """The entries at this path, ignoring case; the exact name first."""
         found = root
         for part in path.relative_to(root).parts:
             names = self._of(found)

@@ -1,7 +1,7 @@
 """The port `DatasetFolder` on disk.
 
-A data set's folder is somebody else's: nothing in it is run, each file is read once, and whatever cannot be used in
-training and evaluation alike is refused by name, all of it at once. `attributes.csv`, where there is one, gives the
+A data set's folder is untrusted: nothing in it is run, each file is read once, and whatever cannot be used in both
+training and evaluation is refused by name, all of it at once. `attributes.csv`, where there is one, gives the
 images columns (scene, camera, …) by which results are sliced.
 """
 
@@ -87,7 +87,7 @@ class YoloFolder:
     def write(
         self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[LabelledImage], origin: dict[str, str]
     ) -> DatasetManifest:
-        """Write a data set beside its place, then swap it in."""
+        """Write a data set next to its place, then swap it in."""
         return write_dataset(root, classes=classes, pictures=pictures, origin=origin)
 
 

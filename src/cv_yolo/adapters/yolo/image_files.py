@@ -55,7 +55,7 @@ COMPARABLE: Final = {"RGB", "RGBA", "L", "P", "CMYK"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPicture:
-    """What was read of an image file; `likeness` is None for a picture that shows nothing.
+    """The result of reading an image file; `likeness` is None for a uniform image.
 
     `decoded_as_in_training` is False where only OpenCV could say, and it is not installed.
     """
@@ -102,7 +102,7 @@ def read_picture(path: Path) -> ReadPicture:
 
 
 def _require_readable_format(path: Path, data: bytes) -> None:
-    """The content decides, not the suffix; a format that training skips in silence is named."""
+    """The content decides, not the suffix; a format that training would silently skip is named."""
     if data.startswith(tuple(start for start, _ in READABLE)) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
         return
     if not data:

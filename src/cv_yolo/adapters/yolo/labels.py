@@ -25,7 +25,7 @@ ADD: Final = (
 
 
 def label_bytes(label: Path) -> bytes | None:
-    """The content of a label file, None where there is none: an image without objects."""
+    """The content of a label file, or None: an image without objects."""
     return None if is_absent(label) else bytes_of(label)
 
 
@@ -38,7 +38,7 @@ def recorded_bytes(root: Path, record: ImageRecord) -> bytes | None:
         what = "missing" if data is None else "new" if record.label_sha256 == NO_LABEL else "another content"
         raise DatasetError(
             f"{label}: not as the manifest recorded it: {what}",
-            hint="the data changed while they were used: run the command again, which reads them again",
+            hint="the data changed during the run: run the command again",
         )
     return data
 
@@ -125,7 +125,7 @@ def _renamed_folder(found: str, expected: str) -> str | None:
 
 
 def _near(root: Path, located: Located, survey: Survey) -> Path | None:
-    """A label file that is almost where it belongs: other case, beside its image, or `a.jpg.txt` for `a.jpg`."""
+    """A label file that is almost where it belongs: other case, next to its image, or `a.jpg.txt` for `a.jpg`."""
     image, label = located.image, located.label
     candidates = (label, label.with_name(f"{image.name}.txt"), image.with_suffix(".txt"))
     for candidate in candidates:

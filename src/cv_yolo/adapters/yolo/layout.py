@@ -34,7 +34,7 @@ class Survey:
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
-        """A refusal within the block is kept, and the scan goes on behind it."""
+        """Collect a refusal inside the block, and continue the scan."""
         try:
             yield
         except DatasetError as error:
@@ -84,7 +84,7 @@ def label_of(root: Path, image: Path) -> Path:
         near = next((part for part in reversed(parts[:-1]) if part.lower() == IMAGES), None)
         meant = "" if near is None else f": did you mean `{IMAGES}` for `{near}`?"
         raise DatasetError(
-            f"{image}: images must be below a folder `images`, their labels below `labels` beside it{meant}"
+            f"{image}: images must be below a folder `images`, their labels below `labels` next to it{meant}"
         )
     parts[len(parts) - 2 - parts[:-1][::-1].index(IMAGES)] = "labels"
     return root.joinpath(*parts).with_suffix(".txt")
@@ -210,16 +210,16 @@ def _listed_image(root: Path, where: str, line: str) -> tuple[Path, Path]:
     if not image.is_relative_to(root):
         raise DatasetError(f"{where}: {printable(line)} lies outside the data set's folder {root}")
     if image.suffix.lower() not in IMAGE_SUFFIXES or is_absent(image):
-        why = "is not there" if image.suffix.lower() in IMAGE_SUFFIXES else "is no image that can be read"
+        why = "does not exist" if image.suffix.lower() in IMAGE_SUFFIXES else "is not an image format that can be read"
         raise DatasetError(
-            f"{where}: {printable(line)} {why}", hint=f"paths are seen from {root}, such as images/train/a.jpg"
+            f"{where}: {printable(line)} {why}", hint=f"paths are relative to {root}, such as images/train/a.jpg"
         )
     require_usable_name(image, image.relative_to(root).as_posix())
     return image, label_of(root, image)
 
 
 def _inside(root: Path, split: Split, place: str) -> Path:
-    """The place seen from the folder; Roboflow's `../train/images` means the one beside `data.yaml`."""
+    """The place seen from the folder; Roboflow's `../train/images` means the one next to `data.yaml`."""
     if any(character in place for character in "\\\0"):
         raise DatasetError(
             f"{root / NAME}: `{split}: {printable(place)}`: a backslash in a path", hint="write `/` between folders"
@@ -243,13 +243,13 @@ def _no_folder(root: Path, split: Split, place: str, survey: Survey) -> DatasetE
     if near is not None and near != path:
         meant = near.relative_to(root).as_posix()
         return DatasetError(
-            f"{root / NAME}: `{split}: {printable(place)}` is no folder in {root}: did you mean `{meant}`?",
-            hint="upper and lower case must agree, and labels are found only beside a folder called `images`",
+            f"{root / NAME}: `{split}: {printable(place)}` is not a folder in {root}: did you mean `{meant}`?",
+            hint="upper and lower case must agree, and labels are found only next to a folder called `images`",
         )
     dangling = " (a link to nothing)" if near is not None and is_link(near) else ""
     return DatasetError(
-        f"{root / NAME}: `{split}: {printable(place)}` is no folder in {root}{dangling}",
-        hint="name a folder of images below the folder of data.yaml, or a .txt file that lists them",
+        f"{root / NAME}: `{split}: {printable(place)}` is not a folder in {root}{dangling}",
+        hint="give a folder of images below the folder of data.yaml, or a .txt file that lists them",
     )
 
 
@@ -277,6 +277,6 @@ def _require_a_label_each(located: list[Located], survey: Survey) -> None:
             names = " and ".join(sorted(image.name for image in sharing))
             with survey.going_on():
                 raise DatasetError(
-                    f"{label}: the label file of {names}: whose boxes are these?",
-                    hint="rename one of the images, and give it a label file of its own",
+                    f"{label}: the label file of {names}: it is ambiguous",
+                    hint="rename one of the images, and give it its own label file",
                 )

@@ -1,4 +1,4 @@
-"""A data set written in YOLO's layout: beside its place first, then swapped in whole."""
+"""A data set written in YOLO's layout: next to its place first, then swapped in whole."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ JPEG_QUALITY: Final = 95
 def write_dataset(
     root: Path, *, classes: tuple[str, ...], pictures: Iterable[LabelledImage], origin: dict[str, str]
 ) -> DatasetManifest:
-    """Write a data set beside its place, then swap it in."""
+    """Write a data set next to its place, then swap it in."""
     scratch = root.with_name(f".{root.name}.new")
     shutil.rmtree(scratch, ignore_errors=True)
     try:

@@ -1,4 +1,4 @@
-"""`cv-yolo evaluate` and `compare`: what a detector scores, and what lies between two."""
+"""`cv-yolo evaluate` and `compare`: the metrics of a detector, and the differences between two."""
 
 import json
 from collections.abc import Callable
@@ -98,7 +98,7 @@ def _choices(given: dict[str, Any]) -> Choices:
     if min(given["max_detections"]) < 1:
         raise click.BadParameter("--max-detections: at least 1")
     if given["categories"] is not None and given["first_class"] is not None:
-        raise click.BadParameter("--first-class and --categories both say what the ids stand for: give one of them")
+        raise click.BadParameter("--first-class and --categories both define the ids: give only one of them")
     return Choices(
         split=Split(given["split"]),
         data=given["data"],

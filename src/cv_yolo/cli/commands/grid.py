@@ -35,7 +35,7 @@ Run the same command again to train only what is missing. Ctrl-C stops cleanly.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the person asked for."""
+    """The user's options."""
 
     kind: str
     config: Path
@@ -137,7 +137,7 @@ def _run(request: Request) -> int:
 def _require_one_run(request: Request, config: ExperimentConfig) -> None:
     runs = len(set(config.grid.epochs)) * len(set(config.grid.image_size_px))
     if request.kind == "baseline" and runs != 1:
-        raise ConfigError(f"{request.config}: grid: {runs} runs, a baseline is one", hint="use `cv-yolo grid`")
+        raise ConfigError(f"{request.config}: grid: {runs} runs, but a baseline has one", hint="use `cv-yolo grid`")
 
 
 def _finish(outcome: "PipelineOutcome", request: Request, root: Path) -> int:

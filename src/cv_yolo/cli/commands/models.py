@@ -1,4 +1,4 @@
-"""`cv-yolo models`, `history` and `rollback`: which version is where, who put it there, and the way back."""
+"""`cv-yolo models`, `history`, `rollback` and `withdraw`: versions, their stages, and the audit log."""
 
 import json
 import sys
@@ -72,11 +72,11 @@ def check(dry_run: bool, as_json: bool, model: str) -> int:
     if as_json:
         print_json({"differences": [asdict(each) for each in found], "left": len(left)})
     elif not found:
-        click.echo("In order: MLflow and ZenML say what the audit log says.")
+        click.echo("OK: MLflow and ZenML agree with the audit log.")
     else:
         console().print(differences_table(found))
         repaired, remaining = f"{len(found) - len(left)} repaired", f"{len(left)} left"
-        click.echo(f"{remaining}; without --dry-run it is repaired" if dry_run else f"{repaired}, {remaining}")
+        click.echo(f"{remaining}; run without --dry-run to repair" if dry_run else f"{repaired}, {remaining}")
     return 1 if left else 0
 
 
@@ -99,7 +99,7 @@ def history(verify: bool, as_json: bool, model: str) -> int:
         out = console()
         out.print(history_table(entries, width=out.width))
     else:
-        click.echo("Nothing on record yet. `cv-yolo grid` judges its best run and puts it on record.")
+        click.echo("The audit log is empty. `cv-yolo grid` judges its best run and records the decision.")
     return 0
 
 
@@ -134,12 +134,12 @@ def rollback(to: str | None, stage: str | None, reason: str | None, as_json: boo
     if as_json:
         print_json(entry_json(entry))
         return
-    left = f"version {entry.former} left and is archived" if entry.former else "the stage was empty"
+    left = f"version {entry.former} is archived" if entry.former else "the stage was empty"
     click.echo(f"Version {entry.version} is in {entry.stage} of {model} again; {left} (entry {entry.number})")
 
 
 def started() -> "Container":
-    """The wired parts, for a command that needs both registries."""
+    """The container, for a command that needs both registries."""
     click.echo("Starting ZenML and MLflow …", err=True)
     from cv_yolo.container import Container
 
@@ -164,12 +164,12 @@ def _verify(container: "Container", model: str, as_json: bool) -> int:
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
-    """An entry of the log for machines, with its hash."""
+    """An entry of the log as JSON, with its hash."""
     return asdict(entry) | {"at": entry.at.isoformat(), "sha256": entry.sha256}
 
 
 def print_json(value: Any) -> None:
-    """The answer to `--json`."""
+    """The output of `--json`."""
     click.echo(json.dumps(value, indent=1))
 
 
@@ -200,9 +200,7 @@ def withdraw(stage: str, reason: str, yes: bool, as_json: bool, model: str) -> N
     from cv_yolo.workflows.demote import withdraw as take_out
 
     if not yes and not sys.stdin.isatty():
-        raise InputError(
-            "a withdrawal has to be confirmed", hint="--yes confirms it where there is no terminal to ask on"
-        )
+        raise InputError("a withdrawal must be confirmed", hint="without a terminal, confirm it with --yes")
     container, place = started(), Stage(stage)
     register = container.records.register(model)
     seen = None if yes else held_now(place, register)
@@ -232,7 +230,7 @@ REGISTRIES: Final = {Side.TRACKING: "MLflow", Side.PIPELINE: "ZenML"}
 
 
 def history_table(entries: Sequence[Entry], *, width: int) -> Table:
-    """All entries, newest last; in a narrow window, who left the stage and by which decision is left out."""
+    """All entries, newest last; a narrow window omits the former version and the decision."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     names = [name for name in COLUMNS if width >= WIDTH_WITH_ALL or name not in {"before", "decision"}]
     for name in names:
@@ -244,7 +242,7 @@ def history_table(entries: Sequence[Entry], *, width: int) -> Table:
 
 
 def differences_table(differences: Sequence[Difference]) -> Table:
-    """Each difference: where, of what, what is there, and what the log says."""
+    """One row per difference: registry, subject, found, and what the log says."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("registry", "what", "found", "the log says"):
         table.add_column(name)

@@ -11,7 +11,7 @@ import click
 
 from cv_yolo.cli.commands.runs import registered_model_name
 from cv_yolo.cli.output.decision import accept_option, print_decision, require_promotion
-from cv_yolo.cli.scoring_session import Choices, ScoringSession, session, tell
+from cv_yolo.cli.scoring_session import Choices, ScoringSession, echo, session
 from cv_yolo.config import load_policy
 from cv_yolo.container import EXPERIMENT
 from cv_yolo.domain.data.manifest import Split
@@ -69,17 +69,17 @@ def promote(version: str | None, **given: Any) -> int:
     rule, stage = load_policy(given["policy"]), Stage(given["stage"])
     rule = replace(rule, model=given["registered_model"] or rule.model)
     choices = Choices(data=given["data"], resampling=rule.resampling, experiment=given["experiment"], model=rule.model)
-    tell("Reading the records …")
+    echo("Reading the records …")
     name = version or (NEWEST if stage is Stage.STAGING else str(Stage.STAGING))
     with session(choices, [name]) as here:
         root, folder = here.examination.dataset_root, here.examination.folder
-        require_fit(rule, here.manifest, root=root, folder=folder, report=tell)
+        require_fit(rule, here.manifest, root=root, folder=folder, report=echo)
         decision, page = _decide(here, name, stage, rule, accepted=given["accept_inconclusive"])
     if given["as_json"]:
-        told = {"verdict": decision.verdict, "promoted": decision.promotes, "provisional": decision.provisional}
-        told |= gaps_json(decision.evaluation)
-        told |= {"decision": asdict(decision) | {"checks": checks_json(decision.checks)}, "written": str(page)}
-        click.echo(json.dumps(told, indent=1, default=str))
+        summary = {"verdict": decision.verdict, "promoted": decision.promotes, "provisional": decision.provisional}
+        summary |= gaps_json(decision.evaluation)
+        summary |= {"decision": asdict(decision) | {"checks": checks_json(decision.checks)}, "written": str(page)}
+        click.echo(json.dumps(summary, indent=1, default=str))
     else:
         print_decision(decision, page, here.container.settings.root)
     require_promotion(decision, page)
@@ -89,7 +89,7 @@ def promote(version: str | None, **given: Any) -> int:
 def _decide(
     here: ScoringSession, name: str, stage: Stage, policy: PromotionPolicy, *, accepted: str | None
 ) -> tuple[Decision, Path]:
-    """Judge the detector, and do what the policy says; returns the decision and its page."""
+    """Judge the detector, and apply the policy; returns the decision and its page."""
     container, detector = here.container, find_detector(name, here.sources)
     context = DecisionContext(
         policy=policy,
@@ -101,7 +101,7 @@ def _decide(
         now=datetime.now(UTC),
         accepted=accepted,
     )
-    tell(f"{detector.name}: judging it on {len(here.manifest.split(Split.TEST))} test images …")
+    echo(f"{detector.name}: judging it on {len(here.manifest.split(Split.TEST))} test images …")
     done = promote_detector(
         detector,
         context,

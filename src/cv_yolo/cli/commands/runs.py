@@ -14,7 +14,7 @@ from cv_yolo.domain.training.runs import Run, find_run
 def registered_model_name(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
     """The name, if the registries take it."""
     if name is not None and not re.fullmatch(MODEL_NAME, name):
-        raise click.BadParameter(f"{name!r}: a name without quotes, colons and slashes, 1 to 250 characters long")
+        raise click.BadParameter(f"{name!r}: expected a name of 1 to 250 characters without quotes, colons and slashes")
     return name
 
 
@@ -26,7 +26,7 @@ registered_model_option = click.option(
     default="cv_yolo_tiny",
     show_default=True,
     callback=registered_model_name,
-    help="Whose versions and stages are meant.",
+    help="The registered model, for versions and stages.",
 )
 experiment_option = click.option("--experiment", default="cv_yolo_tiny", show_default=True, help="MLflow's experiment.")
 
@@ -50,9 +50,9 @@ def runs(as_json: bool, experiment: str) -> None:
         trainings = [run for run in found if run.is_training]
         print_runs(console(), trainings)
         if len(trainings) < len(found):
-            click.echo(f"{len(found) - len(trainings)} more that record no training: --json lists them", err=True)
+            click.echo(f"{len(found) - len(trainings)} more runs are not trainings; --json lists them", err=True)
     else:
-        click.echo("No runs yet. `cv-yolo grid --config configs/demo.yaml` makes four.")
+        click.echo("No runs yet. `cv-yolo grid --config configs/demo.yaml` trains four.")
 
 
 @click.command(epilog="\b\nExamples:\n  cv-yolo show 3f2a\n  cv-yolo show e5_s416 --json")

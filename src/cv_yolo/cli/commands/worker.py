@@ -12,5 +12,5 @@ def worker(folder: Path) -> int:
     """Do what FOLDER/request.json asks for."""
     from cv_yolo.container import Container
 
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # it has nothing to clear up, and its supervisor waits for its end
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # it has nothing to clean up, and its supervisor waits for its exit
     return Container().serve_child(folder)

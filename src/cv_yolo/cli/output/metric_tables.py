@@ -1,4 +1,4 @@
-"""Figures with their intervals, as tables that people read in a terminal."""
+"""Metrics with their intervals, as tables in a terminal."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
@@ -32,7 +32,7 @@ Cells = Callable[[str], tuple[str, ...]]
 
 
 def print_evaluation(out: Console, evaluation: Evaluation, *, name: str) -> None:
-    """All that one model scores."""
+    """All metrics of one model."""
 
     def cells(figure: str) -> tuple[str, ...]:
         return _value_and_interval(evaluation.figures.get(figure))
@@ -44,7 +44,7 @@ def print_evaluation(out: Console, evaluation: Evaluation, *, name: str) -> None
 
 
 def print_comparison(out: Console, comparison: Comparison, *, names: tuple[str, str]) -> None:
-    """What two models score on the same images, and what lies between them."""
+    """The metrics of two models on the same images, and their differences."""
     first, second = comparison.first, comparison.second
 
     def cells(figure: str) -> tuple[str, ...]:
@@ -78,11 +78,11 @@ def _print_all(out: Console, evaluations: Sequence[Evaluation], columns: tuple[s
         if len(groups) > 1 or (kind == "slice" and groups):
             _print_table(out, f"By {kind}", columns, dict(_group_rows(kind, groups, cells)))
     errors = {str(kind): cells(f"error/{kind}/cost") for kind in ErrorType}
-    _print_table(out, "What each type of error costs, in mAP50", columns, errors)
+    _print_table(out, "Cost of each error type, in mAP50", columns, errors)
 
 
 def _main(figures: Collection[str]) -> Iterable[str]:
-    """What comes first; of the average recalls the one with the highest limit of detections."""
+    """The headline metrics; of the average recalls the one that takes the most detections."""
     recalls = sorted(
         (name for name in figures if name.startswith("ar_") and name[3:].isdigit()), key=lambda name: int(name[3:])
     )

@@ -36,7 +36,7 @@ class Source(Protocol):
 
 
 class Display(Protocol):
-    """Shows events to a person; `left` is an estimate of the remaining time, or empty."""
+    """Shows events to the user; `left` is an estimate of the remaining time, or empty."""
 
     def show(self, event: Event, left: str) -> None: ...
     def tick(self, at_s: float, left: str) -> None: ...

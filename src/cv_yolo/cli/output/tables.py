@@ -101,7 +101,7 @@ def _forms(
 
 
 def _padded(line: Sequence[str], widths: Sequence[int]) -> tuple[str, ...]:
-    """The cells beside the status, as wide as their columns: numbers to the right."""
+    """The cells next to the status, as wide as their columns: numbers to the right."""
     return tuple(
         " " * (width - cell_len(cell)) + cell if 0 < place < STATUS else cell + " " * (width - cell_len(cell))
         for place, (cell, width) in enumerate(zip(line, widths, strict=True))

@@ -22,6 +22,6 @@ COUNTS: Final = {
 
 
 def content_of(row: tuple[object, ...] | None) -> bytes:
-    """What a row's one value holds, text or bytes; nothing where there is no row."""
+    """The only value of a row, text or bytes; empty without a row."""
     value = row[0] if row else b""
     return value if isinstance(value, bytes) else str(value or "").encode()

@@ -16,7 +16,7 @@ from cv_yolo_stack.ports.databases import RecordKind
 
 SIZE: Final = "SELECT COALESCE(SUM(data_length), 0) FROM information_schema.tables WHERE table_schema IN %s"
 TABLES_OF: Final = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
-SERVER_ERRORS: Final = range(1000, 2000)  # what the server says; 2000 and up is the client's own trouble
+SERVER_ERRORS: Final = range(1000, 2000)  # from the server; 2000 and up are the client's own
 
 
 class SqlDatabase:
@@ -33,7 +33,7 @@ class SqlDatabase:
             cursor.execute("DROP TEMPORARY TABLE cv_yolo_probe")
 
     def version(self) -> str:
-        """What the server calls itself."""
+        """The server's version."""
         with self.cursor() as cursor:
             cursor.execute("SELECT VERSION()")
             return str(cursor.fetchone()[0])
@@ -45,7 +45,7 @@ class SqlDatabase:
                 cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4")
 
     def startup_script(self, names: Sequence[str]) -> str:
-        """What a server of our own runs at its start: databases, one user, no more."""
+        """The SQL that our own server runs at its start: databases, one user, no more."""
         who = f"'{self._address.user}'@'%'"
         make = [f"CREATE DATABASE IF NOT EXISTS `{name}`;" for name in names]
         grant = [f"GRANT ALL ON `{name}`.* TO {who};" for name in names]
@@ -78,14 +78,14 @@ class SqlDatabase:
             return content_of(cursor.fetchone())
 
     def clock(self) -> datetime:
-        """What the server's clock says."""
+        """The server's time."""
         with self.cursor() as cursor:
             cursor.execute("SELECT UTC_TIMESTAMP(3)")
-            told: datetime = cursor.fetchone()[0]
-        return told.replace(tzinfo=UTC)
+            now: datetime = cursor.fetchone()[0]
+        return now.replace(tzinfo=UTC)
 
     def answer_to(self, password: str) -> int:
-        """What the server says to our user with that password: MySQL's number of the refusal, 0 where it lets us in."""
+        """Log in as our user with that password and return MySQL's error number, 0 on success."""
         try:
             with SqlDatabase(replace(self._address, password=password), patience_s=self._patience_s).cursor():
                 return 0
@@ -98,7 +98,7 @@ class SqlDatabase:
 
     @contextmanager
     def cursor(self) -> Iterator[Any]:
-        """A cursor of a connection of its own, committed at the end."""
+        """A cursor of a new connection, committed at the end."""
         import pymysql
 
         address = self._address
@@ -125,7 +125,7 @@ class SqlDatabase:
         reason = error.args[-1] if error.args else error
         return ServiceUnavailableError(
             f"database {self._address.database} at {self._address.host}:{self._address.port}: {reason}",
-            hint="is it up, and are user and password right? `cv-yolo status` tells",
+            hint="is it up, and are user and password right? Check with `cv-yolo status`",
         )
 
 
@@ -145,24 +145,24 @@ class SqlProbe:
         reach(self.address, patience_s=self._patience_s)
 
     def clock(self) -> datetime:
-        """What the server's clock says."""
+        """The server's time."""
         return self._database.clock()
 
-    def ask_as_nobody(self) -> Mapping[str, int]:
+    def ask_anonymously(self) -> Mapping[str, int]:
         """Log in without a password."""
         return {"no password": self._database.answer_to("")}
 
-    def ask_as_impostor(self) -> Mapping[str, int]:
+    def ask_with_wrong_credentials(self) -> Mapping[str, int]:
         """Log in with a wrong password."""
         return {"wrong password": self._database.answer_to(secrets.token_urlsafe(18))}
 
     def log_in(self) -> str:
-        """Log in and use a table of our own."""
+        """Log in and use a temporary table."""
         self._database.use()
         return self._address.user
 
     def version(self) -> str:
-        """What the server calls itself."""
+        """The server's version."""
         return self._database.version()
 
     def stored_secret(self, secret_id: str) -> bytes:

@@ -1,4 +1,4 @@
-"""SQLite files behind the port `DatabaseFiles`: copied while others write to them, and told that a folder has moved."""
+"""SQLite files behind the port `DatabaseFiles`: copied while in use, and rewritten when a folder has moved."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ BUSY_WITHIN_S: Final = 60.0
 
 
 class SqliteFiles:
-    """Databases that are files; whoever writes to one meanwhile is waited for."""
+    """Databases that are files; waits for other writers."""
 
     def copy(self, source: Path, target: Path) -> None:
         """Copy a database as of one moment, and check the copy."""
@@ -22,7 +22,7 @@ class SqliteFiles:
             former.backup(copy)
             said = copy.execute("PRAGMA quick_check").fetchone()[0]
         if said != "ok":
-            raise ServiceUnavailableError(f"{source} is damaged: {said}", hint="bring it back from an earlier backup")
+            raise ServiceUnavailableError(f"{source} is damaged: {said}", hint="restore it from an earlier backup")
 
     def count_records(self, database: Path) -> dict[RecordKind, int]:
         """How many records of which kind are in a database, where it is there."""

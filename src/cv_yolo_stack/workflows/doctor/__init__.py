@@ -1,1 +1,1 @@
-"""`cv-yolo doctor`: what is tried on each service, and what mends it."""
+"""`cv-yolo doctor`: what is tested on each service, and how to fix it."""

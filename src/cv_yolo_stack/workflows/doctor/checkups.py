@@ -1,7 +1,7 @@
 """Which servers are examined, and where their addresses come from.
 
 They come from ZenML's stack where this machine is connected, else from the servers that `cv-yolo up` runs here; else
-there are none. With ZenML down its stack cannot be read: then those of this machine will do, or nothing can be tried.
+there are none. With ZenML down its stack cannot be read: then those of this machine are used, or nothing can be tried.
 """
 
 from collections.abc import Callable, Collection
@@ -39,7 +39,7 @@ class LocalServers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servers:
-    """What is known; for what is not, `unknown` says why. All unknown: the embedded stores are used."""
+    """The known addresses; `unknown` says why the others are not. If all are unknown, the embedded stores are used."""
 
     pipelines: PipelineServerAddress | None = None
     tracking: TrackingAddress | None = None
@@ -78,7 +78,7 @@ def _of(addresses: StackAddresses, local: LocalServers | None) -> Servers:
         objects=addresses.objects,
         database=None if local is None else local.database,
         records=None if local is None or local.database is not None else local.records,
-        unknown="only its server knows the address" if served else "it is a file, and no server",
+        unknown="only its server knows the address" if served else "it is a file, not a server",
     )
 
 
@@ -95,7 +95,7 @@ SERVICES: Final = (OBJECTS, DATABASE, PIPELINES, TRACKING, DATASETS, MACHINE)
 def checkups(servers: Servers, probes: Probes, *, stack: str, wanted: Collection[str] = ()) -> tuple[Checkup, ...]:
     """The checkups of the services that are used, or of those `wanted`, in the order of `SERVICES`.
 
-    What is wanted and cannot be tried is told with the reason; so is what belongs to a stack whose address is unknown.
+    A wanted service that cannot be tried is listed with the reason; so is one of a stack whose address is unknown.
     """
     server = None if servers.pipelines is None else servers.pipelines.url
     made: dict[str, Callable[[], Checkup] | None] = {

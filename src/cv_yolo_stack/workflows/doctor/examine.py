@@ -1,4 +1,4 @@
-"""Try every check of every service, the services side by side: one that is down or slow holds up no other."""
+"""Try every check of every service, the services in parallel: one that is down or slow does not delay the others."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ GRACE_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceCheck:
-    """One thing to try, what we expect of it, and what usually mends it.
+    """One thing to try, what we expect of it, and what usually fixes it.
 
     `attempt` raises a `CvYoloError` where the service does not do it. Without a `vital` one nothing that follows can
     be tried.
@@ -77,18 +77,18 @@ class _Examination:
                 finding = _not_tried(self.checkup, check, f"{blocked.name} failed") if blocked else self._try(check)
                 self.done.append(finding)
                 blocked = finding if check.vital and finding.passed is False else blocked
-        except BaseException as error:  # noqa: BLE001 - raised again by who waits for us
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             self.failed = error
 
     def findings(self, deadline_s: float) -> tuple[CheckResult, ...]:
-        """What was found, and that the rest was not; raises what `run` did not expect."""
+        """What was found, and what was not tried in time; raises what `run` did not expect."""
         if self.failed is not None:
             raise self.failed
         done = tuple(self.done)
         silence = CheckOutcome(passed=False, found=f"no answer after {deadline_s:.0f} s in all")
         left = self.checkup.checks[len(done) :]
         late = tuple(self._finding(check, silence, None) for check in left[:1])
-        return done + late + tuple(_not_tried(self.checkup, check, "the time was up") for check in left[1:])
+        return done + late + tuple(_not_tried(self.checkup, check, "the time limit was reached") for check in left[1:])
 
     def _try(self, check: ServiceCheck) -> CheckResult:
         began = self.clock()

@@ -17,9 +17,9 @@ GET_A_SERVER: Final = "none: `cv-yolo up` starts one here, `cv-yolo connect URL`
 
 
 def machine_checkup(probe: MachineProbe, *, server: str | None) -> Checkup:
-    """All that is looked at here; the embedded stores count only without a `server`."""
-    told = CheckOutcome(passed=None if server is None else True, found=server or GET_A_SERVER)
-    which = ServiceCheck(name="server", expected="told, not demanded", remedy=GET_A_SERVER, attempt=lambda: told)
+    """All checks of this machine; the embedded stores count only without a `server`."""
+    outcome = CheckOutcome(passed=None if server is None else True, found=server or GET_A_SERVER)
+    which = ServiceCheck(name="server", expected="informational", remedy=GET_A_SERVER, attempt=lambda: outcome)
     records = {} if server is not None else probe.records()
     stores = (_record(probe, name, path) for name, path in records.items())
     return Checkup(service=MACHINE, checks=(which, *_needs(probe), *stores))
@@ -29,8 +29,8 @@ def _needs(probe: MachineProbe) -> tuple[ServiceCheck, ...]:
     return (
         ServiceCheck(
             name="folder",
-            expected="ours to write",
-            remedy="name another with CV_YOLO_HOME, or get the right to write there",
+            expected="writable",
+            remedy="set CV_YOLO_HOME to another folder, or get write permission there",
             attempt=lambda: CheckOutcome(passed=True, found=probe.write()),
         ),
         ServiceCheck(
@@ -55,8 +55,8 @@ def _record(probe: MachineProbe, name: str, path: Path) -> ServiceCheck:
 
     return ServiceCheck(
         name=name,
-        expected="whole, and ours to write",
-        remedy=f"end who holds it, or put {path.name} back from a backup (`cv-yolo restore`)",
+        expected="intact and writable",
+        remedy=f"stop the process that holds it, or restore {path.name} from a backup (`cv-yolo restore`)",
         attempt=attempt,
     )
 
@@ -88,7 +88,7 @@ def datasets_checkup(probe: DatasetProbe, *, connected: bool) -> Checkup:
 def _tool(probe: DatasetProbe) -> ServiceCheck:
     return ServiceCheck(
         name="version",
-        expected="`dvc version` answers",
+        expected="`dvc version` works",
         remedy="`make setup` installs DVC; `dvc version` shows what is wrong with its configuration",
         attempt=lambda: CheckOutcome(passed=True, found=probe.version()),
         vital=True,
@@ -113,7 +113,7 @@ def _storage(probe: DatasetProbe, *, connected: bool) -> tuple[ServiceCheck, ...
         ),
         ServiceCheck(
             name="data sets",
-            expected="what is recorded is on the remote",
+            expected="all recorded data are on the remote",
             remedy="`cv-yolo data push FOLDER`, on a machine that has it",
             attempt=lambda: _later(probe, connected=connected) or _absent(probe.absent()),
         ),
@@ -129,7 +129,7 @@ def _remote(probe: DatasetProbe, *, connected: bool) -> CheckOutcome:
 
 
 def _later(probe: DatasetProbe, *, connected: bool) -> CheckOutcome | None:
-    """What is said of a remote that was not used yet: nothing was tried."""
+    """The outcome for a remote that was not used yet: nothing was tried."""
     if not connected or probe.remote() is not None:
         return None
     return CheckOutcome(passed=None, found=f"not tried: the next run that needs data uses {DATASET_REMOTE}")
@@ -143,7 +143,7 @@ def _listed(probe: DatasetProbe) -> CheckOutcome:
 def _absent(found: Mapping[str, bool]) -> CheckOutcome:
     lost = [name for name, recipe in found.items() if not recipe]
     if lost:
-        return CheckOutcome(passed=False, found=f"not complete there: {', '.join(lost)}")
+        return CheckOutcome(passed=False, found=f"incomplete: {', '.join(lost)}")
     if found:
         return CheckOutcome(passed=None, found=f"not there yet, and a recipe makes them: {', '.join(found)}")
     return CheckOutcome(passed=True, found="there")

@@ -1,4 +1,4 @@
-"""The object store: all that our commands, ZenML, MLflow and DVC rely on, and nothing that one server has alone."""
+"""The object store: all that our commands, ZenML, MLflow and DVC rely on, and nothing specific to one server."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,11 +6,20 @@ from typing import Final
 from cv_yolo_stack.domain.health import REFUSALS, CheckOutcome, judge_refusal
 from cv_yolo_stack.ports.probes import ObjectStoreProbe
 from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
-from cv_yolo_stack.workflows.doctor.server import impostor_refused, let_in, nobody_refused, quick, reachable, same_time
+from cv_yolo_stack.workflows.doctor.server import (
+    anonymous_refused,
+    let_in,
+    quick,
+    reachable,
+    same_time,
+    wrong_credentials_refused,
+)
 
 OBJECTS: Final = "store"
 REFUSALS_TOO: Final = REFUSALS | {400}  # rclone's, for no signature and for one that has expired
-OTHER_STORE: Final = "use a store that does: `cv-yolo up --store rclone` or `--store minio`, or ask who runs this one"
+OTHER_STORE: Final = (
+    "use a store that does: `cv-yolo up --store rclone` or `--store minio`, or ask this one's administrator"
+)
 REGISTER: Final = "`cv-yolo stack register`"
 
 
@@ -29,8 +38,10 @@ def _clients(probe: ObjectStoreProbe) -> tuple[ServiceCheck, ...]:
             remedy=OTHER_STORE,
             attempt=lambda: CheckOutcome(passed=True, found=probe.version()),
         ),
-        nobody_refused(probe, refusals=REFUSALS_TOO, remedy="take the public policy off the bucket: strangers read it"),
-        impostor_refused(probe, remedy="start the store with credentials: it takes any signature for a good one"),
+        anonymous_refused(
+            probe, refusals=REFUSALS_TOO, remedy="remove the public policy of the bucket: anyone can read it"
+        ),
+        wrong_credentials_refused(probe, remedy="start the store with credentials: it accepts any signature"),
         let_in(
             probe,
             remedy=f"{REGISTER} writes access key and secret again, where the server's own are kept; if the clock is "
@@ -38,12 +49,12 @@ def _clients(probe: ObjectStoreProbe) -> tuple[ServiceCheck, ...]:
         ),
         ServiceCheck(
             name="buckets",
-            expected="all that we need",
-            remedy=f"{REGISTER} makes them",
+            expected="all that are needed",
+            remedy=f"{REGISTER} creates them",
             attempt=lambda: _buckets(probe),
             vital=True,
         ),
-        quick(probe, remedy="a store nearer by, or a faster disk under it: every artifact of a run waits for this"),
+        quick(probe, remedy="use a closer store, or a faster disk: every artifact of a run waits for this"),
     )
 
 
@@ -61,25 +72,25 @@ def _rules(probe: ObjectStoreProbe) -> tuple[ServiceCheck, ...]:
         ServiceCheck(
             name="expired address",
             expected="refused",
-            remedy=f"{OTHER_STORE}; here an address that leaked once is good for ever",
+            remedy=f"{OTHER_STORE}; on this one a leaked address never expires",
             attempt=lambda: _expired(probe.ask_with_expired_address()),
         ),
         ServiceCheck(
             name="checksums",
-            expected="those that the SDK sends of itself are accepted",
+            expected="the SDK's default checksums are accepted",
             remedy="set AWS_REQUEST_CHECKSUM_CALCULATION=when_required on every client, or " + OTHER_STORE,
             attempt=lambda: CheckOutcome(passed=True, found=probe.checksums()),
         ),
         ServiceCheck(
             name="conditional put",
-            expected="told, not demanded",
+            expected="informational",
             remedy=OTHER_STORE,
             attempt=lambda: CheckOutcome(passed=None, found="kept" if probe.keeps_conditions() else "ignored"),
         ),
         ServiceCheck(
             name="cleaned up",
             expected="nothing left in the scratch folder",
-            remedy="delete what lies under `.cv-yolo-probe/` in the bucket",
+            remedy="delete everything below `.cv-yolo-probe/` in the bucket",
             attempt=lambda: _left(probe.clean_up()),
         ),
     )
@@ -105,4 +116,4 @@ def _expired(status: int) -> CheckOutcome:
 
 
 def _left(count: int) -> CheckOutcome:
-    return CheckOutcome(passed=True, found="nothing was left" if count == 0 else f"{count} left over, removed")
+    return CheckOutcome(passed=True, found="nothing left" if count == 0 else f"{count} left over, removed")

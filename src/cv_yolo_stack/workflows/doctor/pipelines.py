@@ -7,24 +7,31 @@ from cv_yolo.domain.stack import ARTIFACT_STORE, TRACKER
 from cv_yolo_stack.domain.health import CheckOutcome, judge_version
 from cv_yolo_stack.ports.probes import PipelineProbe
 from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
-from cv_yolo_stack.workflows.doctor.server import impostor_refused, let_in, nobody_refused, quick, reachable, same_time
+from cv_yolo_stack.workflows.doctor.server import (
+    anonymous_refused,
+    let_in,
+    quick,
+    reachable,
+    same_time,
+    wrong_credentials_refused,
+)
 
 PIPELINES: Final = "zenml"
-REPLACE: Final = "do not use this server: it lets everybody in; `cv-yolo up` starts one that does not"
+REPLACE: Final = "do not use this server: it requires no login; `cv-yolo up` starts one that does"
 
 
 def pipeline_checkup(probe: PipelineProbe, *, stack: str, stored: Callable[[str], bytes] | None) -> Checkup:
-    """All that is tried on ZenML; `stored` looks into its database, where that is ours to look into."""
+    """All that is tried on ZenML; `stored` reads its database, where that is accessible."""
     return Checkup(
         service=PIPELINES,
         checks=(
             reachable(probe, service=PIPELINES),
             same_time(probe),
             *_state(probe, client=probe.client_version()),
-            nobody_refused(probe, remedy=REPLACE),
-            impostor_refused(probe, remedy=REPLACE),
-            let_in(probe, remedy="`cv-yolo connect URL` with a new key, which `cv-yolo stack register` makes"),
-            quick(probe, remedy="give the server a faster database, or a place nearer by: every step waits for this"),
+            anonymous_refused(probe, remedy=REPLACE),
+            wrong_credentials_refused(probe, remedy=REPLACE),
+            let_in(probe, remedy="`cv-yolo connect URL` with a new key from `cv-yolo stack register`"),
+            quick(probe, remedy="use a faster database, or a closer server: every step waits for this"),
             *_contents(probe, stack=stack, stored=stored),
         ),
     )
@@ -34,8 +41,8 @@ def _state(probe: PipelineProbe, *, client: str) -> tuple[ServiceCheck, ...]:
     return (
         ServiceCheck(
             name="version",
-            expected=f"that of the client here, {client}",
-            remedy=f"`pip install zenml==VERSION` with the server's version here, or give the server {client}",
+            expected=f"the client's, {client}",
+            remedy=f"`pip install zenml==VERSION` with the server's version, or install {client} on the server",
             attempt=lambda: judge_version(probe.version(), client, exactly=True),
         ),
         ServiceCheck(
@@ -59,7 +66,7 @@ def _contents(probe: PipelineProbe, *, stack: str, stored: Callable[[str], bytes
         ServiceCheck(
             name="stack",
             expected=f"{stack} of {TRACKER} and {ARTIFACT_STORE}",
-            remedy="`cv-yolo stack register` makes it",
+            remedy="`cv-yolo stack register` creates it",
             attempt=lambda: _stack(probe, stack),
         ),
     )
@@ -75,9 +82,9 @@ def _secrets(probe: PipelineProbe, stored: Callable[[str], bytes] | None) -> Che
     if kind != "sql":
         return CheckOutcome(passed=True, found=f"kept by {kind}, not in its database")
     if stored is None:
-        return CheckOutcome(passed=None, found="not tried: its database is not ours to look into")
+        return CheckOutcome(passed=None, found="not tried: its database is not accessible")
     if probe.secret_is_readable(stored):
-        return CheckOutcome(passed=False, found="plain base64: who has a dump has every secret")
+        return CheckOutcome(passed=False, found="plain base64: a dump of the database reveals every secret")
     return CheckOutcome(passed=True, found="encrypted")
 
 

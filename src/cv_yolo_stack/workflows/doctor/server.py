@@ -1,4 +1,4 @@
-"""What every server must do: answer, tell the right time, refuse strangers and impostors, let us in, be quick."""
+"""What every server must do: respond, have the right time, refuse missing and wrong credentials, be fast."""
 
 import time
 from collections.abc import Callable, Collection
@@ -34,7 +34,7 @@ def reachable(probe: ServerProbe, *, service: str) -> ServiceCheck:
 
     return ServiceCheck(
         name="reachable",
-        expected=f"an answer from {probe.address}",
+        expected=f"a response from {probe.address}",
         remedy=f"`cv-yolo up` starts it here, `cv-yolo logs {service}` shows why it stopped; elsewhere check address, "
         "network and firewall",
         attempt=attempt,
@@ -46,8 +46,8 @@ def same_time(probe: ServerProbe, *, now: Callable[[], datetime] = _now) -> Serv
     """Whether its clock is ours."""
 
     def attempt() -> CheckOutcome:
-        told = probe.clock()
-        return judge_clock(None if told is None else (told - now()).total_seconds())
+        theirs = probe.clock()
+        return judge_clock(None if theirs is None else (theirs - now()).total_seconds())
 
     return ServiceCheck(
         name="clock",
@@ -57,23 +57,23 @@ def same_time(probe: ServerProbe, *, now: Callable[[], datetime] = _now) -> Serv
     )
 
 
-def nobody_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[int] = REFUSALS) -> ServiceCheck:
-    """Whether nothing is told to who has no credentials."""
+def anonymous_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[int] = REFUSALS) -> ServiceCheck:
+    """Whether requests without credentials are refused."""
     return ServiceCheck(
         name="no credentials",
         expected="refused",
         remedy=remedy,
-        attempt=lambda: judge_refusal(probe.ask_as_nobody(), refusals=refusals),
+        attempt=lambda: judge_refusal(probe.ask_anonymously(), refusals=refusals),
     )
 
 
-def impostor_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[int] = REFUSALS) -> ServiceCheck:
-    """Whether nothing is told to who has the wrong secret."""
+def wrong_credentials_refused(probe: ServerProbe, *, remedy: str, refusals: Collection[int] = REFUSALS) -> ServiceCheck:
+    """Whether requests with a wrong secret are refused."""
     return ServiceCheck(
         name="wrong credentials",
         expected="refused",
         remedy=remedy,
-        attempt=lambda: judge_refusal(probe.ask_as_impostor(), refusals=refusals),
+        attempt=lambda: judge_refusal(probe.ask_with_wrong_credentials(), refusals=refusals),
     )
 
 
@@ -89,7 +89,7 @@ def let_in(probe: ServerProbe, *, remedy: str) -> ServiceCheck:
 
 
 def quick(probe: ServerProbe, *, remedy: str, clock: Callable[[], float] = time.perf_counter) -> ServiceCheck:
-    """Whether a small request of ours comes back soon; the best of some, so that a busy moment does not count."""
+    """Whether a small request is fast; the best of several, so that a busy moment does not count."""
 
     def attempt() -> CheckOutcome:
         return judge_round_trip(min(took_ms(probe.log_in, clock) for _ in range(ROUND_TRIPS)))
@@ -103,7 +103,7 @@ def quick(probe: ServerProbe, *, remedy: str, clock: Callable[[], float] = time.
 
 
 def took_ms(call: Callable[[], object], clock: Callable[[], float]) -> float:
-    """How long the deed took."""
+    """How long the call took."""
     began = clock()
     call()
     return (clock() - began) * 1000
@@ -121,17 +121,17 @@ def database_checkup(probe: DatabaseProbe) -> Checkup:
         service=DATABASE,
         checks=(
             reachable(probe, service=DATABASE),
-            nobody_refused(probe, remedy=PASSWORDS, refusals=ACCESS_DENIED),
-            impostor_refused(probe, remedy=PASSWORDS, refusals=ACCESS_DENIED),
+            anonymous_refused(probe, remedy=PASSWORDS, refusals=ACCESS_DENIED),
+            wrong_credentials_refused(probe, remedy=PASSWORDS, refusals=ACCESS_DENIED),
             let_in(probe, remedy="`cv-yolo restart database` sets user and password again"),
             same_time(probe),
             ServiceCheck(
                 name="version",
-                expected=f"one we know: {', '.join(KNOWN)}",
-                remedy="use a version we know",
+                expected=f"a tested version: {', '.join(KNOWN)}",
+                remedy="use a tested version",
                 attempt=lambda: _version(probe.version()),
             ),
-            quick(probe, remedy="a database nearer to ZenML and MLflow, or a faster disk under it"),
+            quick(probe, remedy="use a database closer to ZenML and MLflow, or a faster disk"),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""MLflow's server, and its three traps: names it refuses to be called by, detours to a store, a slow login."""
+"""MLflow's server, and its three traps: host names it refuses, redirects to a store, a slow login."""
 
 import time
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from cv_yolo_stack.domain.health import CheckOutcome, duration_in_words, judge_v
 from cv_yolo_stack.ports.probes import TrackingProbe
 from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
 from cv_yolo_stack.workflows.doctor.server import (
-    impostor_refused,
+    anonymous_refused,
     let_in,
-    nobody_refused,
     quick,
     reachable,
     same_time,
     took_ms,
+    wrong_credentials_refused,
 )
 
 TRACKING: Final = "mlflow"
@@ -40,8 +40,8 @@ def _clients(probe: TrackingProbe) -> tuple[ServiceCheck, ...]:
             attempt=lambda: _host(probe),
             vital=True,
         ),
-        nobody_refused(probe, remedy=PROTECT),
-        impostor_refused(probe, remedy=PROTECT),
+        anonymous_refused(probe, remedy=PROTECT),
+        wrong_credentials_refused(probe, remedy=PROTECT),
         let_in(
             probe, remedy="`cv-yolo stack register` writes user and password again, where the server's own are kept"
         ),
@@ -52,11 +52,11 @@ def _measures(probe: TrackingProbe, clock: Callable[[], float]) -> tuple[Service
     return (
         ServiceCheck(
             name="version",
-            expected=f"that of the client here, {probe.client_version()}",
-            remedy=f"give the server the client's version: `pip install mlflow=={probe.client_version()}`",
+            expected=f"the client's, {probe.client_version()}",
+            remedy=f"install the client's version on the server: `pip install mlflow=={probe.client_version()}`",
             attempt=lambda: judge_version(probe.version(), probe.client_version(), exactly=False),
         ),
-        quick(probe, remedy="give the server a faster database, or fewer clients: every epoch waits for this"),
+        quick(probe, remedy="use a faster database, or fewer clients: every epoch waits for this"),
         ServiceCheck(
             name="login kept",
             expected=f"a login costs at most {LOGIN_LIMIT_MS} ms a request",
@@ -75,16 +75,16 @@ def _use(probe: TrackingProbe) -> tuple[ServiceCheck, ...]:
         return attempt
 
     return (
-        ServiceCheck(name="metric", expected="comes back as logged", remedy=LOGS, attempt=exchange(probe.log_metric)),
+        ServiceCheck(name="metric", expected="returned as logged", remedy=LOGS, attempt=exchange(probe.log_metric)),
         ServiceCheck(
             name="artifact",
-            expected="comes back as kept, through the server",
+            expected="returned as stored, through the server",
             remedy=f"{LOGS}; its store is named by `--artifacts-destination` and MLFLOW_S3_ENDPOINT_URL",
             attempt=exchange(probe.exchange_artifact),
         ),
         ServiceCheck(
             name="presigned download",
-            expected="the server hands artifacts out itself, or sends clients where they get them",
+            expected="the server serves artifacts itself, or redirects clients to a store that they reach",
             remedy="set MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=false on clients, or give the server an "
             "MLFLOW_S3_ENDPOINT_URL that clients resolve too",
             attempt=lambda: _detour(probe),
@@ -97,9 +97,9 @@ def _use(probe: TrackingProbe) -> tuple[ServiceCheck, ...]:
         ),
         ServiceCheck(
             name="cleaned up",
-            expected="nothing left but what is used again each time",
+            expected="nothing left except what is reused",
             remedy=LOGS,
-            attempt=lambda: CheckOutcome(passed=True, found=f"used again: {probe.kept_for_trials()}"),
+            attempt=lambda: CheckOutcome(passed=True, found=f"reused: {probe.kept_for_trials()}"),
         ),
     )
 
@@ -111,8 +111,8 @@ def _experiment(probe: TrackingProbe) -> CheckOutcome:
     restore = f"`mlflow experiments restore --experiment-id {deleted}` with MLFLOW_TRACKING_URI={probe.address}"
     return CheckOutcome(
         passed=False,
-        found=f"{EXPERIMENT} was deleted: MLflow keeps its name, and takes no run for it",
-        remedy=f"{restore} restores it with its runs; or name another `experiment:` in the configuration",
+        found=f"{EXPERIMENT} was deleted: MLflow keeps its name, and accepts no runs for it",
+        remedy=f"{restore} restores it with its runs; or use another `experiment:` in the configuration",
     )
 
 
@@ -120,13 +120,13 @@ def _host(probe: TrackingProbe) -> CheckOutcome:
     refused = probe.refused_host()
     if refused is None:
         return CheckOutcome(passed=True, found="allowed")
-    return CheckOutcome(passed=False, found=f"the server refuses to be called {refused}")
+    return CheckOutcome(passed=False, found=f"the server refuses the host name {refused}")
 
 
 def _login(probe: TrackingProbe, clock: Callable[[], float]) -> CheckOutcome:
     known = min(took_ms(probe.log_in, clock) for _ in range(3))
-    nobody = min(took_ms(probe.greet, clock) for _ in range(3))
-    cost_ms = max(0.0, known - nobody)
+    anonymous = min(took_ms(probe.greet, clock) for _ in range(3))
+    cost_ms = max(0.0, known - anonymous)
     return CheckOutcome(passed=cost_ms <= LOGIN_LIMIT_MS, found=duration_in_words(cost_ms))
 
 
@@ -135,9 +135,9 @@ def _detour(probe: TrackingProbe) -> CheckOutcome:
     if detour is None:
         return CheckOutcome(passed=True, found="through the server")
     if detour.trouble is None:
-        return CheckOutcome(passed=True, found=f"clients are sent to {detour.server}, and get them")
-    found = f"clients are sent to {detour.server}: {detour.trouble}"
+        return CheckOutcome(passed=True, found=f"redirected to {detour.server}, which works")
+    found = f"redirected to {detour.server}: {detour.trouble}"
     if probe.takes_detours():
         return CheckOutcome(passed=False, found=found)
-    told = "our commands ask the server instead; for other clients set MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=false"
-    return CheckOutcome(passed=None, found=f"{found}; {told}")
+    advice = "our commands use the server instead; for other clients set MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=false"
+    return CheckOutcome(passed=None, found=f"{found}; {advice}")

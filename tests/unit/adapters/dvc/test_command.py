@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def a_store(root: Path, attended: Attended, *, seconds: float = 600) -> DvcStore:
-    """DVC, which takes so long for every command and listens to nobody."""
+    """DVC, which takes so long for every command and ignores SIGTERM."""
     fake = root.parent / "fake" / "dvc"
     fake.mkdir(parents=True)
     (fake / "__init__.py").touch()
@@ -45,7 +45,7 @@ def require_gone(root: Path) -> None:
     wait_for(lambda: not psutil.pid_exists(pid), what="the end of DVC's process")
 
 
-def test_a_stop_ends_the_command_and_its_process(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_terminates_the_command_and_its_process(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "GRACE_S", 0.2)
     stop = threading.Event()
     threading.Thread(target=lambda: (wait_for((root / "pid").exists, what="DVC"), stop.set())).start()
@@ -54,7 +54,7 @@ def test_a_stop_ends_the_command_and_its_process(root: Path, monkeypatch: pytest
     require_gone(root)
 
 
-def test_a_remote_that_is_silent_for_too_long_is_an_outage(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remote_that_does_not_respond_for_too_long_is_an_outage(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "GRACE_S", 0.2)
     began = time.monotonic()
 

@@ -46,7 +46,7 @@ def test_the_hash_of_a_line_is_the_hash_of_its_entry(written: Path) -> None:
     assert all(entry.previous in {"", *(before.sha256 for before in THREE)} for entry in THREE)
 
 
-def test_reading_a_log_that_nobody_wrote_makes_no_folder(path: Path) -> None:
+def test_reading_a_missing_log_creates_no_folder(path: Path) -> None:
     assert AuditFile(path).entries() == ()
     assert not path.parent.exists()
 
@@ -71,7 +71,7 @@ def test_the_next_writer_removes_what_a_killed_one_left(written: Path) -> None:
 @pytest.mark.parametrize("late", [THREE[0], THREE[2], a_log(*[(Action.PROMOTED, Stage.STAGING, "1")] * 5)[4]])
 def test_an_entry_is_written_only_where_it_is_the_next_one(written: Path, late: Entry) -> None:
     content = written.read_bytes()
-    with pytest.raises(LogGrewError, match=rf"entry {late.number} cannot be written behind 3 entries") as caught:
+    with pytest.raises(LogGrewError, match=rf"entry {late.number} cannot be appended after 3 entries") as caught:
         AuditFile(written).append(late)
     assert caught.value.hint is not None
     assert caught.value.hint.startswith("nothing was moved")
@@ -86,7 +86,7 @@ def test_an_entry_is_written_only_where_it_is_the_next_one(written: Path, late: 
         ("{", "", "not an entry of the log: Extra data"),
     ],
 )
-def test_a_line_that_is_no_entry_is_named_with_its_file(written: Path, old: str, new: str, reason: str) -> None:
+def test_a_line_that_is_not_an_entry_is_named_with_its_file(written: Path, old: str, new: str, reason: str) -> None:
     lines = written.read_text(encoding="utf-8").split("\n")
     assert old in lines[1]
     written.write_text("\n".join([lines[0], lines[1].replace(old, new, 1), *lines[2:]]), encoding="utf-8")
@@ -102,7 +102,7 @@ def test_an_edit_that_still_reads_as_an_entry_is_left_to_the_chain(written: Path
     assert [entry.version for entry in AuditFile(written).entries()] == ["1", "9", "3"]
 
 
-def test_bytes_that_are_no_text_are_damage(written: Path) -> None:
+def test_bytes_that_are_not_text_are_damage(written: Path) -> None:
     with written.open("ab") as file:
         file.write(b"\xff\xfe\n\n")
     assert [finding.number for finding in AuditFile(written).damage()] == [4, 5]
@@ -118,7 +118,7 @@ def test_a_log_that_cannot_be_written_is_named_with_the_entry(path: Path) -> Non
     path.mkdir(parents=True)
     with pytest.raises(AuditLogError, match=r"cv_yolo_tiny\.jsonl: entry 1 could not be written") as caught:
         AuditFile(path).append(THREE[0])
-    assert caught.value.hint == "`cv-yolo history` shows whether it is there all the same"
+    assert caught.value.hint == "`cv-yolo history` shows whether it was written nevertheless"
 
 
 def test_a_log_in_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_the_log_of_another_process_is_waited_for_and_not_for_ever(path: Path) -
         assert other.stdout is not None
         other.stdout.readline()
         with pytest.raises(ServiceUnavailableError, match=r"another process has held the log for 0\.1 s"):
-            AuditFile(path, patience_s=0.1).append(THREE[0])
+            AuditFile(path, lock_timeout_s=0.1).append(THREE[0])
         started = time.monotonic()
         threading.Timer(0.3, other.kill).start()
         AuditFile(path).append(THREE[0])

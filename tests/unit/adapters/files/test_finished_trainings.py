@@ -33,9 +33,7 @@ def test_the_weights_outlive_the_folder_they_were_trained_in(
     assert found.model.weights.read_bytes() == content
 
 
-def test_weights_that_were_changed_are_none(
-    finished: FinishedTrainingsFolder, model: TrainedModel, tmp_path: Path
-) -> None:
+def test_changed_weights_are_not_found(finished: FinishedTrainingsFolder, model: TrainedModel, tmp_path: Path) -> None:
     finished.keep(FINGERPRINT, FinishedTraining(model=model))
     kept = tmp_path / "weights" / f"{model.weights_sha256}.pt"
     kept.write_bytes(b"others")
@@ -45,9 +43,7 @@ def test_weights_that_were_changed_are_none(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"spec": {}}', b"\xff"])
-def test_a_record_that_cannot_be_read_is_none(
-    finished: FinishedTrainingsFolder, tmp_path: Path, content: bytes
-) -> None:
+def test_an_unreadable_record_is_ignored(finished: FinishedTrainingsFolder, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "trained").mkdir()
     (tmp_path / "trained" / f"{FINGERPRINT}.json").write_bytes(content)
     assert finished.find(FINGERPRINT) is None

@@ -94,10 +94,10 @@ def test_a_home_that_was_open_is_closed_with_one_message_that_names_what_lay_ope
     assert "They could write: dvc, dvc/site, dvc/site/repo and 1 more" in message
     assert "They could read keys: zenml-server/credentials.yaml." in message
     assert "`cv-yolo stack key NAME`" in message
-    assert list(keep_private(home)) == [], "it is told once"
+    assert list(keep_private(home)) == [], "it is reported once"
 
 
-def test_what_is_inside_a_home_that_was_open_is_closed_too(tmp_path: Path) -> None:
+def test_the_content_of_an_open_home_is_made_private_too(tmp_path: Path) -> None:
     home = open_home(tmp_path)
     (home / "mlflow" / "link").symlink_to(tmp_path)
     os.mkfifo(home / "mlflow" / "pipe")
@@ -129,7 +129,7 @@ def test_another_hard_link_to_a_file_is_closed_with_it(tmp_path: Path) -> None:
     assert mode_of(tmp_path / "kept-by-another") == 0o600
 
 
-def test_a_file_that_vanishes_meanwhile_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_vanishes_meanwhile_is_not_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = open_home(tmp_path)
     listed = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda folder: [*listed(folder), folder / "gone"])
@@ -138,7 +138,7 @@ def test_a_file_that_vanishes_meanwhile_is_no_failure(tmp_path: Path, monkeypatc
 
 
 @needs_root
-def test_what_another_user_put_into_an_open_home_is_set_aside(tmp_path: Path) -> None:
+def test_files_of_another_user_in_an_open_home_are_set_aside(tmp_path: Path) -> None:
     home = open_home(tmp_path)
     (home / "dvc" / "mine").mkdir()
     os.chown(home / "dvc" / "mine", NUMBER, NUMBER)
@@ -195,7 +195,7 @@ def test_a_file_system_without_permissions_is_refused(
         list(keep_private(tmp_path / "home"))
 
 
-def test_where_no_home_can_be_made_nothing_happens(tmp_path: Path) -> None:
+def test_without_a_writable_place_no_home_is_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file", encoding="utf-8")
     assert list(keep_private(tmp_path / "file" / "home")) == []
 
@@ -209,7 +209,7 @@ def test_a_folder_above_in_which_others_can_write_is_named(tmp_path: Path) -> No
     assert sentence.startswith(f"{project}: other users can write there")
     assert f"`chmod go-w {project}`" in sentence
     project.chmod(0o1777)
-    assert list(weak_places(project / ".cv-yolo")) == [], "in a sticky folder nobody else can move ours away"
+    assert list(weak_places(project / ".cv-yolo")) == [], "in a sticky folder other users cannot move ours away"
 
 
 @needs_root
@@ -233,9 +233,9 @@ def test_the_wiring_closes_the_home_before_it_names_it_to_the_libraries(
     home = open_home(tmp_path)
     Container(Settings(root=tmp_path))
     assert mode_of(home) == 0o700
-    told = capsys.readouterr()
-    assert told.err.count("was open to other users") == 1
-    assert told.out == ""
+    output = capsys.readouterr()
+    assert output.err.count("was open to other users") == 1
+    assert output.out == ""
 
 
 def test_the_default_home_is_closed_too_where_dvc_keeps_its_cache_in_it(
@@ -264,7 +264,7 @@ def test_a_second_local_user_reaches_nothing_of_a_home_made_by_commands_under_um
 
 
 @needs_root
-def test_a_second_local_user_who_stands_in_an_open_folder_is_shut_out_by_the_next_command(shared: Path) -> None:
+def test_another_user_inside_an_open_home_is_locked_out_by_the_next_command(shared: Path) -> None:
     home = open_home(shared)
     assert f"read {home / 'zenml-server' / 'credentials.yaml'}" in reached_by_other_user(home)
     with subprocess.Popen(
@@ -296,20 +296,20 @@ except OSError:
 
 def access_list(*, other_user: int) -> bytes:
     """A POSIX access list, as Linux keeps it, that gives one more user all rights."""
-    user_obj, user, group_obj, mask, other, nobody_particular = 0x01, 0x02, 0x04, 0x10, 0x20, 0xFFFFFFFF
+    user_obj, user, group_obj, mask, other, unspecified = 0x01, 0x02, 0x04, 0x10, 0x20, 0xFFFFFFFF
     entries = (
-        (user_obj, 7, nobody_particular),
+        (user_obj, 7, unspecified),
         (user, 7, other_user),
-        (group_obj, 7, nobody_particular),
-        (mask, 7, nobody_particular),
-        (other, 7, nobody_particular),
+        (group_obj, 7, unspecified),
+        (mask, 7, unspecified),
+        (other, 7, unspecified),
     )
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
 @needs_root
 @pytest.mark.parametrize("kind", ["access", "default"])
-def test_an_access_list_gives_nobody_a_way_in(shared: Path, kind: str) -> None:
+def test_an_access_list_gives_no_other_user_access(shared: Path, kind: str) -> None:
     home = shared / "home"
     place = shared if kind == "default" else home
     home.mkdir(exist_ok=True)

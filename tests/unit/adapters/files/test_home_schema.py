@@ -15,7 +15,7 @@ from tests.builders import a_trained_model
 FINGERPRINT = "f" * 64
 
 
-def test_a_new_home_has_todays_schema_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_new_home_has_the_current_schema_and_is_not_migrated(tmp_path: Path) -> None:
     migrate(tmp_path)
     assert schema_of(tmp_path) == HOME_SCHEMA
     written = (tmp_path / FILE).stat().st_mtime_ns
@@ -28,7 +28,7 @@ def test_there_is_a_migration_from_every_earlier_schema() -> None:
     assert list(MIGRATIONS) == list(range(1, HOME_SCHEMA))
 
 
-def test_a_home_that_cannot_be_made_is_left_to_who_needs_it(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_created_is_reported_by_the_code_that_needs_it(tmp_path: Path) -> None:
     migrate(tmp_path / "missing")
     assert not (tmp_path / "missing").exists()
 
@@ -46,7 +46,7 @@ def test_a_finished_training_of_schema_1_is_found_after_the_migration(tmp_path: 
     assert (found.model.run_id, found.artifacts) == (model.run_id, ())
 
 
-def test_a_migration_that_was_interrupted_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_migration_is_completed(tmp_path: Path) -> None:
     (tmp_path / "trained").mkdir()
     for name, record in (("a", {"run_id": "1"}), ("b", {"model": {"run_id": "2"}, "artifacts": []})):
         (tmp_path / "trained" / f"{name}.json").write_text(json.dumps(record), encoding="utf-8")

@@ -14,11 +14,11 @@ def event(number: int, *, run: str = "e3_s320") -> Event:
     return Event(kind=EventKind.EPOCH, run=run, epoch=number, epochs=100, text="mAP50 0.5 · é")
 
 
-def test_a_journal_that_nobody_wrote_is_empty(tmp_path: Path) -> None:
+def test_a_missing_journal_is_empty(tmp_path: Path) -> None:
     assert Journal(tmp_path / "none" / "journal.jsonl").events() == ()
 
 
-def test_events_come_back_in_order_and_from_any_start(tmp_path: Path) -> None:
+def test_events_are_read_in_order_from_any_start(tmp_path: Path) -> None:
     path = tmp_path / "runs" / "journal.jsonl"
     for number in (1, 2, 3):
         Journal(path).write(event(number))
@@ -58,7 +58,7 @@ def test_an_event_for_which_there_is_no_room_leaves_no_half_line_behind(tmp_path
     assert journal.events() == (event(1), event(3))
 
 
-def test_many_threads_write_whole_events(tmp_path: Path) -> None:
+def test_events_of_concurrent_threads_are_not_interleaved(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
 
     def write(run: str) -> None:

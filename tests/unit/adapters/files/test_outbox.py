@@ -81,7 +81,7 @@ def test_a_delivery_that_was_not_noted_is_done_again(outbox: FolderOutbox, folde
     assert waiting(outbox) == (a_fact("b"), a_fact("c"))
 
 
-def test_files_of_delivered_letters_are_removed_and_in_the_end_nothing_is_left(
+def test_files_of_delivered_events_are_removed_until_nothing_is_left(
     outbox: FolderOutbox, folder: Path, tmp_path: Path
 ) -> None:
     add(outbox, some_files(tmp_path, b"1", b"2"), some_files(tmp_path, b"3"))
@@ -103,7 +103,7 @@ def test_files_left_by_a_kill_between_the_last_delivery_and_tidying_up_are_remov
     assert files_in(folder) == []
 
 
-def test_files_left_by_a_kill_before_the_letter_was_written_are_replaced(
+def test_files_left_by_a_kill_before_the_event_was_written_are_replaced(
     outbox: FolderOutbox, folder: Path, tmp_path: Path
 ) -> None:
     add(outbox, a_fact("a"))
@@ -115,7 +115,7 @@ def test_files_left_by_a_kill_before_the_letter_was_written_are_replaced(
     assert kept.paths[0].read_bytes() == b"whole"
 
 
-def test_what_is_set_aside_can_be_looked_at_with_its_reason_and_files(
+def test_refused_events_are_kept_with_their_reason_and_files(
     outbox: FolderOutbox, folder: Path, tmp_path: Path
 ) -> None:
     add(outbox, some_files(tmp_path, b"weights"), a_fact("b"))
@@ -131,7 +131,7 @@ def test_what_is_set_aside_can_be_looked_at_with_its_reason_and_files(
 
 def test_an_outbox_that_cannot_be_written_says_so(folder: Path) -> None:
     folder.write_bytes(b"a file where the folder should be")
-    with pytest.raises(ServiceUnavailableError, match="cannot be kept or read") as raised:
+    with pytest.raises(ServiceUnavailableError, match="cannot be read or written") as raised:
         add(FolderOutbox(folder), a_fact("a"))
     assert raised.value.hint is not None
 
@@ -153,7 +153,7 @@ def test_a_damaged_line_is_named_and_nothing_behind_it_is_delivered(
         waiting(outbox)
 
 
-def test_another_thread_waits_until_the_letters_are_free(outbox: FolderOutbox, folder: Path) -> None:
+def test_another_thread_waits_for_the_lock(outbox: FolderOutbox, folder: Path) -> None:
     entered, order = threading.Event(), []
 
     def other() -> None:
@@ -174,7 +174,7 @@ def test_another_thread_waits_until_the_letters_are_free(outbox: FolderOutbox, f
 
 def test_an_outbox_that_is_held_for_too_long_is_an_unavailable_service(outbox: FolderOutbox, folder: Path) -> None:
     with outbox.opened(RUN), pytest.raises(ServiceUnavailableError, match="has held the outbox for 0 s"):
-        waiting(FolderOutbox(folder, patience_s=0))
+        waiting(FolderOutbox(folder, lock_timeout_s=0))
 
 
 KILLED = """
@@ -183,14 +183,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from cv_yolo.adapters.files.outbox import FolderOutbox
 from cv_yolo.domain.training.tracking_events import RunDetails
-with FolderOutbox(Path(sys.argv[1])).opened(sys.argv[2]) as letters:
-    letters.add(RunDetails(run_id=sys.argv[2], at=datetime(2025, 3, 4, 12, tzinfo=UTC), tags={"note": "a"}))
+with FolderOutbox(Path(sys.argv[1])).opened(sys.argv[2]) as events:
+    events.add(RunDetails(run_id=sys.argv[2], at=datetime(2025, 3, 4, 12, tzinfo=UTC), tags={"note": "a"}))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
-def test_a_killed_process_leaves_its_letters_and_no_lock(outbox: FolderOutbox, folder: Path) -> None:
+def test_a_killed_process_leaves_its_events_and_no_lock(outbox: FolderOutbox, folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(folder), RUN], env=dict(os.environ), check=False)
     assert done.returncode == -signal.SIGKILL
     assert waiting(outbox) == (a_fact("a"),)

@@ -52,7 +52,7 @@ def test_numbers_that_need_double_precision_keep_it(path: Path) -> None:
     np.testing.assert_array_equal(found.confidences, exact.confidences)
 
 
-def test_numbers_of_single_precision_take_half_the_space_and_come_back_as_doubles(path: Path) -> None:
+def test_single_precision_numbers_take_half_the_space_and_are_read_as_doubles(path: Path) -> None:
     content = written(path, a_prediction())
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         assert (file["boxes_xyxy"].dtype, file["confidences"].dtype) == (np.float32, np.float32)
@@ -122,7 +122,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("damage", list(DAMAGE))
 def test_a_damaged_file_is_refused_in_one_line(path: Path, damage: str) -> None:
     content = DAMAGE[damage](written(path, a_prediction()))
-    with pytest.raises(EvaluationFailedError, match=r"^kept detections cannot be read: ") as refused:
+    with pytest.raises(EvaluationFailedError, match=r"^stored detections cannot be read: ") as refused:
         FILE.read(content, IMAGES)
     assert "\n" not in refused.value.message
 
@@ -168,7 +168,7 @@ def test_a_results_file_without_results_finds_nothing(tmp_path: Path) -> None:
     assert [len(each.class_ids) for each in found.detections] == [0, 0]
 
 
-def test_classes_are_counted_from_the_first_one_told(tmp_path: Path) -> None:
+def test_classes_are_numbered_from_the_given_first_class(tmp_path: Path) -> None:
     path = results(tmp_path, row(category_id=1), row(category_id=3.0))
     found = FILE.read_coco(path, IMAGES, categories=counted_categories(CLASSES, first=1)).detections[0]
     assert found.class_ids.tolist() == [0, 2]
@@ -233,7 +233,7 @@ def test_a_wrong_result_is_refused_by_its_number(tmp_path: Path, wrong: object, 
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[1,"])
-def test_a_file_that_is_no_json_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_json_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "results.json"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"results\.json: cannot be read as JSON") as refused:
@@ -247,7 +247,7 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{}", '{"annotations": []}', "3", '"text"', "null"])
-def test_a_file_that_is_no_list_is_no_results_file(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_a_list_is_not_a_results_file(tmp_path: Path, content: str) -> None:
     path = tmp_path / "results.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match="not a COCO results file: expected a list of detections"):
@@ -263,7 +263,7 @@ def categories_file(tmp_path: Path, content: Any, name: str = "instances.json") 
 PERSON, DOG = {"id": 1, "name": "person"}, {"id": 18, "name": "dog", "supercategory": "animal"}
 
 
-def test_annotations_say_which_categories_and_images_their_ids_stand_for(tmp_path: Path) -> None:
+def test_annotations_define_their_category_and_image_ids(tmp_path: Path) -> None:
     images = [{"id": 139, "file_name": "000000000139.jpg"}, {"id": "a-7", "file_name": "val/7.png"}]
     content = {"info": {}, "images": images, "annotations": [], "categories": [PERSON, DOG]}
     found = FILE.read_categories(categories_file(tmp_path, content))
@@ -292,8 +292,8 @@ def test_a_list_of_categories_is_enough(tmp_path: Path, content: object) -> None
         ([{"id": True, "name": "person"}], "category 0: id must be a whole number, not True"),
         ([{"id": 1.5, "name": "person"}], "category 0: id must be a whole number, not 1.5"),
         ([{"id": None, "name": "person"}], "category 0: id must be a whole number, not None"),
-        ([{"id": 1, "name": " "}], "category 0: name must be a text, not ' '"),
-        ([{"id": 1, "name": 7}], "category 0: name must be a text, not 7"),
+        ([{"id": 1, "name": " "}], "category 0: name must be a string, not ' '"),
+        ([{"id": 1, "name": 7}], "category 0: name must be a string, not 7"),
         ([PERSON, {"id": 1, "name": "dog"}], "category 1: id 1 is given twice: 'person' and 'dog'"),
         ([PERSON, {"id": 2, "name": "person"}], "category 1: name 'person' is given twice"),
         ({"categories": [PERSON], "images": "many"}, "image 0: expected id and file_name"),
@@ -304,7 +304,7 @@ def test_a_list_of_categories_is_enough(tmp_path: Path, content: object) -> None
         ({"categories": [PERSON], "images": [{"id": 1, "file_name": "1.jpg"}] * 2}, "image 1: id 1 is given twice"),
     ],
 )
-def test_categories_by_which_ids_cannot_be_told_are_refused(tmp_path: Path, content: object, complaint: str) -> None:
+def test_categories_that_do_not_define_ids_are_refused(tmp_path: Path, content: object, complaint: str) -> None:
     path = categories_file(tmp_path, content)
     with pytest.raises(InputError) as refused:
         FILE.read_categories(path)
@@ -331,7 +331,7 @@ def with_images(images: dict[int | str, str]) -> Categories:
 
 
 @pytest.mark.parametrize("listed", ["images/test/2.jpg", "2.jpg", "val2014/2.jpg", "2.png"])
-def test_annotations_say_which_image_an_id_stands_for(tmp_path: Path, listed: str) -> None:
+def test_annotations_define_image_ids(tmp_path: Path, listed: str) -> None:
     """The id is the number of another image's file, as it may well be."""
     found = FILE.read_coco(results(tmp_path, row(image_id=1)), IMAGES, categories=with_images({1: listed}))
     assert [len(each.class_ids) for each in found.detections] == [0, 1]
@@ -358,8 +358,8 @@ def test_an_image_that_is_listed_and_not_in_the_split_is_named_by_its_file(tmp_p
         (row(category_id="1"), "category_id must be a whole number"),
         (row(score=True), "score must be a number from 0 to 1"),
         (row(bbox=[True, 2, 3, 4]), "bbox must be x, y, width, height"),
-        ({"image_id": 1, "category_id": 0, "segmentation": {}, "score": 1}, "no bbox: boxes are scored"),
-        ({"image_id": 1, "category_id": 0, "keypoints": [1, 2, 2], "score": 1}, "no bbox: boxes are scored"),
+        ({"image_id": 1, "category_id": 0, "segmentation": {}, "score": 1}, "no bbox: only boxes are scored"),
+        ({"image_id": 1, "category_id": 0, "keypoints": [1, 2, 2], "score": 1}, "no bbox: only boxes are scored"),
     ],
 )
 def test_results_of_another_kind_are_refused_by_their_number(tmp_path: Path, wrong: object, complaint: str) -> None:
@@ -380,7 +380,7 @@ COCO = Path(__file__).resolve().parents[5] / "shared" / "data" / "coco-val2014-1
 
 
 @pytest.mark.skipif(not COCO.is_dir(), reason=f"{COCO} is missing: COCO's example results are read in place")
-def test_cocos_own_example_is_mapped_by_name_with_its_gaps_and_its_image_ids() -> None:
+def test_cocos_example_is_mapped_by_name_despite_gaps_in_its_ids() -> None:
     annotations = json.loads((COCO / "annotations.json").read_text(encoding="utf-8"))
     rows = json.loads((COCO / "fakebbox100.json").read_text(encoding="utf-8"))
     categories = FILE.read_categories(COCO / "annotations.json")
@@ -389,14 +389,14 @@ def test_cocos_own_example_is_mapped_by_name_with_its_gaps_and_its_image_ids() -
     images = [f"images/val/{name}" for name in files.values()]
     found = FILE.read_coco(COCO / "fakebbox100.json", images, categories=categories)
     names = {row["id"]: row["name"] for row in annotations["categories"]}
-    told = [(files[row["image_id"]], names[row["category_id"]], row["score"]) for row in rows]
+    reported = [(files[row["image_id"]], names[row["category_id"]], row["score"]) for row in rows]
     read = [
         (each.image.removeprefix("images/val/"), found.classes[class_id], confidence)
         for each in found.detections
         for class_id, confidence in zip(each.class_ids, each.confidences, strict=True)
     ]
     assert len(read) == 734
-    assert sorted(read) == sorted(told)
+    assert sorted(read) == sorted(reported)
     with pytest.raises(InputError, match="category ids that --first-class 1 does not name: 81 "):
         FILE.read_coco(
             COCO / "fakebbox100.json",

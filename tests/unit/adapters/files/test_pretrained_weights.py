@@ -64,7 +64,7 @@ def finder(tmp_path: Path, url: str = "http://127.0.0.1:9") -> PretrainedWeights
     return PretrainedWeights(root=tmp_path / "root", cache=tmp_path / "cache", release=url)
 
 
-def test_a_file_of_the_project_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_file_of_the_project_is_used_unchanged(tmp_path: Path) -> None:
     weights = finder(tmp_path)
     mine = tmp_path / "root" / "weights" / "mine.pt"
     mine.parent.mkdir()
@@ -89,7 +89,7 @@ def test_the_projects_own_file_goes_before_the_published_one(tmp_path: Path, rel
 
 
 @pytest.mark.parametrize("name", ["weights/missing.pt", "missing.pt", "yolo11n", "../yolo11n.pt", "yolo11n.pt.zip"])
-def test_a_name_that_nobody_publishes_is_not_asked_for(tmp_path: Path, release: Release, name: str) -> None:
+def test_an_unpublished_name_is_not_requested(tmp_path: Path, release: Release, name: str) -> None:
     with pytest.raises(WeightsError, match="no such file") as caught:
         finder(tmp_path, release.url).find(name)
     assert release.asked == []
@@ -110,7 +110,7 @@ def test_a_server_in_trouble_is_not_the_persons_error(tmp_path: Path, release: R
         finder(tmp_path, release.url).find("yolo11n.pt")
 
 
-def test_offline_is_told_quickly_and_with_a_way_out(tmp_path: Path, closed_port: int) -> None:
+def test_being_offline_is_reported_quickly_and_with_a_way_out(tmp_path: Path, closed_port: int) -> None:
     started = time.monotonic()
     with pytest.raises(ServiceUnavailableError) as caught:
         finder(tmp_path, f"http://127.0.0.1:{closed_port}").find("yolo11n.pt")
@@ -121,9 +121,9 @@ def test_offline_is_told_quickly_and_with_a_way_out(tmp_path: Path, closed_port:
     assert str(tmp_path / "cache") in caught.value.hint
 
 
-def test_an_error_page_is_no_weights_file(tmp_path: Path, release: Release) -> None:
+def test_an_error_page_is_not_a_weights_file(tmp_path: Path, release: Release) -> None:
     release.content = b"<html>please log in</html>"
-    with pytest.raises(ServiceUnavailableError, match="only 26 bytes came"):
+    with pytest.raises(ServiceUnavailableError, match="incomplete download: 26 bytes"):
         finder(tmp_path, release.url).find("yolo11n.pt")
 
 

@@ -1,4 +1,4 @@
-"""What MLflow's pages show of our runs: kind of experiment, user, source, data, model; and what somebody deleted."""
+"""What MLflow's pages show of our runs: kind of experiment, user, source, data, model; and what was deleted."""
 
 import shutil
 import subprocess
@@ -95,7 +95,7 @@ def test_a_run_page_needs_no_server(tracker: MlflowTracker) -> None:
     assert tracker.run_page("r") == "/#/runs/r"
 
 
-def test_an_experiment_that_was_found_is_not_asked_for_again(uri: str, name: str, monkeypatch) -> None:
+def test_an_experiment_that_was_found_is_not_requested_again(uri: str, name: str, monkeypatch) -> None:
     ids: dict[str, str] = {}
     MlflowTracker(uri=uri, experiment=name, ids=ids).connect()
 
@@ -122,7 +122,7 @@ def test_user_source_commit_and_description_are_where_mlflow_looks_for_them(
     }
 
 
-def test_what_is_not_known_is_no_tag(tracker: MlflowTracker, client: MlflowClient) -> None:
+def test_unknown_values_have_no_tag(tracker: MlflowTracker, client: MlflowClient) -> None:
     run = client.get_run(
         tracker.start(NewRun(name="x", params={}, tags={"git_commit": "unknown", "git_dirty": "unknown"}))
     )
@@ -316,7 +316,7 @@ def test_runs_that_start_at_the_same_time_record_the_same_data(
     assert refusals == []
 
 
-def test_other_refusals_of_data_end_the_run(tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_refusals_of_data_fail_the_run(tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise MlflowException("no such column")
 

@@ -36,7 +36,7 @@ def recording(store: Path, experiment: str) -> MlflowTracker:
     return made
 
 
-def test_what_is_in_the_file_is_listed_as_mlflows_client_lists_it(store: Path) -> None:
+def test_the_file_is_listed_as_mlflows_client_lists_it(store: Path) -> None:
     tracker = recording(store, "as the client")
     ids = [tracker.start(NewRun(name=f"run {number}", params={"z": "1", "a": "2"}, tags={})) for number in range(3)]
     for run_id in ids:
@@ -120,7 +120,7 @@ def test_a_file_that_is_locked_is_left_to_the_client_and_one_that_is_being_writt
         assert asked(copied) == 0
 
 
-def test_the_file_is_not_changed_and_writers_go_on_at_once(copied: Path) -> None:
+def test_the_file_is_not_changed_and_writers_are_not_blocked(copied: Path) -> None:
     before = copied.read_bytes()
     assert asked(copied) == 0
     assert copied.read_bytes() == before

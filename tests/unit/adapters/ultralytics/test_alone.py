@@ -76,7 +76,7 @@ def test_an_image_is_found_the_same_alone_and_beside_one_that_is_two_pixels_high
         assert same(alone, predict(*others, "a.png")["a.png"])
 
 
-def test_detections_do_not_depend_on_which_images_are_asked_for_and_in_which_order(predict: Predict) -> None:
+def test_detections_do_not_depend_on_which_images_are_requested_and_in_which_order(predict: Predict) -> None:
     everything = predict(*(f"{name}.png" for name in SHAPES))
 
     @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))

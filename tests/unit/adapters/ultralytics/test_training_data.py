@@ -185,7 +185,7 @@ def test_an_image_that_ultralytics_would_drop_is_trained_on(
 
 
 @pytest.mark.slow
-def test_a_jpeg_without_end_marker_is_left_as_it_is(root: Path, loaded: Callable[..., dict[Split, Any]]) -> None:
+def test_a_jpeg_without_end_marker_is_not_changed(root: Path, loaded: Callable[..., dict[Split, Any]]) -> None:
     image = next((root / "images" / "train").iterdir())
     with image.open("ab") as file:
         file.write(b"trailing bytes, as some cameras append")

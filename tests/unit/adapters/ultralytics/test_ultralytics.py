@@ -103,12 +103,12 @@ class FakeTrainerState:
         return dict(zip((f"{prefix}/box_loss", f"{prefix}/cls_loss"), losses, strict=True))
 
 
-def test_each_epoch_is_told_once_though_the_callback_fires_again_after_the_last() -> None:
+def test_each_epoch_is_reported_once_though_the_callback_fires_again_after_the_last() -> None:
     model, heard = FakeYolo(), list[EpochMetrics]()
-    told = trainer._tell_epochs(model, heard.append)
+    reported = trainer._report_epochs(model, heard.append)
     for epoch in (0, 1, 1, 2):
         model.callbacks["on_fit_epoch_end"](FakeTrainerState(epoch=epoch))
-    assert told == [1, 2] == [each.epoch for each in heard]
+    assert reported == [1, 2] == [each.epoch for each in heard]
 
 
 def test_figures_have_our_names() -> None:
@@ -160,7 +160,7 @@ def test_weights_that_are_missing_are_refused_before_anything_is_loaded(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ultralytics_home")
-def test_a_training_tells_its_epochs_and_leaves_weights_that_detect_and_the_data_as_it_was(
+def test_a_training_reports_its_epochs_writes_working_weights_and_leaves_the_data_unchanged(
     drawn: tuple[Path, DatasetManifest], tmp_path: Path
 ) -> None:
     root, manifest = drawn
@@ -197,7 +197,7 @@ def test_a_prediction_says_which_library_made_it_how_and_how_long_an_image_took(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ultralytics_home")
-def test_the_settings_are_those_asked_for(drawn: tuple[Path, DatasetManifest], tmp_path: Path) -> None:
+def test_the_settings_are_the_requested_ones(drawn: tuple[Path, DatasetManifest], tmp_path: Path) -> None:
     sure = PredictionSettings(image_size_px=64, confidence_threshold=0.3, max_detections=1)
     found = UltralyticsPredictor().predict(prediction_of(drawn, tmp_path, settings=sure)).detections
     assert max(len(each.confidences) for each in found) == 1

@@ -74,7 +74,7 @@ def test_nothing_that_a_file_names_is_run(use: Callable[..., None], way: Any, tm
 
 
 @pytest.mark.parametrize("payload", hostile_weights.PAYLOADS)
-def test_no_kind_of_call_is_run_and_its_name_is_told(payload: str, tmp_path: Path) -> None:
+def test_no_kind_of_call_is_run_and_its_name_is_shown(payload: str, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     path = hostile_weights.within_a_model(hostile_weights.PAYLOADS[payload](marker), tmp_path / "bad.pt")
     with pytest.raises(WeightsError, match=r"bad\.pt: refused: it names `") as refused:
@@ -135,7 +135,7 @@ def test_an_array_of_objects_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"this is no checkpoint", b"", b"PK\x03\x04 half a zip"])
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.pt").write_bytes(content)
     for use in USES:
         with pytest.raises(WeightsError, match=r"bad\.pt: does not load"):
@@ -159,7 +159,7 @@ def test_other_kinds_of_files_are_refused_by_their_names(tmp_path: Path, suffix:
         ("yolo11n-obb.yaml", "obb"),
     ],
 )
-def test_weights_for_another_task_are_no_detector(tmp_path: Path, architecture: str, task: str) -> None:
+def test_weights_for_another_task_are_not_a_detector(tmp_path: Path, architecture: str, task: str) -> None:
     from ultralytics import YOLO
 
     YOLO(architecture).save(tmp_path / "other.pt")
@@ -215,11 +215,11 @@ class Own(SimpleNamespace):
     """A class that no detector of Ultralytics needs."""
 
 
-def test_a_trusted_file_with_classes_of_somebodys_own_is_used(tmp_path: Path) -> None:
+def test_a_trusted_file_with_custom_classes_is_used(tmp_path: Path) -> None:
     from ultralytics import YOLO
 
     model = YOLO("yolo11n.yaml").model
-    model.note = Own(author="somebody")
+    model.note = Own(author="another")
     path = hostile_weights.saved({"model": model}, tmp_path / "own.pt")
     with pytest.raises(WeightsError, match="refused: it names `"):
         predict(path)
@@ -234,7 +234,7 @@ def same_answers(first: Any, second: Any) -> bool:
         return bool(torch.equal(first.float().eval()(image)[0], second.float().eval()(image)[0]))
 
 
-def test_what_is_built_answers_as_the_file_that_is_unpickled() -> None:
+def test_a_rebuilt_model_predicts_like_the_unpickled_one() -> None:
     import torch
 
     built = load_detector(BOOTSTRAP, sha256_of(BOOTSTRAP), trusted=False)

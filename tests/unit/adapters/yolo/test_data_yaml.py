@@ -70,11 +70,11 @@ def test_a_file_from_windows_is_read(root: Path, bom: bytes) -> None:
         ("[a, '']", "`names`: class 1 is blank"),
         ("[a, '  ']", "`names`: class 1 is blank"),
         ("[' a', b]", "`names`: class 0 begins or ends with a space: ' a'"),
-        ("[a, [b]]", "`names`: class 1 is no text: ['b']"),
+        ("[a, [b]]", "`names`: class 1 is not a string: ['b']"),
         ("[a, b, a]", "`names`: the classes 0 and 2 have the same name, 'a'"),
         ('["\\u00e9", "e\\u0301"]', "`names`: the classes 0 and 1 have the same name"),
-        ('["a\\tb"]', "`names`: class 0 has a control character in it: 'a\\tb'"),
-        ('["a\\nb"]', "`names`: class 0 has a control character in it"),
+        ('["a\\tb"]', "`names`: class 0 contains a control character: 'a\\tb'"),
+        ('["a\\nb"]', "`names`: class 0 contains a control character"),
     ],
 )
 def test_wrong_class_names_are_refused_with_the_reason(root: Path, names: str, complaint: str) -> None:
@@ -168,7 +168,7 @@ def test_other_keys_are_ignored_and_reported_and_nothing_is_run(root: Path) -> N
         "null: 3\n",
     ],
 )
-def test_a_file_that_is_no_description_is_refused_by_name(root: Path, text: str | bytes) -> None:
+def test_an_invalid_description_is_refused_by_name(root: Path, text: str | bytes) -> None:
     path = write(root, text)
     assert refused(root).message.startswith(f"{path}: ")
 
@@ -181,14 +181,14 @@ def test_a_description_under_another_name_is_refused_with_the_right_one(root: Pa
     assert refusal.value.message.startswith(f"{root / name}: ")
 
 
-def test_a_folder_without_any_description_is_no_data_set(root: Path) -> None:
+def test_a_folder_without_any_description_is_not_a_data_set(root: Path) -> None:
     (root / "data.yaml").unlink()
     assert not FOLDER.exists(root)
     assert not FOLDER.exists(root / "none")
 
 
 @pytest.mark.parametrize("kind", ["folder", "link to nothing", "loop"])
-def test_a_description_that_is_no_file_is_refused(root: Path, kind: str) -> None:
+def test_a_description_that_is_not_a_file_is_refused(root: Path, kind: str) -> None:
     path = root / "data.yaml"
     path.unlink()
     if kind == "folder":

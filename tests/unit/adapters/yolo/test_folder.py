@@ -63,7 +63,7 @@ def test_an_image_without_a_label_file_has_no_objects(root: Path) -> None:
     assert (record.boxes, record.label_sha256) == (0, NO_LABEL)
 
 
-def test_an_empty_label_file_is_no_objects_and_another_content_than_none(root: Path) -> None:
+def test_an_empty_label_file_has_no_objects_and_differs_from_a_missing_one(root: Path) -> None:
     put_image(root, "val/empty.jpg", label="")
     record = next(each for each in FOLDER.scan(root).images if each.image == "images/val/empty.jpg")
     assert record.boxes == 0
@@ -87,7 +87,7 @@ def test_a_photograph_taken_upright_has_its_upright_size_and_boxes(root: Path) -
     "content",
     [b"{", b"[]", b"3", b"{}", b'{"format": 1}', b'{"format": 1, "images": [{"image": "a.jpg"}]}', b"\xff\xfe"],
 )
-def test_a_manifest_that_is_none_is_named(root: Path, content: bytes) -> None:
+def test_an_invalid_manifest_is_named(root: Path, content: bytes) -> None:
     (root / "manifest.json").write_bytes(content)
     with pytest.raises(DatasetError, match=r"manifest\.json: not a manifest: "):
         FOLDER.recorded(root)
@@ -138,7 +138,7 @@ def test_the_same_pictures_are_the_same_bytes(tmp_path: Path) -> None:
     }
 
 
-def test_what_is_written_says_where_it_comes_from_and_its_revision(tmp_path: Path) -> None:
+def test_a_written_data_set_records_its_origin_and_revision(tmp_path: Path) -> None:
     manifest = write(tmp_path / "drawn", pictures())
     content = json.loads((tmp_path / "drawn" / "manifest.json").read_bytes())
     assert content["origin"] == {"tool": "test"}
@@ -159,7 +159,7 @@ def test_a_failure_leaves_the_former_bytes_and_nothing_else(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["drawn"]
 
 
-def test_what_a_killed_process_left_behind_is_cleared_away(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     for name in (".drawn.new", ".drawn.old"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "left.txt").write_text("left", encoding="utf-8")
@@ -232,7 +232,7 @@ def test_a_wrong_table_is_refused_by_file_and_line(root: Path, text: str, compla
     assert refusal(root).startswith(f"{path}{complaint}")
 
 
-def test_a_table_that_is_no_text_is_refused(root: Path) -> None:
+def test_a_table_that_is_not_text_is_refused(root: Path) -> None:
     (root / "attributes.csv").write_bytes(b"image,scene\n\xff\xfe\n")
     assert refusal(root).startswith(f"{root / 'attributes.csv'}: cannot be read")
 
@@ -261,4 +261,4 @@ def test_the_numbers_of_coco_files_are_recorded_beside_the_names(root: Path) -> 
 )
 def test_numbers_of_coco_files_that_do_not_fit_the_names_are_refused(root: Path, wrong: object) -> None:
     put_data_yaml(root, names=["person", "dog"], category_ids=wrong)
-    assert "`category_ids` must give each class in `names` a number of its own" in refusal(root)
+    assert "`category_ids` must give each class in `names` a unique number" in refusal(root)

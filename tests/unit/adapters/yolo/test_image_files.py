@@ -80,7 +80,7 @@ READ: list[tuple[str, Any, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "picture", "how"), READ, ids=[name for name, *_ in READ])
-def test_what_opencv_reads_is_read_with_the_same_size(root: Path, name: str, picture: Image.Image, how: Any) -> None:
+def test_images_have_the_size_that_opencv_reads(root: Path, name: str, picture: Image.Image, how: Any) -> None:
     path = put(root, name, picture, **how)
     height_px, width_px = as_in_training(path).shape[:2]
     assert size_of(root, name) == (width_px, height_px) == (64, 48)
@@ -218,7 +218,7 @@ def test_an_image_of_ten_pixels_is_read(root: Path) -> None:
     assert size_of(root, "small.png") == (10, 10)
 
 
-def test_what_opencv_cannot_read_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_opencv_cannot_read_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, "imdecode", lambda data, flags: None)
     path = put(root, "cmyk.tif", PICTURE.convert("CMYK"))
     assert refused(root).message.startswith(f"{path}: does not decode: OpenCV, with which training reads images")

@@ -48,7 +48,7 @@ def test_a_wrong_label_line_is_named_by_file_and_line(root: Path, line: str, rea
 
 
 @pytest.mark.parametrize("content", [b"0 0.5 \xff\xfe", b"\x89PNG\r\n\x1a\n"])
-def test_a_label_that_is_no_text_is_named(root: Path, content: bytes) -> None:
+def test_a_label_that_is_not_text_is_named(root: Path, content: bytes) -> None:
     label = put_label(root, "val/c.jpg", content)
     assert refused(root).message.startswith(f"{label}: not a text file")
 
@@ -61,7 +61,7 @@ def test_a_label_of_utf_16_is_named(root: Path, encoding: str) -> None:
     assert message.isprintable()
 
 
-def test_what_does_not_count_as_it_is_written_is_counted(root: Path) -> None:
+def test_values_that_were_corrected_are_counted(root: Path) -> None:
     put_label(root, "val/c.jpg", f"{LABEL}{LABEL}0 0.95 0.5 0.2 0.2\n0 0.5 0.5 0.0001 0.2\n")
     record = next(each for each in FOLDER.scan(root).images if each.split == "val")
     assert record.boxes == 2
@@ -132,7 +132,7 @@ def test_an_image_without_a_label_file_is_counted(root: Path) -> None:
     assert findings_of(root) == {"images_without_label_file": 1}
 
 
-def test_an_empty_label_file_is_no_finding(root: Path) -> None:
+def test_an_empty_label_file_is_not_a_finding(root: Path) -> None:
     put_image(root, "train/empty.jpg", label="")
     assert findings_of(root) == {}
 
@@ -141,10 +141,10 @@ def test_a_label_path_that_is_a_folder_is_refused(root: Path) -> None:
     label = root / "labels" / "train" / "a.txt"
     label.unlink()
     label.mkdir()
-    assert refused(root).message == f"{label}: a folder, where a file belongs"
+    assert refused(root).message == f"{label}: a folder, not a file"
 
 
-def test_labels_that_are_a_file_are_no_labels(root: Path) -> None:
+def test_labels_that_are_a_file_are_not_labels(root: Path) -> None:
     (root / "labels").rename(root / "away")
     (root / "labels").touch()
     assert "no label file for any of the 2 images of train" in refused(root).message
@@ -223,10 +223,7 @@ def test_a_label_file_beside_its_image_is_refused_and_an_empty_one_is_not(root: 
 def test_two_images_with_one_label_file_are_refused(root: Path, other: str) -> None:
     put_image(root, f"train/{other}", label=None)
     names = " and ".join(sorted(["a.jpg", other]))
-    assert (
-        refused(root).message
-        == f"{root / 'labels' / 'train' / 'a.txt'}: the label file of {names}: whose boxes are these?"
-    )
+    assert refused(root).message == f"{root / 'labels' / 'train' / 'a.txt'}: the label file of {names}: it is ambiguous"
 
 
 def test_two_images_of_one_name_without_a_label_file_have_no_objects(root: Path) -> None:
@@ -242,7 +239,7 @@ def test_label_files_without_an_image_are_counted(root: Path) -> None:
     assert found == {"labels_without_image": (4, ("labels/lost.txt", "labels/old/lost.txt", "labels/train/lost.txt"))}
 
 
-def test_a_list_of_classes_and_labels_of_images_that_are_not_used_are_no_orphans(root: Path) -> None:
+def test_class_lists_and_labels_of_unused_images_are_not_orphans(root: Path) -> None:
     (root / "labels" / "train" / "classes.txt").write_text("person\n", encoding="utf-8")
     (root / "labels" / "train.cache").touch()
     (root / "labels" / ".hidden.txt").touch()

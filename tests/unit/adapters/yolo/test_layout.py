@@ -113,7 +113,7 @@ def test_a_split_that_is_a_link_to_nothing_is_refused(root: Path, target: str) -
     (root / "images" / "train").rename(root / "away")
     (root / "images" / "train").symlink_to(target)
     message = refused(root).message
-    assert message.startswith(f"{root / 'data.yaml'}: `train: images/train` is no folder in {root}")
+    assert message.startswith(f"{root / 'data.yaml'}: `train: images/train` is not a folder in {root}")
     assert "link to nothing" in message
 
 
@@ -154,7 +154,7 @@ def test_a_name_that_is_not_one_line_of_text_is_refused_and_shown_in_one_line(ro
     assert "rename" in str(error.hint)
 
 
-def test_a_name_that_is_no_utf_8_is_refused_and_can_be_shown(root: Path) -> None:
+def test_a_name_that_is_not_utf_8_is_refused_and_can_be_shown(root: Path) -> None:
     folder = os.fsencode(root / "images" / "train")
     os.rename(folder + b"/a.jpg", folder + b"/caf\xe9.jpg")  # noqa: PTH104
     message = refused(root).message
@@ -167,7 +167,7 @@ def test_a_folder_with_such_a_name_is_refused_once(root: Path) -> None:
         put_image(root, f"train/night/{name}")
     (root / "images" / "train" / "night").rename(root / "images" / "train" / "ni\nght")
     assert refused(root).message == (
-        f"{root}/images/train/ni\\nght: a line break, a control character or bytes that are no UTF-8 in the name"
+        f"{root}/images/train/ni\\nght: a line break, a control character or bytes that are not UTF-8 in the name"
     )
 
 
@@ -207,9 +207,9 @@ def test_odd_names_of_ignored_files_can_be_shown(root: Path) -> None:
 
 
 @pytest.mark.parametrize("train", ["images/nowhere", 3, "data.yaml", "labels/train/a.txt/x", "images/" + "x" * 300])
-def test_a_split_that_is_no_folder_of_the_data_set_is_refused(root: Path, train: object) -> None:
+def test_a_split_that_is_not_a_folder_of_the_data_set_is_refused(root: Path, train: object) -> None:
     put_data_yaml(root, train=train)
-    assert refused(root).message == f"{root / 'data.yaml'}: `train: {train}` is no folder in {root}"
+    assert refused(root).message == f"{root / 'data.yaml'}: `train: {train}` is not a folder in {root}"
 
 
 @pytest.mark.parametrize("train", ["../mine_too/images", "/", "../../images/train", "images/../../mine_too/images"])
@@ -263,7 +263,7 @@ def test_an_image_in_two_places_is_refused(root: Path, changes: dict[str, Any]) 
 def test_folders_in_the_wrong_case_are_named_with_the_right_one(root: Path) -> None:
     (root / "images").rename(root / "Images")
     error = refused(root)
-    assert "`train: images/train` is no folder" in error.message
+    assert "`train: images/train` is not a folder" in error.message
     assert "did you mean `Images/train`?" in error.message
     put_data_yaml(root, train="Images/train", val="Images/val")
     assert "did you mean `images` for `Images`?" in refused(root).message
@@ -273,7 +273,7 @@ def test_images_outside_a_folder_images_are_refused_once_a_folder(root: Path) ->
     (root / "images" / "train").rename(root / "pictures")
     put_data_yaml(root, train="pictures")
     assert refused(root).message == (
-        f"{root / 'pictures' / 'a.jpg'}: images must be below a folder `images`, their labels below `labels` beside it"
+        f"{root / 'pictures' / 'a.jpg'}: images must be below a folder `images`, their labels below `labels` next to it"
     )
 
 
@@ -284,7 +284,7 @@ def test_a_split_without_an_image_is_refused(root: Path, split: str) -> None:
     assert refused(root).message == f"{root / 'data.yaml'}: `{split}: images/none` holds no image that can be read"
 
 
-def test_an_empty_folder_for_testing_is_no_test_split(root: Path) -> None:
+def test_an_empty_folder_for_testing_is_not_a_test_split(root: Path) -> None:
     (root / "images" / "test").mkdir()
     put_data_yaml(root, test="images/test")
     assert found_in(root) == WHOLE
@@ -319,7 +319,7 @@ def test_a_split_may_be_a_list_of_images(root: Path, text: str) -> None:
     assert found_in(root) == WHOLE
 
 
-def test_what_a_list_leaves_out_is_neither_an_image_nor_an_orphan(root: Path) -> None:
+def test_an_unlisted_image_is_neither_an_image_nor_an_orphan(root: Path) -> None:
     (root / "train.txt").write_text("images/train/a.jpg\n", encoding="utf-8")
     put_data_yaml(root, train="train.txt")
     assert found_in(root) == ["images/train/a.jpg", "images/val/c.jpg"]
@@ -329,12 +329,12 @@ def test_what_a_list_leaves_out_is_neither_an_image_nor_an_orphan(root: Path) ->
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("images/train/none.jpg", "images/train/none.jpg is not there"),
-        ("images/train", "images/train is no image that can be read"),
-        ("images/train/x.gif", "images/train/x.gif is no image that can be read"),
+        ("images/train/none.jpg", "images/train/none.jpg does not exist"),
+        ("images/train", "images/train is not an image format that can be read"),
+        ("images/train/x.gif", "images/train/x.gif is not an image format that can be read"),
         ("../other/images/a.jpg", "../other/images/a.jpg lies outside the data set's folder"),
         ("/etc/images/a.jpg", "/etc/images/a.jpg lies outside the data set's folder"),
-        ("data/mine/images/train/a.jpg", "data/mine/images/train/a.jpg is not there"),
+        ("data/mine/images/train/a.jpg", "data/mine/images/train/a.jpg does not exist"),
     ],
 )
 def test_a_wrong_line_of_a_list_is_named(root: Path, line: str, complaint: str) -> None:
@@ -353,7 +353,7 @@ def test_a_line_of_a_list_with_an_odd_name_is_refused_by_name(root: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "complaint"), [(b"", "lists no image"), (b"\n \n", "lists no image"), (b"\xff\xfe", "cannot be read")]
 )
-def test_a_list_that_is_none_is_refused(root: Path, content: bytes, complaint: str) -> None:
+def test_an_invalid_list_is_refused(root: Path, content: bytes, complaint: str) -> None:
     (root / "train.txt").write_bytes(content)
     put_data_yaml(root, train="train.txt")
     assert refused(root).message.startswith(f"{root / 'train.txt'}: {complaint}")
@@ -362,7 +362,7 @@ def test_a_list_that_is_none_is_refused(root: Path, content: bytes, complaint: s
 # -- other files ------------------------------------------------------------------------------------------------------
 
 
-def test_files_that_are_no_images_are_counted_by_their_suffix(root: Path) -> None:
+def test_files_that_are_not_images_are_counted_by_their_suffix(root: Path) -> None:
     names = [
         "1.heic",
         "2.HEIC",
@@ -397,7 +397,7 @@ def test_hidden_copies_of_images_are_ignored_and_counted(root: Path) -> None:
 @pytest.mark.parametrize(
     "path", ["images/train", "images/train/a.jpg", "labels/train/a.txt", "labels/train", "labels", "images", "."]
 )
-def test_what_may_not_be_read_is_named(root: Path, path: str, mode: int) -> None:
+def test_an_unreadable_file_is_named(root: Path, path: str, mode: int) -> None:
     if mode and (root / path).is_file():
         pytest.skip("the owner may read it")
     (root / path).chmod(mode)
@@ -405,7 +405,7 @@ def test_what_may_not_be_read_is_named(root: Path, path: str, mode: int) -> None
         message = refused(root).message
     finally:
         (root / path).chmod(0o700)
-    assert "annot be read: " in message or "is no folder" in message
+    assert "annot be read: " in message or "is not a folder" in message
     assert "no label file" not in message
 
 
@@ -448,7 +448,7 @@ def test_a_pipe_is_not_read_from(root: Path, kind: str, name: str, monkeypatch: 
         monkeypatch.chdir(path.parent)
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(path.name)
-    assert refused(root).message == f"{path}: a pipe, a socket or a device, where a file belongs"
+    assert refused(root).message == f"{path}: a pipe, a socket or a device, not a file"
 
 
 # -- all at once ------------------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def test_an_empty_folder_is_free_to_use(project: Path) -> None:
 
 
 @pytest.mark.parametrize("manifest", [None, "{}", "[]", "{", '{"origin": {"tool": "another"}}', '{"origin": 3}'])
-def test_what_was_not_drawn_is_left_alone(
+def test_a_folder_that_was_not_generated_is_not_replaced(
     project: Path, capsys: pytest.CaptureFixture[str], manifest: str | None
 ) -> None:
     mine = project / "data" / "demo"
@@ -69,18 +69,18 @@ def test_what_was_not_drawn_is_left_alone(
         (mine / "manifest.json").write_text(manifest, encoding="utf-8")
     before = content_of(project)
     assert synth() == 2
-    assert "did not draw" in capsys.readouterr().err
+    assert "was not generated" in capsys.readouterr().err
     assert content_of(project) == before
 
 
-def test_a_file_is_no_folder_to_draw_into(project: Path) -> None:
+def test_a_file_is_not_a_folder_to_draw_into(project: Path) -> None:
     (project / "precious").write_text("precious", encoding="utf-8")
     assert synth("precious") == 2
     assert (project / "precious").read_text(encoding="utf-8") == "precious"
 
 
 @pytest.mark.parametrize("size", ["100", "65"])
-def test_a_size_that_is_no_multiple_of_the_stride_is_refused(
+def test_a_size_that_is_not_a_multiple_of_the_stride_is_refused(
     project: Path, capsys: pytest.CaptureFixture[str], size: str
 ) -> None:
     assert run(["data", "synth", "--size", size]) == 2
@@ -132,9 +132,7 @@ def test_a_damaged_image_is_named(project: Path, capsys: pytest.CaptureFixture[s
     assert "hint: restore the file" in captured.err
 
 
-def test_an_image_that_the_manifest_records_and_nobody_has_is_named(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_image_that_is_recorded_and_missing_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert synth() == 0
     (project / "data" / "demo" / "images" / "train" / "scene_0000.jpg").unlink()
     assert run(["data", "check", "data/demo"]) == 2
@@ -153,9 +151,7 @@ def mine(project: Path) -> Path:
     return a_small_data_set(project / "data" / "mine")
 
 
-def test_what_is_odd_is_shown_by_a_check_for_people_and_for_machines(
-    mine: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_check_shows_warnings_as_text_and_as_json(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put_label(mine, "train/a.jpg", "0 0.95 0.5 0.2 0.2\n")
     (mine / "images" / "train" / "phone.heic").touch()
     assert run(["data", "check", "data/mine"]) == 0
@@ -208,8 +204,10 @@ def test_a_linked_data_set_has_the_name_of_its_link(mine: Path, capsys: pytest.C
     assert linked["revision"] == straight["revision"]
 
 
-def test_a_name_that_is_no_utf_8_is_an_error_and_no_traceback(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_is_not_utf_8_is_an_error_without_a_traceback(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = os.fsencode(mine / "images" / "train")
     os.rename(folder + b"/a.jpg", folder + b"/\xe9.jpg")  # noqa: PTH104
     assert run(["data", "check", "data/mine"]) == 2
-    assert "\\udce9.jpg: a line break, a control character or bytes that are no UTF-8" in capsys.readouterr().err
+    assert "\\udce9.jpg: a line break, a control character or bytes that are not UTF-8" in capsys.readouterr().err

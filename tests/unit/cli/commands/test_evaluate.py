@@ -64,7 +64,7 @@ def test_a_run_is_scored_on_the_data_that_it_was_trained_on_at_its_own_threshold
     assert done.json["confidence_threshold"] == 0.9
 
 
-def test_what_was_looked_at_once_is_not_predicted_again(world: World, capsys: Capture) -> None:
+def test_an_evaluated_image_is_not_predicted_again(world: World, capsys: Capture) -> None:
     world.trained("e3_s64")
     first, again = (said(capsys, "evaluate", "e3_s64", "--json", *FEW).json for _ in range(2))
     assert world.asked() == ["test"]
@@ -116,7 +116,7 @@ def test_a_results_file_without_a_threshold_has_no_figures_in_use_on_test(world:
     assert "recall" not in done.json["figures"]
 
 
-def test_a_results_file_whose_ids_nobody_explains_is_refused(world: World, capsys: Capture) -> None:
+def test_a_results_file_with_undefined_ids_is_refused(world: World, capsys: Capture) -> None:
     refused = said(capsys, "evaluate", results_of(world, a_result(world)), "--data", DATA, *FEW)
     assert refused.exit_code == 2
     assert "results.json: nothing says which classes its category ids stand for" in refused.err
@@ -143,17 +143,17 @@ def test_a_results_file_that_is_damaged_is_named(world: World, capsys: Capture) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nobody",), "error: nobody: no such run"),
+        (("unknown",), "error: unknown: no such run"),
         (("staging",), "error: no version is in staging"),
         (("newest",), "error: no version is registered"),
         (("missing.pt", "--data", DATA), "error: missing.pt: no such weights file"),
-        (("missing.pt",), "error: no data set is known for missing.pt\nhint: name its folder with --data"),
+        (("missing.pt",), "error: no data set is known for missing.pt\nhint: give its folder with --data"),
         (("results.json",), "error: no data set is known for results.json"),
         (("e3_s64", "--data", "data/nowhere"), "data/nowhere: no data set here"),
         (("e3_s64", "--experiment", "another"), "error: e3_s64: no such run"),
     ],
 )
-def test_what_is_not_there_is_your_input(
+def test_a_missing_backup_is_an_input_error(
     world: World, capsys: Capture, arguments: tuple[str, ...], message: str
 ) -> None:
     world.trained("e3_s64")
@@ -162,7 +162,7 @@ def test_what_is_not_there_is_your_input(
     assert message in done.err
 
 
-def test_a_run_that_does_not_say_where_its_data_is_needs_to_be_told(world: World, capsys: Capture) -> None:
+def test_a_run_without_a_recorded_data_folder_needs_the_option(world: World, capsys: Capture) -> None:
     world.trained("e3_s64", tags={})
     done = said(capsys, "evaluate", "e3_s64")
     assert (done.exit_code, "no data set is known for e3_s64" in done.err) == (2, True)
@@ -206,7 +206,7 @@ def test_an_option_beyond_its_limits_is_refused_before_anything_is_read(
     assert world.asked() == []
 
 
-def test_the_image_size_of_a_weights_file_can_be_told(world: World, capsys: Capture) -> None:
+def test_the_image_size_of_a_weights_file_can_be_given(world: World, capsys: Capture) -> None:
     world.weights("mine.pt")
     done = said(capsys, "evaluate", "mine.pt", "--data", DATA, "--image-size", "64", "--json", *FEW)
     assert done.json["subject"]["settings"]["image_size_px"] == 64
@@ -223,7 +223,7 @@ def test_an_evaluation_is_written_as_a_page_that_works_offline(world: World, cap
     world.trained("e3_s64", misses=range(3))
     done = said(capsys, "evaluate", "e3_s64", "--html", "pages/deep/e3.html", *FEW)
     assert done.exit_code == 0, done.err
-    assert "The page: pages/deep/e3.html" in done.err
+    assert "Page: pages/deep/e3.html" in done.err
     page = (world.root / "pages" / "deep" / "e3.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert "e3_s64" in page
@@ -343,8 +343,8 @@ def test_of_weights_that_know_more_classes_only_those_of_the_data_are_scored_and
     foreign_weights(world, "coco.pt", "person", "bicycle", "car", "dog", "cat")
     done = said(capsys, "evaluate", "coco.pt", "--data", DATA, *FEW)
     assert done.exit_code == 0, done.err
-    told = "0 detections of classes that the data set does not name left out: bicycle, car, dog, … (4 classes)"
-    assert f"coco.pt: {told}" in done.err
+    reported = "0 detections of classes that the data set does not name left out: bicycle, car, dog, … (4 classes)"
+    assert f"coco.pt: {reported}" in done.err
     assert "Left out, since the data set does not name it: bicycle, car, dog, … (4 classes)" in " ".join(
         done.out.split()
     )
@@ -381,7 +381,7 @@ def test_the_ids_of_a_results_file_are_mapped_by_what_the_data_set_records(world
 def test_two_explanations_of_the_ids_are_one_too_many(world: World, capsys: Capture) -> None:
     done = said(capsys, "evaluate", "results.json", "--data", DATA, *FIRST, "--categories", "instances.json")
     assert done.exit_code == 2
-    assert "give one of them" in done.err
+    assert "give only one of them" in done.err
 
 
 def test_a_stage_is_that_of_the_registered_model_named(world: World, capsys: Capture) -> None:
@@ -390,4 +390,4 @@ def test_a_stage_is_that_of_the_registered_model_named(world: World, capsys: Cap
     done = said(capsys, "evaluate", "newest", "--registered-model", "kangaroos", *FEW)
     assert (done.exit_code, "no version is registered" in done.err) == (2, True)
     wrong = said(capsys, "evaluate", "newest", "--registered-model", "a/b", *FEW)
-    assert (wrong.exit_code, "a name without quotes, colons and slashes" in wrong.err) == (2, True)
+    assert (wrong.exit_code, "without quotes, colons and slashes" in wrong.err) == (2, True)

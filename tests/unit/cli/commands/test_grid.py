@@ -1,4 +1,4 @@
-"""`baseline` and `grid`: a wrong configuration is refused at once, by file and key; a decision is told, and its code.
+"""`baseline` and `grid`: a wrong configuration is refused at once, by file and key; decisions and exit codes.
 
 The pipeline itself is not run here: what it would end with is given.
 """
@@ -91,7 +91,7 @@ def test_numbers_are_whole_and_separated_by_commas(
 
 def test_a_baseline_is_one_run(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["baseline", "--epochs", "3,5"]) == 2
-    assert f"error: {config}: grid: 2 runs, a baseline is one\nhint: use `cv-yolo grid`" in capsys.readouterr().err
+    assert f"error: {config}: grid: 2 runs, but a baseline has one\nhint: use `cv-yolo grid`" in capsys.readouterr().err
 
 
 def test_a_refusal_leaves_no_trace(config: Path, project: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_refusal_leaves_no_trace(config: Path, project: Path) -> None:
 
 def test_a_reason_that_says_nothing_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["grid", "--accept-inconclusive", " "]) == 2
-    assert "say why: the reason is kept on record" in capsys.readouterr().err
+    assert "give a reason: it is recorded in the audit log" in capsys.readouterr().err
 
 
 Ending = Callable[..., list[Any]]
@@ -109,7 +109,7 @@ Ending = Callable[..., list[Any]]
 
 @pytest.fixture
 def ending(config: Path, project: Path, zenml_container: Container, monkeypatch: pytest.MonkeyPatch) -> Ending:
-    """Let the pipeline end as told; returns the list of the plans it was given."""
+    """Let the pipeline end as given; returns the list of its plans."""
     from cv_yolo.pipelines import launch
 
     (project / "yolo11n.pt").write_bytes(b"weights")
@@ -133,7 +133,7 @@ def ending(config: Path, project: Path, zenml_container: Container, monkeypatch:
     return end
 
 
-def test_a_promotion_ends_well_and_is_told(ending: Ending, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_promotion_succeeds_and_is_reported(ending: Ending, capsys: pytest.CaptureFixture[str]) -> None:
     plans = ending(decision=a_decision())
     assert run(["grid", "--epochs", "3,5", "--accept-inconclusive", "agreed with QA"]) == 0
     captured = capsys.readouterr()
@@ -151,7 +151,7 @@ def test_trust_in_the_starting_weights_is_said_and_recorded(ending: Ending, trus
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNDECIDED])
-def test_a_decision_that_does_not_promote_is_told_whole_and_ends_with_its_own_code(
+def test_a_decision_that_does_not_promote_is_printed_in_full_and_exits_with_its_own_code(
     ending: Ending, capsys: pytest.CaptureFixture[str], outcome: Outcome
 ) -> None:
     ending(decision=a_decision(checks=(a_recorded_check(outcome=outcome, sentence="Too few images."),)))
@@ -171,9 +171,7 @@ def test_a_run_that_failed_is_red_though_another_was_promoted(
     assert "error: e5_s320: out of memory" in captured.err
 
 
-def test_a_run_that_failed_before_it_could_decide_tells_no_decision(
-    ending: Ending, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_that_failed_before_the_decision_reports_none(ending: Ending, capsys: pytest.CaptureFixture[str]) -> None:
     ending(failure=RunFailedError("no data"))
     assert run(["baseline"]) == 1
     assert "Decision" not in capsys.readouterr().out
@@ -184,17 +182,22 @@ def test_the_outcome_is_json_for_machines_whatever_it_is(
 ) -> None:
     ending(decision=a_decision(), failure=RunFailedError("e5_s320: out of memory"))
     assert run(["baseline", "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["status"], told["failure"], told["verdict"]) == ("failed", "e5_s320: out of memory", "promote")
-    assert told["pipeline_run"].startswith("baseline-")
-    assert (told["promoted"], told["provisional"]) == (True, False)
-    assert told["decision"]["chosen"] == "run-1"
-    assert told["written"] == str(project / "reports" / "decisions" / "d.html")
+    output = json.loads(capsys.readouterr().out)
+    assert (output["status"], output["failure"], output["verdict"]) == ("failed", "e5_s320: out of memory", "promote")
+    assert output["pipeline_run"].startswith("baseline-")
+    assert (output["promoted"], output["provisional"]) == (True, False)
+    assert output["decision"]["chosen"] == "run-1"
+    assert output["written"] == str(project / "reports" / "decisions" / "d.html")
     ending()
     assert run(["baseline", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["status"], told["verdict"], told["decision"], told["written"]) == ("completed", None, None, None)
-    assert (told["promoted"], told["provisional"]) == (False, False)
+    output = json.loads(capsys.readouterr().out)
+    assert (output["status"], output["verdict"], output["decision"], output["written"]) == (
+        "completed",
+        None,
+        None,
+        None,
+    )
+    assert (output["promoted"], output["provisional"]) == (False, False)
 
 
 def test_a_run_that_the_person_stopped_is_stopped(ending: Ending, capsys: pytest.CaptureFixture[str]) -> None:

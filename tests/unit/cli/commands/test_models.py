@@ -117,12 +117,12 @@ def test_the_history_is_json_for_machines(records: Records) -> None:
 
 def test_a_model_without_a_history_says_how_to_begin_it(records: Records) -> None:
     assert run(["history", "--model", "another"]) == 0
-    assert "Nothing on record yet." in records.capsys.readouterr().out
+    assert "The audit log is empty." in records.capsys.readouterr().out
     assert run(["history", "--model", "another", "--verify"]) == 0
     assert records.capsys.readouterr().out == "0 entries, chain intact\n"
 
 
-def test_a_whole_chain_is_said_to_be_intact(records: Records) -> None:
+def test_an_intact_chain_is_reported_as_intact(records: Records) -> None:
     head = records.register.log.entries()[-1].sha256
     assert records.call("history", "--verify") == f"2 entries, chain intact, head {head[:12]}\n"
     assert records.json("history", "--verify") == {"entries": 2, "head": head, "findings": []}
@@ -134,13 +134,13 @@ def edited(records: Records, change: Callable[[bytes], bytes]) -> None:
 
 def test_a_changed_entry_breaks_the_chain(records: Records) -> None:
     edited(records, lambda content: content.replace(b'"version":"1"', b'"version":"3"'))
-    told = records.call("history", "--verify", exit_code=1)
-    assert told == "Entry 1 is not the one that entry 2 followed: one of the two was changed.\n"
+    reported = records.call("history", "--verify", exit_code=1)
+    assert reported == "Entry 1 is not the one that entry 2 followed: one of the two was changed.\n"
     assert records.json("history", "--verify", exit_code=1)["findings"][0]["number"] == 1
     assert "anna@desk" in records.call("history"), "what can be read is shown"
 
 
-def test_a_line_that_is_no_entry_is_a_finding_too(records: Records) -> None:
+def test_a_line_that_is_not_an_entry_is_a_finding(records: Records) -> None:
     edited(records, lambda content: content.replace(b'"action"', b'"deed"', 1))
     assert f"{records.log}, line 1: not an entry" in records.call("history", "--verify", exit_code=1)
     records.call("history", exit_code=1)
@@ -155,10 +155,8 @@ def test_a_chain_that_was_cut_is_not_built_upon(records: Records) -> None:
 
 
 def test_a_rollback_says_what_moved(records: Records) -> None:
-    told = records.call("rollback", "--reason", "misses small persons")
-    assert told == (
-        f"Version 1 is in staging of {records.register.model} again; version 2 left and is archived (entry 3)\n"
-    )
+    reported = records.call("rollback", "--reason", "misses small persons")
+    assert reported == (f"Version 1 is in staging of {records.register.model} again; version 2 is archived (entry 3)\n")
     assert records.stages() == [STAGING, ARCHIVED, None]
     last = records.json("history")[-1]
     assert (last["action"], last["reason"]) == ("rolled_back", "misses small persons")
@@ -167,12 +165,12 @@ def test_a_rollback_says_what_moved(records: Records) -> None:
 
 def test_a_rollback_of_a_named_stage_to_a_named_version_is_json_for_machines(records: Records) -> None:
     records.promote("3", PRODUCTION)
-    told = records.json("rollback", "--stage", "staging", "--to", "1")
-    assert (told["stage"], told["version"], told["former"], told["number"]) == ("staging", "1", "2", 4)
+    reported = records.json("rollback", "--stage", "staging", "--to", "1")
+    assert (reported["stage"], reported["version"], reported["former"], reported["number"]) == ("staging", "1", "2", 4)
     assert records.stages() == [STAGING, ARCHIVED, PRODUCTION]
 
 
-def test_a_stage_that_nobody_holds_can_be_given_back(records: Records) -> None:
+def test_an_empty_stage_can_be_rolled_back(records: Records) -> None:
     records.promote("2", PRODUCTION)
     assert "again; the stage was empty (entry 4)" in records.call("rollback", "--stage", "staging")
 
@@ -183,7 +181,7 @@ def test_a_rollback_to_a_version_that_never_was_there_is_your_input(records: Rec
 
 
 def test_registers_that_agree_are_in_order(records: Records) -> None:
-    assert records.call("models", "check") == "In order: MLflow and ZenML say what the audit log says.\n"
+    assert records.call("models", "check") == "OK: MLflow and ZenML agree with the audit log.\n"
     assert records.json("models", "check", "--dry-run") == {"differences": [], "left": 0}
 
 
@@ -196,20 +194,20 @@ def test_options_before_check_count_as_those_behind_it(records: Records) -> None
     assert json.loads(records.capsys.readouterr().out)["left"] == 2
 
 
-def test_a_registry_that_lags_behind_is_told_and_then_repaired(records: Records) -> None:
+def test_a_registry_that_lags_behind_is_reported_and_then_repaired(records: Records) -> None:
     twin = next(each for each in records.register.pipeline.versions() if each.version == "v3")
     records.register.pipeline.set_stage(twin.version, STAGING)
-    told = records.call("models", "check", "--dry-run", exit_code=1)
-    assert [line.split() for line in told.splitlines()[1:3]] == [
+    reported = records.call("models", "check", "--dry-run", exit_code=1)
+    assert [line.split() for line in reported.splitlines()[1:3]] == [
         ["ZenML", "version", "2", "archived", "staging"],
         ["ZenML", "version", "3", "staging", "archived"],
     ]
-    assert told.splitlines()[-1] == "2 left; without --dry-run it is repaired"
+    assert reported.splitlines()[-1] == "2 left; run without --dry-run to repair"
     assert records.call("models", "check").splitlines()[-1] == "2 repaired, 0 left"
-    assert records.call("models", "check").startswith("In order")
+    assert records.call("models", "check").startswith("OK: MLflow and ZenML agree")
 
 
-def test_what_cannot_be_repaired_is_left_and_told(records: Records, zenml_container: Container) -> None:
+def test_what_cannot_be_repaired_is_left_and_reported(records: Records, zenml_container: Container) -> None:
     client = zenml_container.records.tracking_registry(records.register.model)._client
     client.delete_model_version(records.register.model, "2")
     found = records.json("models", "check", exit_code=1)
@@ -230,28 +228,33 @@ def test_a_registry_that_is_down_is_exit_code_3(records: Records, monkeypatch: p
 
 
 def test_a_withdrawal_says_what_moved_and_is_on_record(records: Records) -> None:
-    told = records.call("withdraw", "staging", "--reason", "finds no helmets", "--yes")
+    reported = records.call("withdraw", "staging", "--reason", "finds no helmets", "--yes")
     model = records.register.model
-    assert told == f"Version 2 is withdrawn from staging of {model} and archived; staging is empty (entry 3)\n"
+    assert reported == f"Version 2 is withdrawn from staging of {model} and archived; staging is empty (entry 3)\n"
     assert records.stages() == [ARCHIVED, ARCHIVED, None]
     assert [each.stage for each in records.register.pipeline.versions()] == [ARCHIVED, ARCHIVED, None]
     last = records.json("history")[-1]
     assert (last["action"], last["reason"], last["former"]) == ("withdrawn", "finds no helmets", "2")
     assert "withdrawn" in records.call("history")
     assert records.call("history", "--verify").startswith("3 entries, chain intact")
-    assert "In order" in records.call("models", "check", "--dry-run")
+    assert "OK: MLflow and ZenML agree" in records.call("models", "check", "--dry-run")
 
 
 def test_a_withdrawal_is_json_for_machines(records: Records) -> None:
-    told = records.json("withdraw", "staging", "--reason", "recalled", "--yes")
-    assert (told["action"], told["stage"], told["version"], told["number"]) == ("withdrawn", "staging", "2", 3)
+    reported = records.json("withdraw", "staging", "--reason", "recalled", "--yes")
+    assert (reported["action"], reported["stage"], reported["version"], reported["number"]) == (
+        "withdrawn",
+        "staging",
+        "2",
+        3,
+    )
 
 
 def test_a_withdrawal_that_no_person_can_confirm_needs_yes(records: Records) -> None:
     assert run(["withdraw", "staging", "--reason", "recalled", "--model", records.register.model]) == 2
     captured = records.capsys.readouterr()
-    assert "error: a withdrawal has to be confirmed" in captured.err
-    assert "hint: --yes" in captured.err
+    assert "error: a withdrawal must be confirmed" in captured.err
+    assert "confirm it with --yes" in captured.err
     assert records.stages() == [ARCHIVED, STAGING, None]
 
 
@@ -274,7 +277,7 @@ def test_a_person_is_asked(
     ("arguments", "message"),
     [
         (("staging", "--yes"), "Missing option '--reason'"),
-        (("staging", "--yes", "--reason", " "), "say why: the reason is kept on record"),
+        (("staging", "--yes", "--reason", " "), "give a reason: it is recorded in the audit log"),
         (("archived", "--yes", "--reason", "x"), "'archived' is not one of"),
         (("--yes", "--reason", "x"), "Missing argument"),
         (("production", "--yes", "--reason", "x"), "no version is in production"),
@@ -302,7 +305,7 @@ def test_the_check_of_the_history_does_not_need_zenml(project: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("history",), ("history", "--verify")], ids=" ".join)
-def test_a_server_that_is_down_is_told_at_once_and_not_by_its_librarys_patience(
+def test_a_server_that_is_down_is_reported_at_once_without_its_librarys_retries(
     arguments: tuple[str, ...], project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = f"http://127.0.0.1:{free_port(0)}"

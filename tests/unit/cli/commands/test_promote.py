@@ -1,4 +1,4 @@
-"""`promote`: the policy says yes, no, or not sure; all of it is told, written down and on record."""
+"""`promote`: the policy says yes, no, or not sure; each decision is printed, written and recorded."""
 
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,7 @@ def log(world: World) -> list[tuple[Action, str, Stage]]:
     return [(entry.action, entry.version, entry.stage) for entry in world.container.registers.log.written]
 
 
-def test_a_run_that_passes_becomes_a_version_in_staging_and_the_command_ends_well(
-    world: World, capsys: Capture
-) -> None:
+def test_a_run_that_passes_becomes_a_version_in_staging_and_the_exit_code_is_0(world: World, capsys: Capture) -> None:
     world.trained("e3_s64")
     done = promote(capsys, "e3_s64")
     assert done.exit_code == 0, done.err
@@ -85,9 +83,9 @@ def test_a_required_class_that_is_found_passes_and_one_that_is_not_is_refused(wo
     assert done.exit_code == 4
     assert "error: not promoted: Not above the limit: " in done.err
     assert done.out.lstrip().startswith("Warning: 1 of 1 class is never detected: person (32 boxes)")
-    told = promote(capsys, "e3_s64", "--policy", "configs/all.yaml", "--json").json
-    assert told["warnings"][0] == "1 of 1 class is never detected: person (32 boxes)"
-    assert told["gaps"][0] == {"group": "class", "name": "person", "kind": "never found", "count": 32}
+    reported = promote(capsys, "e3_s64", "--policy", "configs/all.yaml", "--json").json
+    assert reported["warnings"][0] == "1 of 1 class is never detected: person (32 boxes)"
+    assert reported["gaps"][0] == {"group": "class", "name": "person", "kind": "never found", "count": 32}
     world.trained("e5_s64", misses=range(3))
     assert promote(capsys, "e5_s64", "--policy", "configs/all.yaml").exit_code == 0
 
@@ -111,17 +109,17 @@ def test_for_production_the_version_in_staging_is_judged_without_a_name(world: W
 
 def test_a_decision_is_json_for_machines(world: World, capsys: Capture) -> None:
     model = world.trained("e3_s64")
-    told = promote(capsys, "e3_s64", "--json").json
-    assert (told["verdict"], told["promoted"], told["provisional"]) == ("promote", True, False)
-    assert told["decision"]["chosen"] == model.run_id
-    assert [check["name"] for check in told["decision"]["checks"]] == [
+    reported = promote(capsys, "e3_s64", "--json").json
+    assert (reported["verdict"], reported["promoted"], reported["provisional"]) == ("promote", True, False)
+    assert reported["decision"]["chosen"] == model.run_id
+    assert [check["name"] for check in reported["decision"]["checks"]] == [
         "proof",
         "test images",
         "floor map_50",
         "champion",
     ]
-    assert told["decision"]["judgement"]["use"] == 1
-    assert Path(told["written"]).is_file()
+    assert reported["decision"]["judgement"]["use"] == 1
+    assert Path(reported["written"]).is_file()
 
 
 def test_the_decision_is_written_twice_and_kept_with_the_run(world: World, capsys: Capture) -> None:
@@ -154,7 +152,7 @@ def test_a_refusal_is_json_too(world: World, capsys: Capture) -> None:
     assert done.json["decision"]["policy"]["source"] == "hard.yaml"
 
 
-def test_what_is_not_settled_is_refused_and_says_how_many_images_would_settle_it(world: World, capsys: Capture) -> None:
+def test_an_inconclusive_decision_is_refused_with_the_number_of_images_needed(world: World, capsys: Capture) -> None:
     put_policy(world, "more.yaml", test={"min_images": 50})
     world.trained("e3_s64")
     done = promote(capsys, "e3_s64", "--policy", "configs/more.yaml")
@@ -164,7 +162,7 @@ def test_what_is_not_settled_is_refused_and_says_how_many_images_would_settle_it
     assert held(world) is None
 
 
-def test_what_is_not_settled_can_be_let_pass_with_a_reason_that_is_kept(world: World, capsys: Capture) -> None:
+def test_an_inconclusive_decision_can_be_accepted_with_a_recorded_reason(world: World, capsys: Capture) -> None:
     put_policy(world, "more.yaml", test={"min_images": 50})
     world.trained("e3_s64")
     done = promote(
@@ -181,7 +179,7 @@ def test_a_reason_that_says_nothing_is_refused(world: World, capsys: Capture, re
     world.trained("e3_s64")
     done = promote(capsys, "e3_s64", "--accept-inconclusive", reason)
     assert done.exit_code == 2
-    assert "say why" in done.err
+    assert "give a reason" in done.err
     assert log(world) == []
 
 
@@ -201,7 +199,7 @@ def test_a_first_version_may_enter_provisionally_and_is_shown_as_such(world: Wor
     assert "~ 32 test images are fewer than 100" in text
 
 
-def test_who_is_in_the_stage_already_changes_nothing_and_ends_well(world: World, capsys: Capture) -> None:
+def test_promoting_the_version_in_the_stage_changes_nothing_and_succeeds(world: World, capsys: Capture) -> None:
     world.trained("e3_s64")
     promote(capsys, "e3_s64")
     asked = len(world.asked())
@@ -211,7 +209,7 @@ def test_who_is_in_the_stage_already_changes_nothing_and_ends_well(world: World,
     assert (len(world.asked()), len(log(world))) == (asked, 1)
 
 
-def test_a_budget_of_decisions_that_is_spent_is_told(world: World, capsys: Capture) -> None:
+def test_an_exhausted_test_budget_is_reported(world: World, capsys: Capture) -> None:
     put_policy(world, "policy.yaml", test={"budget": 1})
     for name, misses in (("e3_s64", range(3)), ("e5_s64", range(1))):
         world.trained(name, misses=misses)
@@ -219,7 +217,7 @@ def test_a_budget_of_decisions_that_is_spent_is_told(world: World, capsys: Captu
     assert "Decision number 2 on these test images (the policy allows 1)." in " ".join(done.out.split())
 
 
-def test_production_has_a_floor_of_its_own(world: World, capsys: Capture) -> None:
+def test_production_has_its_own_floor(world: World, capsys: Capture) -> None:
     world.trained("e3_s64", misses=range(16))
     assert promote(capsys, "e3_s64").exit_code == 0
     done = promote(capsys, "--to", "production")
@@ -242,7 +240,7 @@ def test_production_has_a_floor_of_its_own(world: World, capsys: Capture) -> Non
         (("results.json", "--data", DATA), "error: results.json: no such run"),
     ],
 )
-def test_what_is_not_there_is_your_input(
+def test_a_missing_backup_is_an_input_error(
     world: World, capsys: Capture, arguments: tuple[str, ...], message: str
 ) -> None:
     world.trained("e3_s64")
@@ -253,7 +251,7 @@ def test_what_is_not_there_is_your_input(
     assert log(world) == []
 
 
-def test_a_policy_without_a_gate_into_the_stage_lets_nobody_in(world: World, capsys: Capture) -> None:
+def test_a_policy_without_a_gate_for_the_stage_promotes_nothing(world: World, capsys: Capture) -> None:
     put_policy(world, "staging.yaml", gates={"staging": {}})
     world.version(world.trained("e3_s64"))
     done = promote(capsys, "1", "--to", "production", "--policy", "configs/staging.yaml")

@@ -112,8 +112,8 @@ def test_a_failed_run_says_why(ids: dict[str, str], capsys: pytest.CaptureFixtur
 
 
 def test_an_unknown_run_is_your_input(ids: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["show", "nobody"]) == 2
-    assert capsys.readouterr().err == "error: nobody: no such run\nhint: `cv-yolo runs` lists what there is\n"
+    assert run(["show", "unknown"]) == 2
+    assert capsys.readouterr().err == "error: unknown: no such run\nhint: `cv-yolo runs` lists what there is\n"
 
 
 def test_a_beginning_that_fits_several_runs_is_refused(ids: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,12 +136,12 @@ def test_a_run_that_records_no_training_is_counted_and_shown_without_a_table(
         Container(Settings(root=project)).records.tracker("another").start(NewRun(name="foreign", params={}, tags={}))
     )
     assert run(["runs", "--experiment", "another"]) == 0
-    assert "1 more that record no training" in capsys.readouterr().err
+    assert "1 more runs are not trainings" in capsys.readouterr().err
     assert f"MLflow run {foreign}" in out_of(capsys, "show", "foreign", "--experiment", "another")
     assert ids
 
 
-def test_what_waits_for_the_tracker_is_delivered_before_runs_are_listed(
+def test_undelivered_events_are_delivered_before_runs_are_listed(
     ids: dict[str, str], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_id = ids["e3_s320"]

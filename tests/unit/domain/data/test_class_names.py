@@ -150,7 +150,7 @@ def test_a_few_names_are_listed_and_many_are_counted():
 
 
 @given(NAMES)
-def test_names_come_back_from_tags_as_they_were(names):
+def test_class_names_survive_a_round_trip_through_tags(names):
     assert from_tags(as_tags(names)) == (tuple(names) if len(as_json(names)) <= LONGEST_TAG else None)
 
 
@@ -167,5 +167,5 @@ def test_a_file_that_is_not_the_one_recorded_names_nothing(content):
 
 
 @pytest.mark.parametrize("text", ["", "{", "3", "{}", "[]", "[1, 2]", '["a", null]', '"person"'])
-def test_what_is_no_list_of_names_names_nothing(text):
+def test_an_invalid_list_of_names_is_empty(text):
     assert from_json(text) is None

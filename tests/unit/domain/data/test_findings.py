@@ -22,7 +22,7 @@ def test_findings_are_counted_by_kind_and_subject_with_the_first_examples_by_nam
     ]
 
 
-def test_nothing_found_is_no_finding():
+def test_no_outcome_is_not_a_finding():
     assert Findings().all() == ()
 
 
@@ -52,15 +52,15 @@ def test_every_kind_has_a_sentence(kind):
     assert DatasetFinding(kind=kind, count=2).sentence.startswith("2 ")
 
 
-def test_one_refusal_stays_as_it_is():
-    refusal = DatasetError("a.jpg: wrong", hint="mend it")
+def test_a_single_refusal_is_raised_unchanged():
+    refusal = DatasetError("a.jpg: wrong", hint="fix it")
     assert gathered([refusal]) is refusal
 
 
 def test_refusals_are_gathered_by_name_with_each_hint_once():
     refusals = [
-        DatasetError("b: wrong", hint="mend it"),
-        DatasetError("a: wrong", hint="mend it"),
+        DatasetError("b: wrong", hint="fix it"),
+        DatasetError("a: wrong", hint="fix it"),
         DatasetError("c: odd"),
     ]
     refusals.append(DatasetError("d: lost", hint="restore it"))
@@ -69,7 +69,7 @@ def test_refusals_are_gathered_by_name_with_each_hint_once():
         "the data set has 4 problems:",
         *("  a: wrong", "  b: wrong", "  c: odd", "  d: lost"),
     ]
-    assert error.hint == "mend it; restore it"
+    assert error.hint == "fix it; restore it"
 
 
 def test_many_refusals_are_counted():

@@ -34,7 +34,7 @@ def test_all_pairs_are_found_in_blocks(monkeypatch):
 
 
 @pytest.mark.parametrize(("first", "second"), [([], []), ([], [1]), ([1], [])])
-def test_no_pictures_are_no_pairs(first, second):
+def test_without_images_there_are_no_pairs(first, second):
     sides = [[a_hash(a_picture(seed)) for seed in side] for side in (first, second)]
     assert list(similar_pairs(*sides)) == []
 

@@ -72,7 +72,7 @@ def test_recall_never_falls_with_more_detections(seed):
 
 @LAWS
 @given(SEEDS, st.sampled_from([None, 0.4]))
-def test_what_many_models_are_compared_by_is_what_each_has_alone(seed, threshold):
+def test_metrics_in_a_comparison_equal_those_of_each_model(seed, threshold):
     table = table_of(*a_random_split(seed, crowds=0.2))
     draws = np.random.default_rng(seed).integers(0, 3, size=(4, IMAGES)).astype(np.float64)
     main = main_measure(table, confidence_threshold=threshold)

@@ -81,11 +81,11 @@ def test_a_name_is_a_scope_a_part_and_a_metric(name, found):
     "name",
     ["ap_50", "class/map_50", "class/person/map_50", "class/ap_50", "size/small/ap_50", "nothing", "ar_", "other/f1"],
 )
-def test_what_is_no_metric_is_not_found(name):
+def test_an_unknown_metric_is_not_found(name):
     assert find(name) is None
 
 
-def test_average_recall_may_be_asked_for_any_number_of_detections():
+def test_average_recall_accepts_any_number_of_detections():
     found = find("ar_500")
     assert found is not None
     assert found.label == "AR500"

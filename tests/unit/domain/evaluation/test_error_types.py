@@ -70,7 +70,7 @@ def same(first, second):
 
 
 class TestTypes:
-    def test_a_detection_on_a_box_of_its_class_is_no_error(self):
+    def test_a_detection_on_a_box_of_its_class_is_not_an_error(self):
         assert errors_of([(SQUARE, DOG)], [(SQUARE, DOG, 0.9)]) == [None]
 
     def test_a_detection_near_a_box_of_its_class_is_a_localisation_error(self):
@@ -202,7 +202,7 @@ class TestCosts:
         found = [(SQUARE, DOG, 0.9), (ELSEWHERE, DOG, 0.8)]
         assert costs_of(a_picture(truths, found, crowds=[False, True])) == only()
 
-    def test_by_hand_a_crowd_is_not_asked_for(self):
+    def test_a_crowd_need_not_be_found_as_computed_by_hand(self):
         """Wrong, right, so 1/2 at every recall where 1 could be, although the crowd is not found."""
         truths, found = [(ELSEWHERE, DOG), (SQUARE, DOG)], [((80, 80, 90, 90), DOG, 0.9), (ELSEWHERE, DOG, 0.8)]
         assert costs_of(a_picture(truths, found, crowds=[False, True])) == only(background=1 / 2)

@@ -41,7 +41,7 @@ def test_influences_that_come_from_a_few_images_ask_for_more():
 
 @LAWS
 @given(CONFIDENCES, FIGURES)
-def test_an_interval_is_never_made_less_sure_nor_surer_than_resamples_can_tell(confidence, jackknife):
+def test_a_calibrated_level_is_neither_lowered_nor_raised_beyond_what_resamples_support(confidence, jackknife):
     assert confidence <= expanded(confidence, jackknife) <= max(confidence, SUREST)
 
 

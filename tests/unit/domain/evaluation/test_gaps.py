@@ -23,13 +23,13 @@ def of(figures, *, boxes=None, slices=None, classes=NAMES):
 ALL = {f"class/{name}/ap_50": 0.5 for name in NAMES}
 
 
-def test_where_all_is_found_there_is_no_gap():
+def test_without_missed_classes_there_is_no_gap():
     assert gaps(an_evaluation()) == ()
     assert gaps(of(ALL)) == ()
 
 
 @pytest.mark.parametrize(("value", "kinds"), [(0.0, [NEVER]), (0.0004, [NEVER]), (0.0006, [])])
-def test_what_is_shown_as_nothing_is_never_found(value, kinds):
+def test_blank_names_are_never_found(value, kinds):
     assert [gap.kind for gap in gaps(of(ALL | {"class/helmet/ap_50": value}))] == kinds
 
 

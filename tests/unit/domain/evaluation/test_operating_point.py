@@ -78,7 +78,7 @@ def test_detections_below_the_threshold_do_not_count_and_those_on_it_do():
     assert (found_figures["precision"], found_figures["recall"], found_figures["f1"]) == (0.5, 0.5, 0.5)
 
 
-def test_each_class_has_figures_of_its_own():
+def test_each_class_has_its_own_metrics():
     truths = [a_truth(A, B, classes=[0, 1])]
     found = [some_detections(A, B, ELSEWHERE, classes=[0, 0, 0], confidences=[0.9, 0.8, 0.7])]
     found_figures = figures(truths, found, 0.1)
@@ -90,7 +90,7 @@ def test_each_class_has_figures_of_its_own():
     assert (found_figures["precision"], found_figures["recall"]) == pytest.approx((1 / 3, 1 / 2))
 
 
-def test_each_size_range_has_figures_of_its_own():
+def test_each_size_range_has_its_own_metrics():
     """The small box is found; a small detection on nothing is wrong among the small, and outside among the large."""
     truths = [a_truth(A, (50, 50, 150, 150))]
     found = [some_detections(A, ELSEWHERE, confidences=[0.9, 0.8])]

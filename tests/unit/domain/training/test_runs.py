@@ -36,7 +36,7 @@ def test_a_row_costs_what_its_training_costs():
     assert a_row(epochs=3, image_size_px=64).cost == 3 * 64 * 64
 
 
-def test_a_run_without_the_parameters_of_a_training_is_none():
+def test_a_run_without_training_parameters_is_not_a_training():
     assert a_run().is_training
     assert not a_run(params={"epochs": "3"}).is_training
 
@@ -46,12 +46,12 @@ def test_a_row_shows_the_latency_where_it_was_measured():
     assert row_of(a_run(metrics={})).latency_ms is None
 
 
-def test_a_run_that_is_no_training_has_no_line_in_the_comparison():
+def test_a_run_that_is_not_a_training_has_no_line_in_the_comparison():
     with pytest.raises(KeyError):
         row_of(a_run(params={"epochs": "3"}))
 
 
-def test_a_figure_of_an_interval_is_no_score():
+def test_a_figure_of_an_interval_is_not_a_score():
     run = a_run(metrics={"final/map_50": 0.6, "interval/map_50/low": 0.5, "interval/map_50/high": 0.7})
     assert run.scores == {"map_50": 0.6}
 

@@ -1,4 +1,4 @@
-"""Whether somebody listens, and if not, why."""
+"""Whether a port accepts connections, and if not, why."""
 
 import socket
 
@@ -8,7 +8,7 @@ from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo_stack.adapters.clients import reach, sense
 
 
-def test_who_listens_is_reached() -> None:
+def test_a_listening_port_is_reached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         reach(f"http://127.0.0.1:{server.getsockname()[1]}", patience_s=1)
 
@@ -21,18 +21,18 @@ def test_who_listens_is_reached() -> None:
         ("http://255.255.255.255:9", "255.255.255.255:9 cannot be reached: "),
     ],
 )
-def test_who_is_not_there_is_told_why(url: str, reason: str) -> None:
+def test_an_unreachable_host_is_reported_with_the_reason(url: str, reason: str) -> None:
     with pytest.raises(ServiceUnavailableError) as caught:
         reach(url, patience_s=1)
     assert caught.value.message.startswith(reason)
 
 
-def test_silence_ends_with_our_patience() -> None:
+def test_a_server_that_sends_nothing_times_out() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
         place = server.getsockname()
-        filling = [socket.socket() for _ in range(3)]  # a full queue answers nobody
+        filling = [socket.socket() for _ in range(3)]  # a full queue accepts no connection
         for each in filling:
             each.setblocking(False)
             each.connect_ex(place)
@@ -42,9 +42,9 @@ def test_silence_ends_with_our_patience() -> None:
             each.close()
 
 
-def test_nonsense_is_told_as_such_and_our_own_words_are_kept() -> None:
+def test_a_malformed_response_is_reported_and_our_own_errors_are_kept() -> None:
     with (
-        pytest.raises(ServiceUnavailableError, match=r"this is no answer of ZenML's \(KeyError: 'items'\)"),
+        pytest.raises(ServiceUnavailableError, match=r"unexpected response from ZenML \(KeyError: 'items'\)"),
         sense("ZenML"),
     ):
         raise KeyError("items")

@@ -33,7 +33,7 @@ def test_a_home_that_is_not_made_yet_is_looked_at_where_it_will_be(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_home_that_cannot_be_written_is_told() -> None:
+def test_a_read_only_home_is_reported() -> None:
     with pytest.raises(ServiceUnavailableError, match=r"^/proc: "):
         a_probe(Path("/proc/home")).write()
 
@@ -47,20 +47,20 @@ def test_only_stores_that_were_made_are_looked_at(tmp_path: Path, record: Path) 
     assert a_probe(tmp_path, there=record, absent=tmp_path / "other.db").records() == {"there": record}
 
 
-def test_a_sound_store_is_left_as_it_is(tmp_path: Path, record: Path) -> None:
+def test_a_healthy_store_is_left_unchanged(tmp_path: Path, record: Path) -> None:
     before = record.read_bytes()
     a_probe(tmp_path).use_record(record)
     assert record.read_bytes() == before
 
 
-def test_a_store_that_another_process_holds_is_told(tmp_path: Path, record: Path) -> None:
+def test_a_locked_store_is_reported(tmp_path: Path, record: Path) -> None:
     with closing(sqlite3.connect(record)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(ServiceUnavailableError, match="locked"):
             a_probe(tmp_path).use_record(record)
 
 
-def test_a_damaged_store_is_told(tmp_path: Path, record: Path) -> None:
+def test_a_damaged_store_is_reported(tmp_path: Path, record: Path) -> None:
     content = bytearray(record.read_bytes())
     content[4096:6000] = b"\xff" * (6000 - 4096)
     record.write_bytes(content)
@@ -68,7 +68,7 @@ def test_a_damaged_store_is_told(tmp_path: Path, record: Path) -> None:
         a_probe(tmp_path).use_record(record)
 
 
-def test_what_is_no_store_at_all_is_told(tmp_path: Path) -> None:
+def test_a_server_that_is_not_a_store_is_reported(tmp_path: Path) -> None:
     odd = tmp_path / "odd.db"
     odd.write_text("hello " * 1000, encoding="utf-8")
     with pytest.raises(ServiceUnavailableError, match="file is not a database"):
@@ -81,6 +81,6 @@ def test_a_secret_is_looked_for_in_the_file_by_its_id(record: Path) -> None:
     assert stored("unknown") == b""
 
 
-def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ServiceUnavailableError, match="unable to open"):
         stored_in_file(tmp_path / "gone.db")("id")

@@ -44,7 +44,7 @@ def test_a_sound_server_passes_and_keeps_nothing_of_what_was_tried() -> None:
     assert (server.experiment, server.runs, server.artifacts) == (*before, {})
 
 
-def test_a_server_that_lets_anybody_in() -> None:
+def test_a_server_without_authentication() -> None:
     found = failures(CannedMlflow(lets_anybody_in=True))
     assert set(found) == {"no credentials", "wrong credentials"}
     assert "/api/2.0/mlflow/experiments/search: 200" in found["no credentials"].found
@@ -56,10 +56,10 @@ def test_a_server_that_takes_any_password() -> None:
     assert {name: each.found for name, each in found.items()} == {"wrong credentials": "wrong password: 200"}
 
 
-def test_a_server_that_refuses_to_be_called_by_its_address() -> None:
+def test_a_server_that_refuses_its_own_host_name() -> None:
     found = failures(CannedMlflow(refuses_host=True))
     assert list(found) == ["host name"]
-    assert found["host name"].found.startswith("the server refuses to be called 127.0.0.1:")
+    assert found["host name"].found.startswith("the server refuses the host name 127.0.0.1:")
     assert "--allowed-hosts" in str(found["host name"].remedy)
 
 
@@ -75,7 +75,7 @@ def test_a_server_that_does_not_know_us() -> None:
     assert "another" not in repr(found)
 
 
-def test_without_a_login_of_ours_a_server_without_users_still_lets_strangers_in() -> None:
+def test_without_a_login_a_server_without_users_still_fails_the_access_check() -> None:
     found = failures(CannedMlflow(lets_anybody_in=True), user=None, password=None)
     assert set(found) == {"no credentials", "wrong credentials"}
 
@@ -85,7 +85,7 @@ def test_a_server_that_sends_clients_to_a_store_they_cannot_find(monkeypatch: py
     server = CannedMlflow(sends_away=True, detour="http://minio.invalid:9000")
     found = failures(server)["presigned download"]
     assert found.found == (
-        "clients are sent to http://minio.invalid:9000: the name 'minio.invalid' does not resolve on this machine"
+        "redirected to http://minio.invalid:9000: the name 'minio.invalid' does not resolve on this machine"
     )
     assert f"{FOLLOW}=false" in str(found.remedy)
     assert "signature" not in repr(found)
@@ -97,7 +97,7 @@ def test_clients_that_ask_the_server_instead_do_not_fail(monkeypatch: pytest.Mon
     assert failures(CannedMlflow(sends_away=True, detour="http://minio.invalid:9000")) == {}
 
 
-def test_a_store_that_clients_reach_is_no_trap(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_clients_reach_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(FOLLOW, raising=False)
     with loopback(CannedMlflow(sends_away=True, lets_anybody_in=True)) as at:
         probe = MlflowProbe(TrackingAddress(uri=at), partial(MlflowServer, patience_s=2), patience_s=2)
@@ -106,19 +106,19 @@ def test_a_store_that_clients_reach_is_no_trap(monkeypatch: pytest.MonkeyPatch) 
     assert (found.server, found.trouble) == (at, None)
 
 
-def test_a_store_that_hands_out_something_else() -> None:
+def test_a_store_that_returns_other_content() -> None:
     with loopback(lambda _: Reply(status=403)) as store, probe_of(CannedMlflow(sends_away=True, detour=store)) as probe:
         found = probe.detour()
     assert found is not None
-    assert found.trouble == "it hands out something else (403)"
+    assert found.trouble == "it returns something else (403)"
 
 
-def test_artifacts_or_metrics_that_come_back_changed() -> None:
+def test_changed_artifacts_or_metrics_are_reported() -> None:
     assert failures(CannedMlflow(spoils_artifacts=True))["artifact"].found == (
-        "an artifact came back other than it was kept"
+        "an artifact was returned with other content"
     )
     assert failures(CannedMlflow(spoils_metrics=True))["metric"].found.endswith(
-        "a metric came back other than it was logged"
+        "a logged metric was returned with another value"
     )
 
 
@@ -139,27 +139,27 @@ def test_an_artifact_is_removed_though_the_trial_fails_and_the_next_doctor_remov
     assert sound.artifacts == {}
 
 
-def test_an_experiment_that_somebody_deleted_is_told_with_the_command_that_restores_it() -> None:
+def test_a_deleted_experiment_is_reported_with_the_command_that_restores_it() -> None:
     found = failures(CannedMlflow(deleted="cv_yolo_tiny"))
     assert list(found) == ["experiment"]
     assert "mlflow experiments restore --experiment-id 4" in str(found["experiment"].remedy)
 
 
-def test_what_stays_on_the_server_is_reported() -> None:
+def test_permanent_scratch_records_are_reported() -> None:
     with probe_of(CannedMlflow()) as probe:
         (found,) = [each for each in examine([tracking_checkup(probe)]) if each.name == "cleaned up"]
-    assert found.found == f"used again: experiment cv_yolo_probe_{USER}, with one run"
+    assert found.found == f"reused: experiment cv_yolo_probe_{USER}, with one run"
 
 
 def test_another_server_than_mlflow() -> None:
     found = failures(CannedMlflow(talks_nonsense=True))
-    assert "this is no answer of MLflow's" in found["our credentials"].found
+    assert "unexpected response from MLflow" in found["our credentials"].found
 
 
 def test_a_server_that_breaks_down_at_some_requests() -> None:
     sound = CannedMlflow()
     found = failures(lambda asked: Reply(status=500, body=b"oh") if "version" in asked.path else sound(asked))
-    assert found["version"].found == "/version was answered 500: oh"
+    assert found["version"].found == "/version returned 500: oh"
 
 
 def test_a_server_that_drops_connections() -> None:

@@ -1,4 +1,4 @@
-"""What MLflow and ZenML tell of all they hold: every page of it, and a hash that changes with anything that matters."""
+"""Snapshots of MLflow and ZenML: every page of what they hold, and a hash that changes with anything that matters."""
 
 import copy
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ def a_run(run_id: str, *metrics: str) -> dict[str, Any]:
 
 
 class Mlflow:
-    """A server that tells one thing a page."""
+    """A server with one item per page."""
 
     def __init__(self) -> None:
         self.experiments = [
@@ -79,10 +79,10 @@ class Mlflow:
         return Answer(status=200, body={name: kept[at : at + 1]} | more)
 
 
-def test_every_page_of_runs_and_versions_is_told_and_no_probe() -> None:
-    told = MlflowSnapshot(Mlflow(), ADDRESS).take()
-    assert list(told["MLflow runs"]) == ["a", "b"]
-    assert list(told["MLflow model versions"]) == ["det 1", "det 2"]
+def test_a_snapshot_contains_every_page_of_runs_and_versions_and_no_probe() -> None:
+    reported = MlflowSnapshot(Mlflow(), ADDRESS).take()
+    assert list(reported["MLflow runs"]) == ["a", "b"]
+    assert list(reported["MLflow model versions"]) == ["det 1", "det 2"]
 
 
 def test_a_server_without_experiments_has_no_runs() -> None:
@@ -92,7 +92,7 @@ def test_a_server_without_experiments_has_no_runs() -> None:
 
 
 @pytest.mark.parametrize("change", ["param", "tag", "value", "status", "alias", "source"])
-def test_whatever_changes_changes_its_hash_alone(change: str) -> None:
+def test_a_change_affects_only_its_own_hash(change: str) -> None:
     before = MlflowSnapshot(Mlflow(), ADDRESS).take()
     server = Mlflow()
     match change:
@@ -113,21 +113,21 @@ def test_whatever_changes_changes_its_hash_alone(change: str) -> None:
     assert changed == ({"det 2"} if change in {"alias", "source"} else {"a"})
 
 
-def test_what_differs_from_place_to_place_can_be_taken_out() -> None:
+def test_what_differs_between_installations_can_be_removed() -> None:
     server = Mlflow()
     server.runs[0]["info"]["artifact_uri"] = "file:///home/bert/a"
     steady = MlflowSnapshot(server, ADDRESS, steady=lambda text: text.replace("bert", "anna")).take()
     assert steady == MlflowSnapshot(Mlflow(), ADDRESS).take()
 
 
-def test_an_answer_that_is_none_is_an_error() -> None:
+def test_a_malformed_response_is_an_error() -> None:
     server = Mlflow()
     server.refuses = "model-versions"
-    with pytest.raises(ServiceUnavailableError, match=r"model-versions/search was answered 500"):
+    with pytest.raises(ServiceUnavailableError, match=r"model-versions/search returned 500"):
         MlflowSnapshot(server, ADDRESS).take()
 
 
-def test_files_are_handed_out_piece_by_piece_to_who_logs_in() -> None:
+def test_files_are_served_in_chunks_after_a_login() -> None:
     def answer(asked: Asked) -> Reply:
         if "gone" in asked.path:
             return Reply(status=404)
@@ -148,7 +148,7 @@ def test_files_are_handed_out_piece_by_piece_to_who_logs_in() -> None:
 
 
 class Zenml:
-    """A server that tells one thing a page."""
+    """A server with one item per page."""
 
     def __init__(self) -> None:
         self.kept: dict[str, list[dict[str, Any]]] = {
@@ -175,15 +175,15 @@ class Zenml:
         return {"id": f"{model}/{name}", "name": name, "body": body, "metadata": {"description": description}}
 
 
-def test_every_page_of_zenml_is_told_and_each_entry_by_its_own_hash() -> None:
-    told = ZenmlSnapshot(Zenml()).take()
-    assert list(told["ZenML pipeline runs"]) == ["r1", "r2"]
-    assert list(told["ZenML artifact versions"]) == ["x"]
-    assert list(told["ZenML model versions"]) == ["det v1", "audit_log_det entry_1", "audit_log_det note"]
-    assert told[AUDIT] == {"det 1": ENTRY.sha256}
+def test_a_snapshot_contains_every_page_of_zenml_and_a_hash_of_each_entry() -> None:
+    reported = ZenmlSnapshot(Zenml()).take()
+    assert list(reported["ZenML pipeline runs"]) == ["r1", "r2"]
+    assert list(reported["ZenML artifact versions"]) == ["x"]
+    assert list(reported["ZenML model versions"]) == ["det v1", "audit_log_det entry_1", "audit_log_det note"]
+    assert reported[AUDIT] == {"det 1": ENTRY.sha256}
 
 
-def test_what_a_thing_refers_to_is_not_part_of_it() -> None:
+def test_a_hash_does_not_cover_referenced_entities() -> None:
     server = Zenml()
     server.kept["/runs"][0]["resources"]["user"]["updated"] = "later"
     assert ZenmlSnapshot(server).take() == ZenmlSnapshot(Zenml()).take()

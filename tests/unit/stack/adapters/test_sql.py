@@ -6,7 +6,7 @@ from cv_yolo_stack.adapters.sql.server import SqlDatabase
 ADDRESS = DatabaseAddress(host="127.0.0.1", port=1, database="", user="cv_yolo", password="a-password")
 
 
-def test_a_new_server_makes_the_databases_and_one_user_who_may_do_all_in_them() -> None:
+def test_a_new_server_creates_the_databases_and_one_user_with_all_rights_in_them() -> None:
     assert SqlDatabase(ADDRESS).startup_script(["zenml", "mlflow"]).splitlines() == [
         "CREATE DATABASE IF NOT EXISTS `zenml`;",
         "CREATE DATABASE IF NOT EXISTS `mlflow`;",

@@ -74,13 +74,13 @@ def test_secrets_that_killed_trials_left_are_removed_and_those_of_others_are_not
     assert set(server.secrets) == {"at-work", "foreign"}
 
 
-def test_a_secret_that_is_not_in_the_database_tells_of_another_database() -> None:
+def test_a_secret_that_is_not_in_the_database_indicates_another_database() -> None:
     server = a_zenml()
-    assert failures(server, lambda _: b"")["secrets"].found == "a secret that was made is not in the database"
+    assert failures(server, lambda _: b"")["secrets"].found == "a new secret is not in the database"
     assert server.database == {}
 
 
-def test_a_server_that_lets_anybody_in() -> None:
+def test_a_server_without_authentication() -> None:
     found = failures(a_zenml(lets_anybody_in=True))
     assert "/secrets" in found["no credentials"].found
 
@@ -92,14 +92,14 @@ def test_a_server_that_takes_any_secret(login: dict[str, str]) -> None:
     assert found["wrong credentials"].found.startswith("wrong ")
 
 
-def test_a_key_that_is_none_any_more() -> None:
+def test_a_deleted_key() -> None:
     found = failures(a_zenml(), api_key="ZENKEY_expired")
     assert list(found) == ["our credentials"]
     assert "401" in found["our credentials"].found
     assert "cv-yolo connect" in str(found["our credentials"].remedy)
 
 
-def test_a_server_that_nobody_activated() -> None:
+def test_a_server_that_is_not_activated() -> None:
     assert list(failures(a_zenml(active=False))) == ["activated"]
 
 
@@ -111,7 +111,7 @@ def test_a_server_whose_clock_is_off() -> None:
     assert failures(a_zenml(ahead=timedelta(minutes=20)))["clock"].found == "20 min ahead of ours"
 
 
-def test_a_stack_that_nobody_registered_or_that_lacks_a_part() -> None:
+def test_an_unregistered_or_incomplete_stack_fails() -> None:
     assert failures(a_zenml(), stack="another")["stack"].found == "no stack another"
     found = failures(a_zenml(stacks={"mlflow_stack": {"orchestrator": "default"}}))
     assert found["stack"].found == "mlflow_stack has no mlflow_tracker and no minio_artifacts"

@@ -13,7 +13,7 @@ ZENML = "zenml/local_stores/default_zen_store/zenml.db"
 
 
 def quiet(_: Progress) -> None:
-    """Nobody waits."""
+    """Report nothing."""
 
 
 def run_sql(path: Path, *statements: str) -> None:

@@ -20,7 +20,7 @@ FILES = {"home/a": b"abc", "home/b": b"", "home/c": b"abc", "objects/mlflow/x": 
 
 
 def quiet(_: Progress) -> None:
-    """Nobody waits."""
+    """Report nothing."""
 
 
 def a_backup(folder: Path, files: dict[str, bytes] = FILES) -> BackupManifest:
@@ -42,7 +42,7 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_whole_backup_is_what_was_kept(tmp_path: Path) -> None:
+def test_a_complete_backup_matches_its_source(tmp_path: Path) -> None:
     manifest = a_backup(tmp_path / "backup")
     seen: list[Progress] = []
     assert verified(tmp_path / "backup", seen.append) == manifest
@@ -103,12 +103,12 @@ def damage(victim: Path, way: str, data: st.DataObject) -> None:
     ("made", "message"),
     [
         ("nothing", "no such folder"),
-        ("empty", "no backup"),
-        ("unfinished", "was not finished"),
+        ("empty", "not a backup"),
+        ("unfinished", "unfinished backup"),
         ("file", "no such folder"),
     ],
 )
-def test_what_is_no_backup_is_told_apart_from_damage(tmp_path: Path, made: str, message: str) -> None:
+def test_a_folder_that_is_not_a_backup_is_not_reported_as_damaged(tmp_path: Path, made: str, message: str) -> None:
     folder = tmp_path / "backup"
     if made == "file":
         folder.write_text("x", encoding="utf-8")
@@ -126,14 +126,14 @@ def test_a_damaged_backup_names_the_first_of_what_is_wrong(tmp_path: Path) -> No
         path.unlink()
     with pytest.raises(InputError, match=r"home/\d is missing, .* and 2 more") as raised:
         verified(tmp_path / "backup", quiet)
-    assert "nothing was touched" in str(raised.value.hint)
+    assert "nothing was changed" in str(raised.value.hint)
 
 
 def test_a_file_that_cannot_be_read_is_a_fault(backup: Path) -> None:
     victim = files_in(backup / "content")[0]
     victim.unlink()
     victim.mkdir()
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         verified(backup, quiet)
 
 
@@ -153,7 +153,7 @@ def test_a_content_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
     ("code", "message"),
     [(errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "the disk is full"), (errno.EACCES, "denied")],
 )
-def test_what_the_disk_says_is_told_in_our_words(code: int, message: str) -> None:
+def test_errors_of_the_disk_are_translated(code: int, message: str) -> None:
     with pytest.raises(ServiceUnavailableError, match=f"/there/x: .*{message}"), writing(Path("/there")):
         raise OSError(code, os.strerror(code), "/there/x")
 

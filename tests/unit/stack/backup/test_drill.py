@@ -1,4 +1,4 @@
-"""The scratch project of a drill: alone, and gone afterwards, whoever interrupts it."""
+"""The scratch project of a drill: exclusive, and removed afterwards, however it is interrupted."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def test_a_scratch_project_is_private_and_the_environment_has_no_say(
     assert not scratch.folder.exists()
 
 
-def test_what_a_killed_drill_has_left_goes_first(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_drill_are_removed_first(tmp_path: Path) -> None:
     services = tmp_path / "drill" / "project" / ".cv-yolo" / "services"
     services.mkdir(parents=True)
     left = subprocess.Popen(SLEEPER, env=os.environ | mark(services))
@@ -75,16 +75,16 @@ def test_servers_run_as_long_as_the_block_and_say_nothing_on_our_output(
     assert "ready" in folder.log("supervisor").read_text(encoding="utf-8")
 
 
-def test_a_server_that_does_not_come_up_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_server_that_does_not_come_up_is_reported_with_its_last_output(tmp_path: Path) -> None:
     folder = StackFolder(root=tmp_path / "services")
     crashing = a_service(CRASH, use=answers_at(free_port(0)))
-    with pytest.raises(ServiceUnavailableError, match=r"did not come up: .*exit code 3\n  \| no luck"):  # noqa: SIM117
+    with pytest.raises(ServiceUnavailableError, match=r"did not come up: .*code 3\n  \| no luck"):  # noqa: SIM117
         with running([crashing], folder):
             raise AssertionError("it never runs")
     assert processes_of(folder.root) == []
 
 
-def test_servers_end_with_a_process_that_is_killed(tmp_path: Path) -> None:
+def test_servers_stop_with_a_killed_process(tmp_path: Path) -> None:
     code = (
         "import sys, time\n"
         "from pathlib import Path\n"

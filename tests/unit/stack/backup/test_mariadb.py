@@ -38,27 +38,27 @@ def script(programs: Path, name: str, more: str) -> None:
     program.chmod(0o700)
 
 
-def told(programs: Path, name: str) -> str:
+def reported(programs: Path, name: str) -> str:
     return (programs / name).read_text(encoding="utf-8")
 
 
-def test_a_dump_is_of_one_moment_and_shows_the_password_to_nobody(programs: Path, tmp_path: Path) -> None:
+def test_a_dump_is_consistent_and_does_not_expose_the_password(programs: Path, tmp_path: Path) -> None:
     script(programs, "mariadb-dump", "echo CREATE; echo '-- Dump completed on 2026'")
     dump(ADDRESS, ("zenml", "mlflow"), tmp_path / "dump.sql")
     assert (tmp_path / "dump.sql").read_text(encoding="utf-8").startswith("CREATE")
-    arguments = told(programs, "arguments")
+    arguments = reported(programs, "arguments")
     assert "--single-transaction" in arguments
     assert "--databases zenml mlflow" in arguments
-    assert PASSWORD not in arguments + told(programs, "environment")
-    assert told(programs, "mode").startswith("-rw-------")
-    assert r'password="with \"quotes\" and \\ and #"' in told(programs, "login")
+    assert PASSWORD not in arguments + reported(programs, "environment")
+    assert reported(programs, "mode").startswith("-rw-------")
+    assert r'password="with \"quotes\" and \\ and #"' in reported(programs, "login")
     assert not Path(arguments.split()[0].removeprefix("--defaults-file=")).exists()
 
 
 @pytest.mark.parametrize("more", ["echo half", "echo '-- Dump completed'; echo 'no such table' >&2; exit 2"])
-def test_half_a_dump_is_none(programs: Path, tmp_path: Path, more: str) -> None:
+def test_an_incomplete_dump_is_an_error(programs: Path, tmp_path: Path, more: str) -> None:
     script(programs, "mariadb-dump", more)
-    with pytest.raises(ServiceUnavailableError, match=r"cannot be dumped: (the dump has no end|no such table)"):
+    with pytest.raises(ServiceUnavailableError, match=r"cannot be dumped: (the dump is incomplete|no such table)"):
         dump(ADDRESS, ("zenml",), tmp_path / "dump.sql")
 
 
@@ -66,13 +66,13 @@ def test_a_dump_is_loaded_from_its_file(programs: Path, tmp_path: Path) -> None:
     script(programs, "mariadb", "exit 0")
     (tmp_path / "dump.sql").write_text("CREATE TABLE", encoding="utf-8")
     load(ADDRESS, tmp_path / "dump.sql")
-    assert told(programs, "input") == "CREATE TABLE"
+    assert reported(programs, "input") == "CREATE TABLE"
 
 
-def test_a_dump_that_is_refused_is_told_with_the_reason(programs: Path, tmp_path: Path) -> None:
+def test_a_rejected_dump_is_reported_with_the_reason(programs: Path, tmp_path: Path) -> None:
     script(programs, "mariadb", "echo 'ERROR 1064 at line 3' >&2; exit 1")
     (tmp_path / "dump.sql").touch()
-    with pytest.raises(ServiceUnavailableError, match="do not take the dump: ERROR 1064 at line 3"):
+    with pytest.raises(ServiceUnavailableError, match="rejected the dump: ERROR 1064 at line 3"):
         load(ADDRESS, tmp_path / "dump.sql")
 
 

@@ -30,7 +30,7 @@ def contents(tmp_path: Path) -> Contents:
     return contents
 
 
-def test_all_objects_go_and_come_back_and_no_probe(tmp_path: Path, contents: Contents) -> None:
+def test_all_objects_are_backed_up_and_restored_without_probes(tmp_path: Path, contents: Contents) -> None:
     store, stack, seen = a_store(), a_stack(tmp_path / "services"), list[Progress]()
     kept = keep_objects(store.container(), stack, contents, seen.append)
     assert len(kept) == 42
@@ -47,7 +47,7 @@ def test_a_connection_that_breaks_is_tried_again(tmp_path: Path, contents: Conte
         keep_objects(a_store(breaks=999).container(), stack, contents, quiet)
 
 
-def test_an_object_that_somebody_removes_meanwhile_is_in_no_backup(tmp_path: Path, contents: Contents) -> None:
+def test_an_object_that_is_removed_meanwhile_is_not_in_the_backup(tmp_path: Path, contents: Contents) -> None:
     kept = keep_objects(a_store(gone={"007"}).container(), a_stack(tmp_path / "services"), contents, quiet)
     assert len(kept) == 41
     assert "objects/mlflow/007" not in {each.place for each in kept}
@@ -60,8 +60,8 @@ def test_of_a_store_that_others_use_too_only_our_buckets_are_kept(tmp_path: Path
     assert {bucket for bucket, _ in list_objects(store.container(), stack)} == {"mlflow"}
 
 
-def test_a_store_that_does_not_keep_what_it_was_given_is_told(tmp_path: Path, contents: Contents) -> None:
+def test_a_store_that_loses_objects_is_reported(tmp_path: Path, contents: Contents) -> None:
     stack = a_stack(tmp_path / "services")
     kept = keep_objects(a_store().container(), stack, contents, quiet)
-    with pytest.raises(ServiceUnavailableError, match="does not keep what was put into it: mlflow/007"):
+    with pytest.raises(ServiceUnavailableError, match="did not keep mlflow/007"):
         put_objects(MemoryStore(forgets={"007"}).container(), stack, kept, contents, quiet)

@@ -40,7 +40,7 @@ def a_log(container: StackContainer) -> None:
         log.append(chained(proposal, log.entries(), action=Action.PROMOTED, model=MODEL, actor="anna", at=at))
 
 
-def test_an_audit_log_verifies_where_it_ends_with_the_entry_that_is_expected(container: StackContainer) -> None:
+def test_an_audit_log_verifies_if_its_last_entry_is_the_expected_one(container: StackContainer) -> None:
     a_log(container)
     entries = entries_in_files(container, container.settings)
     assert list(entries) == ["my det 1", "my det 2"]
@@ -50,7 +50,7 @@ def test_an_audit_log_verifies_where_it_ends_with_the_entry_that_is_expected(con
     assert audit_logs([MODEL], entries, verify=lambda _: (True, entries["my det 1"])).different == (MODEL,)
 
 
-def test_a_log_that_nobody_wrote_yet_is_whole_and_one_that_is_lost_is_not() -> None:
+def test_a_log_that_does_not_exist_yet_is_intact_and_a_lost_one_is_not() -> None:
     assert audit_logs([MODEL], {}, verify=lambda _: (True, None)).agrees
     assert not audit_logs([MODEL], {}, verify=lambda _: (False, None)).agrees
 
@@ -101,18 +101,18 @@ def test_objects_come_through_mlflow_or_s3_and_what_does_not_is_missing(
     assert (others.expected, others.missing) == (2, ("objects/dvc/lost",))
 
 
-def test_a_verification_that_came_to_no_answer_is_no_broken_log(container: StackContainer) -> None:
+def test_a_verification_without_a_result_is_not_a_broken_log(container: StackContainer) -> None:
     container.settings.root.mkdir(exist_ok=True)
     container.settings.connection_file.parent.mkdir(parents=True, exist_ok=True)
     container.settings.connection_file.write_text("no JSON", encoding="utf-8")
-    with pytest.raises(RunFailedError, match=r"exit code 2, without an answer: .*connection\.json"):
+    with pytest.raises(RunFailedError, match=r"code 2 and no result: .*connection\.json"):
         verify_by_history(container.settings, MODEL)
 
 
 def test_an_answer_of_a_verification_that_failed_afterwards_does_not_count(
     container: StackContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = subprocess.CompletedProcess([], -9, stdout='{"findings": [], "head": null}', stderr="killed")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: told)
-    with pytest.raises(RunFailedError, match=r"exit code -9, without an answer: killed"):
+    reported = subprocess.CompletedProcess([], -9, stdout='{"findings": [], "head": null}', stderr="killed")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: reported)
+    with pytest.raises(RunFailedError, match=r"code -9 and no result: killed"):
         verify_by_history(container.settings, MODEL)

@@ -56,7 +56,7 @@ def files_of(settings: Settings) -> dict[str, bytes]:
     }
 
 
-def test_it_comes_back_in_the_same_place_as_it_was(container: StackContainer, backup: Path) -> None:
+def test_a_backup_is_restored_in_place_unchanged(container: StackContainer, backup: Path) -> None:
     before, databases = files_of(container.settings), ask_sql(container.home / "mlflow/mlflow.db", "SELECT * FROM runs")
     shutil.rmtree(container.settings.root)
     restored = restore(container, container.settings, backup, report=quiet)
@@ -83,29 +83,29 @@ def test_in_another_place_the_records_name_their_files_there(
 
 
 @pytest.mark.parametrize(
-    ("there", "told"),
+    ("there", "message"),
     [
         (lambda it: run_sql(it.mlflow_database, *ONE_RUN), "1 MLflow runs"),
         (lambda it: run_sql(it.mlflow_database, *A_DELETED_RUN), "1 MLflow runs"),
         (lambda it: write(it.services / "data" / "store" / "x", "x"), "the servers' data in .*, without their keys"),
         (lambda it: run_sql(it.home / ZENML, *ONE_PIPELINE_RUN), "1 ZenML pipeline runs"),
         (lambda it: write(it.audit / "det.jsonl", "an entry\n"), r"the audit log det\.jsonl"),
-        (lambda it: write(it.outbox / "embedded" / "r.jsonl", "{}\n"), "letters of 1 runs in the outbox"),
+        (lambda it: write(it.outbox / "embedded" / "r.jsonl", "{}\n"), "undelivered events of 1 runs in the outbox"),
         (lambda it: write(it.decisions / "one.md", "reject"), r"another reports/decisions/one\.md"),
         (lambda it: write(it.connection_file, "{}"), "the connection to a server"),
     ],
 )
-def test_what_is_there_is_named_and_not_overwritten(
-    container: StackContainer, backup: Path, elsewhere: Settings, there: Callable[[Settings], None], told: str
+def test_existing_records_are_named_and_not_overwritten(
+    container: StackContainer, backup: Path, elsewhere: Settings, there: Callable[[Settings], None], message: str
 ) -> None:
     there(elsewhere)
     before = files_of(elsewhere)
-    with pytest.raises(InputError, match=f"is not empty: {told}"):
+    with pytest.raises(InputError, match=f"is not empty: {message}"):
         restore(container, elsewhere, backup, report=quiet)
     assert files_of(elsewhere) == before
 
 
-def test_a_home_of_an_earlier_schema_comes_back_migrated(
+def test_a_restored_home_of_an_earlier_schema_is_migrated(
     container: StackContainer, elsewhere: Settings, tmp_path: Path
 ) -> None:
     (container.home / "schema.json").unlink()
@@ -131,7 +131,7 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def test_empty_records_and_files_that_are_no_records_make_way_or_stay(
+def test_empty_records_are_removed_and_other_files_kept(
     container: StackContainer, backup: Path, elsewhere: Settings
 ) -> None:
     run_sql(elsewhere.mlflow_database, *A_PROBE)
@@ -150,7 +150,7 @@ def test_a_second_time_it_is_refused(container: StackContainer, backup: Path, el
 
 
 @pytest.mark.parametrize("at", ["copy the files", "move everything into place"])
-def test_an_interrupted_restore_is_begun_again_or_ended_by_the_same_command(
+def test_an_interrupted_restore_is_repeated_or_completed_by_the_same_command(
     container: StackContainer, backup: Path, elsewhere: Settings, at: str
 ) -> None:
     def interrupt(progress: Progress) -> None:
@@ -165,7 +165,7 @@ def test_an_interrupted_restore_is_begun_again_or_ended_by_the_same_command(
     assert not (elsewhere.home / "restoring").exists()
 
 
-def test_a_restore_that_was_killed_while_it_moved_goes_on_moving(
+def test_a_restore_that_was_killed_while_moving_is_completed(
     container: StackContainer, backup: Path, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moves: list[str] = []
@@ -184,7 +184,7 @@ def test_a_restore_that_was_killed_while_it_moved_goes_on_moving(
     assert set(files_of(elsewhere)) == set(files_of(container.settings))
 
 
-def test_another_backup_does_not_end_an_interrupted_restore(
+def test_another_backup_does_not_complete_an_interrupted_restore(
     container: StackContainer, backup: Path, elsewhere: Settings, tmp_path: Path
 ) -> None:
     write(elsewhere.home / "restoring" / "ready", "of another")
@@ -209,7 +209,7 @@ def test_records_of_other_versions_are_not_restored(
         restore(container, elsewhere, folder, report=quiet)
 
 
-def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
+def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
     container: StackContainer, backup: Path, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
@@ -233,7 +233,7 @@ def test_a_backup_goes_into_a_new_folder(container: StackContainer, backup: Path
     verified(tmp_path / "empty", quiet)
 
 
-def test_a_backup_that_was_interrupted_is_none_and_is_not_continued(container: StackContainer, tmp_path: Path) -> None:
+def test_an_interrupted_backup_is_not_a_backup_and_is_not_continued(container: StackContainer, tmp_path: Path) -> None:
     def interrupt(progress: Progress) -> None:
         if progress.what == "copy the files":
             raise KeyboardInterrupt
@@ -241,13 +241,13 @@ def test_a_backup_that_was_interrupted_is_none_and_is_not_continued(container: S
     folder = tmp_path / "new"
     with pytest.raises(KeyboardInterrupt):
         take_backup(container, None, folder, take_snapshot=None, report=interrupt)
-    with pytest.raises(NotFoundError, match="was not finished"):
+    with pytest.raises(NotFoundError, match="unfinished backup"):
         verified(folder, quiet)
-    with pytest.raises(InputError, match="holds a backup that was not finished"):
+    with pytest.raises(InputError, match="holds an unfinished backup"):
         take_backup(container, None, folder, take_snapshot=None, report=quiet)
 
 
-def test_a_promotion_that_does_not_end_is_waited_for_and_then_named(
+def test_a_backup_waits_for_a_promotion_and_then_names_it(
     container: StackContainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(take, "PROMOTION_WITHIN_S", 0.1)
@@ -266,10 +266,10 @@ def test_a_project_without_records_has_nothing_to_keep(tmp_path: Path) -> None:
     assert "http://zenml.test" in str(raised.value.hint)
 
 
-def test_what_the_servers_told_before_and_after_is_kept_with_it(container: StackContainer, tmp_path: Path) -> None:
-    told = iter([{"runs": {"a": "1", "b": "1"}}, {"runs": {"a": "1", "b": "2"}}])
+def test_the_snapshots_before_and_after_are_in_the_backup(container: StackContainer, tmp_path: Path) -> None:
+    reported = iter([{"runs": {"a": "1", "b": "1"}}, {"runs": {"a": "1", "b": "2"}}])
     folder = tmp_path / "new"
-    manifest = take_backup(container, None, folder, take_snapshot=lambda: next(told), report=quiet)
+    manifest = take_backup(container, None, folder, take_snapshot=lambda: next(reported), report=quiet)
     snapshot = read_snapshot(Contents(folder), manifest)
     assert snapshot is not None
     assert snapshot.settled == {"runs": {"a": "1"}}

@@ -67,7 +67,7 @@ def settings(tmp_path: Path) -> Settings:
     return settings
 
 
-def test_records_files_and_keys_are_kept_and_what_is_made_anew_is_not(settings: Settings) -> None:
+def test_records_files_and_keys_are_backed_up_and_what_is_recreated_is_not(settings: Settings) -> None:
     assert [each.place for each in backup_sources(settings)] == list(KEPT)
 
 

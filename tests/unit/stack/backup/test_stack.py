@@ -66,7 +66,7 @@ def test_a_backup_of_no_servers_has_no_stack(tmp_path: Path) -> None:
     assert kept_stack(NOTHING, Contents(tmp_path), StackFolder(root=tmp_path), {}) is None
 
 
-def test_for_a_drill_our_own_servers_stand_in_for_those_of_others(tmp_path: Path) -> None:
+def test_a_drill_replaces_external_servers_by_local_ones(tmp_path: Path) -> None:
     manifest, contents = a_kept(tmp_path, host="0.0.0.0", **EXTERNAL_STORE, **EXTERNAL_DATABASE)
     folder = StackFolder(root=tmp_path / "new")
     as_it_was, own = (kept_stack(manifest, contents, folder, {}, own=own) for own in (False, True))
@@ -109,7 +109,7 @@ def test_a_dump_is_loaded_by_the_same_kind_of_server_and_no_older_one(
     if able:
         require_able(container, stack, manifest)
         return
-    with pytest.raises(InputError, match=f"kept by {kept}, and here is {here}"):
+    with pytest.raises(InputError, match=f"need {kept}; this machine has {here}"):
         require_able(container, stack, manifest)
 
 
@@ -117,13 +117,13 @@ def test_a_dump_is_loaded_by_the_same_kind_of_server_and_no_older_one(
 def test_the_version_of_the_server_on_this_machine_is_asked_of_it(tmp_path: Path) -> None:
     stack = a_stack(tmp_path, database=DatabaseKind.MARIADB)
     require_able(StackContainer(Settings(root=tmp_path)), stack, NOTHING)
-    with pytest.raises(InputError, match=r"kept by 99\.1-MariaDB, and here is \d+\.\d+"):
+    with pytest.raises(InputError, match=r"need 99\.1-MariaDB; this machine has \d+\.\d+"):
         require_able(
             StackContainer(Settings(root=tmp_path)), stack, replace(NOTHING, software={"database": "99.1-MariaDB"})
         )
 
 
-def test_what_is_not_installed_is_named_before_anything_is_touched(tmp_path: Path) -> None:
+def test_missing_programs_are_named_before_anything_changes(tmp_path: Path) -> None:
     stack = a_stack(tmp_path, store=StoreKind.MINIO, minio=str(tmp_path / "no minio"))
     stack = replace(stack, choice=replace(stack.choice, minio=None))
     if shutil.which("minio"):

@@ -1,4 +1,4 @@
-"""`cv-yolo backup` and `restore` on the embedded records, and what a drill tells."""
+"""`cv-yolo backup` and `restore` on the embedded records, and what a drill prints."""
 
 import json
 import sys
@@ -34,19 +34,19 @@ def test_a_backup_says_what_it_holds_and_that_it_holds_keys(
     assert run(["backup", str(tmp_path / "backup")]) == 0
     out, err = capsys.readouterr()
     assert "0 objects and 9 files" in out
-    assert "sha256 of the inventory: " in out
+    assert "sha256 of the manifest: " in out
     assert "It holds passwords and keys" in err
-    assert "What is recorded at http://zenml.test is not in it" in err
+    assert "The records at http://zenml.test are not in it" in err
     assert "copy the databases" in err
 
 
 def test_a_backup_for_machines(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_project(project)
     assert run(["backup", str(tmp_path / "backup"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["folder"] == str(tmp_path / "backup")
-    assert (told["objects"], told["files"]) == (0, 9)
-    assert told["sha256"] == json.loads((tmp_path / "backup" / "backup.json").read_text(encoding="utf-8"))["sha256"]
+    output = json.loads(capsys.readouterr().out)
+    assert output["folder"] == str(tmp_path / "backup")
+    assert (output["objects"], output["files"]) == (0, 9)
+    assert output["sha256"] == json.loads((tmp_path / "backup" / "backup.json").read_text(encoding="utf-8"))["sha256"]
 
 
 def test_a_restore_says_whence_it_is(
@@ -66,25 +66,25 @@ def test_a_restore_for_machines_says_what_comes_next(
 ) -> None:
     monkeypatch.setenv("CV_YOLO_ROOT", str(tmp_path / "new"))
     assert run(["restore", str(kept), "--json", "--zenml-port", "9999"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["home"], told["next"]) == (str(tmp_path / "new" / ".cv-yolo"), [])
+    output = json.loads(capsys.readouterr().out)
+    assert (output["home"], output["next"]) == (str(tmp_path / "new" / ".cv-yolo"), [])
 
 
 @pytest.mark.parametrize("arguments", [["backup"], ["restore"], ["restore", "nowhere"], ["backup", "a", "b"]])
-def test_what_cannot_be_done_is_your_input(project: Path, arguments: list[str]) -> None:
+def test_impossible_requests_are_input_errors(project: Path, arguments: list[str]) -> None:
     assert run(arguments) == 2
     assert list(project.rglob("content")) == []
 
 
-def test_a_drill_that_found_all_as_it_was_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_drill_without_differences_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
     drill = Drill(manifest=NOTHING, tallies=(KindComparison(kind="MLflow runs", expected=3, moving=1),), kept=None)
-    assert command.tell_drill(drill, 0.0, as_json=False) == 0
+    assert command.print_drill(drill, 0.0, as_json=False) == 0
     out = capsys.readouterr().out
     assert "✓ MLflow runs" in out
-    assert "all came back as it was" in out
+    assert "everything was restored unchanged" in out
 
 
-def test_a_drill_that_found_something_else_names_it_and_exits_with_one(
+def test_a_drill_with_differences_names_them_and_exits_with_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tallies = (
@@ -92,17 +92,17 @@ def test_a_drill_that_found_something_else_names_it_and_exits_with_one(
         KindComparison(kind="files", expected=1, unknown=("home/x",)),
     )
     drill = Drill(manifest=NOTHING, tallies=tallies, kept=tmp_path)
-    assert command.tell_drill(drill, 0.0, as_json=False) == 1
+    assert command.print_drill(drill, 0.0, as_json=False) == 1
     out = capsys.readouterr().out
     assert "MLflow runs, missing: a, b, c and 1 more" in out
-    assert "MLflow runs, other: e" in out
-    assert "files, unknown: home/x" in out
-    assert "NOT everything came back" in out
-    assert command.tell_drill(drill, 0.0, as_json=True) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert told["passed"] is False
-    assert told["folder"] == str(tmp_path)
-    assert told["kinds"][0] == {
+    assert "MLflow runs, different: e" in out
+    assert "files, unexpected: home/x" in out
+    assert "NOT everything was restored" in out
+    assert command.print_drill(drill, 0.0, as_json=True) == 1
+    output = json.loads(capsys.readouterr().out)
+    assert output["passed"] is False
+    assert output["folder"] == str(tmp_path)
+    assert output["kinds"][0] == {
         "kind": "MLflow runs", "expected": 9, "same": 4, "missing": ["a", "b", "c", "d"], "different": ["e"],
         "unknown": [], "moving": 0,
     }  # fmt: skip
@@ -130,5 +130,5 @@ def test_progress_is_a_line_for_each_step_or_one_that_changes(
 @pytest.mark.parametrize(
     ("size", "text"), [(12, "12 B"), (1_234, "1.23 kB"), (45_000_000, "45 MB"), (2 * 10**9, "2 GB")]
 )
-def test_sizes_are_told_in_three_figures(size: int, text: str) -> None:
+def test_sizes_have_three_significant_digits(size: int, text: str) -> None:
     assert size_text(size) == text

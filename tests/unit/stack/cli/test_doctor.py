@@ -1,4 +1,4 @@
-"""`cv-yolo doctor`: the table, what mends a failure, JSON, exit codes, and where the addresses come from."""
+"""`cv-yolo doctor`: the table, the fix of a failure, JSON, exit codes, and where the addresses come from."""
 
 import json
 from io import StringIO
@@ -20,7 +20,7 @@ from cv_yolo_stack.workflows.doctor.checkups import SERVICES
 from tests.canned_servers import API_KEY, CannedZenml
 from tests.loopback import loopback
 
-NOBODY = 1  # a port at which nobody listens
+UNUSED_PORT = 1
 
 
 def printed(*findings: CheckResult) -> str:
@@ -54,30 +54,30 @@ def test_each_service_has_its_table_and_each_failure_its_remedy() -> None:
         "  ✗  version  [old]    12 ms",
         "  version",
         "  expected  [works]",
-        "  came      [old]",
-        "  mend      `pip install`",
+        "  found     [old]",
+        "  fix       `pip install`",
         "machine",
         "  –  server   none",
         "1 of 2 failed",
     ]
 
 
-def test_what_was_not_tried_for_one_reason_takes_one_line() -> None:
+def test_checks_that_were_not_tried_for_one_reason_take_one_line() -> None:
     text = printed(
         a_finding("reachable", passed=False, found="down", remedy="start it"),
         *(a_finding(name, passed=None, found="not tried: reachable failed") for name in ("clock", "version")),
-        a_finding("stack", passed=None, found="told"),
+        a_finding("stack", passed=None, found="informational"),
     )
     assert text.count("not tried") == 1
     assert "–  2 more     not tried: reachable failed" in text
-    assert "–  stack      told" in text
+    assert "–  stack      informational" in text
 
 
 def test_nothing_found_is_nothing_wrong() -> None:
     assert printed() == "Healthy: all 0 as expected\n"
 
 
-def test_without_any_server_it_is_told_how_to_get_one(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_any_server_doctor_shows_how_to_get_one(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "machine"]) == 0
     assert "`cv-yolo up` starts one here" in capsys.readouterr().out
     assert [path.name for path in project.rglob("*") if path.is_file()] == ["schema.json"], (
@@ -85,11 +85,11 @@ def test_without_any_server_it_is_told_how_to_get_one(project: Path, capsys: pyt
     )
 
 
-def test_a_server_that_is_asked_for_and_not_used_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_requested_server_that_is_not_used_is_reported(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "mlflow", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    (found,) = told["findings"]
-    assert told["healthy"] is True
+    output = json.loads(capsys.readouterr().out)
+    (found,) = output["findings"]
+    assert output["healthy"] is True
     assert (found["service"], found["passed"], found["found"]) == ("mlflow", None, "not tried: no server is used")
     assert set(found) == {"service", "name", "passed", "expected", "found", "remedy", "took_ms"}
 
@@ -101,32 +101,30 @@ def test_an_unknown_service_is_refused(project: Path) -> None:
 def test_with_zenml_down_the_exit_code_says_so_and_nothing_else_can_be_tried(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    connect(f"http://127.0.0.1:{NOBODY}")
+    connect(f"http://127.0.0.1:{UNUSED_PORT}")
     assert run(["doctor", "--json", "store", "zenml", "mlflow"]) == 3
     found = json.loads(capsys.readouterr().out)
     assert found["healthy"] is False
     by_service = {each["service"]: each for each in found["findings"][::-1]}
-    assert by_service["zenml"]["found"] == f"nothing listens at 127.0.0.1:{NOBODY}"
+    assert by_service["zenml"]["found"] == f"nothing listens at 127.0.0.1:{UNUSED_PORT}"
     for service in ("store", "mlflow"):
         assert by_service[service]["found"].startswith("not tried: its address is kept in ZenML's stack: ")
 
 
-def test_a_stack_that_nobody_registered_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unregistered_stack_is_reported(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with loopback(CannedZenml()) as at:
         connect(at)
         assert run(["doctor", "zenml", "store"]) == 3
     text = capsys.readouterr().out
     assert "no stack mlflow_stack" in text
-    assert "`cv-yolo stack register` makes it" in text
+    assert "`cv-yolo stack register` creates it" in text
     assert API_KEY not in text
 
 
-def test_servers_that_up_started_and_that_are_down_are_each_told(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_server_of_up_that_is_down_is_reported(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = folder_of(Settings())
     folder.make()
-    ports = Ports(zenml=NOBODY, mlflow=NOBODY, store=NOBODY, console=NOBODY, database=NOBODY)
+    ports = Ports(zenml=UNUSED_PORT, mlflow=UNUSED_PORT, store=UNUSED_PORT, console=UNUSED_PORT, database=UNUSED_PORT)
     keep_choice(folder.choice, StackChoice(store=StoreKind.RCLONE, database=DatabaseKind.MARIADB, ports=ports))
     credentials = new_credentials()
     keep_credentials(folder.credentials, credentials)

@@ -22,13 +22,13 @@ def test_the_servers_may_start_with_what_it_writes(project_folder: Path, capsys:
     assert run(["init-env", "--check"]) == 2
     assert run(["init-env"]) == 0
     assert run(["init-env", "--check"]) == 0
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     written = settings_of((project_folder / ".env").read_text(encoding="utf-8"))
     example = settings_of((project_folder / ".env.example").read_text(encoding="utf-8"))
     fresh = {name: value for name, value in written.items() if value != example[name]}
     assert set(fresh) == {name for name, value in example.items() if value == "change-me"}
     assert len(set(fresh.values())) == len(fresh)
-    assert [value for value in fresh.values() if value in told.out + told.err] == []
+    assert [value for value in fresh.values() if value in output.out + output.err] == []
 
 
 def test_a_second_time_it_refuses_and_force_makes_new_secrets(project_folder: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_second_time_it_refuses_and_force_makes_new_secrets(project_folder: Pa
     assert (project_folder / ".env").read_bytes() != before
 
 
-def test_what_is_missing_is_added_and_told(project_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_settings_are_added_and_listed(project_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project_folder / ".env").write_text("BIND_ADDRESS=10.0.0.7\n", encoding="utf-8")
     assert run(["init-env", "--add-missing"]) == 0
     assert "Added: COMPOSE_PROFILES, " in capsys.readouterr().out
@@ -49,9 +49,7 @@ def test_what_is_missing_is_added_and_told(project_folder: Path, capsys: pytest.
     assert capsys.readouterr().out == "Nothing was missing.\n"
 
 
-def test_the_environment_is_checked_where_that_is_asked_for(
-    project_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_environment_is_checked_on_request(project_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init-env"]) == 0
     os.environ.update(settings_of((project_folder / ".env").read_text(encoding="utf-8")))
     (project_folder / ".env").unlink()

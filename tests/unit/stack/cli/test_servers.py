@@ -65,61 +65,61 @@ def a_board(stack: LocalStack, pid: int, url: str, **statuses: Status) -> None:
     services = [replace(a_service(name=name), url=url) for name in statuses]
     board = Board(stack.folder.state, services, pid=pid)
     for name, status in statuses.items():
-        board.tell(name, status=status, pid=pid)
+        board.update(name, status=status, pid=pid)
 
 
-def told_of(stack: LocalStack, capsys: pytest.CaptureFixture[str], code: int, **changes: object) -> tuple[str, str]:
+def output_of(stack: LocalStack, capsys: pytest.CaptureFixture[str], code: int, **changes: object) -> tuple[str, str]:
     """What `status` says of a store of which that is known, on standard output and error."""
     board = Board(stack.folder.state, [replace(a_service(name="store"), url="Amazon S3")], pid=int(str(changes["pid"])))
-    board.tell("store", **({"status": Status.READY} | changes))
+    board.update("store", **({"status": Status.READY} | changes))
     assert run(["status"]) == code
     out, err = capsys.readouterr()
     return " ".join(out.split()), err
 
 
-def test_a_server_that_is_busy_is_told_and_usable(
+def test_a_busy_server_is_reported_and_usable(
     stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     busy = {"health": Health.BUSY, "health_since": SINCE, "note": "not usable within 10 s"}
-    out, err = told_of(stack, capsys, 0, pid=at_work, **busy)
+    out, err = output_of(stack, capsys, 0, pid=at_work, **busy)
     assert f"ready (busy since {clock_text(SINCE)}: not usable within 10 s)" in out
     assert err == ""
 
 
-def test_a_server_that_answers_with_errors_is_told_and_not_usable(
+def test_a_server_that_responds_with_errors_is_reported_and_not_usable(
     stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failing = {"health": Health.FAILING, "health_since": SINCE, "note": "answered 500"}
-    out, err = told_of(stack, capsys, 3, pid=at_work, **failing)
+    out, err = output_of(stack, capsys, 3, pid=at_work, **failing)
     assert f"ready (failing since {clock_text(SINCE)}: answered 500)" in out
     assert "`cv-yolo doctor store` shows more" in err
 
 
-def test_a_server_that_is_hung_is_told_with_what_becomes_of_it(
+def test_a_hung_server_is_reported_with_its_planned_restart(
     stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, err = told_of(stack, capsys, 3, pid=at_work, health=Health.HUNG, health_since=SINCE)
+    out, err = output_of(stack, capsys, 3, pid=at_work, health=Health.HUNG, health_since=SINCE)
     assert "ready (does not answer)" in out
-    assert f"store is hung since {clock_text(SINCE)}, and is restarted when it stays so" in err
+    assert f"store is hung since {clock_text(SINCE)}, and is restarted if it stays so" in err
 
 
-def test_a_server_that_was_given_up_is_told_with_the_next_attempt(
+def test_a_failed_server_is_shown_with_its_next_attempt(
     stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given_up = {"status": Status.FAILED, "note": "hung for 40 s", "next_attempt_at": SINCE}
-    out, err = told_of(stack, capsys, 3, pid=at_work, **given_up)
+    out, err = output_of(stack, capsys, 3, pid=at_work, **given_up)
     assert "failed (hung for 40 s)" in out
     assert f"the next attempt is at {clock_text(SINCE)}, or now with `cv-yolo restart store`" in err
 
 
-def test_machines_are_told_the_same(stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_machine_output_is_the_same(stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]) -> None:
     board = Board(stack.folder.state, [replace(a_service(name="store"), url="Amazon S3")], pid=at_work)
-    board.tell("store", status=Status.READY, pid=at_work, health=Health.HUNG, health_since=SINCE)
+    board.update("store", status=Status.READY, pid=at_work, health=Health.HUNG, health_since=SINCE)
     capsys.readouterr()  # the supervisor's log
     assert run(["status", "--json"]) == 3
-    (told,) = json.loads(capsys.readouterr().out)["services"]
-    assert (told["health"], told["health_since"], told["hung"]) == ("hung", SINCE, True)
-    assert told["next_attempt_at"] is None
+    (output,) = json.loads(capsys.readouterr().out)["services"]
+    assert (output["health"], output["health_since"], output["hung"]) == ("hung", SINCE, True)
+    assert output["next_attempt_at"] is None
 
 
 def written(table: object) -> str:
@@ -132,17 +132,17 @@ def written(table: object) -> str:
     ("arguments", "message"),
     [
         (["--store-url", "http://me:secret@s3.example"], "every user of this machine could read"),
-        (["--store", "rclone", "--store-url", "http://s3.example"], "somebody else runs"),
-        (["--database", "sqlite", "--database-url", "mysql://db.example"], "given by its address"),
-        (["--database", "external"], "given by its address"),
-        (["--store", "rclone", "--minio", "/bin/sh"], "a store that is not used"),
+        (["--store", "rclone", "--store-url", "http://s3.example"], "for an external store"),
+        (["--database", "sqlite", "--database-url", "mysql://db.example"], "needs its address"),
+        (["--database", "external"], "needs its address"),
+        (["--store", "rclone", "--minio", "/bin/sh"], "needs --store minio"),
         (["--minio", "/no/such/minio"], "does not exist"),
         (["--mlflow-port", "70000"], "not in the range"),
         (["--store", "floppy"], "is not one of"),
         (["--store-url", "http://s3.example"], "no credentials for the store"),
     ],
 )
-def test_a_wish_that_cannot_be_had_is_refused_before_anything_is_written(
+def test_impossible_options_are_refused_before_anything_is_written(
     project: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -151,13 +151,13 @@ def test_a_wish_that_cannot_be_had_is_refused_before_anything_is_written(
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     assert run(["up", *arguments]) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert "secret@" not in told
+    output = capsys.readouterr().err
+    assert message in output
+    assert "secret@" not in output
     assert read_stack(Settings(root=project)) is None
 
 
-def test_a_port_from_the_environment_that_is_taken_is_told(
+def test_a_port_in_use_from_the_environment_is_reported(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as taken:
@@ -166,23 +166,23 @@ def test_a_port_from_the_environment_that_is_taken_is_told(
         port = taken.getsockname()[1]
         monkeypatch.setenv("CV_YOLO_STORE_PORT", str(port))
         assert run(["up", "--database", "sqlite"]) == 3
-    assert f"port {port} for object store (rclone) is taken by process {os.getpid()}" in capsys.readouterr().err
+    assert f"port {port} for object store (rclone) is in use by process {os.getpid()}" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("project")
-def test_where_nothing_was_ever_started_each_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_before_the_first_start_each_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status"]) == 3
-    assert "not up. `cv-yolo up` starts them" in capsys.readouterr().out
+    assert "not running. Start them with `cv-yolo up`" in capsys.readouterr().out
     assert run(["status", "--json"]) == 3
     shown = json.loads(capsys.readouterr().out)
     assert (shown["up"], shown["services"]) == (False, [])
     assert run(["down"]) == 0
-    told = capsys.readouterr().out
-    assert "No server is running." in told
+    output = capsys.readouterr().out
+    assert "No server is running." in output
     assert run(["logs", "zenml"]) == 2
     assert run(["restart", "zenml"]) == 3
     assert run(["supervise"]) == 2
-    assert "`cv-yolo up` starts them" in capsys.readouterr().err
+    assert "start them with `cv-yolo up`" in capsys.readouterr().err
 
 
 COMMANDS = (["status"], ["logs", "mlflow"], ["down"], ["restart", "mlflow"])
@@ -197,16 +197,16 @@ def test_an_open_home_is_closed_before_anything_in_it_is_read(
     run(command)
     assert home.stat().st_mode & 0o777 == 0o700
     said = capsys.readouterr().err
-    assert said.count(f"{home} was open to other users of this machine (mode 0777); it is closed now.") == 1, said
+    assert said.count(f"{home} was open to other users of this machine (mode 0777); it is now private.") == 1, said
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_where_there_is_no_home_none_is_made(command: list[str], project: Path) -> None:
+def test_a_missing_home_is_not_created(command: list[str], project: Path) -> None:
     run(command)
     assert not Settings(root=project).home.exists()
 
 
-def test_status_tells_each_service_and_whether_all_are_usable(
+def test_status_shows_each_service_and_whether_all_are_usable(
     stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with loopback(lambda _: Reply(status=403)) as url:
@@ -223,32 +223,32 @@ def test_status_tells_each_service_and_whether_all_are_usable(
         assert "ready" in capsys.readouterr().out
 
 
-def test_a_server_that_lives_and_does_not_answer_is_told_with_what_to_do(
+def test_a_running_server_that_does_not_respond_is_reported_with_what_to_do(
     stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with loopback(lambda _: Reply(dropped=True)) as url:
         a_board(stack, at_work, url, store=Status.READY, zenml=Status.STARTING)
         capsys.readouterr()
         assert run(["status"]) == 3
-        told = capsys.readouterr()
-        assert "ready (does not answer)" in told.out
-        assert "`cv-yolo restart store` restarts it" in told.err
+        output = capsys.readouterr()
+        assert "ready (does not answer)" in output.out
+        assert "`cv-yolo restart store` restarts it" in output.err
         assert run(["status", "--json"]) == 3
         assert [each["hung"] for each in json.loads(capsys.readouterr().out)["services"]] == [True, False]
 
 
-def test_one_that_somebody_else_runs_is_not_to_be_started_anew(
+def test_an_external_service_cannot_be_restarted(
     stack: LocalStack, at_work: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with loopback(lambda _: Reply(dropped=True)) as url:
         service = replace(a_service(name="store"), url=url)
-        Board(stack.folder.state, [service], pid=at_work).tell("store", status=Status.READY)
+        Board(stack.folder.state, [service], pid=at_work).update("store", status=Status.READY)
         capsys.readouterr()
         assert run(["status"]) == 3
     assert capsys.readouterr().err == "`cv-yolo doctor store` shows more.\n"
 
 
-def test_the_table_tells_what_happened_in_words(stack: LocalStack, at_work: int) -> None:
+def test_the_table_shows_each_action_in_words(stack: LocalStack, at_work: int) -> None:
     failed = replace(ZENML, status=Status.FAILED, note="killed by SIGKILL [twice]", restarts=5)
     figures = figures_of(a_state(ready(STORE, at_work), failed), stack.folder)
     figures[0]["runs_for_s"] = 7260
@@ -272,7 +272,7 @@ def test_logs_are_shown_from_their_end_without_passwords_and_keys(
     assert run(["logs", "store"]) == 0
     assert capsys.readouterr().out == ""
     assert run(["logs", "mlflow"]) == 2
-    assert "there are store, zenml" in capsys.readouterr().err
+    assert "logs: store, zenml" in capsys.readouterr().err
 
 
 def test_a_log_is_followed_until_ctrl_c(
@@ -296,17 +296,17 @@ def test_a_log_is_followed_until_ctrl_c(
     assert capsys.readouterr().out == "before\nafter •••\n"
 
 
-def test_in_a_file_each_change_is_a_line_and_nothing_is_told_twice(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_file_each_change_is_a_line_and_nothing_is_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     with showing() as report:
         report(a_state(STORE))
         report(a_state(STORE))
         report(a_state(ready(STORE)))
-        report(a_state(replace(STORE, status=Status.RESTARTING, note="killed by SIGKILL; starts again in 0.5 s")))
+        report(a_state(replace(STORE, status=Status.RESTARTING, note="killed by SIGKILL; restarts in 0.5 s")))
     lines = [line.split(maxsplit=1)[1] for line in capsys.readouterr().err.splitlines()]
     assert lines == [
         "object store (rclone): waiting",
         "object store (rclone): ready after 1.5 s",
-        "object store (rclone): restarting: killed by SIGKILL; starts again in 0.5 s",
+        "object store (rclone): restarting: killed by SIGKILL; restarts in 0.5 s",
     ]
 
 
@@ -318,6 +318,6 @@ def test_in_a_terminal_a_table_moves(capsys: pytest.CaptureFixture[str], monkeyp
     with showing() as report:
         report(a_state(STORE, ZENML))
         report(a_state(ready(STORE), replace(ZENML, status=Status.FAILED, note="[no] luck")))
-    told = capsys.readouterr().err
-    assert "ready after 1.5 s" in told
-    assert "failed: [no] luck" in told
+    output = capsys.readouterr().err
+    assert "ready after 1.5 s" in output
+    assert "failed: [no] luck" in output

@@ -12,7 +12,7 @@ from cv_yolo.domain.stack import PipelineServerAddress
 from cv_yolo.errors import ConfigError
 from cv_yolo.settings import Settings, write_connection
 
-NOBODY = "http://127.0.0.1:1"
+UNREACHABLE = "http://127.0.0.1:1"
 SERVER = PipelineServerAddress(url="http://zenml.test:8080", api_key="hidden-key")
 
 
@@ -22,40 +22,49 @@ def failed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int) -> st
 
 
 @pytest.mark.parametrize("arguments", [("stack", "register"), ("stack", "key", "ci")])
-def test_without_servers_the_ways_to_have_some_are_told(
+def test_without_servers_the_hint_shows_how_to_get_them(
     project: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
-    told = failed(capsys, *arguments, code=2)
-    assert "no servers on this machine, and no --zenml-url" in told
-    assert "cv-yolo up" in told
+    output = failed(capsys, *arguments, code=2)
+    assert "no servers on this machine, and no --zenml-url" in output
+    assert "cv-yolo up" in output
 
 
 def test_servers_of_others_need_credentials_from_the_environment(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    register = ("stack", "register", "--zenml-url", NOBODY, "--mlflow-url", NOBODY, "--s3-endpoint", NOBODY)
+    register = (
+        "stack",
+        "register",
+        "--zenml-url",
+        UNREACHABLE,
+        "--mlflow-url",
+        UNREACHABLE,
+        "--s3-endpoint",
+        UNREACHABLE,
+    )
     assert "no credentials for ZenML" in failed(capsys, *register, code=2)
     monkeypatch.setenv("CV_YOLO_ZENML_PASSWORD", "hidden")
     assert "CV_YOLO_S3_ACCESS_KEY and CV_YOLO_S3_SECRET_KEY not set" in failed(capsys, *register, code=2)
     monkeypatch.setenv("CV_YOLO_S3_ACCESS_KEY", "access")
     monkeypatch.setenv("CV_YOLO_S3_SECRET_KEY", "hidden")
-    told = failed(capsys, *register, code=3)
-    assert f"ZenML at {NOBODY}/api/v1/login: does not answer" in told
-    assert "hidden" not in told
+    output = failed(capsys, *register, code=3)
+    assert f"ZenML at {UNREACHABLE}/api/v1/login: does not answer" in output
+    assert "hidden" not in output
     assert not Settings().connection_file.exists()
 
 
-def test_every_server_that_is_not_named_is_asked_for(
+def test_each_missing_server_address_is_requested(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CV_YOLO_ZENML_PASSWORD", "hidden")
-    assert "no --mlflow-url" in failed(capsys, "stack", "register", "--zenml-url", NOBODY, code=2)
+    assert "no --mlflow-url" in failed(capsys, "stack", "register", "--zenml-url", UNREACHABLE, code=2)
 
 
 def test_a_machine_without_a_server_has_no_stack_to_show(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = failed(capsys, "stack", "show", code=2)
-    assert "uses the embedded defaults" in told
-    assert "cv-yolo connect URL" in told
+    output = failed(capsys, "stack", "show", code=2)
+    assert "uses the embedded defaults" in output
+    assert "cv-yolo connect URL" in output
 
 
 @pytest.mark.parametrize("arguments", [(), ("http://zenml.test", "--embedded")])
@@ -65,11 +74,11 @@ def test_connect_wants_a_server_or_none(
     assert "give a URL, or --embedded" in failed(capsys, "connect", *arguments, code=2)
 
 
-def test_connect_waits_for_nobody_where_no_key_is_given(
+def test_connect_without_a_key_or_terminal_fails_without_waiting(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    assert "no API key" in failed(capsys, "connect", NOBODY, code=2)
+    assert "no API key" in failed(capsys, "connect", UNREACHABLE, code=2)
 
 
 @pytest.mark.parametrize("by", ["environment", "standard input"])
@@ -80,9 +89,9 @@ def test_a_server_that_does_not_answer_is_not_connected_to(
     if by == "environment":
         monkeypatch.setenv("ZENML_STORE_API_KEY", "hidden-key")
         monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    told = failed(capsys, "connect", NOBODY, code=3)
-    assert "does not answer" in told
-    assert "hidden-key" not in told
+    output = failed(capsys, "connect", UNREACHABLE, code=3)
+    assert "does not answer" in output
+    assert "hidden-key" not in output
     assert not Settings().connection_file.exists()
 
 
@@ -113,7 +122,7 @@ def test_the_environment_goes_before_the_file_and_is_whole_or_refused(
 
 
 @pytest.mark.parametrize("content", ["no JSON", "[]", '{"url": "http://zenml.test"}'])
-def test_a_damaged_connection_is_told_with_its_file(project: Path, content: str) -> None:
+def test_a_damaged_connection_error_names_its_file(project: Path, content: str) -> None:
     Settings().connection_file.parent.mkdir(parents=True)
     Settings().connection_file.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"connection\.json: cannot be read") as raised:

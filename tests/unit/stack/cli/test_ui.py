@@ -24,7 +24,7 @@ from cv_yolo_stack.container import StackContainer
 from cv_yolo_stack.servers import pages
 from cv_yolo_stack.servers.pages import Page
 
-PATIENCE_S = 120
+TIMEOUT_S = 120
 RUN = NewRun(name="e3_s320", params={"epochs": "3", "image_size_px": "320"}, tags={})
 UI = (sys.executable, "-m", "cv_yolo", "ui", "--no-browser")
 
@@ -51,11 +51,11 @@ def ui(root: Path, signals_of_a_terminal: None) -> Iterator["subprocess.Popen[st
 
 
 def addresses(root: Path, child: "subprocess.Popen[str]") -> dict[str, str]:
-    """The pages' addresses, once both are told."""
-    give_up = time.monotonic() + PATIENCE_S
+    """The pages' addresses, once both are printed."""
+    give_up = time.monotonic() + TIMEOUT_S
     while time.monotonic() < give_up and child.poll() is None:
         text = (root / "ui.log").read_text(encoding="utf-8")
-        if "Ctrl-C ends both." in text:
+        if "Press Ctrl-C to stop both." in text:
             found = dict(re.findall(r"^(MLflow|ZenML): (\S+)$", text, re.MULTILINE))
             assert re.search(r"/#/experiments/1/runs\?workflowType=machine_learning$", found["MLflow"])
             return {name: url.partition("/#/")[0] for name, url in found.items()}
@@ -129,7 +129,7 @@ def test_a_signal_ends_both_pages(
             get(f"{url.partition('#')[0].rstrip('/')}/health")
 
 
-def test_where_the_experiment_was_deleted_mlflow_opens_on_its_first_page_and_the_remedy_is_told(
+def test_for_a_deleted_experiment_mlflow_opens_on_its_first_page_and_the_fix_is_shown(
     small_pages: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     tracking = MlflowClient(tracking_uri=Settings().tracking_uri)
@@ -142,19 +142,19 @@ def test_where_the_experiment_was_deleted_mlflow_opens_on_its_first_page_and_the
     assert "mlflow experiments restore --experiment-id 1" in captured.err
 
 
-def test_a_page_that_ends_by_itself_ends_the_other_too_and_is_told(
+def test_when_one_page_stops_unexpectedly_the_other_is_stopped_and_the_error_reported(
     small_pages: Callable[[str], None], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small_pages("0.5")
     assert run(["ui", "--no-browser", "--mlflow-port", "0", "--zenml-port", "0"]) == 3
     captured = capsys.readouterr()
-    assert f"error: ZenML ended by itself\nhint: see {project / 'ZenML.log'}" in captured.err
+    assert f"error: ZenML stopped unexpectedly\nhint: see {project / 'ZenML.log'}" in captured.err
     with pytest.raises(urllib.error.URLError):
         get(f"{captured.out.split()[1].partition('#')[0].rstrip('/')}/health")
 
 
 @pytest.mark.slow
-def test_both_pages_answer_without_log_in_and_are_gone_at_the_end(root: Path, ui: "subprocess.Popen[str]") -> None:
+def test_both_pages_respond_without_login_and_stop_at_the_end(root: Path, ui: "subprocess.Popen[str]") -> None:
     found = addresses(root, ui)
     assert set(found) == {"MLflow", "ZenML"}
     for url in found.values():

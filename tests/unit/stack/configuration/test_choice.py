@@ -23,20 +23,20 @@ KEPT = StackChoice(store=RCLONE, database=MARIADB, ports=Ports(zenml=8081))
 
 
 @pytest.mark.parametrize(("installed", "database"), [(True, MARIADB), (False, SQLITE)])
-def test_without_a_wish_mariadb_is_taken_where_it_is_installed(installed: bool, database: DatabaseKind) -> None:
+def test_mariadb_is_the_default_where_it_is_installed(installed: bool, database: DatabaseKind) -> None:
     choice = choose(Wish(), None, mariadb=installed)
     assert choice == StackChoice(store=RCLONE, database=database)
     assert (choice.host, choice.reach) == ("127.0.0.1", "127.0.0.1")
 
 
-def test_what_was_chosen_stays_whatever_is_installed_later() -> None:
+def test_the_choice_of_the_first_start_is_kept() -> None:
     assert choose(Wish(), KEPT, mariadb=False) == KEPT
     assert choose(Wish(store=RCLONE, database=MARIADB), KEPT, mariadb=False) == KEPT
 
 
 @pytest.mark.parametrize("wish", [{"store": MINIO}, {"database": SQLITE}])
 def test_another_store_or_database_is_refused(wish: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="would seem lost") as caught:
+    with pytest.raises(InputError, match="would not find them") as caught:
         choose(Wish(**wish), KEPT, mariadb=True)
     assert "CV_YOLO_HOME" in str(caught.value.hint)
 
@@ -50,17 +50,17 @@ def test_host_and_ports_may_change_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
-        ({"database": DatabaseKind.EXTERNAL}, "by its address"),
-        ({"database": SQLITE, "database_url": "mysql://db"}, "by its address"),
-        ({"store": RCLONE, "store_url": "http://s3"}, "somebody else runs"),
+        ({"database": DatabaseKind.EXTERNAL}, "needs its address"),
+        ({"database": SQLITE, "database_url": "mysql://db"}, "needs its address"),
+        ({"store": RCLONE, "store_url": "http://s3"}, "for an external store"),
         ({"store": ELSEWHERE, "store_url": "http://me:secret@s3"}, "every user of this machine could read"),
         ({"database": DatabaseKind.EXTERNAL, "database_url": "mysql://me@db"}, "every user of this machine"),
-        ({"store": ELSEWHERE, "store_url": "s3.example"}, "no address: s3.example"),
-        ({"store": RCLONE, "minio": "/bin/minio"}, "a store that is not used"),
+        ({"store": ELSEWHERE, "store_url": "s3.example"}, "not an address: s3.example"),
+        ({"store": RCLONE, "minio": "/bin/minio"}, "needs --store minio"),
         ({"host": "::1"}, "IPv4"),
     ],
 )
-def test_a_wish_that_contradicts_itself_is_refused(wish: dict[str, Any], message: str) -> None:
+def test_contradictory_options_are_refused(wish: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         Wish(**wish)
     assert "secret" not in caught.value.message

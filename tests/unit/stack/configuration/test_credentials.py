@@ -29,7 +29,7 @@ def test_they_are_kept_in_a_file_of_their_owners_alone(tmp_path: Path) -> None:
     assert read_credentials(path) == credentials
 
 
-def test_a_file_that_others_can_read_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
+def test_a_file_that_others_can_read_is_refused_with_the_command_that_fixes_it(tmp_path: Path) -> None:
     path = tmp_path / "credentials.json"
     keep_credentials(path, new_credentials())
     path.chmod(0o640)
@@ -48,7 +48,7 @@ def test_a_damaged_file_is_named_and_not_replaced(tmp_path: Path, text: str) -> 
     assert path.read_text(encoding="utf-8") == text
 
 
-def test_no_secret_is_in_the_repr_nor_left_in_a_text_that_is_shown() -> None:
+def test_no_secret_is_in_the_repr_or_in_shown_text() -> None:
     credentials = new_credentials()
     text = " ".join(asdict(credentials).values())
     for secret in secrets_of(credentials):

@@ -40,9 +40,7 @@ def test_minio_is_found_on_the_path_where_make_puts_it_and_where_go_does(machine
 
 
 @pytest.mark.parametrize(("name", "place"), [("GOBIN", "there/minio"), ("GOPATH", "there/bin/minio")])
-def test_minio_is_found_where_go_was_told_to_put_it(
-    machine: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str
-) -> None:
+def test_minio_is_found_in_gobin(machine: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> None:
     program = a_program(machine / place)
     monkeypatch.setenv(name, str(machine / "there"))
     assert find_minio(machine / "built") == program
@@ -63,7 +61,7 @@ def test_servers_are_found_off_the_path_too(machine: Path, monkeypatch: pytest.M
     assert find("mariadbd") == program
 
 
-def test_a_program_that_is_missing_is_told_with_the_way_to_get_it() -> None:
+def test_a_missing_program_is_reported_with_how_to_install_it() -> None:
     with pytest.raises(NotFoundError, match="minio is not installed") as caught:
         required(None, "minio", "make minio")
     assert caught.value.hint == "make minio"

@@ -1,4 +1,4 @@
-"""The inventory of a backup: one form, in which a single changed character is found."""
+"""The manifest of a backup: one form, in which a single changed character is found."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -23,13 +23,13 @@ def a_manifest_of_a_backup(*places: str) -> BackupManifest:
     return manifest_of(found, made_at=NOW, home="/home/anna/.cv-yolo", software={"zenml": "0.98.0", "mlflow": "3.17.2"})
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_written_data_are_read_back() -> None:
     manifest = a_manifest_of_a_backup()
     assert read_manifest(manifest.text) == manifest
     assert manifest.text.isascii()
 
 
-def test_its_hash_stands_for_all_of_it() -> None:
+def test_the_hash_covers_the_whole_manifest() -> None:
     assert a_manifest_of_a_backup().sha256 != a_manifest_of_a_backup("home/audit/m.jsonl").sha256
     assert json.loads(a_manifest_of_a_backup().text)["sha256"] == a_manifest_of_a_backup().sha256
 
@@ -40,18 +40,18 @@ def test_any_changed_character_is_found(at: int, to: int) -> None:
     at %= len(text)
     if text[at] == chr(to):
         return
-    with pytest.raises((ValueError, InputError), match=r"inventory of a backup|as it was written|newer version"):
+    with pytest.raises((ValueError, InputError), match=r"manifest of a backup|was changed|newer version"):
         read_manifest(text[:at] + chr(to) + text[at + 1 :])
 
 
 @given(length=st.integers(min_value=0))
-def test_any_missing_end_is_found(length: int) -> None:
+def test_any_truncation_is_found(length: int) -> None:
     text = a_manifest_of_a_backup().text
-    with pytest.raises(ValueError, match=r"inventory of a backup|as it was written"):
+    with pytest.raises(ValueError, match=r"manifest of a backup|was changed"):
         read_manifest(text[: length % len(text)])
 
 
-def test_a_later_format_is_told_apart_from_damage() -> None:
+def test_a_later_format_is_not_reported_as_damage() -> None:
     text = a_manifest_of_a_backup().text.replace('"format": 1', '"format": 2')
     with pytest.raises(InputError, match=r"made by a newer version \(format 2; this version reads up to 1\)"):
         read_manifest(text)
@@ -63,8 +63,8 @@ def test_a_later_format_is_told_apart_from_damage() -> None:
         st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
     )
 )
-def test_other_json_is_no_inventory(said: object) -> None:
-    with pytest.raises(ValueError, match="not the inventory of a backup"):
+def test_other_json_is_not_a_manifest(said: object) -> None:
+    with pytest.raises(ValueError, match="not the manifest of a backup"):
         read_manifest(json.dumps(said))
 
 
@@ -99,8 +99,8 @@ def test_a_size_and_a_hash_are_what_they_say(size_bytes: int, sha256: str) -> No
         kept(size_bytes=size_bytes, sha256=sha256)
 
 
-def test_each_place_is_there_once() -> None:
-    with pytest.raises(ValueError, match="each there once"):
+def test_places_are_unique() -> None:
+    with pytest.raises(ValueError, match="not unique"):
         a_manifest_of_a_backup("home/a", "home/a")
 
 

@@ -21,12 +21,12 @@ def fill(known: dict[str, str] | None = None) -> str:
     return filled(EXAMPLE, known=known or {}, new_secret=lambda: f"secret-{next(numbers)}")
 
 
-def test_each_placeholder_becomes_a_secret_of_its_own_and_the_rest_stays() -> None:
+def test_each_placeholder_becomes_a_separate_secret_and_the_rest_is_unchanged() -> None:
     expected = EXAMPLE.replace("PASSWORD=change-me", "PASSWORD=secret-1").replace("KEY=change-me", "KEY=secret-2")
     assert fill() == expected
 
 
-def test_what_is_known_is_kept_and_what_the_example_has_not_comes_at_the_end() -> None:
+def test_known_settings_are_kept_and_unknown_ones_appended() -> None:
     text = fill({"PASSWORD": "mine", "EMPTY": "full", "EXTRA": "1"})
     known = {"USER": "admin", "PASSWORD": "mine", "KEY": "secret-1", "EMPTY": "full", "EXTRA": "1"}
     assert settings_of(text) == known
@@ -69,8 +69,8 @@ def test_good_settings_have_no_fault() -> None:
         ("PASSWORD", "", "PASSWORD is missing"),
         ("USER", "", "USER is missing"),
         ("PASSWORD", "hunter2", "PASSWORD is shorter than 12 characters"),
-        ("PASSWORD", "0123456789@/abc", "PASSWORD may have letters, digits and . _ ~ - only"),
-        ("PASSWORD", "0123456789$HOME", "PASSWORD may have letters, digits and . _ ~ - only"),
+        ("PASSWORD", "0123456789@/abc", "PASSWORD may only contain letters, digits and . _ ~ -"),
+        ("PASSWORD", "0123456789$HOME", "PASSWORD may only contain letters, digits and . _ ~ -"),
     ],
 )
 def test_a_fault_names_the_setting_and_never_its_value(name: str, value: str, sentence: str) -> None:
@@ -79,5 +79,5 @@ def test_a_fault_names_the_setting_and_never_its_value(name: str, value: str, se
     assert not value or value not in found
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     assert len(faults(EXAMPLE, {})) == 3

@@ -18,13 +18,13 @@ def a_finding(passed: bool | None, remedy: str | None = None) -> CheckResult:
     return CheckResult(service="store", name="clock", passed=passed, expected="a", found="b", remedy=remedy)
 
 
-def test_a_failure_says_what_mends_it() -> None:
+def test_a_failure_shows_its_fix() -> None:
     with pytest.raises(ValueError, match="store: clock: a failed finding needs a remedy"):
         a_finding(passed=False)
     assert a_finding(passed=False, remedy="set it").remedy == "set it"
 
 
-def test_what_was_not_tried_harms_nobody() -> None:
+def test_an_untried_check_does_not_fail() -> None:
     assert healthy((a_finding(passed=True), a_finding(passed=None)))
     assert not healthy((a_finding(passed=True), a_finding(passed=False, remedy="set it")))
 
@@ -32,7 +32,7 @@ def test_what_was_not_tried_harms_nobody() -> None:
 @pytest.mark.parametrize(
     ("ahead_s", "passed", "found"),
     [
-        (None, None, "not tried: the server does not tell the time"),
+        (None, None, "not tried: the server does not return its time"),
         (1.4, True, "as ours"),
         (-59, True, "59 s behind ours"),
         (61, False, "61 s ahead of ours"),
@@ -43,13 +43,13 @@ def test_a_clock_may_be_a_minute_off(ahead_s: float | None, passed: bool | None,
     assert judge_clock(ahead_s) == CheckOutcome(passed=passed, found=found)
 
 
-def test_one_door_that_is_open_is_enough_to_fail() -> None:
+def test_one_open_door_is_enough_to_fail() -> None:
     assert judge_refusal({"list a": 403, "list b": 401}) == CheckOutcome(passed=True, found="refused (401, 403)")
     assert judge_refusal({"list a": 403, "list b": 200}) == CheckOutcome(passed=False, found="list b: 200")
     assert judge_refusal({"log in": 1045}, refusals={1045}).passed
 
 
-def test_an_error_is_no_refusal() -> None:
+def test_an_error_is_not_a_refusal() -> None:
     assert judge_refusal({"list": 500}) == CheckOutcome(passed=False, found="list: 500")
 
 
@@ -76,6 +76,6 @@ def test_a_second_is_too_long_for_a_small_request() -> None:
     assert judge_round_trip(1001) == CheckOutcome(passed=False, found="1001 ms")
 
 
-def test_long_times_are_told_in_seconds() -> None:
+def test_long_durations_are_shown_in_seconds() -> None:
     assert duration_in_words(9_999) == "9999 ms"
     assert duration_in_words(12_540) == "12.5 s"

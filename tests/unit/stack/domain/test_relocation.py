@@ -23,7 +23,7 @@ FORMER, NOW = "/home/anna/.cv-yolo", "/srv/det records/.cv-yolo"
         ("nothing of it", "nothing of it"),
     ],
 )
-def test_the_folder_is_named_anew_and_no_other(text: str, expected: str) -> None:
+def test_only_paths_of_the_folder_are_rewritten(text: str, expected: str) -> None:
     assert relocation(FORMER, NOW)(text) == expected
 
 

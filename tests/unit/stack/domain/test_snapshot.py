@@ -1,4 +1,4 @@
-"""What servers tell before and after a backup, and whether others tell the same."""
+"""Snapshots of servers before and after a backup, and whether others hold the same."""
 
 import pytest
 
@@ -17,19 +17,19 @@ BEFORE = {"runs": {"a": "1", "b": "2", "c": "3"}, AUDIT: {"det v 1": "x"}}
 AFTER = {"runs": {"a": "1", "b": "9", "d": "4"}, AUDIT: {"det v 1": "x", "other 1": "y"}}
 
 
-def test_what_stood_still_is_expected_and_the_rest_was_moving() -> None:
+def test_unchanged_items_are_expected_and_changing_ones_skipped() -> None:
     snapshot = settled(BEFORE, AFTER)
     assert snapshot.settled == {"runs": {"a": "1"}, AUDIT: {"det v 1": "x"}}
     assert snapshot.moving == {"runs": ("b", "c", "d"), AUDIT: ("other 1",)}
     assert snapshot.models == ("det v", "other")
 
 
-def test_what_was_moving_is_not_judged() -> None:
+def test_changing_items_are_not_compared() -> None:
     found = {"runs": {"a": "1", "b": "5", "d": "4"}, AUDIT: {"det v 1": "x"}}
     assert all(each.agrees for each in compare(settled(BEFORE, AFTER), found))
 
 
-def test_what_is_missing_other_or_unknown_is_named() -> None:
+def test_missing_different_and_unknown_items_are_named() -> None:
     snapshot = settled({"runs": {"a": "1", "b": "2", "c": "3"}}, {"runs": {"a": "1", "b": "2", "c": "3"}})
     (found,) = compare(snapshot, {"runs": {"a": "1", "b": "9", "z": "3"}})
     assert found == KindComparison(kind="runs", expected=3, missing=("c",), different=("b",), unknown=("z",))
@@ -37,13 +37,13 @@ def test_what_is_missing_other_or_unknown_is_named() -> None:
     assert not found.agrees
 
 
-def test_a_kind_that_nobody_tells_any_more_is_missing() -> None:
+def test_a_kind_that_is_no_longer_in_the_snapshot_is_missing() -> None:
     snapshot = settled({"runs": {"a": "1"}}, {"runs": {"a": "1"}})
     assert [each.missing for each in compare(snapshot, {})] == [("a",)]
 
 
 @pytest.mark.parametrize("found", [{}, {"a": "2"}, {"a": "1", "b": "1"}])
-def test_each_way_of_not_being_the_same_is_told(found: dict[str, str]) -> None:
+def test_each_kind_of_difference_is_reported(found: dict[str, str]) -> None:
     assert tally("things", {"a": "1"}, {"a": "1"}).agrees
     assert not tally("things", {"a": "1"}, found).agrees
 

@@ -72,9 +72,9 @@ def test_a_page_is_gone_after_an_error_in_the_block_too(tmp_path: Path) -> None:
     assert server.poll() is not None
 
 
-def test_a_server_that_ends_instead_of_serving_says_so_and_where_its_log_is(tmp_path: Path) -> None:
+def test_a_server_that_exits_at_its_start_is_reported_with_its_log(tmp_path: Path) -> None:
     with (
-        pytest.raises(ServiceUnavailableError, match="Test ended with exit code 3 instead of serving") as caught,
+        pytest.raises(ServiceUnavailableError, match="Test exited with code 3") as caught,
         serving(page(tmp_path, "sh", "-c", "echo broken; exit 3", port=free_port(0))),
     ):
         pass
@@ -82,12 +82,12 @@ def test_a_server_that_ends_instead_of_serving_says_so_and_where_its_log_is(tmp_
     assert (tmp_path / "logs" / "test.log").read_text(encoding="utf-8") == "broken\n"
 
 
-def test_a_server_that_never_answers_is_given_up_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_answers_is_given_up_and_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "READY_WITHIN_S", 0.5)
     monkeypatch.setattr(pages, "GRACE_S", 0.2)
     ignoring = 'trap "" TERM; while :; do sleep 0.1; done'
     with (
-        pytest.raises(ServiceUnavailableError, match="did not answer at http"),
+        pytest.raises(ServiceUnavailableError, match="did not respond at http"),
         serving(page(tmp_path, "sh", "-c", ignoring, port=free_port(0))),
     ):
         pass

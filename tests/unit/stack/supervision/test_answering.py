@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 import pytest
 
-from cv_yolo_stack.supervision.health_watch import silent
+from cv_yolo_stack.supervision.health_watch import unresponsive
 from cv_yolo_stack.supervision.state import ServiceState, Status
 from tests.loopback import Reply, loopback
 
@@ -34,15 +34,15 @@ def database(greeting: bytes) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("status", [200, 302, 401, 403, 500])
-def test_whatever_a_server_says_is_an_answer(status: int) -> None:
+def test_any_response_counts_as_an_answer(status: int) -> None:
     with loopback(lambda _: Reply(status=status)) as url:
-        assert silent([a_state(url)]) == frozenset()
+        assert unresponsive([a_state(url)]) == frozenset()
 
 
-def test_a_server_that_takes_connections_and_says_nothing_is_silent() -> None:
+def test_a_server_that_accepts_connections_and_sends_nothing_is_unresponsive() -> None:
     never = Event()
     with loopback(lambda _: Reply(after=never)) as hung, loopback(lambda _: Reply()) as well:
-        found = silent([a_state(hung, name="hung"), a_state(well, name="well")], patience_s=0.2)
+        found = unresponsive([a_state(hung, name="hung"), a_state(well, name="well")], patience_s=0.2)
         never.set()
     assert found == {"hung"}
 
@@ -50,19 +50,19 @@ def test_a_server_that_takes_connections_and_says_nothing_is_silent() -> None:
 @pytest.mark.parametrize(("greeting", "expected"), [(b"5.5.5-MariaDB", frozenset()), (b"", frozenset({"it"}))])
 def test_a_database_answers_with_its_greeting(greeting: bytes, expected: frozenset[str]) -> None:
     with database(greeting) as url:
-        assert silent([a_state(url)], patience_s=0.2) == expected
+        assert unresponsive([a_state(url)], patience_s=0.2) == expected
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "mysql://127.0.0.1:1"])
-def test_where_nobody_listens_there_is_no_answer(url: str) -> None:
-    assert silent([a_state(url)]) == {"it"}
+def test_a_closed_port_does_not_answer(url: str) -> None:
+    assert unresponsive([a_state(url)]) == {"it"}
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.READY}))
-def test_who_is_not_ready_is_not_asked(status: Status) -> None:
-    assert silent([a_state("http://127.0.0.1:1", status=status)]) == frozenset()
+def test_a_service_that_is_not_ready_is_not_asked(status: Status) -> None:
+    assert unresponsive([a_state("http://127.0.0.1:1", status=status)]) == frozenset()
 
 
-def test_a_store_without_an_address_of_its_own_is_not_asked() -> None:
-    assert silent([a_state("Amazon S3")]) == frozenset()
-    assert silent([]) == frozenset()
+def test_a_store_without_an_address_is_not_asked() -> None:
+    assert unresponsive([a_state("Amazon S3")]) == frozenset()
+    assert unresponsive([]) == frozenset()

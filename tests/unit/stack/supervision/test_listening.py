@@ -1,4 +1,4 @@
-"""Ports: free, or held by somebody who is named."""
+"""Ports: free, or in use by a named process."""
 
 import os
 import socket
@@ -39,10 +39,10 @@ def test_a_port_that_a_server_has_just_left_is_free() -> None:
     require_free([a_service(ports={"zenml": port})], HOST)
 
 
-def test_a_port_that_is_taken_is_told_with_its_holder_and_the_option_for_another(taken: int) -> None:
+def test_a_port_in_use_is_reported_with_its_holder_and_the_option_for_another(taken: int) -> None:
     with pytest.raises(ServiceUnavailableError) as caught:
         require_free([a_service(name="mlflow", ports={"mlflow": taken})], HOST)
-    assert caught.value.message.startswith(f"port {taken} for Mlflow is taken by process {os.getpid()} (")
+    assert caught.value.message.startswith(f"port {taken} for Mlflow is in use by process {os.getpid()} (")
     assert f"cv-yolo up --mlflow-port {taken + 1}" in str(caught.value.hint)
 
 
@@ -56,20 +56,20 @@ def test_a_holder_that_we_may_not_see_is_another_process(taken: int, monkeypatch
     assert holder(taken) == "another process"
 
 
-def test_a_holder_that_ends_while_we_look_is_told_so(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_holder_that_exits_during_the_lookup_is_reported(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(pid: int) -> None:
         raise psutil.NoSuchProcess(pid)
 
     monkeypatch.setattr(psutil, "Process", gone)
-    assert holder(taken) == f"process {os.getpid()} (ended just now)"
+    assert holder(taken) == f"process {os.getpid()} (just exited)"
 
 
-def test_an_address_that_is_not_this_machines_is_told() -> None:
+def test_an_address_of_another_machine_is_reported() -> None:
     with pytest.raises(ServiceUnavailableError, match=r"on 192\.0\.2\.1: Cannot assign"):
         require_free([a_service(ports={"zenml": free_port(0)})], "192.0.2.1")
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may take every port")
-def test_a_port_for_the_administrator_is_told() -> None:
+def test_a_privileged_port_is_reported() -> None:
     with pytest.raises(ServiceUnavailableError, match="administrator"):
         require_free([a_service(ports={"zenml": 80})], HOST)

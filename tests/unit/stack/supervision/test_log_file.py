@@ -20,20 +20,20 @@ def test_the_last_lines_are_given_as_many_as_there_are(tmp_path: Path) -> None:
     assert last_lines(log, 0) == ""
 
 
-def test_a_log_that_nobody_wrote_is_named_with_those_there_are(tmp_path: Path) -> None:
+def test_a_missing_log_is_reported_with_the_existing_ones(tmp_path: Path) -> None:
     folder = StackFolder(root=tmp_path)
     with pytest.raises(NotFoundError) as caught:
         log_of("zenml", folder)
-    assert caught.value.hint == "there are none yet"
+    assert caught.value.hint == "logs: none yet"
     folder.log("zenml").parent.mkdir()
     folder.log("zenml").touch()
     assert log_of("zenml", folder) == folder.log("zenml")
     with pytest.raises(NotFoundError) as caught:
         log_of("../credentials", folder)
-    assert caught.value.hint == "there are zenml"
+    assert caught.value.hint == "logs: zenml"
 
 
-def test_what_is_written_later_is_followed_also_after_the_log_was_emptied(
+def test_new_lines_are_followed_also_after_the_log_was_truncated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "a.log"

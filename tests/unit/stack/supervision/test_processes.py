@@ -10,20 +10,20 @@ import psutil
 import pytest
 
 from cv_yolo_stack.supervision.processes import end, group, is_alive, mark, memory_bytes, process_of, processes_of
-from tests.unit.stack.small import DEAF, WITH_WORKER
+from tests.unit.stack.small import IGNORES_SIGTERM, WITH_WORKER
 
 
 @pytest.fixture
 def ours(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A process of the folder's stack, in a group of its own, that does not listen when it is asked to end."""
     child = subprocess.Popen(
-        [sys.executable, "-u", "-c", DEAF],
+        [sys.executable, "-u", "-c", IGNORES_SIGTERM],
         env={**os.environ, **mark(tmp_path)},
         stdout=subprocess.PIPE,
         start_new_session=True,
     )
     assert child.stdout is not None
-    assert child.stdout.readline() == b"deaf\n"
+    assert child.stdout.readline() == b"ready\n"
     yield child
     child.kill()
     child.wait()
@@ -35,7 +35,7 @@ def test_only_the_folders_own_are_found(ours: "subprocess.Popen[bytes]", tmp_pat
     assert processes_of(tmp_path / "other") == []
 
 
-def test_who_does_not_listen_is_killed_after_the_grace_and_then_is_dead_before_its_parent_looks(
+def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(
     ours: "subprocess.Popen[bytes]", tmp_path: Path
 ) -> None:
     (process,) = processes_of(tmp_path)
@@ -61,12 +61,12 @@ def test_a_process_is_known_by_its_number_and_its_mark(ours: "subprocess.Popen[b
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil does not add up when a process began")
-def test_setting_the_clock_makes_no_stranger_of_a_process(
+def test_a_clock_change_does_not_affect_process_ownership(
     ours: "subprocess.Popen[bytes]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     booted, began = psutil.boot_time(), psutil.Process(ours.pid).create_time()
     monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted + 3600)
-    assert psutil.Process(ours.pid).create_time() == began + 3600, "as psutil tells it now"
+    assert psutil.Process(ours.pid).create_time() == began + 3600, "as psutil computes it now"
     assert process_of(tmp_path, ours.pid) is not None
 
 

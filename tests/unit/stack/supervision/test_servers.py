@@ -1,4 +1,4 @@
-"""What the servers are started with: closed by default, secrets in no argument, nobody else's configuration."""
+"""What the servers are started with: closed by default, secrets in no argument, no foreign configuration."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_no_argument_holds_a_secret_and_none_is_shown(
             assert name in NAMES or secret not in repr(service), (service.name, name)
 
 
-def test_who_needs_whom_is_told_in_the_order_of_starting(tmp_path: Path, container: StackContainer) -> None:
+def test_services_start_in_the_order_of_their_needs(tmp_path: Path, container: StackContainer) -> None:
     services = servers_of(a_stack(tmp_path, StackChoice(store=RCLONE, database=MARIADB)), container)
     assert [service.name for service in services] == ["store", "database", "zenml", "mlflow"]
     assert [service.needs for service in services] == [(), (), ("database",), ("store", "database")]
@@ -62,7 +62,7 @@ def test_who_needs_whom_is_told_in_the_order_of_starting(tmp_path: Path, contain
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_all_listen_where_they_are_told_to(tmp_path: Path, container: StackContainer, host: str) -> None:
+def test_all_servers_listen_on_the_configured_host(tmp_path: Path, container: StackContainer, host: str) -> None:
     for store in (RCLONE, MINIO):
         for service in servers_of(a_stack(tmp_path, StackChoice(store=store, database=MARIADB, host=host)), container):
             assert host in " ".join(service.command).replace("=", " ").replace(":", " ").split(), service.name
@@ -101,7 +101,7 @@ def test_zenml_is_activated_and_keeps_its_secrets_encrypted_with_our_key(
     assert environment["ZENML_STORE_URL"].startswith("sqlite:////")
 
 
-def test_a_password_with_any_letters_reaches_both_servers_in_their_database_urls(
+def test_a_password_with_special_characters_is_quoted_in_both_database_urls(
     tmp_path: Path, container: StackContainer
 ) -> None:
     stack = a_stack(tmp_path, StackChoice(store=RCLONE, database=MARIADB))
@@ -125,7 +125,7 @@ def test_a_named_minio_is_taken_before_one_that_is_found(tmp_path: Path, contain
     assert servers_of(a_stack(tmp_path, named_one), container)[0].command[0] == "/home/me/minio"
 
 
-def test_programs_that_are_gone_are_told(
+def test_missing_programs_are_reported(
     tmp_path: Path, container: StackContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "find_mariadb", lambda: None)
@@ -152,7 +152,7 @@ def test_a_database_that_cannot_be_made_leaves_nothing_half_made(
     stack.folder.logs.mkdir(parents=True)
     service = database(stack, container)
     assert service is not None
-    with pytest.raises(ServiceUnavailableError, match="mariadb-install-db ended with exit code 1"):
+    with pytest.raises(ServiceUnavailableError, match="mariadb-install-db exited with code 1"):
         service.prepare()
     assert not stack.folder.data("database").exists()
 

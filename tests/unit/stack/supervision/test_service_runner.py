@@ -18,7 +18,7 @@ from cv_yolo_stack.supervision.service_runner import ServiceRunner
 from cv_yolo_stack.supervision.state import Board, ServiceState, Status
 from tests.unit.stack.small import (
     CRASH,
-    DEAF,
+    IGNORES_SIGTERM,
     SERVE,
     SLEEP,
     WITH_WORKER,
@@ -27,7 +27,7 @@ from tests.unit.stack.small import (
     unusable,
 )
 
-PATIENCE_S = 20
+TIMEOUT_S = 20
 
 
 class Kept:
@@ -49,7 +49,7 @@ class Kept:
         return self.board.of(name)
 
     def until(self, condition: Callable[[ServiceState], bool], name: str = "small") -> ServiceState:
-        give_up = time.monotonic() + PATIENCE_S
+        give_up = time.monotonic() + TIMEOUT_S
         while not condition(self.state(name)):
             assert time.monotonic() < give_up, self.state(name)
             time.sleep(0.02)
@@ -65,7 +65,7 @@ class Kept:
         for runner in self.runners:
             runner.stop()
         for runner in self.runners:
-            runner.join(PATIENCE_S)
+            runner.join(TIMEOUT_S)
             assert not runner.is_alive()
 
 
@@ -101,7 +101,7 @@ def test_a_server_is_ready_once_it_can_be_used_and_gone_when_it_is_stopped(kept:
     assert not alive(ready.pid)
 
 
-def test_one_that_is_killed_starts_again_and_says_how_it_ended(kept: Any) -> None:
+def test_a_killed_service_restarts_and_reports_the_signal(kept: Any) -> None:
     small = kept(a_service(SLEEP))
     first = small.until_status(Status.READY)
     os.kill(first.pid, signal.SIGKILL)
@@ -110,7 +110,7 @@ def test_one_that_is_killed_starts_again_and_says_how_it_ended(kept: Any) -> Non
     assert second.starts == 2
 
 
-def test_its_delay_grows_and_after_five_crashes_in_a_row_it_is_given_up(kept: Any, tmp_path: Path) -> None:
+def test_the_delay_grows_and_after_five_crashes_in_a_row_the_service_fails(kept: Any, tmp_path: Path) -> None:
     began = tmp_path / "begins"
     once = f"""
 import pathlib, sys, time
@@ -122,7 +122,7 @@ sys.exit(3)
     small = kept(a_service(once))
     given_up = small.until_status(Status.FAILED)
     assert given_up.restarts == 5
-    assert given_up.note == "ended by itself with exit code 3"
+    assert given_up.note == "exited with code 3"
     assert given_up.pid is None
 
 
@@ -133,32 +133,32 @@ def test_one_that_was_never_usable_is_given_up_at_once(kept: Any) -> None:
     assert small.log() == "no luck\n"
 
 
-def test_one_that_is_not_usable_in_time_is_ended_and_its_last_answer_told(kept: Any) -> None:
+def test_a_service_that_is_not_usable_in_time_is_stopped_and_its_last_error_reported(kept: Any) -> None:
     small = kept(a_service(SLEEP, use=unusable, ready_within_s=0.2))
     given_up = small.until_status(Status.FAILED)
     assert given_up.note == "not usable within 0.2 s: it does not answer"
 
 
-def test_one_that_was_given_up_is_tried_again_when_it_is_asked_for(kept: Any, tmp_path: Path) -> None:
+def test_a_failed_service_is_tried_again_on_request(kept: Any, tmp_path: Path) -> None:
     door = tmp_path / "open"
     code = f"import pathlib, sys, time; pathlib.Path({str(door)!r}).exists() or sys.exit(1); time.sleep(600)"
     small = kept(a_service(code, use=lambda: None if door.exists() else unusable()))
     small.until_status(Status.FAILED)
     door.touch()
-    small.runners[0].start_anew()
+    small.runners[0].request_restart()
     assert small.until_status(Status.READY).starts == 2
 
 
-def test_a_restart_on_request_is_no_crash(kept: Any) -> None:
+def test_a_restart_on_request_is_not_a_crash(kept: Any) -> None:
     small = kept(a_service(SLEEP))
     first = small.until_status(Status.READY)
-    small.runners[0].start_anew()
+    small.runners[0].request_restart()
     second = small.until(lambda state: state.starts == 2 and state.status is Status.READY)
     assert second.restarts == 0
     assert not alive(first.pid)
 
 
-def test_the_workers_of_a_server_that_was_killed_are_ended_before_the_next_one_starts(kept: Any) -> None:
+def test_the_workers_of_a_killed_server_are_stopped_before_its_restart(kept: Any) -> None:
     small = kept(a_service(WITH_WORKER))
     first = small.until(lambda state: state.status is Status.READY and bool(small.log()))
     worker = int(small.log().split()[0])
@@ -169,8 +169,8 @@ def test_the_workers_of_a_server_that_was_killed_are_ended_before_the_next_one_s
 
 
 def test_one_that_does_not_listen_is_killed_after_its_grace(kept: Any) -> None:
-    small = kept(a_service(DEAF, grace_s=0.2))
-    first = small.until(lambda state: state.status is Status.READY and "deaf" in small.log())
+    small = kept(a_service(IGNORES_SIGTERM, grace_s=0.2))
+    first = small.until(lambda state: state.status is Status.READY and "ready" in small.log())
     small.end()
     assert not alive(first.pid)
 
@@ -191,7 +191,7 @@ def test_one_that_waits_can_be_stopped(kept: Any) -> None:
     assert both.state("second").starts == 0
 
 
-def test_a_service_of_somebody_else_has_no_process_but_is_used_all_the_same(kept: Any) -> None:
+def test_an_external_service_has_no_process_but_is_tested_by_use(kept: Any) -> None:
     used: list[int] = []
     elsewhere = Service(name="small", title="Small", url="http://elsewhere", use=lambda: used.append(1))
     small = kept(elsewhere)
@@ -200,16 +200,16 @@ def test_a_service_of_somebody_else_has_no_process_but_is_used_all_the_same(kept
     assert used == [1]
 
 
-def test_what_cannot_be_prepared_or_started_is_told(kept: Any, tmp_path: Path) -> None:
+def test_a_service_that_cannot_be_prepared_or_started_is_reported(kept: Any, tmp_path: Path) -> None:
     missing = Service(name="small", title="S", url="u", use=lambda: None, command=(str(tmp_path / "missing"),))
     assert "FileNotFoundError" in kept(missing).until_status(Status.FAILED).note
 
 
-def test_a_fault_of_our_own_is_on_the_board_too(kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_shown_on_the_board(kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("threading.excepthook", lambda _: None)
 
     def use() -> None:
         raise KeyError("surprise")
 
     small = kept(a_service(SLEEP, use=use))
-    assert small.until_status(Status.FAILED).note == "our own fault: KeyError: 'surprise'"
+    assert small.until_status(Status.FAILED).note == "internal error: KeyError: 'surprise'"

@@ -50,7 +50,7 @@ def test_a_plan_writes_nothing_until_it_is_kept(settings: Settings) -> None:
     assert stat.S_IMODE(settings.services.stat().st_mode) == 0o700
 
 
-def test_the_next_start_has_the_same_keys_and_is_no_first_one(settings: Settings) -> None:
+def test_the_next_start_has_the_same_keys_and_is_not_the_first(settings: Settings) -> None:
     first = planned(settings, SMALL)
     keep(first)
     second = planned(settings, Wish())
@@ -79,7 +79,7 @@ def test_sqlite_needs_no_database_server(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("keys")
-def test_services_of_somebody_else_are_used_with_credentials_from_the_environment(settings: Settings) -> None:
+def test_external_services_are_used_with_credentials_from_the_environment(settings: Settings) -> None:
     stack = planned(settings, ELSEWHERE)
     database = stack.database("zenml")
     assert database is not None
@@ -101,18 +101,18 @@ def test_their_credentials_are_kept_until_new_ones_are_given(
     assert planned(settings, Wish()).objects.secret_key == "another"
 
 
-def test_without_them_it_is_told_which_variables_to_set(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_credentials_the_variables_are_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     with pytest.raises(InputError, match="no credentials for the store") as caught:
         planned(settings, Wish(store=StoreKind.EXTERNAL))
-    assert caught.value.hint == "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for this one command"
+    assert caught.value.hint == "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for this command"
 
 
 @pytest.mark.parametrize("lost", ["credentials.json", "stack.json"])
-def test_where_data_are_there_but_keys_or_choice_are_gone_nothing_is_made_anew(settings: Settings, lost: str) -> None:
+def test_existing_data_without_keys_or_choice_are_refused(settings: Settings, lost: str) -> None:
     stack = planned(settings, SMALL)
     keep(stack)
     stack.folder.data("store").mkdir(parents=True)
     (settings.services / lost).unlink()
-    with pytest.raises(ConfigError, match=f"{lost} is gone"):
+    with pytest.raises(ConfigError, match=f"{lost} is missing"):
         planned(settings, SMALL)

@@ -21,7 +21,7 @@ from cv_yolo_stack.supervision.state import read_state
 from tests.unit.stack.small import a_service
 
 REPOSITORY = Path(__file__).resolve().parents[4]
-Told = Callable[[], tuple[str, str]]
+Output = Callable[[], tuple[str, str]]
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def services(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
+def output(capsys: pytest.CaptureFixture[str]) -> Output:
     def read() -> tuple[str, str]:
         out, err = capsys.readouterr()
         return out, err
@@ -53,18 +53,18 @@ def password(project: Path) -> str:
 
 
 def test_the_first_start_shows_the_password_and_what_to_do_next_and_the_second_finds_what_runs(
-    services: Path, project: Path, told: Told
+    services: Path, project: Path, output: Output
 ) -> None:
     assert run(["up", "--database", "sqlite"]) == 0
-    out, err = told()
+    out, err = output()
     assert password(project) in err
     assert password(project) not in out
     assert str(services / "credentials.json") in out
     assert "cv-yolo stack register" in err
     before = read_state(services / "state.json")
     assert run(["up", "--json"]) == 0
-    out, err = told()
-    assert "up already" in err
+    out, err = output()
+    assert "already running" in err
     assert password(project) not in out + err
     assert [each["name"] for each in json.loads(out)["services"]] == ["first", "second"]
     assert read_state(services / "state.json") == before
@@ -104,30 +104,30 @@ def test_an_up_reads_its_configuration_once(services: Path, read: Counter[str], 
 
 
 def test_a_stack_that_was_down_starts_without_showing_the_password_again(
-    services: Path, project: Path, told: Told
+    services: Path, project: Path, output: Output
 ) -> None:
     assert run(["up", "--database", "sqlite"]) == 0
     assert run(["down"]) == 0
-    told()
+    output()
     assert run(["restart"]) == 0
-    out, err = told()
+    out, err = output()
     assert "No server is running." in out
     assert password(project) not in out + err
 
 
-def test_servers_that_run_cannot_be_wished_elsewhere(services: Path, told: Told) -> None:
+def test_running_servers_cannot_be_moved_to_other_addresses(services: Path, output: Output) -> None:
     assert run(["up", "--database", "sqlite"]) == 0
     assert run(["up", "--mlflow-port", "5999"]) == 2
-    assert "`cv-yolo down` first" in told()[1]
+    assert "stop them first" in output()[1]
 
 
-def test_who_listens_to_the_network_is_warned(services: Path, told: Told) -> None:
+def test_listening_on_the_network_prints_a_warning(services: Path, output: Output) -> None:
     assert run(["up", "--database", "sqlite", "--host", "0.0.0.0"]) == 0
-    assert "listen on 0.0.0.0, unencrypted" in told()[1]
+    assert "listen on 0.0.0.0, unencrypted" in output()[1]
 
 
 def test_a_server_that_was_given_up_is_tried_again_by_the_next_up(
-    services: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    services: Path, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "SUPERVISE", (*control.SUPERVISE[:-1], "door"))
     door = services / "door"
@@ -136,23 +136,23 @@ def test_a_server_that_was_given_up_is_tried_again_by_the_next_up(
     assert run(["up", "--database", "sqlite"]) == 0
     door.unlink()
     assert run(["restart", "second"]) == 3
-    assert "Second did not come up" in told()[1]
+    assert "Second did not come up" in output()[1]
     door.touch()
     assert run(["up"]) == 0
-    assert "Second had been given up; starting it again." in told()[1]
+    assert "Second had failed; starting it again." in output()[1]
     state = read_state(services / "state.json")
     assert state is not None
     assert state.ready
 
 
-def test_another_up_at_work_is_waited_for_but_not_for_ever(
-    services: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+def test_up_waits_for_another_up_with_a_time_limit(
+    services: Path, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(starting, "OTHER_UP_WITHIN_S", 0.2)
     folder = folder_of(Settings())
     folder.make()
     with FileLock(folder.lock):
         assert run(["up"]) == 3
-    err = told()[1]
-    assert "Another `cv-yolo up` is at work here" in err
-    assert "has been at work for 0.2 s" in err
+    err = output()[1]
+    assert "Another `cv-yolo up` is running here" in err
+    assert "has been running for 0.2 s" in err

@@ -1,4 +1,4 @@
-"""How the servers fare, on disk: whole, current, and worth nothing once nobody can read it."""
+"""The servers' state on disk: complete, current, and ignored once it is unreadable."""
 
 import os
 from pathlib import Path
@@ -19,9 +19,9 @@ def test_each_change_is_on_disk_at_once_and_in_the_log_when_it_is_news(
 ) -> None:
     path = tmp_path / "state.json"
     board = a_board(path)
-    board.tell("store", status=Status.STARTING)
-    board.tell("store", pid=7)
-    board.tell("store", status=Status.FAILED, note="no luck")
+    board.update("store", status=Status.STARTING)
+    board.update("store", pid=7)
+    board.update("store", status=Status.FAILED, note="no luck")
     state = read_state(path)
     assert state is not None
     assert state.pid == os.getpid()
@@ -37,33 +37,33 @@ def test_each_change_is_on_disk_at_once_and_in_the_log_when_it_is_news(
 def test_all_are_ready_when_each_is(tmp_path: Path) -> None:
     board = a_board(tmp_path / "state.json")
     for name in ("store", "zenml"):
-        board.tell(name, status=Status.READY)
+        board.update(name, status=Status.READY)
     state = read_state(tmp_path / "state.json")
     assert state is not None
     assert state.ready
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", '{"pid": 1}', '{"pid": 1, "services": [{"a": 1}]}'])
-def test_a_state_that_nobody_can_read_is_nobodys(tmp_path: Path, text: str | None) -> None:
+def test_an_unreadable_state_is_ignored(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "state.json"
     if text is not None:
         path.write_text(text, encoding="utf-8")
     assert read_state(path) is None
 
 
-def test_a_disk_that_is_full_ends_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_does_not_stop_the_supervisor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "state.json"
     board = a_board(path)
     path.unlink()
     path.mkdir()
-    board.tell("store", status=Status.READY)
+    board.update("store", status=Status.READY)
     assert board.of("store").status is Status.READY
     assert "cannot write the state: IsADirectoryError" in capsys.readouterr().out
 
 
-def test_a_log_that_cannot_be_written_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_cannot_be_written_does_not_stop_the_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(stack_state, "print", full, raising=False)
-    log_line("nobody hears")
+    log_line("lost")

@@ -20,11 +20,11 @@ from cv_yolo_stack.supervision.state import StackState, Status
 from tests.unit.stack.small import SLEEP
 
 REPOSITORY = Path(__file__).resolve().parents[4]
-PATIENCE_S = 20
+TIMEOUT_S = 20
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE_S
+    give_up = time.monotonic() + TIMEOUT_S
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(0.02)
@@ -44,7 +44,7 @@ class Outside:
         self.environment = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "src")])}
 
     def start(self) -> StackState:
-        return self.control.start(self.environment, within_s=PATIENCE_S)
+        return self.control.start(self.environment, within_s=TIMEOUT_S)
 
     def state(self) -> StackState:
         state = self.control.running()
@@ -64,7 +64,9 @@ def test_all_are_ready_when_it_returns_and_all_are_gone_after_stop(outside: Outs
     state = outside.start()
     assert [each.status for each in state.services] == [Status.READY, Status.READY]
     processes = processes_of(outside.folder.root)
-    assert {state.pid, *(each.pid for each in state.services)} < {process.pid for process in processes}, "and a reaper"
+    assert {state.pid, *(each.pid for each in state.services)} < {process.pid for process in processes}, (
+        "and an orphan guard"
+    )
     assert outside.reports[-1] == state
     assert outside.control.stop()
     assert not any(map(is_alive, processes))
@@ -74,23 +76,23 @@ def test_all_are_ready_when_it_returns_and_all_are_gone_after_stop(outside: Outs
     assert log.index("second stopped") < log.index("first stopping"), "who needs others ends before them"
 
 
-def test_what_went_down_is_reported_while_it_stops(outside: Outside) -> None:
+def test_stopped_services_are_reported_during_down(outside: Outside) -> None:
     outside.start()
     outside.reports.clear()
     outside.control.stop()
     assert Status.STOPPED in {each.status for state in outside.reports for each in state.services}
 
 
-def test_one_service_starts_anew_on_request_and_an_unknown_one_is_named(outside: Outside) -> None:
-    with pytest.raises(ServiceUnavailableError, match="not up"):
-        outside.control.restart("first", within_s=PATIENCE_S)
+def test_one_service_restarts_on_request_and_an_unknown_one_is_named(outside: Outside) -> None:
+    with pytest.raises(ServiceUnavailableError, match="not running"):
+        outside.control.restart("first", within_s=TIMEOUT_S)
     before = outside.start()
-    after = outside.control.restart("first", within_s=PATIENCE_S)
+    after = outside.control.restart("first", within_s=TIMEOUT_S)
     assert after.ready
     assert [now.pid != then.pid for now, then in zip(after.services, before.services, strict=True)] == [True, False]
-    with pytest.raises(NotFoundError, match="no service is called third") as caught:
-        outside.control.restart("third", within_s=PATIENCE_S)
-    assert caught.value.hint == "there are first, second"
+    with pytest.raises(NotFoundError, match="there is no service third") as caught:
+        outside.control.restart("third", within_s=TIMEOUT_S)
+    assert caught.value.hint == "services: first, second"
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(outside: Outside) -> None:
@@ -101,7 +103,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed(outside: Outside) -> None
     assert outside.control.running() is None
 
 
-def test_what_supervisor_and_reaper_have_left_is_ended_before_the_next_start(outside: Outside) -> None:
+def test_processes_left_by_supervisor_and_orphan_guard_are_stopped_before_the_next_start(outside: Outside) -> None:
     state = outside.start()
     servers = {each.pid for each in state.services}
     left = processes_of(outside.folder.root)
@@ -113,13 +115,13 @@ def test_what_supervisor_and_reaper_have_left_is_ended_before_the_next_start(out
     try:
         outside.control.clear()
         assert not any(map(is_alive, left))
-        assert stranger.poll() is None, "a process without our mark is nobody of ours"
+        assert stranger.poll() is None, "a process without our mark is not ours"
     finally:
         stranger.kill()
         stranger.wait()
 
 
-def test_a_reaper_that_is_killed_is_replaced(outside: Outside) -> None:
+def test_a_killed_orphan_guard_is_replaced(outside: Outside) -> None:
     state = outside.start()
     ours = {state.pid, *(each.pid for each in state.services)}
     (orphan_guard,) = (each for each in processes_of(outside.folder.root) if each.pid not in ours)
@@ -136,46 +138,50 @@ def test_a_second_supervisor_is_refused(outside: Outside) -> None:
     assert outside.state() == state
 
 
-def test_a_service_that_does_not_come_up_is_told_with_the_end_of_its_log_and_all_others_end(tmp_path: Path) -> None:
+def test_a_service_that_does_not_come_up_is_reported_with_the_end_of_its_log_and_all_others_stop(
+    tmp_path: Path,
+) -> None:
     outside = Outside(tmp_path, second="crash")
     with pytest.raises(ServiceUnavailableError) as caught:
         outside.start()
-    assert caught.value.message == "Second did not come up: ended by itself with exit code 3\n  | no •••"
+    assert caught.value.message == "Second did not come up: exited with code 3\n  | no •••"
     assert str(outside.folder.log("second")) in str(caught.value.hint)
     assert processes_of(tmp_path) == []
 
 
-def test_a_supervisor_that_does_not_even_begin_is_told_with_its_log(tmp_path: Path) -> None:
+def test_a_supervisor_that_fails_to_start_is_reported_with_its_log(tmp_path: Path) -> None:
     outside = Outside(tmp_path, second="unknown")
-    with pytest.raises(ServiceUnavailableError, match=r"(?s)supervisor of the servers has ended.*KeyError: 'unknown'"):
+    with pytest.raises(ServiceUnavailableError, match=r"(?s)supervisor has exited.*KeyError: 'unknown'"):
         outside.start()
 
 
-def test_who_loses_patience_is_told_what_is_still_missing_and_nothing_is_left(tmp_path: Path) -> None:
+def test_a_timeout_names_the_missing_services_and_leaves_nothing_running(tmp_path: Path) -> None:
     outside = Outside(tmp_path, second="never")
     with pytest.raises(ServiceUnavailableError, match=r"Second did not come up: still (waiting|starting)"):
         outside.control.start(outside.environment, within_s=1.0)
     assert processes_of(tmp_path) == []
 
 
-def test_a_full_disk_is_told_before_anything_starts(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_starts(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LEAST_FREE_BYTES", 10**18)
     with pytest.raises(ServiceUnavailableError, match=r"the disk of .* is full: \d+ MB are free"):
         outside.control.clear()
 
 
-def test_a_service_that_fails_on_a_full_disk_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_fails_on_a_full_disk_is_reported_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "LEAST_FREE_BYTES", 10**18)
-    with pytest.raises(ServiceUnavailableError, match=r"exit code 3 \(the disk is full: \d+ MB are free\)"):
+    with pytest.raises(ServiceUnavailableError, match=r"code 3 \(the disk is full: \d+ MB are free\)"):
         Outside(tmp_path, second="crash").start()
 
 
-def test_a_log_that_cannot_be_put_aside_ends_nobody(outside: Outside) -> None:
+def test_a_log_that_cannot_be_rotated_does_not_stop_the_supervisor(outside: Outside) -> None:
     outside.start()
     log = outside.folder.log("first")
     log.with_suffix(".log.1").mkdir()
     with log.open("ab") as file:
         file.truncate(LIMIT_BYTES + 1)
-    told = outside.folder.log("supervisor")
-    wait_for(lambda: f"{log}: IsADirectoryError" in told.read_text(encoding="utf-8"))
+    reported = outside.folder.log("supervisor")
+    wait_for(lambda: f"{log}: IsADirectoryError" in reported.read_text(encoding="utf-8"))
     assert outside.state().ready

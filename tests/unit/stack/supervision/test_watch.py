@@ -25,7 +25,7 @@ from tests.unit.stack.small import SERVE, SLEEP, a_service, answers_at
 from tests.unit.stack.supervision.test_service_runner import Kept
 
 WORKS = "while True: pass"
-NOBODY = "http://127.0.0.1:1"
+UNREACHABLE = "http://127.0.0.1:1"
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,9 @@ def refuses() -> None:
     raise ServiceUnavailableError("MLflow: /experiments was answered 500")
 
 
-def seen(leader: int | None, probe: Callable[[], None], *, url: str = NOBODY, needs_missing: bool = False) -> Watch:
+def seen(
+    leader: int | None, probe: Callable[[], None], *, url: str = UNREACHABLE, needs_missing: bool = False
+) -> Watch:
     """What a watch has found out after one probe."""
     service = Service(name="small", title="Small", url=url, use=probe)
     watch = Watch(service, leader, needs_missing=lambda: needs_missing)
@@ -109,7 +111,7 @@ def test_one_that_was_suspended_is_hung_whatever_else_is_seen(process: Callable[
     assert seen(pid, hangs, needs_missing=True).look() is Health.HUNG
 
 
-def test_one_of_somebody_else_that_says_nothing_is_hung() -> None:
+def test_an_unresponsive_external_server_is_hung() -> None:
     assert seen(None, hangs).look() is Health.HUNG
 
 
@@ -126,7 +128,7 @@ def kept(tmp_path: Path) -> Iterator[Callable[..., Kept]]:
         each.end()
 
 
-def test_a_server_that_stays_hung_is_ended_and_started_again(kept: Any) -> None:
+def test_a_server_that_stays_hung_is_restarted(kept: Any) -> None:
     port = free_port(0)
     service = replace(a_service(SERVE, str(port), use=answers_at(port)), url=f"http://127.0.0.1:{port}")
     small = kept(replace(service, probe=lambda: hangs() if small.suspended else None))
@@ -146,7 +148,7 @@ def test_a_server_that_stays_hung_is_ended_and_started_again(kept: Any) -> None:
 
 
 def test_a_server_that_is_busy_for_long_is_not_restarted(kept: Any) -> None:
-    small = kept(replace(a_service(WORKS), probe=hangs, url=NOBODY))
+    small = kept(replace(a_service(WORKS), probe=hangs, url=UNREACHABLE))
     first = small.until(lambda state: state.health == Health.BUSY)
     time.sleep(2)
     assert small.state().pid == first.pid
@@ -158,7 +160,7 @@ def test_one_that_hangs_again_and_again_is_given_up_and_tried_again_later(
 ) -> None:
     monkeypatch.setattr(keeping, "CRASHES", 1)
     monkeypatch.setattr(keeping, "AGAIN_AFTER_S", 1.0)
-    small = kept(replace(a_service(SLEEP), probe=hangs, url=NOBODY))
+    small = kept(replace(a_service(SLEEP), probe=hangs, url=UNREACHABLE))
     given_up = small.until_status(Status.FAILED)
     assert given_up.restarts == 1
     assert given_up.next_attempt_at > given_up.health_since

@@ -40,11 +40,11 @@ def change_kinds(registration: Registration) -> set[ChangeKind]:
     return {change.kind for change in registration.changes}
 
 
-def test_on_new_servers_everything_is_made_and_told_as_it_happens(servers: FakeServers) -> None:
-    told: list[Change] = []
-    done = register_stack(some_addresses(), servers.clients(), connection=None, report=told.append)
+def test_on_new_servers_everything_is_created_and_reported_as_it_happens(servers: FakeServers) -> None:
+    reported: list[Change] = []
+    done = register_stack(some_addresses(), servers.clients(), connection=None, report=reported.append)
     assert change_kinds(done) == {ChangeKind.MADE}
-    assert tuple(told) == done.changes
+    assert tuple(reported) == done.changes
     assert set(servers.stored) == set(BUCKETS)
     assert servers.registry.stack(STACK) == {
         Kind.ORCHESTRATOR: "default",
@@ -54,7 +54,7 @@ def test_on_new_servers_everything_is_made_and_told_as_it_happens(servers: FakeS
     assert servers.remotes == [(OBJECTS, "dvc")]
 
 
-def test_what_is_registered_leads_a_client_to_all_servers_with_a_key_and_a_user_of_its_own(
+def test_a_client_reaches_all_servers_with_its_own_key_and_user(
     servers: FakeServers,
 ) -> None:
     done = registered(servers)
@@ -76,7 +76,7 @@ def test_once_more_changes_nothing(servers: FakeServers) -> None:
     assert (servers.users, servers.api_keys, servers.registry.secrets) == kept
 
 
-def test_what_differs_is_changed_and_the_rest_left_alone(servers: FakeServers) -> None:
+def test_differences_are_updated_and_the_rest_left_unchanged(servers: FakeServers) -> None:
     first = registered(servers)
     servers.registry.set_secret(Secret(name=OBJECTS_SECRET, values={"aws_access_key_id": "old"}))
     second = registered(servers, first.connection)
@@ -84,7 +84,7 @@ def test_what_differs_is_changed_and_the_rest_left_alone(servers: FakeServers) -
     assert changed == [f"secret {OBJECTS_SECRET}"]
 
 
-def test_who_logs_in_by_name_sees_the_dashboard_at_once_and_a_machine_has_none(servers: FakeServers) -> None:
+def test_a_user_sees_the_dashboard_at_once_and_a_service_account_has_none(servers: FakeServers) -> None:
     key = registered(servers).connection
     assert servers.surveys_skipped == 1
     with pytest.raises(ServiceUnavailableError):
@@ -94,7 +94,7 @@ def test_who_logs_in_by_name_sees_the_dashboard_at_once_and_a_machine_has_none(s
 
 
 @pytest.mark.parametrize("connection", [None, PipelineServerAddress(url=ADMIN.url, api_key="revoked")])
-def test_a_machine_whose_key_does_not_work_gets_one_of_its_own(
+def test_a_machine_whose_key_does_not_work_gets_a_new_one(
     servers: FakeServers, connection: PipelineServerAddress | None
 ) -> None:
     former = registered(servers).connection
@@ -113,15 +113,15 @@ def test_a_key_for_another_server_is_not_used_here(servers: FakeServers) -> None
 def test_a_user_whose_password_was_lost_gets_a_new_one(servers: FakeServers) -> None:
     first = registered(servers)
     lost = servers.users[SERVICE_ACCOUNT]
-    servers.users[SERVICE_ACCOUNT] = "set by somebody else"
+    servers.users[SERVICE_ACCOUNT] = "set by another user"
     second = registered(servers, first.connection)
     assert {f"MLflow user {SERVICE_ACCOUNT}", f"secret {TRACKING_SECRET}"} == {
         change.subject for change in second.changes if change.kind is ChangeKind.CHANGED
     }
-    assert servers.users[SERVICE_ACCOUNT] not in {lost, "set by somebody else"}
+    assert servers.users[SERVICE_ACCOUNT] not in {lost, "set by another user"}
 
 
-def test_where_we_may_make_no_users_runs_are_kept_under_the_name_given(servers: FakeServers) -> None:
+def test_without_rights_to_create_users_the_given_user_is_used(servers: FakeServers) -> None:
     servers.users["anna"] = "annas-password"
     anna = TrackingAddress(uri=TRACKING.uri, user="anna", password="annas-password")
     done = registered(servers, tracking=anna)
@@ -129,7 +129,7 @@ def test_where_we_may_make_no_users_runs_are_kept_under_the_name_given(servers: 
     assert SERVICE_ACCOUNT not in servers.users
 
 
-def test_a_tracking_server_without_users_is_used_as_nobody(servers: FakeServers) -> None:
+def test_a_tracking_server_without_users_is_used_anonymously(servers: FakeServers) -> None:
     servers.with_users = False
     done = registered(servers, tracking=TrackingAddress(uri=TRACKING.uri))
     assert "none, as given" in [change.note for change in done.changes]
@@ -138,7 +138,7 @@ def test_a_tracking_server_without_users_is_used_as_nobody(servers: FakeServers)
     )
 
 
-def test_a_project_without_dvc_is_told_so(servers: FakeServers) -> None:
+def test_a_project_without_dvc_is_reported(servers: FakeServers) -> None:
     servers.with_dvc = False
     last = registered(servers).changes[-1]
     assert (last.kind, last.note) == (ChangeKind.UNCHANGED, "this project has no `.dvc`")

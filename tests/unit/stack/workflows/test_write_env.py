@@ -31,10 +31,10 @@ def test_a_new_file_is_its_owners_alone_and_passes_the_check(root: Path) -> None
     check_env(root)
 
 
-def test_a_file_that_is_there_is_not_replaced_unless_forced(root: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_force(root: Path) -> None:
     path = write_env(root, new_secret=new_secret)
     before = path.read_text(encoding="utf-8")
-    with pytest.raises(ConfigError, match="is there already") as caught:
+    with pytest.raises(ConfigError, match="already exists") as caught:
         write_env(root, new_secret=new_secret)
     assert caught.value.hint is not None
     assert "--add-missing" in caught.value.hint
@@ -43,7 +43,7 @@ def test_a_file_that_is_there_is_not_replaced_unless_forced(root: Path) -> None:
     assert path.read_text(encoding="utf-8") != before
 
 
-def test_what_is_new_in_the_example_is_added_and_the_rest_is_kept(root: Path) -> None:
+def test_new_settings_of_the_example_are_added_and_the_rest_kept(root: Path) -> None:
     path = write_env(root, new_secret=new_secret)
     before = settings_of(path.read_text(encoding="utf-8"))
     (root / ".env.example").write_text(f"{EXAMPLE}TOKEN=change-me\nPORT=1\n", encoding="utf-8")
@@ -64,7 +64,7 @@ def test_the_examples_own_values_are_refused(root: Path) -> None:
 
 def test_a_file_that_others_may_read_is_refused(root: Path) -> None:
     write_env(root, new_secret=new_secret).chmod(0o640)
-    with pytest.raises(ConfigError, match=r"others on this machine may read it \(`chmod 600 \.env`\)"):
+    with pytest.raises(ConfigError, match=r"other users can read it \(`chmod 600 \.env`\)"):
         check_env(root)
 
 
@@ -74,10 +74,10 @@ def test_an_environment_is_checked_instead_of_the_file(root: Path) -> None:
         check_env(root, environment={"PASSWORD": "change-me"})
 
 
-def test_without_the_example_the_place_is_wrong(tmp_path: Path) -> None:
+def test_without_the_example_the_folder_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"\.env\.example: no such file") as caught:
         write_env(tmp_path, new_secret=new_secret)
-    assert caught.value.hint == "run this in the project's folder, where compose.yaml is"
+    assert caught.value.hint == "run this in the project's folder, next to compose.yaml"
 
 
 @pytest.mark.parametrize("ask", [check_env, lambda root: add_missing(root, new_secret=new_secret)])
@@ -86,7 +86,7 @@ def test_without_the_file_there_is_nothing_to_check_or_to_complete(root: Path, a
         ask(root)
 
 
-def test_a_file_that_is_no_text_is_your_input(root: Path) -> None:
+def test_a_file_that_is_not_text_is_an_input_error(root: Path) -> None:
     (root / ".env").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"\.env: cannot be read"):
         check_env(root)

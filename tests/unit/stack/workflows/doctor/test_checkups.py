@@ -38,7 +38,7 @@ def down() -> StackAddresses:
     raise ServiceUnavailableError("ZenML does not answer")
 
 
-def test_with_neither_server_nor_connection_there_is_none() -> None:
+def test_without_servers_or_connection_there_is_no_address() -> None:
     assert find_servers(connection=None, local=None, read_stack=down) == Servers()
 
 
@@ -65,16 +65,16 @@ def test_with_zenml_down_its_own_machine_knows_the_rest() -> None:
 
 
 @pytest.mark.parametrize("local", [None, ELSEWHERE])
-def test_with_zenml_down_nobody_else_knows_the_rest(local: LocalServers | None) -> None:
+def test_with_zenml_down_the_other_addresses_are_unknown(local: LocalServers | None) -> None:
     found = find_servers(connection=CONNECTION, local=local, read_stack=down)
     assert (found.pipelines, found.tracking, found.objects) == (CONNECTION, None, None)
     assert found.unknown == "its address is kept in ZenML's stack: ZenML does not answer"
 
 
-def test_a_tracker_that_is_a_file_is_no_server() -> None:
+def test_a_tracker_that_is_a_file_is_not_a_server() -> None:
     stack = replace(STACK, tracking=TrackingAddress(uri="sqlite:///mlflow.db"))
     found = find_servers(connection=CONNECTION, local=None, read_stack=lambda: stack)
-    assert (found.tracking, found.unknown) == (None, "it is a file, and no server")
+    assert (found.tracking, found.unknown) == (None, "it is a file, not a server")
 
 
 def test_all_services_of_a_stack_are_examined_in_order() -> None:
@@ -88,7 +88,7 @@ def test_without_a_server_only_this_machine_and_its_data_are() -> None:
     assert [each.service for each in checkups(Servers(), FakeProbes(), stack="s")] == ["dvc", "machine"]
 
 
-def test_what_is_wanted_and_unknown_is_told_with_the_reason() -> None:
+def test_a_wanted_service_with_unknown_address_is_listed_with_the_reason() -> None:
     (found,) = examine(checkups(Servers(), FakeProbes(), stack="s", wanted=("mlflow",)))
     assert (found.service, found.passed, found.found) == ("mlflow", None, "not tried: no server is used")
 

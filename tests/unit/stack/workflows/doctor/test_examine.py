@@ -29,14 +29,14 @@ def a_checkup(*checks: ServiceCheck, service: str = "store") -> Checkup:
     return Checkup(service=service, checks=checks)
 
 
-def test_each_trial_is_told_with_its_time() -> None:
+def test_each_trial_is_reported_with_its_duration() -> None:
     found = examine([a_checkup(a_check())], clock=count().__next__)
     assert found == (
         CheckResult(service="store", name="it", passed=True, expected="works", found="works", took_ms=1000),
     )
 
 
-def test_a_failure_says_what_was_expected_what_came_and_what_mends_it() -> None:
+def test_a_failure_shows_expected_found_and_fix() -> None:
     (found,) = examine([a_checkup(a_check(attempt=fails))], clock=count().__next__)
     assert (found.passed, found.expected, found.found, found.remedy) == (False, "works", "does not answer", "start it")
 
@@ -55,12 +55,12 @@ def test_without_a_vital_one_nothing_that_follows_is_tried() -> None:
     ]
 
 
-def test_another_failure_holds_up_nothing() -> None:
+def test_another_failure_does_not_block() -> None:
     found = examine([a_checkup(a_check("clock", fails), a_check("version"))])
     assert [each.passed for each in found] == [False, True]
 
 
-def test_services_are_tried_side_by_side_and_told_in_order() -> None:
+def test_services_are_tried_in_parallel_and_reported_in_order() -> None:
     meet = Barrier(2, timeout=10)
 
     def waits() -> CheckOutcome:
@@ -71,7 +71,7 @@ def test_services_are_tried_side_by_side_and_told_in_order() -> None:
     assert [(each.service, each.passed) for each in examine(checkups)] == [("store", True), ("zenml", True)]
 
 
-def test_a_server_that_never_answers_ends_its_own_examination_only() -> None:
+def test_an_unresponsive_server_stops_only_its_own_checkup() -> None:
     never = Event()
 
     def hangs() -> CheckOutcome:
@@ -86,7 +86,7 @@ def test_a_server_that_never_answers_ends_its_own_examination_only() -> None:
     assert [(each.service, each.name, each.passed, each.found) for each in found] == [
         ("store", "clock", True, "works"),
         ("store", "version", False, "no answer after 2 s in all"),
-        ("store", "buckets", None, "not tried: the time was up"),
+        ("store", "buckets", None, "not tried: the time limit was reached"),
         ("zenml", "it", True, "works"),
     ]
     never.set()
@@ -115,7 +115,7 @@ def test_an_interrupt_waits_for_what_is_being_tried_and_begins_nothing_new() -> 
     assert ended == ["cleaned up"]
 
 
-def test_a_mistake_of_ours_is_no_finding() -> None:
+def test_a_bug_is_not_a_finding() -> None:
     def breaks() -> CheckOutcome:
         raise ZeroDivisionError
 

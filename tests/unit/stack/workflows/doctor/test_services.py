@@ -76,25 +76,25 @@ def test_a_clock_that_is_off_says_how_to_set_it() -> None:
     assert "timedatectl" in str(found["clock"].remedy)
 
 
-def test_a_server_that_does_not_tell_the_time_is_not_blamed() -> None:
+def test_a_server_without_a_clock_does_not_fail_the_check() -> None:
     assert same_time(FakeObjectStoreProbe(ahead=None)).attempt().passed is None
 
 
 @pytest.mark.parametrize(
     ("checkup", "name"),
     [
-        (object_store_checkup(FakeObjectStoreProbe(nobody={"list mlflow": 200})), "no credentials"),
-        (object_store_checkup(FakeObjectStoreProbe(impostor={"wrong secret": 200})), "wrong credentials"),
-        (database_checkup(FakeDatabaseProbe(nobody={"no password": 0})), "no credentials"),
-        (database_checkup(FakeDatabaseProbe(impostor={"wrong password": 0})), "wrong credentials"),
-        (pipelines(FakePipelineProbe(nobody={"/stacks": 200})), "no credentials"),
-        (pipelines(FakePipelineProbe(impostor={"wrong key": 200})), "wrong credentials"),
-        (tracking_checkup(FakeTrackingProbe(nobody={"/experiments": 200})), "no credentials"),
-        (tracking_checkup(FakeTrackingProbe(impostor={"wrong password": 200})), "wrong credentials"),
+        (object_store_checkup(FakeObjectStoreProbe(anonymous={"list mlflow": 200})), "no credentials"),
+        (object_store_checkup(FakeObjectStoreProbe(wrong={"wrong secret": 200})), "wrong credentials"),
+        (database_checkup(FakeDatabaseProbe(anonymous={"no password": 0})), "no credentials"),
+        (database_checkup(FakeDatabaseProbe(wrong={"wrong password": 0})), "wrong credentials"),
+        (pipelines(FakePipelineProbe(anonymous={"/stacks": 200})), "no credentials"),
+        (pipelines(FakePipelineProbe(wrong={"wrong key": 200})), "wrong credentials"),
+        (tracking_checkup(FakeTrackingProbe(anonymous={"/experiments": 200})), "no credentials"),
+        (tracking_checkup(FakeTrackingProbe(wrong={"wrong password": 200})), "wrong credentials"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.service,
 )
-def test_whoever_lets_strangers_or_impostors_in_fails(checkup: Checkup, name: str) -> None:
+def test_a_server_that_accepts_missing_or_wrong_credentials_fails(checkup: Checkup, name: str) -> None:
     found = failures(checkup)
     assert list(found) == [name]
     assert found[name].expected == "refused"
@@ -125,7 +125,7 @@ def test_missing_buckets_are_named() -> None:
         ("checksums", "checksums"),
     ],
 )
-def test_what_a_store_cannot_do_is_told_and_the_rest_tried(trial: str, name: str) -> None:
+def test_what_a_store_cannot_do_is_reported_and_the_rest_tried(trial: str, name: str) -> None:
     probe = FakeObjectStoreProbe(trouble={trial: "NotImplemented"})
     assert list(failures(object_store_checkup(probe))) == [name]
     assert probe.tried[-1] == "clean_up"
@@ -138,13 +138,13 @@ def test_an_address_that_never_expires_fails() -> None:
     assert not failures(object_store_checkup(FakeObjectStoreProbe(expired=400)))
 
 
-def test_conditional_puts_are_told_and_not_demanded() -> None:
-    for keeps, told in ((True, "kept"), (False, "ignored")):
+def test_conditional_puts_are_informational() -> None:
+    for keeps, reported in ((True, "kept"), (False, "ignored")):
         found = findings(object_store_checkup(FakeObjectStoreProbe(conditions=keeps)))["conditional put"]
-        assert (found.passed, found.found) == (None, told)
+        assert (found.passed, found.found) == (None, reported)
 
 
-def test_what_was_left_over_is_told() -> None:
+def test_leftovers_are_reported() -> None:
     assert findings(object_store_checkup(FakeObjectStoreProbe(left=2)))["cleaned up"].found == "2 left over, removed"
 
 
@@ -154,7 +154,7 @@ def test_a_slow_server_fails_by_its_best_answer() -> None:
     assert (outcome.passed, outcome.found) == (False, "1200 ms")
 
 
-def test_a_database_that_nobody_tried_is_told() -> None:
+def test_an_untested_database_version_is_reported() -> None:
     found = findings(database_checkup(FakeDatabaseProbe(server="12.1.2-MariaDB")))["version"]
     assert (found.passed, found.found) == (None, "12.1.2-MariaDB: untested version")
     assert findings(database_checkup(FakeDatabaseProbe()))["version"].passed
@@ -200,15 +200,15 @@ def test_a_stack_that_is_missing_or_incomplete_fails() -> None:
     assert "stack register" in str(found.remedy)
 
 
-def test_a_name_that_mlflow_refuses_to_be_called_by_stops_the_rest() -> None:
+def test_a_host_name_that_mlflow_refuses_skips_the_remaining_checks() -> None:
     probe = FakeTrackingProbe(host="mlflow:5000")
     found = findings(tracking_checkup(probe))
-    assert found["host name"].found == "the server refuses to be called mlflow:5000"
+    assert found["host name"].found == "the server refuses the host name mlflow:5000"
     assert "--allowed-hosts" in str(found["host name"].remedy)
     assert found["our credentials"].passed is None
 
 
-def test_an_mlflow_of_the_next_minor_version_is_told() -> None:
+def test_another_minor_version_of_mlflow_is_informational() -> None:
     found = findings(tracking_checkup(FakeTrackingProbe(server="3.18.0")))["version"]
     assert (found.passed, found.found) == (None, "3.18.0, and the client here is 3.17.2")
 
@@ -232,12 +232,12 @@ def test_a_login_that_is_hashed_at_every_request_says_how_to_keep_it() -> None:
     ("sent", "follows", "passed", "found"),
     [
         (None, True, True, "through the server"),
-        (Detour(server="http://s3:9000"), True, True, "clients are sent to http://s3:9000, and get them"),
+        (Detour(server="http://s3:9000"), True, True, "redirected to http://s3:9000, which works"),
         (Detour(server="http://s3:9000", trouble="no such name"), True, False, "http://s3:9000: no such name"),
-        (Detour(server="http://s3:9000", trouble="no such name"), False, None, "our commands ask the server instead"),
+        (Detour(server="http://s3:9000", trouble="no such name"), False, None, "our commands use the server instead"),
     ],
 )
-def test_a_detour_to_where_nobody_gets_an_artifact_fails_for_who_takes_it(
+def test_a_redirect_to_an_unreachable_store_fails_for_clients_that_follow_it(
     sent: Detour | None, follows: bool, passed: bool | None, found: str
 ) -> None:
     it = findings(tracking_checkup(FakeTrackingProbe(sent=sent, follows=follows)))["presigned download"]
@@ -262,7 +262,7 @@ def test_without_a_remote_nothing_of_it_is_tried() -> None:
     assert found["data sets"].passed is None
 
 
-def test_a_home_that_has_not_used_the_servers_remote_yet_is_told_when_it_will() -> None:
+def test_a_home_that_has_not_used_the_servers_remote_yet_says_when_it_will() -> None:
     assert findings(datasets_checkup(FakeDatasetProbe(), connected=True))["remote"].passed
     found = findings(datasets_checkup(FakeDatasetProbe(default=None), connected=True))
     assert found["remote"].passed is None
@@ -277,7 +277,7 @@ def test_a_remote_that_does_not_answer_fails() -> None:
 
 def test_data_that_only_the_remote_could_bring_must_be_there() -> None:
     found = findings(datasets_checkup(FakeDatasetProbe(missing={"a": True, "b": False}), connected=True))["data sets"]
-    assert (found.passed, found.found) == (False, "not complete there: b")
+    assert (found.passed, found.found) == (False, "incomplete: b")
     found = findings(datasets_checkup(FakeDatasetProbe(missing={"a": True}), connected=True))["data sets"]
     assert (found.passed, found.found) == (None, "not there yet, and a recipe makes them: a")
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Tell what the CI job `grid` decided: in its log, in GitHub's summary, and as one note of the merge or pull request.
+"""Post what the CI job `grid` decided: in its log, in GitHub's summary, and as one note of the merge or pull request.
 
-Runs after `tools/ci/grid.sh`, however that ended, and needs nothing but Python. The note of an earlier job is replaced,
-so that a merge request has one, and the newest. The job's own result is the grid's and is not touched.
+Runs after `tools/ci/grid.sh`, whatever its exit code, and needs only Python. The note of an earlier job is replaced, so
+that a merge request has only the newest. The job's own result is that of the grid and does not change.
 
 The note takes a token: CV_YOLO_GITLAB_TOKEN (scope `api`), or GITHUB_TOKEN (`pull-requests: write`).
-Exit codes: 0 told, or there is nobody to tell; 3 the note could not be written.
+Exit codes: 0 posted, or there is no merge or pull request; 3 the note could not be written.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MARKER: Final = "<!-- cv-yolo: the decision of the grid -->"
 MOST_CHARACTERS: Final = 60_000  # GitHub takes 65 536
 PAGE_SIZE: Final = 100
 MOST_PAGES: Final = 100
-BOT: Final = "github-actions[bot]"  # whom GitHub's job token speaks for
+BOT: Final = "github-actions[bot]"  # the author of notes with GitHub's job token
 MEANINGS: Final = {
     0: "🟢 The policy said yes",
     1: "🔴 A run failed",
@@ -40,15 +40,15 @@ MEANINGS: Final = {
     None: "🔴 The job ended before the grid did",
 }
 REASONS: Final = {
-    **dict.fromkeys((301, 302, 303, 307, 308), "redirected, and the token goes nowhere else: is the address right?"),
+    **dict.fromkeys((301, 302, 303, 307, 308), "redirected; the token is not sent to another address"),
     401: "the token is not accepted: is it still valid?",
     403: "the token may not do that: it needs the scope `api` (GitLab) or `pull-requests: write` (GitHub)",
-    404: "not found, or not to be seen with this token",
+    404: "not found, or not visible with this token",
 }
 
 
-class NotTold(Exception):  # noqa: N818 - it says what happened
-    """The server of the merge request did not take the note; the message says why."""
+class PostError(Exception):
+    """The server of the merge request did not accept the note; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +83,23 @@ class Api:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     editing: str
-    patience_s: float
+    timeout_s: float
 
     def ask(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
-        """Ask, and return the answer's JSON; raises `NotTold`."""
+        """Ask, and return the answer's JSON; raises `PostError`."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "cv-yolo", **self.headers}
         request = urllib.request.Request(f"{self.url}/{path}", data=data, headers=headers, method=method)
         try:
-            with urllib.request.build_opener(_NoRedirect).open(request, timeout=self.patience_s) as answer:
+            with urllib.request.build_opener(_NoRedirect).open(request, timeout=self.timeout_s) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise NotTold(f"{self.name}: {error.code}: {REASONS.get(error.code, error.reason)}") from None
+            raise PostError(f"{self.name}: {error.code}: {REASONS.get(error.code, error.reason)}") from None
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
-            raise NotTold(f"{self.name} does not answer: {reason or type(error).__name__}") from None
+            raise PostError(f"{self.name} does not answer: {reason or type(error).__name__}") from None
         except ValueError:
-            raise NotTold(f"{self.name}: the answer is no JSON: is {self.url} its API?") from None
+            raise PostError(f"{self.name}: the answer is not JSON: is {self.url} its API?") from None
 
     def each(self, path: str) -> Iterator[dict[str, Any]]:
         """Everything of a list that comes in pages."""
@@ -111,18 +111,18 @@ class Api:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Tell, and return the exit code."""
+    """Post the decision, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--patience-s", type=float, default=20, help="wait so long for an answer (default: 20)")
-    patience_s, ending = parser.parse_args(arguments).patience_s, read_ending(LEFT)
+    parser.add_argument("--timeout-s", type=float, default=20, help="time limit for an answer (default: 20)")
+    timeout_s, ending = parser.parse_args(arguments).timeout_s, read_ending(LEFT)
     text = as_text(ending, os.environ)
     print(ending.headline)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(text)
     try:
-        put_notes(text, os.environ, patience_s)
-    except NotTold as error:
+        put_notes(text, os.environ, timeout_s)
+    except PostError as error:
         print(f"error: no note: {error}\nhint: the decision stands; it is in this job's reports", file=sys.stderr)
         return 3
     return 0
@@ -153,7 +153,7 @@ def as_text(ending: Ending, environment: Mapping[str, str]) -> str:
     if ending.failure:
         blocks.append(f"`{ending.failure.replace('`', chr(39))}`")
     if ending.page is None:
-        blocks.append("No decision was written. The job's log says why; the same job again goes on from there.")
+        blocks.append("No decision was written. The job's log says why; run the job again to continue.")
     else:
         first, _, rest = _harmless(ending.page).partition("\n## ")
         rest = _cut(f"## {rest}", MOST_CHARACTERS - len(first))
@@ -161,11 +161,11 @@ def as_text(ending: Ending, environment: Mapping[str, str]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def put_notes(text: str, environment: Mapping[str, str], patience_s: float) -> None:
-    """Write the note into each open merge or pull request of this job's branch, or say why there is none."""
-    api = _api(environment, patience_s)
+def put_notes(text: str, environment: Mapping[str, str], timeout_s: float) -> None:
+    """Write the note into each open merge or pull request of this job's branch, or print why there is none."""
+    api = _api(environment, timeout_s)
     if api is None:
-        print("No note: this is no job of GitLab or GitHub with a token for notes (docs/how-to/ci.md).")
+        print("No note: not a GitLab or GitHub job with a token for notes (docs/how-to/ci.md).")
         return
     threads = list((_merge_requests if api.name == "GitLab" else _pull_requests)(api, environment))
     if not threads:
@@ -185,14 +185,14 @@ def _put_note(api: Api, thread: Thread, text: str) -> None:
     print(f"A note was written in {thread.name}.")
 
 
-def _api(environment: Mapping[str, str], patience_s: float) -> Api | None:
+def _api(environment: Mapping[str, str], timeout_s: float) -> Api | None:
     """The server that this job belongs to; None without a token."""
     given = environment.get
     if (url := given("CI_API_V4_URL")) and (token := given("CV_YOLO_GITLAB_TOKEN")):
-        return Api(name="GitLab", url=url, headers={"PRIVATE-TOKEN": token}, editing="PUT", patience_s=patience_s)
+        return Api(name="GitLab", url=url, headers={"PRIVATE-TOKEN": token}, editing="PUT", timeout_s=timeout_s)
     if (url := given("GITHUB_API_URL")) and (token := given("GITHUB_TOKEN")):
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
-        return Api(name="GitHub", url=url, headers=headers, editing="PATCH", patience_s=patience_s)
+        return Api(name="GitHub", url=url, headers=headers, editing="PATCH", timeout_s=timeout_s)
     return None
 
 
