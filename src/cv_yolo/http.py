@@ -48,7 +48,7 @@ def ask(
     json: Any = None,
     form: Mapping[str, str] | None = None,
     content: bytes | None = None,
-    patience_s: float = 10.0,
+    timeout_s: float = 10.0,
 ) -> Answer:
     """Ask the server called `name`; raises `ServiceUnavailableError` where it does not answer at all."""
     import requests
@@ -62,14 +62,14 @@ def ask(
                 auth=login,
                 json=json,
                 data=form if content is None else content,
-                timeout=patience_s,
+                timeout=timeout_s,
                 allow_redirects=False,
             )
     except requests.RequestException as error:
         tls = isinstance(error, requests.exceptions.SSLError)
         silent = "no TLS, or an untrusted certificate" if tls else "does not answer"
         late = isinstance(error, requests.exceptions.ReadTimeout)
-        silent = f"does not answer (ReadTimeout after {patience_s:g} s)" if late else silent
+        silent = f"does not answer (ReadTimeout after {timeout_s:g} s)" if late else silent
         reason = silent if late or isinstance(error, requests.ConnectionError) else type(error).__name__
         raise _unavailable(name, url, reason) from error
     except OSError as error:  # the file of authorities that the environment names
@@ -81,10 +81,10 @@ def ask(
     return Answer(status=got.status_code, body=body, headers=dict(got.headers))
 
 
-def is_answering(url: str, *, patience_s: float = 10.0) -> bool:
+def is_answering(url: str, *, timeout_s: float = 10.0) -> bool:
     """Whether a server responds there, even with a refusal; a busy one gets ten seconds."""
     try:
-        ask("GET", url, name="", patience_s=patience_s)
+        ask("GET", url, name="", timeout_s=timeout_s)
     except ServiceUnavailableError:
         return False
     return True

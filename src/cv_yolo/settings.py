@@ -63,7 +63,7 @@ class Settings:
     server_url: str | None = field(default_factory=partial(_text, "SERVER_URL"))
     server_api_key: str | None = field(default_factory=partial(_text, "SERVER_API_KEY"), repr=False)
     stack: str = field(default_factory=lambda: os.environ.get("CV_YOLO_STACK", STACK))
-    patience_s: float = field(  # ZenML's server takes 15 to 45 s to start
+    retry_s: float = field(  # ZenML's server takes 15 to 45 s to start
         default_factory=lambda: _seconds("PATIENCE_S", 90.0, lambda value: value >= 0, "0 or more")
     )
     answer_limit_s: float = field(

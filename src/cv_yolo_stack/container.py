@@ -37,7 +37,7 @@ COMMAND_TIMEOUT_FACTOR = 6  # a DVC command starts an interpreter, and asks more
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerProbes:
-    """Each of the first five makes a client that waits for an answer no longer than `patience_s`."""
+    """Each of the first five makes a client that waits for an answer no longer than `timeout_s`."""
 
     store: Callable[[ObjectStoreAddress], ObjectClient]
     tracker: Callable[[TrackingAddress], TrackingClient]
@@ -46,30 +46,30 @@ class ServerProbes:
     registry: Callable[[PipelineServerAddress], StackRegistry]
     settings: Settings
     environment: Mapping[str, str]
-    patience_s: float
+    timeout_s: float
 
     def objects(self, address: ObjectStoreAddress) -> S3Probe:
         """The probe of the object store."""
-        return S3Probe(address, self.store(address), patience_s=self.patience_s)
+        return S3Probe(address, self.store(address), timeout_s=self.timeout_s)
 
     def tracking(self, address: TrackingAddress) -> MlflowProbe:
         """The probe of MLflow."""
-        return MlflowProbe(address, self.tracker, patience_s=self.patience_s)
+        return MlflowProbe(address, self.tracker, timeout_s=self.timeout_s)
 
     def pipelines(self, address: PipelineServerAddress) -> ZenmlProbe:
         """The probe of ZenML."""
-        return ZenmlProbe(address, self.pipeline, patience_s=self.patience_s)
+        return ZenmlProbe(address, self.pipeline, timeout_s=self.timeout_s)
 
     def database(self, address: DatabaseAddress) -> SqlProbe:
         """The probe of the database."""
-        return SqlProbe(address, self.sql(address), patience_s=self.patience_s)
+        return SqlProbe(address, self.sql(address), timeout_s=self.timeout_s)
 
     def datasets(self) -> DvcProbe:
         """The probe of DVC."""
         return DvcProbe(
             root=self.settings.root,
             environment=self.environment,
-            patience_s=self.patience_s * COMMAND_TIMEOUT_FACTOR,
+            timeout_s=self.timeout_s * COMMAND_TIMEOUT_FACTOR,
             connected=self.settings.connection is not None,
         )
 
@@ -77,7 +77,7 @@ class ServerProbes:
         """The probe of this machine."""
         home = self.settings.home
         records = {"MLflow's records": self.settings.mlflow_database, "ZenML's records": home / ZENML_RECORDS}
-        return LocalProbe(home=home, stores=records, patience_s=self.patience_s)
+        return LocalProbe(home=home, stores=records, timeout_s=self.timeout_s)
 
     def stored_in_file(self, path: Path) -> Callable[[str], bytes]:
         """Reads ZenML's SQLite file."""
@@ -110,7 +110,7 @@ class StackContainer:
         """MLflow's server at an address."""
         from cv_yolo_stack.adapters.mlflow import MlflowServer
 
-        return MlflowServer(address, patience_s=self.servers.answer_timeout_s)
+        return MlflowServer(address, timeout_s=self.servers.answer_timeout_s)
 
     def sql_database(self, address: DatabaseAddress) -> DatabaseServer:
         """The database server at an address, as its user."""
@@ -134,7 +134,7 @@ class StackContainer:
         from cv_yolo_stack.adapters.mlflow import MlflowServer
         from cv_yolo_stack.adapters.mlflow_snapshot import MlflowSnapshot
 
-        return MlflowSnapshot(MlflowServer(address, patience_s=SNAPSHOT_TIMEOUT_S), address, steady=steady)
+        return MlflowSnapshot(MlflowServer(address, timeout_s=SNAPSHOT_TIMEOUT_S), address, steady=steady)
 
     def pipeline_snapshot(
         self, address: PipelineServerAddress, *, steady: Callable[[str], str] = identity
@@ -143,21 +143,21 @@ class StackContainer:
         from cv_yolo.adapters.zenml.server import ZenmlServer
         from cv_yolo_stack.adapters.zenml import ZenmlSnapshot
 
-        return ZenmlSnapshot(ZenmlServer(address, patience_s=SNAPSHOT_TIMEOUT_S), steady=steady)
+        return ZenmlSnapshot(ZenmlServer(address, timeout_s=SNAPSHOT_TIMEOUT_S), steady=steady)
 
-    def probes(self, *, patience_s: float) -> Probes:
+    def probes(self, *, timeout_s: float) -> Probes:
         """The probes of servers and of this machine, with that time limit for one answer."""
         from cv_yolo.adapters.s3 import S3Store
         from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
         from cv_yolo_stack.adapters.mlflow import MlflowServer
 
         return ServerProbes(
-            store=partial(S3Store, patience_s=patience_s, attempts=1),
-            tracker=partial(MlflowServer, patience_s=patience_s),
-            pipeline=partial(ZenmlServer, patience_s=patience_s),
-            sql=partial(SqlDatabase, patience_s=max(1, round(patience_s))),
-            registry=lambda server: ZenmlStack(ZenmlServer(server, patience_s=patience_s)),
+            store=partial(S3Store, timeout_s=timeout_s, attempts=1),
+            tracker=partial(MlflowServer, timeout_s=timeout_s),
+            pipeline=partial(ZenmlServer, timeout_s=timeout_s),
+            sql=partial(SqlDatabase, timeout_s=max(1, round(timeout_s))),
+            registry=lambda server: ZenmlStack(ZenmlServer(server, timeout_s=timeout_s)),
             settings=self.settings,
             environment=os.environ,
-            patience_s=patience_s,
+            timeout_s=timeout_s,
         )

@@ -101,7 +101,7 @@ def outage(running: TrackingServer, tmp_path_factory: pytest.TempPathFactory) ->
         ended_s = time.time()
         tracker.log_epoch(deleted, epoch(1))
         with pytest.raises(ServiceUnavailableError) as raised:
-            a_tracker(running.uri, outbox, patience_s=5).start(RUN)
+            a_tracker(running.uri, outbox, timeout_s=5).start(RUN)
         shutil.copytree(outbox, folder / "copy")
         running.start()
     return Outage(

@@ -46,13 +46,13 @@ def by_name(findings: tuple[CheckResult, ...]) -> dict[str, CheckResult]:
 
 def tracking(stack: RunningStack, uri: str, *, takes_detours: bool = False) -> dict[str, CheckResult]:
     """What is found at that address, by a client of ours or by one that goes where the server sends it."""
-    probe = StackContainer(stack.settings).probes(patience_s=10).tracking(replace(stack.addresses.tracking, uri=uri))
+    probe = StackContainer(stack.settings).probes(timeout_s=10).tracking(replace(stack.addresses.tracking, uri=uri))
     os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD"] = "true" if takes_detours else "false"
     return by_name(examine([tracking_checkup(probe)]))
 
 
 def pipelines(stack: RunningStack, url: str) -> dict[str, CheckResult]:
-    probe = StackContainer(stack.settings).probes(patience_s=10).pipelines(replace(stack.addresses.pipelines, url=url))
+    probe = StackContainer(stack.settings).probes(timeout_s=10).pipelines(replace(stack.addresses.pipelines, url=url))
     return by_name(examine([pipeline_checkup(probe, stack="mlflow_stack", stored=None)]))
 
 
@@ -111,7 +111,7 @@ def test_a_deleted_experiment_is_reported_with_the_restore_command(local_stack: 
 
 
 def test_no_secret_is_shown(local_stack: RunningStack) -> None:
-    reported = cv_yolo(local_stack.settings.root, "doctor", "--patience", "10", code=None)
+    reported = cv_yolo(local_stack.settings.root, "doctor", "--timeout", "10", code=None)
     addresses = local_stack.addresses
     for secret in (addresses.objects.secret_key, addresses.tracking.password, addresses.pipelines.password):
         assert secret
@@ -119,7 +119,7 @@ def test_no_secret_is_shown(local_stack: RunningStack) -> None:
 
 
 def test_each_wrong_password_is_reported_with_the_command_that_renews_it(local_stack: RunningStack) -> None:
-    probes, addresses = StackContainer(local_stack.settings).probes(patience_s=10), local_stack.addresses
+    probes, addresses = StackContainer(local_stack.settings).probes(timeout_s=10), local_stack.addresses
     checkups = [
         tracking_checkup(probes.tracking(replace(addresses.tracking, password="wrong"))),
         pipeline_checkup(probes.pipelines(replace(addresses.pipelines, password="wrong")), stack="s", stored=None),
@@ -174,7 +174,7 @@ def test_a_presigned_address_that_leads_nowhere_is_found_out(local_stack: Runnin
 def test_a_real_database_passes(local_stack: RunningStack) -> None:
     if local_stack.database is None:
         pytest.skip("no mariadbd on this machine: the stack keeps its records in SQLite files")
-    probe = StackContainer(local_stack.settings).probes(patience_s=10).database(local_stack.database)
+    probe = StackContainer(local_stack.settings).probes(timeout_s=10).database(local_stack.database)
     found = by_name(examine([database_checkup(probe)]))
     assert failed(found) == {}
     assert found["wrong credentials"].found == "refused (1045)"
@@ -192,7 +192,7 @@ def test_a_database_accepts_our_password_and_returns_error_numbers(local_stack: 
 
 def test_secrets_in_plain_base64_are_found_out_on_a_real_server(tmp_path: Path) -> None:
     with zenml_without_a_key(tmp_path) as (address, records):
-        probes = StackContainer(Settings(root=tmp_path)).probes(patience_s=10)
+        probes = StackContainer(Settings(root=tmp_path)).probes(timeout_s=10)
         stored = probes.stored_in_file(records)
         found = by_name(examine([pipeline_checkup(probes.pipelines(address), stack="s", stored=stored)]))
         left = ZenmlServer(address).done("GET", "/secrets")["items"]

@@ -48,9 +48,9 @@ def root(pristine: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(pristine, tmp_path / "project"))
 
 
-def probe_of(root: Path, *, patience_s: float = 60, connected: bool = False) -> DvcProbe:
+def probe_of(root: Path, *, timeout_s: float = 60, connected: bool = False) -> DvcProbe:
     environment = os.environ | Settings(root=root).isolation()
-    return DvcProbe(root=root, environment=environment, patience_s=patience_s, connected=connected)
+    return DvcProbe(root=root, environment=environment, timeout_s=timeout_s, connected=connected)
 
 
 def findings(root: Path, *, connected: bool = False) -> dict[str, CheckResult]:
@@ -98,7 +98,7 @@ def test_a_folder_without_dvc_is_reported(tmp_path: Path) -> None:
 
 def test_a_hanging_command_is_terminated(root: Path) -> None:
     with pytest.raises(ServiceUnavailableError, match=r"`dvc version` did not finish within 0\.01 s"):
-        probe_of(root, patience_s=0.01).version()
+        probe_of(root, timeout_s=0.01).version()
 
 
 def test_an_unreadable_dvc_file_is_reported(root: Path) -> None:

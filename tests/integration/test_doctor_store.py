@@ -20,7 +20,7 @@ from tests.loopback import Asked, Reply, in_front_of, loopback, twenty_minutes_a
 from tests.stores import PROGRAMS, program, store_in
 
 Change = Callable[[Asked, Reply], Reply]
-connect = partial(S3Store, patience_s=3, attempts=1)
+connect = partial(S3Store, timeout_s=3, attempts=1)
 
 
 @pytest.fixture(scope="module", params=list(PROGRAMS))
@@ -31,8 +31,8 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield address
 
 
-def findings(address: ObjectStoreAddress, *, deadline_s: float = 30, patience_s: float = 3) -> dict[str, CheckResult]:
-    probe = S3Probe(address, S3Store(address, patience_s=patience_s, attempts=1), patience_s=patience_s)
+def findings(address: ObjectStoreAddress, *, deadline_s: float = 30, timeout_s: float = 3) -> dict[str, CheckResult]:
+    probe = S3Probe(address, S3Store(address, timeout_s=timeout_s, attempts=1), timeout_s=timeout_s)
     return {each.name: each for each in examine([object_store_checkup(probe)], deadline_s=deadline_s)}
 
 
@@ -139,7 +139,7 @@ def test_a_store_that_drops_connections_is_reported_at_once() -> None:
 def test_an_unresponsive_store_blocks_no_other_checkup() -> None:
     never = Event()
     with loopback(lambda _: Reply(after=never)) as at:
-        found = findings(ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b"), patience_s=0.3)
+        found = findings(ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b"), timeout_s=0.3)
         never.set()
     assert found["reachable"].passed is False
     assert "ReadTimeout" in found["reachable"].found
@@ -149,7 +149,7 @@ def test_waiting_for_a_store_is_limited_by_the_shared_deadline() -> None:
     never = Event()
     with loopback(lambda _: Reply(after=never)) as at:
         address = ObjectStoreAddress(endpoint_url=at, access_key="a", secret_key="b")
-        first, *rest = findings(address, deadline_s=1, patience_s=60).values()
+        first, *rest = findings(address, deadline_s=1, timeout_s=60).values()
         never.set()
     assert (first.passed, first.found) == (False, "no answer after 1 s in all")
     assert {each.found for each in rest} == {"not tried: the time limit was reached"}

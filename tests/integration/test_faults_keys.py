@@ -104,7 +104,7 @@ def test_wrong_credentials_are_reported_before_training_and_fixed_by_the_reporte
     assert all(part in refused.err for part in refusal.message), refused.err
     assert "Traceback" not in refused.out + refused.err
     assert refused.trained == []
-    assert took_s < clone.stack.settings.patience_s, "it is no use to wait"
+    assert took_s < clone.stack.settings.retry_s, "it is no use to wait"
     assert clone.tracked("e2_s64", seed=SEED) == []
     assert clone.pipeline_runs() == []
 

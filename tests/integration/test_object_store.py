@@ -89,7 +89,7 @@ SKEWED = b"<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is to
 
 def test_a_clock_that_is_off_is_named() -> None:
     with loopback(lambda _: Reply(status=403, body=SKEWED)) as at, pytest.raises(ServiceUnavailableError) as caught:
-        S3Store(replace(OBJECTS, endpoint_url=at), patience_s=2).get(BUCKETS[0], "key")
+        S3Store(replace(OBJECTS, endpoint_url=at), timeout_s=2).get(BUCKETS[0], "key")
     assert caught.value.hint == "its clock and ours differ: run `timedatectl set-ntp true` on both machines"
 
 
@@ -98,9 +98,9 @@ def test_an_object_with_changed_content_is_reported() -> None:
         loopback(lambda asked: Reply(body=b"other" if asked.method == "GET" else b"")) as at,
         pytest.raises(ServiceUnavailableError, match="returned with other content"),
     ):
-        S3Store(replace(OBJECTS, endpoint_url=at), patience_s=2).use(BUCKETS[0])
+        S3Store(replace(OBJECTS, endpoint_url=at), timeout_s=2).use(BUCKETS[0])
 
 
 def test_the_unresponsive_service_is_named() -> None:
     with pytest.raises(ServiceUnavailableError, match="put mlflow/key"):
-        S3Store(replace(OBJECTS, endpoint_url="http://127.0.0.1:1"), patience_s=1, attempts=1).put("mlflow", "key", b"")
+        S3Store(replace(OBJECTS, endpoint_url="http://127.0.0.1:1"), timeout_s=1, attempts=1).put("mlflow", "key", b"")

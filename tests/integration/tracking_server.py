@@ -76,14 +76,14 @@ class TrackingServer:
 
 
 def a_tracker(
-    uri: str, outbox: Path, *, report: Callable[[str], None] = lambda text: None, patience_s: float = 30
+    uri: str, outbox: Path, *, report: Callable[[str], None] = lambda text: None, timeout_s: float = 30
 ) -> DeliveringTracker:
     """The tracker of a process of its own."""
     return DeliveringTracker(
         MlflowTracker(uri=uri, experiment="delivery"),
         FolderOutbox(outbox),
         line=TrackerState(),
-        retry=RetryPolicy(total_s=patience_s, wait=wait),
+        retry=RetryPolicy(total_s=timeout_s, wait=wait),
         report=report,
     )
 

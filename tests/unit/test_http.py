@@ -61,7 +61,7 @@ def test_a_request_waits_no_longer_than_its_time_limit() -> None:
     never = Event()
     with loopback(lambda _: Reply(after=never)) as at:
         with pytest.raises(ServiceUnavailableError, match="ReadTimeout"):
-            ask("GET", at, name="it", patience_s=0.2)
+            ask("GET", at, name="it", timeout_s=0.2)
         never.set()
 
 

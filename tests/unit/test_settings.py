@@ -105,7 +105,7 @@ def test_a_relative_home_belongs_to_the_project(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_server_and_how_long_it_is_waited_for_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (Settings().server_url, Settings().patience_s, Settings().answer_limit_s) == (None, 90.0, 20.0)
+    assert (Settings().server_url, Settings().retry_s, Settings().answer_limit_s) == (None, 90.0, 20.0)
     for name, value in {
         "SERVER_URL": "http://s",
         "SERVER_API_KEY": "hidden",
@@ -115,9 +115,9 @@ def test_a_server_and_how_long_it_is_waited_for_are_read_from_the_environment(mo
         monkeypatch.setenv(f"CV_YOLO_{name}", value)
     settings = Settings()
     assert (settings.server_url, settings.server_api_key, settings.stack) == ("http://s", "hidden", "mine")
-    assert settings.patience_s == 0
+    assert settings.retry_s == 0
     assert "hidden" not in repr(settings)
-    assert Settings(server_url=None, patience_s=3).patience_s == 3
+    assert Settings(server_url=None, retry_s=3).retry_s == 3
 
 
 @pytest.mark.parametrize(

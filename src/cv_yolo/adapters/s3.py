@@ -26,8 +26,8 @@ MINUTES_APART: Final = 5
 class S3Store:
     """Objects of one S3 service."""
 
-    def __init__(self, address: ObjectStoreAddress, *, patience_s: float = 10.0, attempts: int = 2) -> None:
-        self._address, self._patience_s, self._attempts = address, patience_s, attempts
+    def __init__(self, address: ObjectStoreAddress, *, timeout_s: float = 10.0, attempts: int = 2) -> None:
+        self._address, self._timeout_s, self._attempts = address, timeout_s, attempts
 
     def use(self, bucket: str) -> None:
         """Put, get and delete a small object in the bucket."""
@@ -85,8 +85,8 @@ class S3Store:
         config = Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
-            connect_timeout=self._patience_s,
-            read_timeout=self._patience_s,
+            connect_timeout=self._timeout_s,
+            read_timeout=self._timeout_s,
             retries={"total_max_attempts": self._attempts, "mode": "standard"},
         )
         return boto3.session.Session().client(

@@ -45,7 +45,7 @@ def print_to_stderr(text: str) -> None:
 class Container:
     """The wired adapters of one process; creating it prepares home and environment, and connects to nothing.
 
-    `report` shows progress to the user; `patience_s` is how long to wait for a service that does not answer. `stop` is
+    `report` shows progress to the user; `retry_s` is how long to wait for a service that does not answer. `stop` is
     set when the user stops the work; children and loops watch it.
     """
 
@@ -54,13 +54,13 @@ class Container:
         settings: Settings | None = None,
         *,
         report: Callable[[str], None] = print_to_stderr,
-        patience_s: float = 0.0,
+        retry_s: float = 0.0,
     ) -> None:
         self.settings, self.report, self.stop = settings or Settings(), report, StopSignal()
         _keep_private(self.settings)
         self.migrate(self.settings.home)
         environment.isolate(self.settings)
-        self.retry = RetryPolicy(total_s=patience_s, wait=self.stop.wait)
+        self.retry = RetryPolicy(total_s=retry_s, wait=self.stop.wait)
         self.time_limit = TimeLimit(stop=self.stop, limit_s=answer_limit(self.settings, self.retry))
         self.servers = ServerClients(self.settings)
         self.records = Records(
@@ -75,7 +75,7 @@ class Container:
         def note(text: str) -> None:
             _journal(settings, name).write(Event(kind=EventKind.NOTE, text=text))
 
-        return cls(settings, report=note, patience_s=settings.patience_s)
+        return cls(settings, report=note, retry_s=settings.retry_s)
 
     def migrate(self, home: Path) -> None:
         """Migrate a home to the current schema."""

@@ -41,19 +41,19 @@ class ServerClients:
         """The stacks on ZenML's server."""
         from cv_yolo.adapters.zenml.server import ZenmlServer, ZenmlStack
 
-        return ZenmlStack(ZenmlServer(server, patience_s=self.answer_timeout_s))
+        return ZenmlStack(ZenmlServer(server, timeout_s=self.answer_timeout_s))
 
     def pipeline_server(self, address: PipelineServerAddress) -> "ZenmlServer":
         """ZenML's server at an address."""
         from cv_yolo.adapters.zenml.server import ZenmlServer
 
-        return ZenmlServer(address, patience_s=self.answer_timeout_s)
+        return ZenmlServer(address, timeout_s=self.answer_timeout_s)
 
     def object_store(self, address: ObjectStoreAddress) -> "S3Store":
         """The object store at an address."""
         from cv_yolo.adapters.s3 import S3Store
 
-        return S3Store(address, patience_s=self.answer_timeout_s)
+        return S3Store(address, timeout_s=self.answer_timeout_s)
 
     def tracking_and_store_answer(self) -> bool:
         """Whether MLflow and the object store respond: a file may be in transfer between them and us."""

@@ -18,11 +18,12 @@ from zenml.zen_stores.rest_zen_store import RestZenStore
 
 from cv_yolo.errors import AccessRefusedError, CvYoloError, ServiceUnavailableError, one_line
 from cv_yolo.pipelines import runtime
-from cv_yolo.workflows.retry import GOES_ON, LONGEST_PAUSE_S, Answer, RetryPolicy, pauses_s
+from cv_yolo.workflows.retry import GOES_ON, Answer, RetryPolicy, pauses_s
 from cv_yolo.workflows.time_limit import Watchdog, watching
 
 SERVICE: Final = "ZenML"  # in the shared outage
 STORE: Final = "object store"
+LONGEST_PAUSE_S: Final = 20  # of both client libraries: 0 2 4 8 16 20 20 20 makes 90 s
 LEAST_READ_S: Final = 5.0
 STATUS_ATTEMPTS: Final = 4  # 0 2 4 8: a server that is only slow has answered by then
 OWN_ERRORS: Final = ("An unexpected error occurred", "OperationalError")  # of ZenML's server without its database

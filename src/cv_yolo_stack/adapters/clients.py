@@ -61,18 +61,18 @@ class DatabaseClient(Protocol):
 PORTS = {"http": 80, "https": 443}
 
 
-def reach(url: str, *, patience_s: float) -> None:
+def reach(url: str, *, timeout_s: float) -> None:
     """Open and close a connection; raises `ServiceUnavailableError` that says what is wrong."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 443)
     try:
-        with socket.create_connection((host, port), timeout=patience_s):
+        with socket.create_connection((host, port), timeout=timeout_s):
             return
     except socket.gaierror as error:
         reason = f"the name {host!r} does not resolve on this machine"
         raise ServiceUnavailableError(reason) from error
     except TimeoutError as error:
-        raise ServiceUnavailableError(f"no answer from {host}:{port} within {patience_s:g} s") from error
+        raise ServiceUnavailableError(f"no answer from {host}:{port} within {timeout_s:g} s") from error
     except ConnectionRefusedError as error:
         raise ServiceUnavailableError(f"nothing listens at {host}:{port}") from error
     except OSError as error:

@@ -19,15 +19,15 @@ LOST: Final = re.compile(r"md5: ([0-9a-f]{32}(?:\.dir)?)")
 
 
 class DvcProbe:
-    """Tries DVC in the project at `root`; a command that hangs is killed after `patience_s`.
+    """Tries DVC in the project at `root`; a command that hangs is killed after `timeout_s`.
 
     With a server, `connected`, the remote is the one that the home says, else the project's own.
     """
 
     def __init__(
-        self, *, root: Path, environment: Mapping[str, str], patience_s: float, connected: bool = False
+        self, *, root: Path, environment: Mapping[str, str], timeout_s: float, connected: bool = False
     ) -> None:
-        self._root, self._environment, self._patience_s = root, dict(environment), patience_s
+        self._root, self._environment, self._timeout_s = root, dict(environment), timeout_s
         self._connected = connected
 
     def is_project(self) -> bool:
@@ -103,12 +103,12 @@ class DvcProbe:
                 env=self._environment | {"PATH": path},
                 capture_output=True,
                 text=True,
-                timeout=self._patience_s,
+                timeout=self._timeout_s,
                 check=False,  # `_done` raises for it; an empty remote, which DVC calls missing, is not a failure
             )
         except subprocess.TimeoutExpired as error:
             raise ServiceUnavailableError(
-                f"`dvc {arguments[0]}` did not finish within {self._patience_s:g} s"
+                f"`dvc {arguments[0]}` did not finish within {self._timeout_s:g} s"
             ) from error
 
 

@@ -17,8 +17,8 @@ PACKAGES: Final = ("boto3", "dvc", "mlflow", "torch", "ultralytics", "zenml")
 class LocalProbe:
     """Looks at the folder of all state, and at the files `stores` in it."""
 
-    def __init__(self, *, home: Path, stores: Mapping[str, Path], patience_s: float) -> None:
-        self._home, self._stores, self._patience_s = home, stores, patience_s
+    def __init__(self, *, home: Path, stores: Mapping[str, Path], timeout_s: float) -> None:
+        self._home, self._stores, self._timeout_s = home, stores, timeout_s
 
     def free_bytes(self) -> int:
         """Free disk space where the folder is, or will be."""
@@ -47,7 +47,7 @@ class LocalProbe:
         """Check a whole SQLite file, and begin a write, which fails while another process holds the file."""
         try:
             with closing(
-                sqlite3.connect(f"{record.absolute().as_uri()}?mode=rw", uri=True, timeout=self._patience_s)
+                sqlite3.connect(f"{record.absolute().as_uri()}?mode=rw", uri=True, timeout=self._timeout_s)
             ) as file:
                 found = file.execute("PRAGMA quick_check(1)").fetchone()[0]
                 file.execute("BEGIN IMMEDIATE")

@@ -28,8 +28,8 @@ NOT_FOUND: Final = 404
 class MlflowServer:
     """One server, asked as the user of its address."""
 
-    def __init__(self, address: TrackingAddress, *, patience_s: float = 10.0) -> None:
-        self._address, self._patience_s = address, patience_s
+    def __init__(self, address: TrackingAddress, *, timeout_s: float = 10.0) -> None:
+        self._address, self._timeout_s = address, timeout_s
 
     def use(self) -> None:
         """Log a metric and a tag with our scratch run, read both back, and remove the tag.
@@ -97,9 +97,9 @@ class MlflowServer:
     ) -> Answer:
         """The server's answer, whatever it is; `path` begins behind the address."""
         login = (self._address.user or "", self._address.password or "") if self._address.user else None
-        url, patience_s = f"{self._address.uri.rstrip('/')}{path}", self._patience_s
+        url, timeout_s = f"{self._address.uri.rstrip('/')}{path}", self._timeout_s
         return ask(
-            method, url, name="MLflow", login=login, json=json, headers=headers, content=content, patience_s=patience_s
+            method, url, name="MLflow", login=login, json=json, headers=headers, content=content, timeout_s=timeout_s
         )
 
     def __str__(self) -> str:
@@ -159,9 +159,9 @@ class MlflowProbe:
     """Tries one server; `connect` makes a client for a user."""
 
     def __init__(
-        self, address: TrackingAddress, connect: Callable[[TrackingAddress], TrackingClient], *, patience_s: float
+        self, address: TrackingAddress, connect: Callable[[TrackingAddress], TrackingClient], *, timeout_s: float
     ) -> None:
-        self._address, self._connect, self._patience_s = address, connect, patience_s
+        self._address, self._connect, self._timeout_s = address, connect, timeout_s
         self._server = connect(address)
         self._anonymous = connect(TrackingAddress(uri=address.uri))
 
@@ -172,7 +172,7 @@ class MlflowProbe:
 
     def greet(self) -> None:
         """Reach the server."""
-        reach(self.address, patience_s=self._patience_s)
+        reach(self.address, timeout_s=self._timeout_s)
         self._anonymous.ask("GET", "/health")
 
     def clock(self) -> datetime | None:
@@ -275,8 +275,8 @@ class MlflowProbe:
     def _follow(self, url: str, content: str) -> Detour:
         server = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
         try:
-            reach(url, patience_s=self._patience_s)
-            got = ask("GET", url, name="the store", patience_s=self._patience_s)
+            reach(url, timeout_s=self._timeout_s)
+            got = ask("GET", url, name="the store", timeout_s=self._timeout_s)
         except ServiceUnavailableError as error:
             return Detour(server=server, trouble=error.message)
         if got.body != content:

@@ -36,9 +36,9 @@ class S3Probe:
     """Tries one server, in a scratch folder of the bucket `bucket`."""
 
     def __init__(
-        self, address: ObjectStoreAddress, store: ObjectClient, *, patience_s: float, bucket: str = ARTIFACTS_BUCKET
+        self, address: ObjectStoreAddress, store: ObjectClient, *, timeout_s: float, bucket: str = ARTIFACTS_BUCKET
     ) -> None:
-        self._address, self._store, self._patience_s, self._bucket = address, store, patience_s, bucket
+        self._address, self._store, self._timeout_s, self._bucket = address, store, timeout_s, bucket
         self._folder = f"{SCRATCH}/doctor-{secrets.token_hex(8)}/"
 
     @property
@@ -48,7 +48,7 @@ class S3Probe:
 
     def greet(self) -> None:
         """Reach the server; any answer will do."""
-        reach(self.address, patience_s=self._patience_s)
+        reach(self.address, timeout_s=self._timeout_s)
         self._ask("GET", self.address)
 
     def clock(self) -> datetime | None:
@@ -219,7 +219,7 @@ class S3Probe:
             self._store.delete(self._bucket, key)
 
     def _ask(self, method: str, url: str, *, content: bytes | None = None) -> Answer:
-        return ask(method, url, name="the object store", content=content, patience_s=self._patience_s)
+        return ask(method, url, name="the object store", content=content, timeout_s=self._timeout_s)
 
 
 def _same(came: bytes, kept: bytes) -> None:

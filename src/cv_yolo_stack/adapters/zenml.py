@@ -31,9 +31,9 @@ class ZenmlProbe:
         address: PipelineServerAddress,
         connect: Callable[[PipelineServerAddress], PipelineClient],
         *,
-        patience_s: float,
+        timeout_s: float,
     ) -> None:
-        self._address, self._connect, self._patience_s = address, connect, patience_s
+        self._address, self._connect, self._timeout_s = address, connect, timeout_s
         self._server = connect(address)
 
     @property
@@ -43,7 +43,7 @@ class ZenmlProbe:
 
     def greet(self) -> None:
         """Reach the server, and see that it is ZenML's."""
-        reach(self.address, patience_s=self._patience_s)
+        reach(self.address, timeout_s=self._timeout_s)
         with sense(NAME):
             self._server.info()["version"]
 

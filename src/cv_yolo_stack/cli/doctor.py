@@ -41,14 +41,15 @@ Exit codes: 0 healthy · 3 something failed
 @click.argument("services", nargs=-1, type=click.Choice(SERVICES), metavar="[SERVICE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option(
-    "--patience",
-    "patience_s",
+    "--timeout",
+    "--patience",  # its former name
+    "timeout_s",
     type=click.FloatRange(min=0.1),
     default=10.0,
     show_default=True,
     help="Seconds to wait for one answer.",
 )
-def doctor(services: tuple[str, ...], as_json: bool, patience_s: float) -> int:
+def doctor(services: tuple[str, ...], as_json: bool, timeout_s: float) -> int:
     """Test every service: reachability, authentication, access control, and everything that a run needs of it.
 
     Tests clean up after themselves. Each failure shows what was expected, what was found, and how to fix it.
@@ -61,7 +62,7 @@ def doctor(services: tuple[str, ...], as_json: bool, patience_s: float) -> int:
     from cv_yolo_stack.workflows.doctor.examine import examine
 
     container = StackContainer()
-    probes = container.probes(patience_s=patience_s)
+    probes = container.probes(timeout_s=timeout_s)
     servers = _servers(container, probes)
     findings = examine(checkups(servers, probes, stack=container.settings.stack, wanted=services))
     room = room_at(container.settings.home)

@@ -20,23 +20,23 @@ from cv_yolo_stack.supervision.state import ServiceState, Status
 TIMEOUT_S: Final = 10.0
 
 
-def unresponsive(services: Sequence[ServiceState], *, patience_s: float = TIMEOUT_S) -> frozenset[str]:
+def unresponsive(services: Sequence[ServiceState], *, timeout_s: float = TIMEOUT_S) -> frozenset[str]:
     """The names of the services that were ready and do not respond now; all are asked in parallel."""
     ready = [each for each in services if each.status is Status.READY]
     with ThreadPoolExecutor(len(ready) or 1) as threads:
-        heard = list(threads.map(lambda each: answers(each.url, patience_s=patience_s), ready))
+        heard = list(threads.map(lambda each: answers(each.url, timeout_s=timeout_s), ready))
     return frozenset(each.name for each, says_something in zip(ready, heard, strict=True) if not says_something)
 
 
-def answers(url: str, *, patience_s: float = TIMEOUT_S) -> bool:
+def answers(url: str, *, timeout_s: float = TIMEOUT_S) -> bool:
     """A page, a refusal, or a database's greeting: each is a response. Amazon S3 has no address to ask."""
     place = urlsplit(url)
     if place.scheme in {"http", "https"}:
-        return is_answering(url, patience_s=patience_s)
+        return is_answering(url, timeout_s=timeout_s)
     if place.scheme != "mysql":
         return True
     try:
-        with socket.create_connection((place.hostname, place.port), patience_s) as connection:
+        with socket.create_connection((place.hostname, place.port), timeout_s) as connection:
             return bool(connection.recv(1))
     except OSError:
         return False
@@ -122,7 +122,7 @@ class _Probe:
         if used.is_set():
             self.used = True
         else:
-            self.answered = answers(self._service.url, patience_s=PING_LIMIT_S)
+            self.answered = answers(self._service.url, timeout_s=PING_LIMIT_S)
         self.done = True
 
     def _use(self, used: threading.Event) -> None:

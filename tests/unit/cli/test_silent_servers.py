@@ -35,7 +35,7 @@ COMMANDS = (
     ("stack", "register", "--zenml-url", "URL", "--mlflow-url", "URL", "--s3-endpoint", "URL"),
     ("stack", "key", "ci", "--zenml-url", "URL"),
     ("connect", "URL"),
-    ("doctor", "zenml", "--patience", "0.3"),
+    ("doctor", "zenml", "--timeout", "0.3"),
     ("data", "check", "data"),
     ("data", "pull", "data"),
     ("data", "push", "data"),

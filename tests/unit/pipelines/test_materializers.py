@@ -31,7 +31,7 @@ def container(zenml_container: Container) -> Iterator[Container]:
 @contextmanager
 def waiting(container: Container, seconds: float, report: Callable[[str], None]) -> Iterator[Container]:
     """In use: parts that wait so long for services that do not answer."""
-    patient = Container(container.settings, patience_s=seconds, report=report)
+    patient = Container(container.settings, retry_s=seconds, report=report)
     with runtime.using(patient):
         yield patient
 

@@ -21,6 +21,7 @@ from cv_yolo.domain.training.progress import EventKind
 from cv_yolo.errors import AccessRefusedError, ServiceUnavailableError
 from cv_yolo.pipelines import outages, runtime
 from cv_yolo.pipelines.outages import (
+    LONGEST_PAUSE_S,
     STEP_LOGS,
     answering,
     attempts,
@@ -33,7 +34,7 @@ from cv_yolo.pipelines.outages import (
     watching_store,
 )
 from cv_yolo.settings import Settings
-from cv_yolo.workflows.retry import LONGEST_PAUSE_S, RetryPolicy
+from cv_yolo.workflows.retry import RetryPolicy
 from cv_yolo.workflows.time_limit import watching
 
 

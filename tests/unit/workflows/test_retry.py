@@ -44,7 +44,7 @@ def test_one_that_comes_back_in_time_is_asked_again_with_growing_pauses_and_the_
     assert reported == ["MLflow at http://x does not answer; waiting up to 60 s"]
 
 
-def test_patience_ends_and_says_how_to_go_on():
+def test_when_the_time_is_over_the_error_says_how_to_go_on():
     clock = Clock()
     with pytest.raises(ServiceUnavailableError, match=r"does not answer \(waited 10 s\)") as raised:
         clock.retry(10).ask(silent_until(clock, 1000))
@@ -61,7 +61,7 @@ def test_an_error_without_a_hint_gets_one():
     assert raised.value.hint == GOES_ON
 
 
-def test_without_patience_the_error_comes_at_once_and_as_it_was():
+def test_without_retries_the_error_is_raised_at_once_and_unchanged():
     clock = Clock()
     with pytest.raises(ServiceUnavailableError, match=r"does not answer$") as raised:
         clock.retry(0).ask(silent_until(clock, 1000))

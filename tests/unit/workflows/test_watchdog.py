@@ -82,7 +82,7 @@ def test_the_watch_gives_up_once():
 
 
 @pytest.mark.parametrize("after_s", [0, 1000])
-def test_a_server_that_answers_is_never_given_up_even_without_patience(after_s):
+def test_a_server_that_answers_is_never_given_up_even_without_retries(after_s):
     world, given_up = World(), threading.Event()
     with watching(world.watchdog(), given_up.set, after_s=after_s, every_s=0.001):
         assert not given_up.wait(0.05)

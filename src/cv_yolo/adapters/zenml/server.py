@@ -23,8 +23,8 @@ NEW_KEY: Final = (
 class ZenmlServer:
     """One server, asked as the service account or the person of its address."""
 
-    def __init__(self, address: PipelineServerAddress, *, patience_s: float = 10.0) -> None:
-        self._address, self._patience_s = address, patience_s
+    def __init__(self, address: PipelineServerAddress, *, timeout_s: float = 10.0) -> None:
+        self._address, self._timeout_s = address, timeout_s
         self._token: str | None = None
 
     def use(self) -> None:
@@ -65,7 +65,7 @@ class ZenmlServer:
     def ask(self, method: str, path: str, json: Any = None, *, authenticated: bool = True) -> Answer:
         """The server's answer, whatever it is; `path` begins behind `/api/v1`."""
         headers = {"Authorization": f"Bearer {self._login()}"} if authenticated else {}
-        return ask(method, self._url(path), name="ZenML", headers=headers, json=json, patience_s=self._patience_s)
+        return ask(method, self._url(path), name="ZenML", headers=headers, json=json, timeout_s=self._timeout_s)
 
     def ask_login(self) -> Answer:
         """The server's answer to our credentials, whatever it is."""
@@ -73,7 +73,7 @@ class ZenmlServer:
         form = {"username": address.user or "", "password": address.password or ""}
         if address.api_key:
             form = {"grant_type": "zenml-api-key", "password": address.api_key}
-        return ask("POST", self._url("/login"), name="ZenML", form=form, patience_s=self._patience_s)
+        return ask("POST", self._url("/login"), name="ZenML", form=form, timeout_s=self._timeout_s)
 
     def __str__(self) -> str:
         return f"ZenML at {self._address.url}"

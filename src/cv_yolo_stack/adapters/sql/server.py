@@ -22,8 +22,8 @@ SERVER_ERRORS: Final = range(1000, 2000)  # from the server; 2000 and up are the
 class SqlDatabase:
     """One database of a server; `address` names who logs in."""
 
-    def __init__(self, address: DatabaseAddress, *, patience_s: int = 5) -> None:
-        self._address, self._patience_s = address, patience_s
+    def __init__(self, address: DatabaseAddress, *, timeout_s: int = 5) -> None:
+        self._address, self._timeout_s = address, timeout_s
 
     def use(self) -> None:
         """Log in and make, fill and drop a temporary table."""
@@ -87,7 +87,7 @@ class SqlDatabase:
     def answer_to(self, password: str) -> int:
         """Log in as our user with that password and return MySQL's error number, 0 on success."""
         try:
-            with SqlDatabase(replace(self._address, password=password), patience_s=self._patience_s).cursor():
+            with SqlDatabase(replace(self._address, password=password), timeout_s=self._timeout_s).cursor():
                 return 0
         except ServiceUnavailableError as error:
             cause = error.__cause__
@@ -109,8 +109,8 @@ class SqlDatabase:
                 user=address.user,
                 password=address.password,
                 database=address.database or None,
-                connect_timeout=self._patience_s,
-                read_timeout=self._patience_s * 6,
+                connect_timeout=self._timeout_s,
+                read_timeout=self._timeout_s * 6,
             )
         except (pymysql.MySQLError, OSError) as error:
             raise self._unavailable(error) from error
@@ -132,8 +132,8 @@ class SqlDatabase:
 class SqlProbe:
     """Tries one database."""
 
-    def __init__(self, address: DatabaseAddress, database: DatabaseClient, *, patience_s: float) -> None:
-        self._address, self._database, self._patience_s = address, database, patience_s
+    def __init__(self, address: DatabaseAddress, database: DatabaseClient, *, timeout_s: float) -> None:
+        self._address, self._database, self._timeout_s = address, database, timeout_s
 
     @property
     def address(self) -> str:
@@ -142,7 +142,7 @@ class SqlProbe:
 
     def greet(self) -> None:
         """Reach the server."""
-        reach(self.address, patience_s=self._patience_s)
+        reach(self.address, timeout_s=self._timeout_s)
 
     def clock(self) -> datetime:
         """The server's time."""

@@ -10,7 +10,7 @@ from cv_yolo_stack.adapters.clients import reach, sense
 
 def test_a_listening_port_is_reached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        reach(f"http://127.0.0.1:{server.getsockname()[1]}", patience_s=1)
+        reach(f"http://127.0.0.1:{server.getsockname()[1]}", timeout_s=1)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_a_listening_port_is_reached() -> None:
 )
 def test_an_unreachable_host_is_reported_with_the_reason(url: str, reason: str) -> None:
     with pytest.raises(ServiceUnavailableError) as caught:
-        reach(url, patience_s=1)
+        reach(url, timeout_s=1)
     assert caught.value.message.startswith(reason)
 
 
@@ -37,7 +37,7 @@ def test_a_server_that_sends_nothing_times_out() -> None:
             each.setblocking(False)
             each.connect_ex(place)
         with pytest.raises(ServiceUnavailableError, match=r"no answer from 127\.0\.0\.1:\d+ within 0\.2 s"):
-            reach(f"http://127.0.0.1:{place[1]}", patience_s=0.2)
+            reach(f"http://127.0.0.1:{place[1]}", timeout_s=0.2)
         for each in filling:
             each.close()
 

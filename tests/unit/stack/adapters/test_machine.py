@@ -13,7 +13,7 @@ from cv_yolo_stack.adapters.sql.sqlite_files import stored_in_file
 
 
 def a_probe(home: Path, **stores: Path) -> LocalProbe:
-    return LocalProbe(home=home, stores=stores, patience_s=0.1)
+    return LocalProbe(home=home, stores=stores, timeout_s=0.1)
 
 
 @pytest.fixture

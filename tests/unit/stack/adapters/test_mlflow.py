@@ -26,7 +26,7 @@ FOLLOW = "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD"
 def probe_of(server: Any, *, password: str | None = PASSWORD, user: str | None = USER) -> Iterator[MlflowProbe]:
     with loopback(server) as at:
         address = TrackingAddress(uri=at, user=user, password=password)
-        yield MlflowProbe(address, partial(MlflowServer, patience_s=2), patience_s=2)
+        yield MlflowProbe(address, partial(MlflowServer, timeout_s=2), timeout_s=2)
 
 
 def failures(server: Any, **changes: Any) -> dict[str, CheckResult]:
@@ -100,7 +100,7 @@ def test_clients_that_ask_the_server_instead_do_not_fail(monkeypatch: pytest.Mon
 def test_a_store_that_clients_reach_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(FOLLOW, raising=False)
     with loopback(CannedMlflow(sends_away=True, lets_anybody_in=True)) as at:
-        probe = MlflowProbe(TrackingAddress(uri=at), partial(MlflowServer, patience_s=2), patience_s=2)
+        probe = MlflowProbe(TrackingAddress(uri=at), partial(MlflowServer, timeout_s=2), timeout_s=2)
         found = probe.detour()
     assert found is not None
     assert (found.server, found.trouble) == (at, None)
@@ -178,7 +178,7 @@ def test_a_library_that_is_not_installed_has_no_version() -> None:
 
 
 def test_nothing_listens() -> None:
-    probe = MlflowProbe(TrackingAddress(uri="http://127.0.0.1:1"), MlflowServer, patience_s=1)
+    probe = MlflowProbe(TrackingAddress(uri="http://127.0.0.1:1"), MlflowServer, timeout_s=1)
     assert probe.address == "http://127.0.0.1:1"
     with pytest.raises(ServiceUnavailableError, match="nothing listens"):
         probe.greet()

@@ -30,7 +30,7 @@ def a_zenml(**changes: Any) -> CannedZenml:
 def probe_of(server: Any, **login: str) -> Iterator[ZenmlProbe]:
     with loopback(server) as at:
         address = PipelineServerAddress(url=at, **(login or {"api_key": API_KEY}))
-        yield ZenmlProbe(address, partial(ZenmlServer, patience_s=2), patience_s=2)
+        yield ZenmlProbe(address, partial(ZenmlServer, timeout_s=2), timeout_s=2)
 
 
 def findings(
@@ -125,7 +125,7 @@ def test_another_server_than_zenml(reply: Reply) -> None:
 def test_nothing_listens() -> None:
     address = PipelineServerAddress(url="http://127.0.0.1:1", api_key=API_KEY)
     with pytest.raises(ServiceUnavailableError, match=r"nothing listens at 127\.0\.0\.1:1"):
-        ZenmlProbe(address, ZenmlServer, patience_s=1).greet()
+        ZenmlProbe(address, ZenmlServer, timeout_s=1).greet()
 
 
 def test_the_wrong_key_is_of_the_same_account() -> None:

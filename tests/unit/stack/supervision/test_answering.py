@@ -42,7 +42,7 @@ def test_any_response_counts_as_an_answer(status: int) -> None:
 def test_a_server_that_accepts_connections_and_sends_nothing_is_unresponsive() -> None:
     never = Event()
     with loopback(lambda _: Reply(after=never)) as hung, loopback(lambda _: Reply()) as well:
-        found = unresponsive([a_state(hung, name="hung"), a_state(well, name="well")], patience_s=0.2)
+        found = unresponsive([a_state(hung, name="hung"), a_state(well, name="well")], timeout_s=0.2)
         never.set()
     assert found == {"hung"}
 
@@ -50,7 +50,7 @@ def test_a_server_that_accepts_connections_and_sends_nothing_is_unresponsive() -
 @pytest.mark.parametrize(("greeting", "expected"), [(b"5.5.5-MariaDB", frozenset()), (b"", frozenset({"it"}))])
 def test_a_database_answers_with_its_greeting(greeting: bytes, expected: frozenset[str]) -> None:
     with database(greeting) as url:
-        assert unresponsive([a_state(url)], patience_s=0.2) == expected
+        assert unresponsive([a_state(url)], timeout_s=0.2) == expected
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "mysql://127.0.0.1:1"])
