@@ -58,7 +58,7 @@ def print_comparison(out: Console, comparison: Comparison, *, names: tuple[str, 
 
     for name, evaluation in zip(names, (first, second), strict=True):
         print_gaps(out, evaluation, name=name)
-    out.print(f"[bold]{escape(names[0])}[/] against [bold]{escape(names[1])}[/] on {_measured_on(first)}\n")
+    out.print(f"[bold]{escape(names[1])}[/] compared with [bold]{escape(names[0])}[/] on {_measured_on(first)}\n")
     _print_all(out, (first, second), (*names, "difference", "interval", ""), cells)
     regressions, improvements = len(comparison.broken), len(comparison.fixed)
     out.print(f"Images: {count_text(regressions, 'regression')}, {count_text(improvements, 'improvement')}.")
@@ -138,9 +138,9 @@ def _small_print(evaluation: Evaluation) -> str:
     made = evaluation.resampling
     threshold, latency_ms = evaluation.confidence_threshold, evaluation.subject.latency_ms
     latency = "" if latency_ms is None else f" Latency: {latency_ms:.1f} ms per image."
-    used = "" if threshold is None else f" In use: confidence at least {threshold:.3f}."
+    used = "" if threshold is None else f" Confidence threshold: {threshold:.3f}."
     ignored = evaluation.subject.ignored_classes
-    left_out = f" Left out, since the data set does not name it: {escape(listed(ignored))}." if ignored else ""
+    left_out = f" Ignored, since the data set has no such class: {escape(listed(ignored))}." if ignored else ""
     return (
         f"\n[dim]Intervals: {made.confidence:.0%}, bootstrap over images, {made.resamples} resamples, seed {made.seed}."
         f"{used}{latency}{left_out}[/]"

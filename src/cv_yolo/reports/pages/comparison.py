@@ -37,7 +37,7 @@ def comparison_html(report: ComparisonReport) -> str:
     heading = _with_gaps(finding.sentence, gap_title(scores.subject), of=f"{names[1]}: ")
     banner = _Banner(kicker="Comparison", heading=heading, small=method, kind=kind, sign=icon(sign), missing=missing)
     gallery = changed_images(names, report.comparison, report.thumbnails)
-    return _page(f"{names[1]} against {names[0]}", banner, scores, gallery, made_at=report.made_at)
+    return _page(f"{names[1]} compared with {names[0]}", banner, scores, gallery, made_at=report.made_at)
 
 
 def evaluation_html(report: EvaluationReport) -> str:

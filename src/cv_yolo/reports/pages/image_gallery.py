@@ -65,7 +65,7 @@ class Gallery:
 
 
 def changed_images(names: tuple[str, str], comparison: Comparison, thumbnails: Mapping[str, Thumbnail]) -> Gallery:
-    """What the second model spoils against the first, and what it mends."""
+    """The regressions and the improvements of the second model."""
     second = names[1]
     return Gallery(
         names=names,

@@ -29,7 +29,7 @@ def test_a_weights_file_is_scored_on_test_at_the_threshold_that_it_chooses_on_va
     assert "mine.pt: scoring 32 test images …" in done.err
     assert done.out.startswith("mine.pt on 32 test images, 32 boxes (split revision ")
     assert [line.split()[:2] for line in done.out.splitlines() if line.startswith("mAP50 ")] == [["mAP50", "1.000"]]
-    assert "In use: confidence at least 0.900. Latency: 12.5 ms per image." in " ".join(done.out.split())
+    assert "Confidence threshold: 0.900. Latency: 12.5 ms per image." in " ".join(done.out.split())
 
 
 @pytest.mark.parametrize("trust", [[], ["--trust"]])
@@ -237,7 +237,7 @@ def test_two_models_are_compared_on_the_same_images(world: World, capsys: Captur
     done = said(capsys, "compare", "e3_s64", "e5_s64", *FEW)
     assert done.exit_code == 0, done.err
     text = " ".join(done.out.split())
-    assert text.startswith("e3_s64 against e5_s64 on 32 test images, 32 boxes")
+    assert text.startswith("e5_s64 compared with e3_s64 on 32 test images, 32 boxes")
     assert "Images: 0 regressions, 19 improvements." in text
     row = next(line for line in done.out.splitlines() if line.startswith("mAP50 "))
     assert row.split()[-1] == "better"
@@ -345,7 +345,7 @@ def test_of_weights_that_know_more_classes_only_those_of_the_data_are_scored_and
     assert done.exit_code == 0, done.err
     reported = "0 detections of classes that the data set does not name left out: bicycle, car, dog, … (4 classes)"
     assert f"coco.pt: {reported}" in done.err
-    assert "Left out, since the data set does not name it: bicycle, car, dog, … (4 classes)" in " ".join(
+    assert "Ignored, since the data set has no such class: bicycle, car, dog, … (4 classes)" in " ".join(
         done.out.split()
     )
 

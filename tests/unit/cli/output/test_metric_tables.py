@@ -38,8 +38,8 @@ def test_an_evaluation_says_what_was_measured_on_what(capsys: Capture) -> None:
 def test_classes_that_were_left_out_are_named(capsys: Capture) -> None:
     subject = a_subject(detector_classes=("person", "dog", "[cat]"))
     text = " ".join(" ".join(reported(capsys, an_evaluation(subject=subject))).split())
-    assert "Left out, since the data set does not name it: dog, [cat]." in text
-    assert "Left out" not in " ".join(reported(capsys, an_evaluation()))
+    assert "Ignored, since the data set has no such class: dog, [cat]." in text
+    assert "Ignored" not in " ".join(reported(capsys, an_evaluation()))
 
 
 def test_each_figure_stands_beside_its_interval(capsys: Capture) -> None:
@@ -88,7 +88,7 @@ def test_slices_are_shown_even_where_there_is_only_one(capsys: Capture) -> None:
 
 def test_how_the_intervals_were_made_and_what_is_in_use_is_shown(capsys: Capture) -> None:
     assert reported(capsys, an_evaluation())[-1] == (
-        "Intervals: 95%, bootstrap over images, 2000 resamples, seed 0. In use: confidence at least 0.310. "
+        "Intervals: 95%, bootstrap over images, 2000 resamples, seed 0. Confidence threshold: 0.310. "
         "Latency: 12.5 ms per image."
     )
     bare = an_evaluation(confidence_threshold=None, subject=a_subject(latency_ms=None))
@@ -111,12 +111,12 @@ def test_what_is_never_found_comes_first(capsys: Capture) -> None:
 def test_names_are_text_and_no_markup(capsys: Capture) -> None:
     assert reported(capsys, an_evaluation(), name="[red]mine[/]")[0].startswith("[red]mine[/] on ")
     lines = compared(capsys, a_comparison(), names=("[a]", "[b]"))
-    assert lines[0].startswith("[a] against [b] on ")
+    assert lines[0].startswith("[b] compared with [a] on ")
 
 
 def test_a_comparison_shows_both_the_difference_and_the_images_behind_it(capsys: Capture) -> None:
     lines = compared(capsys, a_comparison())
-    assert lines[0].startswith("old against new on 4 test images, 8 boxes")
+    assert lines[0].startswith("new compared with old on 4 test images, 8 boxes")
     first, second, difference, *_ = row(lines, "recall")
     assert (first, second, difference) == ("0.750", "0.875", "+0.125")
     assert "Images: 1 regression, 2 improvements." in lines
