@@ -22,7 +22,10 @@ Every error says what went wrong and where; `hint` says what to do next. The com
 the exit code of the process, in one place (`cv_yolo.cli.main`).
 """
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Final
+
+ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
 class CvYoloError(Exception):
@@ -110,5 +113,10 @@ class StoppedError(CvYoloError):
 
 def one_line(error: BaseException) -> str:
     """The reason of a failure in one line: `TrainingFailedError: …`."""
-    text = " ".join(str(error).split())
+    text = " ".join(without_escapes(str(error)).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def without_escapes(text: str) -> str:
+    """The text without the escape sequences by which libraries colour their output (ECMA-48)."""
+    return ESCAPES.sub("", text)

@@ -45,6 +45,20 @@ def test_an_error_says_what_went_wrong_and_what_to_do(kind):
     assert kind("no hint").hint is None
 
 
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("\x1b[34m\x1b[1mtrain: \x1b[0mno labels", "train: no labels"),
+        ("\x1b]8;;https://x.example\x1b\\a link\x1b]8;;\x07", "a link"),
+        ("\x1b[2K\x1b[38;5;196m3/40", "3/40"),
+        ("an array[0m] stays", "an array[0m] stays"),
+    ],
+)
+def test_colours_of_libraries_are_no_part_of_a_message(text, plain):
+    assert errors.without_escapes(text) == plain
+    assert errors.one_line(ValueError(text)) == f"ValueError: {plain}"
+
+
 def test_the_reason_of_a_failure_is_one_line():
     assert errors.one_line(errors.TrainingFailedError("out of\n  memory\t!")) == "TrainingFailedError: out of memory !"
 

@@ -209,13 +209,14 @@ def _full(folder: Path) -> str:
 
 
 def _log_hint(log: Path) -> str:
-    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    tail = errors.without_escapes(log.read_text(encoding="utf-8", errors="replace")).splitlines()[-LOG_TAIL_LINES:]
     return f"see {log}" + "".join(f"\n  | {line}" for line in tail)
 
 
 def _describe(error: Exception) -> ChildError:
     hint = error.hint if isinstance(error, errors.CvYoloError) else None
-    return ChildError(kind=type(error).__name__, message=" ".join(str(error).split()), hint=hint)
+    message = " ".join(errors.without_escapes(str(error)).split())
+    return ChildError(kind=type(error).__name__, message=message, hint=hint)
 
 
 def _report_new_epochs(events: Path, reported: int, on_epoch: OnEpoch) -> int:

@@ -59,7 +59,7 @@ def check_text(check: Check) -> CheckText:  # noqa: C901, PLR0911 - one case for
             return _groups(check)
         case BudgetCheck():
             return _budget(check)
-        case RecordedCheck():
+        case _:
             return _recorded(check)
 
 
