@@ -72,7 +72,7 @@ FULL: Final = Plan(
 QUICK: Final = Plan(
     studies=(("one class", 100, 120, False), ("one class", 1000, 30, True)),
     truth_images=40_000,
-    resampling=Resampling(resamples=400),
+    resampling=Resampling(resamples=200),
 )
 
 

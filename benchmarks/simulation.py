@@ -8,6 +8,7 @@ from wrong only partly. Detections are scored by the project's evaluator and not
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -132,5 +133,5 @@ def _logistic(value: Floats) -> Floats:
 
 def _by_image(image: Ints, images: int, *columns: npt.NDArray[np.generic]) -> Iterator[tuple[Any, ...]]:
     """The columns of each image in turn; their rows are in the order of the images."""
-    bounds = np.searchsorted(image, np.arange(1, images))
-    return zip(*(np.split(column, bounds) for column in columns), strict=True)
+    bounds = np.searchsorted(image, np.arange(images + 1)).tolist()
+    return (tuple(column[low:high] for column in columns) for low, high in pairwise(bounds))

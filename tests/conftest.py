@@ -21,6 +21,18 @@ FOREIGN = ("CV_YOLO_", "ZENML_STORE_", "MLFLOW_TRACKING_")
 TOOLS = ("CV_YOLO_MINIO", "CV_YOLO_COCO128")  # where the tests find what not every machine has
 OURS = ("ZENML_", "MLFLOW_")  # which commands that a test starts must not inherit: they say so themselves
 HOME = pytest.StashKey[Path]()
+# Files that take half a minute or more: pytest-xdist starts them first, so that no worker waits for one at the end.
+LONG = (
+    *("integration/test_faults_servers.py", "integration/test_faults_keys.py", "integration/test_grid_on_server.py"),
+    *("integration/test_audit_log_on_the_server.py", "integration/test_register.py", "integration/test_ci_job.py"),
+    *("integration/test_up.py", "integration/test_delivery.py", "integration/test_backup.py"),
+    *("e2e/test_grid.py", "e2e/test_failures.py", "e2e/test_decisions.py", "e2e/test_homes.py"),
+    *("statistics/test_gate_calibration.py", "unit/stack/cli/test_ui.py", "unit/cli/commands/test_models.py"),
+    *("unit/adapters/ultralytics/test_training_data.py", "unit/adapters/ultralytics/test_weights.py"),
+    *("unit/adapters/ultralytics/test_alone.py", "unit/adapters/ultralytics/test_ultralytics.py"),
+    *("unit/cli/test_silent_servers.py", "unit/test_settings.py", "contract/test_model_registry.py"),
+    *("unit/workflows/test_two_machines.py", "unit/domain/promotion/test_chain.py", "unit/workflows/test_decide.py"),
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +40,12 @@ def pytest_configure(config: pytest.Config) -> None:
     home = config.stash[HOME] = Path(tempfile.mkdtemp(prefix="cv-yolo-tests-"))
     isolation = Settings(root=home).isolation()
     os.environ.update({name: value for name, value in isolation.items() if name.startswith(OURS)})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first, in their order; the others as they were found."""
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

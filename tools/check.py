@@ -20,8 +20,9 @@ SCRIPTS = Path(sys.executable).parent
 
 
 def _pytest(name: str, *arguments: str) -> tuple[str, ...]:
-    options = ("--numprocesses=2", "--dist=loadfile", "--durations=20", f"--junitxml=build/tests/{name}.xml")
-    return (*PYTHON, "pytest", *options, *arguments)
+    # Files go to the workers in the order of `LONG` in tests/conftest.py, not by how many tests they have.
+    spread = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+    return (*PYTHON, "pytest", *spread, "--durations=20", f"--junitxml=build/tests/{name}.xml", *arguments)
 
 
 PARTS = tuple(f"--ignore=tests/{whole}" for whole in ("e2e", "browser", "integration"))

@@ -101,7 +101,7 @@ def test_a_killed_driver_leaves_no_child_behind_and_usable_stores(project: Proje
     wait_for(lambda: not workers_of(project.root), what="the end of the orphan")
     done = project.run("grid", "--config", "configs/demo.yaml", "--epochs", "1", *SMALL)
     assert done.exit_code == 0, done.err
-    assert "known already" in done.err
+    assert "reused: the same data, code and settings" in done.err
     records = read_records(project)
     abandoned = [run for run in records["runs"] if run["tags"].get("reason", "").startswith("abandoned")]
     assert [run["status"] for run in abandoned] == ["FAILED"]

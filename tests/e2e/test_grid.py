@@ -137,7 +137,7 @@ def test_the_same_again_trains_nothing_and_does_not_even_import_pytorch(
     assert after["runs"] == before["runs"] or len(after["runs"]) == len(before["runs"])
     assert after["versions"] == before["versions"]
     assert {status for name, status in after["pipelines"][0]["steps"].items() if "yolo_tiny" in name} == {"cached"}
-    assert "known already" in done.err
+    assert "reused: the same data, code and settings" in done.err
     imported = {line.rpartition("|")[2].strip() for line in done.err.splitlines() if line.startswith("import time:")}
     assert imported & {"zenml", "torch", "sklearn"} == {"zenml"}
 

@@ -56,6 +56,12 @@ def request_of(root: Path, manifest: DatasetManifest, weights: Path = BOOTSTRAP)
     return TrainingRequest(spec=spec, manifest=manifest, dataset_root=root, weights=weights, workdir=workdir)
 
 
+@pytest.fixture(autouse=True)
+def no_pictures(ultralytics_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ultralytics' diagrams, which take longer than the training here, are tested elsewhere."""
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
+
+
 class Halted(Exception):  # noqa: N818 - a signal between this test and the callback
     """The training got as far as its first batch."""
 

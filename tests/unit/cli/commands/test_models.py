@@ -22,8 +22,10 @@ from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.register import Register, commit, judge, registered
 from cv_yolo_stack.servers.pages import free_port
 from tests.builders import NOON, a_new_version, a_proposal, an_entry
+from tests.kept_records import KeptRecords
 
 STAGING, PRODUCTION, ARCHIVED = Stage
+MODEL = "of_the_commands"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +55,29 @@ class Records:
         return [each.stage for each in self.register.tracking.versions()]
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> KeptRecords:
+    return KeptRecords(folder=tmp_path_factory.mktemp("records"))
+
+
 @pytest.fixture
 def records(
     zenml_container: Container,
     monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
+    kept: KeptRecords,
     capsys: pytest.CaptureFixture[str],
 ) -> Records:
     monkeypatch.setenv("CV_YOLO_ROOT", str(zenml_container.settings.root))
-    model = f"cli_{abs(hash(request.node.name)) % 10**9}"
-    register, tracker = zenml_container.records.register(model), zenml_container.records.tracker()
-    for _ in range(3):
-        registered(a_new_version(run_id=tracker.start(NewRun(name="e3_s320", params={}, tags={}))), register)
-    made = Records(register=register, log=zenml_container.settings.audit / f"{model}.jsonl", capsys=capsys)
-    made.promote("1")
-    made.promote("2", reason="better on small persons", provisional=True)
+    register, tracker = zenml_container.records.register(MODEL), zenml_container.records.tracker()
+    made = Records(register=register, log=zenml_container.settings.audit / f"{MODEL}.jsonl", capsys=capsys)
+
+    def make() -> None:
+        for _ in range(3):
+            registered(a_new_version(run_id=tracker.start(NewRun(name="e3_s320", params={}, tags={}))), register)
+        made.promote("1")
+        made.promote("2", reason="better on small persons", provisional=True)
+
+    kept.start(zenml_container.settings, make)
     return made
 
 
