@@ -94,9 +94,9 @@ def test_of_two_machines_one_wins_each_time_and_the_other_gets_an_error(machines
         for machine, order in zip(machines, orders, strict=True):
             machine.order(**order)
         answers = [machine.answer() or {} for machine in machines]
-        assert sorted(answer["outcome"] for answer in answers) == ["reported", "won"]
+        assert sorted(answer["outcome"] for answer in answers) == ["conflict", "won"]
         (won,) = [answer["sha256"] for answer in answers if answer["outcome"] == "won"]
-        (reported,) = [answer["said"] for answer in answers if answer["outcome"] == "reported"]
+        (reported,) = [answer["said"] for answer in answers if answer["outcome"] == "conflict"]
         assert "is there since" in reported
         for machine in machines:
             seen = machine.asked(do="inspect")
