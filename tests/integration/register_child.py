@@ -39,11 +39,11 @@ def take_out(register: Register) -> None:
     withdraw(register, stage=Stage.STAGING, version=None, reason="recalled", actor=actor, now=now)
 
 
-def act_and_die(act: Callable[[Register], None], register: Register, *, at: int, message: Path) -> None:
+def act_and_die(act: Callable[[Register], None], register: Register, *, at: int, steps: Path) -> None:
     """Act, but die before write number `at`."""
 
     def report(name: str) -> None:
-        with message.open("a", encoding="utf-8") as file:
+        with steps.open("a", encoding="utf-8") as file:
             file.write(f"{name}\n")
 
     act(mortal(register, at=at, report=report))
@@ -78,10 +78,10 @@ def main(root: str, mode: str, *models: str) -> None:
         if mode == "race":
             outcome[model] = race(container, model)
             continue
-        reported = Path(root) / f"{model}.steps"
+        steps = Path(root) / f"{model}.steps"
 
-        def die(at: int = number, model: str = model, reported: Path = reported) -> None:
-            act_and_die(ACTS[mode], container.records.register(model), at=at, reported=reported)
+        def die(at: int = number, model: str = model, steps: Path = steps) -> None:
+            act_and_die(ACTS[mode], container.records.register(model), at=at, steps=steps)
 
         outcome[model] = ended(forked(die))
     print(json.dumps(outcome))

@@ -54,7 +54,7 @@ def test_a_grid_outlasts_the_death_of_each_server(story: Story) -> None:
     assert "Traceback" not in story.again.out + story.again.err
     assert story.again.trained == CELLS
     assert "what is to be recorded is kept" in story.again.notes, "the outage of MLflow was reported"
-    assert "does not answer; asking again" in story.again.notes, "and ZenML"
+    assert "does not answer; retrying" in story.again.notes, "and ZenML"
 
 
 def test_every_epoch_is_on_record_once_and_in_order(story: Story, clone: Clone) -> None:
