@@ -63,11 +63,6 @@ def check_text(check: Check) -> CheckText:  # noqa: PLR0911 - one case for each 
             return _recorded(check)
 
 
-def check_title(check: Check) -> str:
-    """A check's name as people write it."""
-    return check_text(check).title
-
-
 def checks_json(checks: Sequence[Check]) -> list[dict[str, Any]]:
     """The checks for machines: as text, as numbers, and in `data` everything that its kind holds."""
     return [_check_json(check, check_text(check)) for check in checks]
