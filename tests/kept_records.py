@@ -14,7 +14,7 @@ from cv_yolo.settings import Settings
 class KeptRecords:
     """The databases and the audit log of a home, as they were after `make`.
 
-    They are put back underneath the libraries, which stay connected: SQLite's own copy tells them of it.
+    They are put back underneath the libraries, which stay connected: SQLite's own copy notifies them.
     """
 
     folder: Path

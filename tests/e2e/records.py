@@ -83,7 +83,7 @@ class Reader:
             self._process.stdin.write("read\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended, as its empty answer tells
+            pass  # it has exited, as its empty answer shows
         answer = self._process.stdout.readline()
         assert answer, self._log.read_text(encoding="utf-8")
         found: dict[str, Any] = json.loads(answer)

@@ -39,8 +39,12 @@ def a_register(container: Container, model: str, *, versions: int) -> Register:
 def in_other_processes(root: Path, mode: str, *models: str) -> tuple[dict[str, Any], str]:
     command = [sys.executable, "-m", "tests.integration.register_child", str(root), mode, *models]
     done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )  # checked by the next line
+        command,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,  # checked by the next line
+    )
     assert done.returncode == 0, done.stderr
     outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return outcome, done.stderr

@@ -15,8 +15,12 @@ WRONG = ("lost", "extra", "doubled", "broken", "left", "failed")
 def test_promotions_that_are_killed_and_that_come_at_once_lose_nothing() -> None:
     command = [sys.executable, "-m", "benchmarks.register_faults", "--promotions", "6", "--processes", "2", "--json"]
     done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )  # checked by the next line
+        command,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,  # checked by the next line
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout)
     crashes, races, both = figures["studies"]
