@@ -85,8 +85,13 @@ def seconds(project: Path, arguments: list[str], **variables: str) -> float:
     environment = dict(os.environ) | {"YOLO_CONFIG_DIR": str(project / "yolo"), "YOLO_OFFLINE": "true"} | variables
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     started = time.monotonic()
-    done = subprocess.run(  # reported below with its output
-        [sys.executable, *arguments], cwd=project, env=environment, capture_output=True, text=True, check=False
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,  # reported below with its output
     )
     if done.returncode not in (0, REFUSED):
         sys.exit(f"{' '.join(arguments)[:80]} failed:\n{done.stderr[-2000:]}")

@@ -133,8 +133,14 @@ class Processes:
         command = [self._translated(part, service) for part in service.health]
         with (self.folder / f"{name}.health.log").open("ab") as log:
             environment = self._environment(service)
-            checked = subprocess.run(  # unhealthy is an answer; its reason is in the log
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=30, check=False
+            checked = subprocess.run(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                timeout=30,
+                check=False,  # unhealthy is an answer; its reason is in the log
             )
         return checked.returncode == 0
 
@@ -240,9 +246,13 @@ class Processes:
         if not any(data.iterdir()):
             install = ["mariadb-install-db", fixed[1], fixed[0], f"--user={user}", "--skip-test-db"]
             done = subprocess.run(
-                install, env={"PATH": _path(), "TMPDIR": str(scratch)}, capture_output=True, text=True, check=False
+                install,
+                env={"PATH": _path(), "TMPDIR": str(scratch)},
+                capture_output=True,
+                text=True,
+                check=False,  # asserted below, with what it wrote, which `check=True` would not show
             )
-            assert done.returncode == 0, done.stdout + done.stderr  # `check=True` would not show what it wrote
+            assert done.returncode == 0, done.stdout + done.stderr
             first = scratch / "first.sql"
             first.touch(mode=0o600)
             first.write_text(_first_start(service.environment), encoding="utf-8")

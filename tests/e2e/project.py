@@ -85,8 +85,14 @@ class Project:
         return kept | {"PATH": path, "PYTHONPATH": str(REPOSITORY)}
 
     def _to_the_end(self, *command: str) -> Done:
-        done = subprocess.run(  # each test asserts the exit code: some commands shall fail
-            command, cwd=self.root, env=self.environment(), capture_output=True, text=True, timeout=600, check=False
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,  # each test asserts the exit code: some commands must fail
         )
         return Done(exit_code=done.returncode, out=done.stdout, err=done.stderr)
 

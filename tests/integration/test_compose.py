@@ -217,7 +217,12 @@ def test_a_pipeline_runs_and_the_server_shows_what_it_made_from_the_object_store
         "ZENML_ACTIVE_STACK_ID": str(zenml_admin(stack).done("GET", "/stacks?name=mlflow_stack")["items"][0]["id"]),
     }
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,  # asserted below, with what it wrote
     )
     assert done.returncode == 0, done.stderr
     artifact, uri = done.stdout.splitlines()[-1].split()

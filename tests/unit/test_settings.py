@@ -92,7 +92,12 @@ def test_the_libraries_write_nothing_into_the_users_home(tmp_path: Path) -> None
     foreign = {"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", *Settings(root=project).isolation()}
     environment = {name: value for name, value in os.environ.items() if name not in foreign} | {"HOME": str(home)}
     done = subprocess.run(
-        [sys.executable, "-c", USE_ALL], cwd=project, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", USE_ALL],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,  # asserted below, with what it wrote
     )
     assert done.returncode == 0, done.stderr
     assert [path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()] == []

@@ -151,7 +151,10 @@ def test_a_closed_pipe_is_not_an_error() -> None:
     os.close(read)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "cv_yolo", "--help"], stdout=write, stderr=subprocess.PIPE, check=False
+            [sys.executable, "-m", "cv_yolo", "--help"],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            check=False,  # its exit code is what is tested
         )
     finally:
         os.close(write)

@@ -51,7 +51,13 @@ class Job:
         own = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         command = [sys.executable, "-S", str(self.root / "tools" / "ci" / "post_decision.py"), *arguments]
         done = subprocess.run(
-            command, env=own | environment, cwd=self.root, capture_output=True, text=True, timeout=60, check=False
+            command,
+            env=own | environment,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,  # each test asserts the exit code
         )
         text = done.stdout + done.stderr
         assert TOKEN not in text
