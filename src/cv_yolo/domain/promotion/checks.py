@@ -3,7 +3,7 @@
 A check is stored with its decision. To add a kind, add a class here, make it in the gate, and describe it in reports.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
@@ -41,6 +41,13 @@ class _Condition:
     def passed(self) -> bool:
         """Whether the condition holds, and was not merely waived."""
         return self.outcome is Outcome.PASSED
+
+
+def images_to_settle_all(conditions: Iterable[_Condition]) -> int | None:
+    """How many further test images would settle all that are undecided; None where that is not known of each."""
+    of_each = [condition.more_images for condition in conditions if condition.outcome is Outcome.UNDECIDED]
+    known = [images for images in of_each if images is not None]
+    return max(known) if known and len(known) == len(of_each) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate
-from cv_yolo.domain.promotion.checks import Check, Outcome
+from cv_yolo.domain.promotion.checks import Check, Outcome, images_to_settle_all
 from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy
 from cv_yolo.domain.promotion.selection import Selection
 from cv_yolo.domain.promotion.versions import Stage
@@ -97,9 +97,7 @@ class Decision:
     @property
     def more_images(self) -> int | None:
         """How many further test images would settle what is undecided; None where that is not known."""
-        open_ = [check.more_images for check in self.checks if check.outcome is Outcome.UNDECIDED]
-        known = [number for number in open_ if number is not None]
-        return max(known) if known and len(known) == len(open_) else None
+        return images_to_settle_all(self.checks)
 
     @property
     def evaluation(self) -> Evaluation | None:

@@ -30,6 +30,7 @@ from cv_yolo.domain.promotion.checks import (
     GroupsCheck,
     ImageCountCheck,
     Outcome,
+    images_to_settle_all,
 )
 from cv_yolo.domain.promotion.decision import Champion, Judgement
 from cv_yolo.domain.promotion.policy import Gate, PromotionPolicy
@@ -153,11 +154,9 @@ def _class_floor(
             ClassResult(outcome=outcome, more_images=more, name=name, boxes=boxes.get(name, 0), measured=found)
         )
     worst = next(outcome for outcome in WORST_FIRST if outcome in {each.outcome for each in classes})
-    more_of_each = [each.more_images for each in classes if each.outcome is Outcome.UNDECIDED]
-    known = [images for images in more_of_each if images is not None]
     return ClassFloorCheck(
         outcome=worst,
-        more_images=max(known) if worst is Outcome.UNDECIDED and known and len(known) == len(more_of_each) else None,
+        more_images=images_to_settle_all(classes) if worst is Outcome.UNDECIDED else None,
         kind=kind,
         metric=CLASS_METRIC,
         required=limit,
