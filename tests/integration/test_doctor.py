@@ -75,7 +75,6 @@ def test_nothing_is_left_behind(local_stack: RunningStack) -> None:
     doctor(local_stack, code=0 if has_stack(local_stack) else 3)
     assert traces(local_stack) == before
     assert machine_files(local_stack) == files
-    assert not [run for run in before["runs"] if run["info"]["status"] == "RUNNING"]
 
 
 @pytest.mark.parametrize("after_s", [1.5, 3.0])
