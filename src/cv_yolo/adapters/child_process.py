@@ -11,10 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import IO, Annotated, Any, Final, Protocol
 
 import numpy as np
 from pydantic import Field, TypeAdapter
@@ -71,16 +71,69 @@ class ChildError:
     hint: str | None
 
 
+class Child(Protocol):
+    """A child process, as its supervisor sees it; the methods are those of `subprocess.Popen`."""
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while the child runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once the child has exited; raises `subprocess.TimeoutExpired`."""
+
+    def terminate(self) -> None:
+        """Ask the child to exit."""
+
+    def kill(self) -> None:
+        """Kill the child."""
+
+    def close(self) -> None:
+        """Close the child's standard input."""
+
+
+class Starter(Protocol):
+    """Starts child processes."""
+
+    def start(self, folder: Path, log: IO[bytes]) -> Child:
+        """Start the child that does what `folder` asks for; what it prints goes to `log`."""
+
+
+class SpawnedChild(subprocess.Popen[bytes]):
+    """A child that is a new process."""
+
+    def close(self) -> None:
+        """Close the child's standard input."""
+        if self.stdin is not None:
+            self.stdin.close()
+
+
+class NewProcess:
+    """Starts each child as a new process: `command`, with the folder appended."""
+
+    def __init__(self, *, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._command, self._environment = tuple(command), dict(environment)
+
+    def start(self, folder: Path, log: IO[bytes]) -> SpawnedChild:
+        """Start the child."""
+        return SpawnedChild(
+            [*self._command, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=self._environment,
+            start_new_session=True,
+            umask=0o077,  # it writes in the home only
+        )
+
+
 class ChildProcess:
     """`Trainer`, `Predictor` and `WeightsInspector` that let a child process do the work.
 
-    `command` starts the child; the folder is appended to it. When `stop` is set, the child is terminated, killed after
-    `GRACE_S`, and `StoppedError` is raised.
+    When `stop` is set, the child is terminated, killed after `GRACE_S`, and `StoppedError` is raised.
     """
 
-    def __init__(self, *, command: tuple[str, ...], environment: Mapping[str, str], stop: threading.Event) -> None:
-        self._command, self._environment, self._stop = command, dict(environment), stop
-        self._children: set[subprocess.Popen[bytes]] = set()
+    def __init__(self, starter: Starter, *, stop: threading.Event) -> None:
+        self._starter, self._stop = starter, stop
+        self._children: set[Child] = set()
 
     @property
     def at_work(self) -> bool:
@@ -117,7 +170,7 @@ class ChildProcess:
             (folder / name).unlink(missing_ok=True)
         _write(folder / "request.json", request, Request)
         with (folder / "output.log").open("wb") as log:
-            child = self._start(folder, log)
+            child = self._starter.start(folder, log)
             self._children.add(child)
             try:
                 self._supervise(child, folder, on_epoch)
@@ -126,20 +179,9 @@ class ChildProcess:
                 self._children.discard(child)
         if self._stop.is_set() and not (folder / "result.json").is_file():
             raise errors.StoppedError("stopped while a child process was running")
-        _raise_for_outcome(folder, child.returncode, died)
+        _raise_for_outcome(folder, child.wait(), died)
 
-    def _start(self, folder: Path, log: Any) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [*self._command, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=self._environment,
-            start_new_session=True,
-            umask=0o077,  # it writes in the home only
-        )
-
-    def _supervise(self, child: subprocess.Popen[bytes], folder: Path, on_epoch: OnEpoch | None) -> None:
+    def _supervise(self, child: Child, folder: Path, on_epoch: OnEpoch | None) -> None:
         reported = 0
         running = True
         while running and not self._stop.is_set():
@@ -177,7 +219,7 @@ def _end_with_supervisor() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: Child) -> None:
     """Leave no child behind: terminate it, then kill it."""
     if child.poll() is None:
         child.terminate()
@@ -186,8 +228,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
     child.wait()
-    if child.stdin is not None:
-        child.stdin.close()
+    child.close()
 
 
 def _raise_for_outcome(folder: Path, exit_code: int, died: type[errors.CvYoloError]) -> None:
