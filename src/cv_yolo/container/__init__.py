@@ -23,11 +23,11 @@ if TYPE_CHECKING:  # commands that list runs and versions need no NumPy
     import numpy as np
     import numpy.typing as npt
 
-    from cv_yolo.adapters.child_process import ChildProcess
     from cv_yolo.adapters.dvc.store import DvcStore
     from cv_yolo.adapters.files.journal import Journal
     from cv_yolo.adapters.files.weights import PretrainedWeights
     from cv_yolo.adapters.machine import SystemMeter
+    from cv_yolo.adapters.workers.supervisor import ChildProcess
     from cv_yolo.domain.data.annotations import Boxes
     from cv_yolo.domain.evaluation.intervals import Resampling
     from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, ImageRenderer
@@ -89,8 +89,9 @@ class Container:
     @cached_property
     def children(self) -> "ChildProcess":
         """Trainer, predictor and inspector of weights, each call in its own child process."""
-        from cv_yolo.adapters.child_process import ChildProcess, NewProcess
-        from cv_yolo.adapters.worker_server import WorkerServer, can_fork
+        from cv_yolo.adapters.workers.fork_server import WorkerServer, can_fork
+        from cv_yolo.adapters.workers.starters import NewProcess
+        from cv_yolo.adapters.workers.supervisor import ChildProcess
 
         command, of_children = (sys.executable, "-m", "cv_yolo", "worker"), environment.of_children(self.settings)
         if not can_fork():
@@ -233,11 +234,11 @@ class Container:
     def serve_child(self, folder: Path) -> int:
         """The child's end of `children`: do what `folder` asks for, without knowing any server."""
         environment.forget_secrets()
-        from cv_yolo.adapters.child_process import serve
         from cv_yolo.adapters.onnx import OnnxGuard
         from cv_yolo.adapters.ultralytics.predictor import UltralyticsPredictor
         from cv_yolo.adapters.ultralytics.trainer import UltralyticsTrainer
         from cv_yolo.adapters.ultralytics.weights import UltralyticsInspector
+        from cv_yolo.adapters.workers.worker import serve
 
         trainer = UltralyticsTrainer(self.dataset_folder)
         weights = OnnxGuard(UltralyticsPredictor(), UltralyticsInspector())
@@ -258,8 +259,8 @@ class Container:
 def serve_jobs(*, descriptor: int | None, address: Path | None) -> NoReturn:
     """Fork a worker for each job that comes on this descriptor, or to the server that listens at this address."""
     environment.forget_secrets()
-    from cv_yolo.adapters import worker_server
     from cv_yolo.adapters.ultralytics.library import import_pytorch
+    from cv_yolo.adapters.workers import fork_server
 
     import_pytorch()
 
@@ -267,9 +268,9 @@ def serve_jobs(*, descriptor: int | None, address: Path | None) -> NoReturn:
         return Container().serve_child(folder)
 
     if address is not None:
-        worker_server.listen(address, work)
+        fork_server.listen(address, work)
     with socket.socket(fileno=descriptor) as connection:
-        worker_server.serve_jobs(connection, work)
+        fork_server.serve_jobs(connection, work)
 
 
 def _keep_private(settings: Settings) -> None:

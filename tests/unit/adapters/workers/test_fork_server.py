@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.adapters.worker_server import SERVER_IS_GONE, ForkedChild, WorkerServer, can_fork
+from cv_yolo.adapters.workers.fork_server import SERVER_IS_GONE, ForkedChild, WorkerServer, can_fork
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="this system starts new processes")
 TIMEOUT_S = 20
 SERVER = """
 import os, signal, socket, sys, threading, time
 from pathlib import Path
-from cv_yolo.adapters.worker_server import listen, serve_jobs
+from cv_yolo.adapters.workers.fork_server import listen, serve_jobs
 
 def work(folder):
     (folder / "pid").write_text(f"{os.getpid()} {os.getppid()}")
@@ -167,7 +167,7 @@ def test_server_and_children_exit_with_their_client(script: Path, tmp_path: Path
     client = f"""
 import os, sys, time
 from pathlib import Path
-from cv_yolo.adapters.worker_server import WorkerServer
+from cv_yolo.adapters.workers.fork_server import WorkerServer
 server = WorkerServer(command=({sys.executable!r}, {str(script)!r}, "--server"), environment=os.environ)
 folder = Path({str(tmp_path)!r})
 child = server.start(folder, (folder / "log").open("wb"))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cv_yolo.adapters.child_process import serve
-from cv_yolo.adapters.worker_server import serve_jobs
+from cv_yolo.adapters.workers.fork_server import serve_jobs
+from cv_yolo.adapters.workers.worker import serve
 from cv_yolo.domain.data.annotations import Detections
 from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.errors import WeightsError

@@ -11,9 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 import pytest
 
-from cv_yolo.adapters import child_process
-from cv_yolo.adapters.child_process import ChildProcess, NewProcess, Starter
-from cv_yolo.adapters.worker_server import WorkerServer, can_fork
+from cv_yolo.adapters.workers import messages, worker
+from cv_yolo.adapters.workers import supervisor as supervision
+from cv_yolo.adapters.workers.fork_server import WorkerServer, can_fork
+from cv_yolo.adapters.workers.starters import NewProcess, Starter
+from cv_yolo.adapters.workers.supervisor import ChildProcess
 from cv_yolo.domain.evaluation.evaluation import PredictionSettings
 from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest
 from cv_yolo.errors import CvYoloError, EvaluationFailedError, StoppedError, TrainingFailedError, WeightsError
@@ -21,7 +23,7 @@ from cv_yolo.files import sha256_of
 from cv_yolo.ports.models import PredictionRequest
 from tests.builders import a_manifest, a_spec
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[4]
 CHILD = Path(__file__).with_name("child.py")
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "src")])}
 
@@ -173,7 +175,7 @@ def test_a_stop_terminates_the_child_and_leaves_no_orphan(supervisor: Supervisor
 def test_a_child_that_does_not_listen_is_killed(
     supervisor: Supervisor, request_: TrainingRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child_process, "GRACE_S", 0.3)
+    monkeypatch.setattr(supervision, "GRACE_S", 0.3)
     stop = threading.Event()
     with pytest.raises(StoppedError):
         supervisor("ignores SIGTERM", stop=stop).train(request_, on_epoch=lambda epoch: stop.set())
@@ -193,7 +195,7 @@ def test_an_error_while_recording_an_epoch_stops_the_child_too(
 
 def test_the_child_exits_when_its_supervisor_is_gone(request_: TrainingRequest) -> None:
     request_.workdir.mkdir()
-    child_process._write(request_.workdir / "request.json", request_, TrainingRequest | PredictionRequest)
+    messages.write(request_.workdir / "request.json", request_, TrainingRequest | PredictionRequest)
     child = subprocess.Popen(
         [sys.executable, str(CHILD), "hangs", str(request_.workdir)], env=ENVIRONMENT, stdin=subprocess.PIPE
     )
@@ -202,17 +204,17 @@ def test_the_child_exits_when_its_supervisor_is_gone(request_: TrainingRequest) 
         time.sleep(0.05)
     assert child.poll() is None
     child.communicate(timeout=10)  # closes the pipe, as the end of the supervisor's process would
-    assert child.returncode == child_process.ORPHAN_EXIT_CODE
+    assert child.returncode == worker.ORPHAN_EXIT_CODE
 
 
 def test_an_incomplete_line_is_not_reported_yet(tmp_path: Path) -> None:
     events, reported = tmp_path / "events.jsonl", list[EpochMetrics]()
-    assert child_process._report_new_epochs(events, 0, reported.append) == 0
+    assert supervision._report_new_epochs(events, 0, reported.append) == 0
     events.write_bytes(b'{"epoch": 1, "values": {"x": 0.5}}\n{"epoch": 2, "val')
-    assert child_process._report_new_epochs(events, 0, reported.append) == 1
+    assert supervision._report_new_epochs(events, 0, reported.append) == 1
     with events.open("ab") as file:
         file.write(b'ues": {}}\n')
-    assert child_process._report_new_epochs(events, 1, reported.append) == 2
+    assert supervision._report_new_epochs(events, 1, reported.append) == 2
     assert [epoch.epoch for epoch in reported] == [1, 2]
 
 
