@@ -25,9 +25,9 @@ from cv_yolo_stack.adapters.sql.server import SqlDatabase
 from cv_yolo_stack.container import StackContainer
 from cv_yolo_stack.domain.health import CheckResult
 from cv_yolo_stack.servers.pages import free_port
+from cv_yolo_stack.workflows.doctor.database import database_checkup
 from cv_yolo_stack.workflows.doctor.examine import examine
 from cv_yolo_stack.workflows.doctor.pipelines import pipeline_checkup
-from cv_yolo_stack.workflows.doctor.server import database_checkup
 from cv_yolo_stack.workflows.doctor.tracking import tracking_checkup
 from tests.loopback import Asked, Reply, in_front_of, twenty_minutes_ahead
 from tests.servers import CLI, TIMEOUT_S, RunningStack, cv_yolo
