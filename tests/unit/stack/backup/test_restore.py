@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from cv_yolo.errors import InputError, NotFoundError, ServiceUnavailableError
 from cv_yolo.settings import Settings
-from cv_yolo_stack.backup import contents as room
+from cv_yolo_stack.backup import content_store as room
 from cv_yolo_stack.backup import restore as restoring
 from cv_yolo_stack.backup import take
 from cv_yolo_stack.backup.content_store import Contents, Progress, verified
