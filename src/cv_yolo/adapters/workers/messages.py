@@ -1,4 +1,4 @@
-"""What supervisor and worker say to each other, as JSON files in a folder that they share.
+"""What supervisor and worker exchange, as JSON files in a folder that they share.
 
 `request.json` says what to do, `events.jsonl` grows by one line for each epoch, `result.json` or `error.json` is the
 outcome, and `output.log` is all that the worker printed.

@@ -1,4 +1,4 @@
-"""What a supervisor needs of a child process, and the plain way to start one."""
+"""How child processes are started: the interface, and the plain way, a new process for each."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
