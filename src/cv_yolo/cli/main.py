@@ -36,6 +36,7 @@ COMMANDS: Final = {  # name -> module, imported only when the command is asked f
     "history": ("cv_yolo.cli.commands.models", "Show the audit log: who moved which version, and why."),
     "rollback": ("cv_yolo.cli.commands.models", "Restore the previous version of a stage."),
     "withdraw": ("cv_yolo.cli.commands.models", "Remove the version from a stage, and leave the stage empty."),
+    "get": ("cv_yolo.cli.commands.get", "Write a model's weights and its description to a folder."),
     "worker": ("cv_yolo.cli.commands.worker", ""),  # no line: not for people
 }
 GROUP: Final = "cv_yolo.commands"  # entry points of other packages: tables like `COMMANDS`
@@ -54,6 +55,7 @@ Examples:
   cv-yolo compare staging e5_s416             two models on the same images, with intervals
   cv-yolo promote 4 --to production           if the policy allows it
   cv-yolo models --json                       versions and stages as JSON
+  cv-yolo get production --out model          its weights, and model.json with all that their use needs
   cv-yolo history --verify                    verify the audit log
   cv-yolo rollback                            restore the previous version
   cv-yolo withdraw staging --reason "…"       leave the stage empty

@@ -166,6 +166,12 @@ class Container:
 
         return YoloFolder()
 
+    def data_licence(self, dataset: str) -> str | None:
+        """What the data set in that folder of the project says of its licence; None where it is not here."""
+        from cv_yolo.adapters.yolo.data_yaml import read_licence
+
+        return read_licence(self.settings.root / dataset)
+
     @property
     def dataset_store(self) -> "DatasetStore":
         """DVC, with the stack's remote where this machine is connected to one, else with the project's own."""
