@@ -24,6 +24,7 @@ from cv_yolo.errors import (
 )
 
 COMMANDS: Final = {  # name -> module, imported only when the command is asked for, and the line in `--help`
+    "init": ("cv_yolo.cli.commands.init", "Make a folder a project: configurations, policies, demo, CI files."),
     "baseline": ("cv_yolo.cli.commands.grid", "Train and evaluate one detector, and decide on its promotion."),
     "grid": ("cv_yolo.cli.commands.grid", "Train a grid of detectors, compare them, promote the best."),
     "data": ("cv_yolo.cli.commands.data", "Check, generate, push and pull data sets."),
@@ -48,6 +49,7 @@ HELP = """From a folder of labelled images to a detector whose promotion you can
 
 \b
 Examples:
+  cv-yolo init detector && cd detector        a project of your own, with all that the demo needs
   cv-yolo grid --config configs/demo.yaml     the whole workflow on generated images, offline
   cv-yolo baseline                            one run on data/tiny_coco
   cv-yolo grid --epochs 3,10 --image-size 320 another grid
