@@ -90,7 +90,7 @@ def write_model(found: FoundModel, out: Path, *, force: bool = False) -> bool:
         )
     if not missing:
         return False
-    with reporting(out, "written"):
+    with reporting(out / WEIGHTS_NAME, "written"):
         (out / CARD_NAME).unlink(missing_ok=True)  # a card stands beside the weights that it describes, or is absent
         for name in (WEIGHTS_NAME, CARD_NAME):
             write_bytes_whole(out / name, files[name])

@@ -1,6 +1,6 @@
 """Make a project of a folder: write what is missing, and leave what is there as it is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -82,13 +82,14 @@ def plan_project(root: Path, files: Sequence[StarterFile]) -> ProjectPlan:
         )
 
 
-def start_project(plan: ProjectPlan) -> None:
+def start_project(plan: ProjectPlan, on_file: Callable[[PlannedFile], None] = lambda _: None) -> None:
     """Write what the plan adds, each file whole or not at all; after a stop, the same once more writes the rest."""
     for each in plan.files:
         if each.state in WRITTEN:
             path = plan.root / each.file.path
             with reporting(path, "written"):
                 write_bytes_whole(path, each.file.content, mode=0o777 if each.file.executable else 0o666)
+            on_file(each)
 
 
 def _require_place(root: Path, files: Sequence[StarterFile]) -> None:

@@ -4,18 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cv_yolo.disk import says_full
-from cv_yolo.errors import ConfigError
+from cv_yolo.disk import room_at, says_full
+from cv_yolo.errors import ConfigError, DiskFullError
 
 
 @contextmanager
 def reporting(path: Path, done: str) -> Iterator[None]:
-    """Raise what the file system refuses as `ConfigError`: `path` cannot be `done`; a full disk goes on its way."""
+    """Raise what the file system refuses as `ConfigError`: `path` cannot be `done`; a full disk as `DiskFullError`."""
     try:
         yield
     except OSError as error:
         if says_full(error):
-            raise
+            raise DiskFullError(
+                f"the disk is full: {path} does not fit, {room_at(path).sentence}",
+                hint="make room there, or name a folder on another disk; then run the same command again",
+            ) from error
         raise ConfigError(
             f"{error.filename or path}: cannot be {done}: {error.strerror}",
             hint="name a folder of your own that can be written to",

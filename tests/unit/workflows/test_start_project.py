@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from cv_yolo.errors import ConfigError
+from cv_yolo.errors import ConfigError, DiskFullError
 from cv_yolo.ports.projects import StarterFile
 from cv_yolo.workflows import start_project as module
 from cv_yolo.workflows.start_project import FileState, plan_project, start_project
@@ -145,12 +145,12 @@ def test_a_folder_that_takes_no_files_is_the_persons_input(root, monkeypatch):
     assert "a folder of your own" in refused.value.hint
 
 
-def test_a_full_disk_is_left_to_those_who_know_what_to_free(root, monkeypatch):
+def test_a_full_disk_is_named_with_what_is_free(root, monkeypatch):
     def full(path, content, *, mode):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(module, "write_bytes_whole", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DiskFullError, match=r"config does not fit, .* free on"):
         start_project(plan_project(root, FILES))
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cv_yolo.cli.commands.runs import experiment_option, registered_model_option
-from cv_yolo.disk import filling
 from cv_yolo.workflows.train import DATASET_PATH_TAG
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ def get(name: str, out: Path, force: bool, model: str, experiment: str, as_json:
         return None if folder is None else container.data_licence(folder)
 
     found = find_model(name, container.sources(model, experiment), experiment=experiment, data_licence=licence)
-    with filling(out, home=container.home):
-        changed = write_model(found, out, force=force)
+    changed = write_model(found, out, force=force)
     card = found.card.as_json()
     if as_json:
         click.echo(json.dumps({"folder": str(out), "changed": changed, "model": card}, indent=1))

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cv_yolo.disk import filling
 from cv_yolo.errors import InputError
 
 if TYPE_CHECKING:
-    from cv_yolo.workflows.start_project import ProjectPlan
+    from cv_yolo.workflows.start_project import PlannedFile, ProjectPlan
 
 EPILOGUE: Final = """
 \b
@@ -25,9 +24,18 @@ Examples:
 Files that are there are never changed: those that differ are kept, and named. Run it again to add what is missing.
 """
 
+WOULD: Final = {"added": "would add", "updated": "would update"}
+DONE: Final = {"added": "added", "updated": "updated"}
+
+
+def _given(_context: click.Context, _argument: click.Parameter, name: str) -> Path:
+    if not name.strip():  # an unset variable of a script
+        raise click.BadParameter("an empty name; use . for the current folder")
+    return Path(name)
+
 
 @click.command(epilog=EPILOGUE)
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", callback=_given)
 @click.option("--dry-run", is_flag=True, help="Write nothing; show what would be added.")
 @click.option("--yes", is_flag=True, help="Do not ask before adding files to a folder that has others.")
 @click.option("--json", "as_json", is_flag=True, help="Print the files by state as JSON.")
@@ -37,18 +45,17 @@ def init(folder: Path, dry_run: bool, yes: bool, as_json: bool) -> None:
     It needs no git. In a git work tree, DVC keeps its data sets out of git; after a later `git init`, run this again.
     """
     from cv_yolo.container import starter_files
-    from cv_yolo.settings import DEFAULT_HOME
-    from cv_yolo.workflows.start_project import plan_project, start_project
+    from cv_yolo.workflows.start_project import FileState, plan_project, start_project
 
     root = Path(os.path.abspath(folder))  # noqa: PTH100 - links in the path stay as they were named
     plan = plan_project(root, starter_files().files())
+    asks = plan.asks_first and not yes
     if not as_json:
-        _print_plan(plan)
-    if not dry_run and plan.asks_first and not yes:
-        _confirm(plan)
+        _print_files(plan, (*WOULD, FileState.KEPT) if dry_run or asks else (FileState.KEPT,))
     if not dry_run:
-        with filling(root, home=root / DEFAULT_HOME):
-            start_project(plan)
+        if asks:
+            _confirm(plan)
+        start_project(plan, lambda each: None if as_json or asks else _print_file(each, DONE))
     if as_json:
         click.echo(json.dumps(_as_json(plan, dry_run=dry_run), indent=1))
     else:
@@ -62,17 +69,20 @@ def _confirm(plan: "ProjectPlan") -> None:
     click.confirm(f"{others}. Add these files to it?", abort=True, err=True)
 
 
-def _print_plan(plan: "ProjectPlan") -> None:
-    from cv_yolo.workflows.start_project import FileState
-
-    words = {FileState.ADDED: "add", FileState.UPDATED: "update", FileState.KEPT: "keep"}
+def _print_files(plan: "ProjectPlan", states: tuple[str, ...]) -> None:
     for each in plan.files:
-        if each.state in words:
-            click.echo(f"  {words[each.state]:6} {each.file.path}{', which differs' * (each.state is FileState.KEPT)}")
-        if each.missing_lines:
-            click.echo(f"         add these lines to it: {' '.join(each.missing_lines)}")
+        if each.state in states:
+            _print_file(each, WOULD)
     if plan.outer is not None:
         click.echo(f"note: {plan.root} is inside another DVC project, {plan.outer}", err=True)
+
+
+def _print_file(each: "PlannedFile", words: dict[str, str]) -> None:
+    click.echo(
+        f"  {words.get(each.state, each.state):12} {each.file.path}{' (it differs)' * (each.state not in words)}"
+    )
+    if each.missing_lines:
+        click.echo(f"               add these lines to it: {' '.join(each.missing_lines)}")
 
 
 def _print_next(plan: "ProjectPlan", folder: Path, *, dry_run: bool) -> None:

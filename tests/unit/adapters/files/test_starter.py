@@ -127,6 +127,18 @@ def test_what_is_local_or_secret_stays_out_of_git() -> None:
     assert {"/.cv-yolo/", "/.venv/", "/.env"} <= set(ignored)
 
 
+@pytest.mark.parametrize(
+    ("path", "stays_out"),
+    [("data/demo/data.yaml", True), ("data/mine/images/a.jpg", True), ("data/mine.dvc", False), ("dvc.lock", False)],
+)
+def test_data_sets_stay_out_of_git_also_those_that_were_made_before_it(
+    project: Path, path: str, stays_out: bool
+) -> None:
+    subprocess.run(["git", "init", "-q", str(project)], check=True)
+    asked = subprocess.run(["git", "check-ignore", "-q", path], cwd=project, check=False)  # its exit code is the answer
+    assert (asked.returncode == 0) == stays_out
+
+
 def test_in_the_package_no_name_begins_with_a_dot(tmp_path: Path) -> None:
     assert in_package(".dvc/.gitignore") == "dot_dvc/dot_gitignore"
     starter = tmp_path / "cv_yolo" / "starter"

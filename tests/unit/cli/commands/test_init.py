@@ -28,7 +28,7 @@ def written(folder: Path) -> set[str]:
 def test_a_folder_becomes_a_project_and_the_next_step_is_given(place: Path, capsys: Capture) -> None:
     done = said(capsys, "init", "zwei Bäume")
     assert done.exit_code == 0, done.err
-    assert "  add    configs/demo.yaml\n" in done.out
+    assert "  added        configs/demo.yaml\n" in done.out
     assert f"zwei Bäume: {ALL} files written; without git" in done.out
     assert "  cd 'zwei Bäume'\n  cv-yolo grid --config configs/demo.yaml" in done.out
     assert {"README.md", ".dvc/config", "weights/bootstrap-yolo11n.pt"} <= written(place / "zwei Bäume")
@@ -52,6 +52,7 @@ def test_a_dry_run_says_what_would_be_added_and_writes_nothing(place: Path, caps
     done = said(capsys, "init", "p", "--dry-run")
     assert (done.exit_code, f"p: {ALL} files to be written" in done.out) == (0, True)
     assert "Next:" not in done.out
+    assert "  would add    configs/demo.yaml\n" in done.out
     assert not (place / "p").exists()
 
 
@@ -73,7 +74,7 @@ def test_a_folder_with_other_files_needs_a_yes(place: Path, capsys: Capture, mon
     monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: PTH123, SIM115 - no terminal
     refused = said(capsys, "init", ".")
     assert refused.exit_code == 2
-    assert "  add    README.md" in refused.out
+    assert "  would add    README.md" in refused.out
     assert f"error: {place} has other files (a, b, c, …), and nothing was added" in refused.err
     assert "--yes" in refused.err
     assert written(place) == set("abcd")
@@ -99,7 +100,7 @@ def test_at_a_terminal_the_person_is_asked(
     monkeypatch.setattr(command.click, "confirm", confirm)
     done = said(capsys, "init", ".")
     assert done.exit_code == exit_code
-    assert "  keep   README.md, which differs" in done.out
+    assert "  kept         README.md (it differs)" in done.out
     assert ((place / "dvc.yaml").is_file(), (place / "README.md").read_text("utf-8")) == (answer, "mine")
 
 
@@ -118,6 +119,12 @@ def test_a_project_inside_another_one_is_noted(place: Path, capsys: Capture) -> 
     assert f"note: {place / 'outer' / 'inner'} is inside another DVC project, {place / 'outer'}" in done.err
 
 
+def test_an_empty_name_is_refused(place: Path, capsys: Capture) -> None:
+    refused = said(capsys, "init", "")
+    assert (refused.exit_code, "use . for the current folder" in refused.err) == (2, True)
+    assert not list(place.iterdir())
+
+
 def test_a_file_is_no_folder(place: Path, capsys: Capture) -> None:
     (place / "p").touch()
     refused = said(capsys, "init", "p")
@@ -128,7 +135,10 @@ def test_a_full_disk_is_named_and_leaves_no_half_file(tmp_path: Path, capsys: Ca
     with small_disk(tmp_path / "small", 2_000_000) as place:
         refused = said(capsys, "init", str(place / "p"))
         assert refused.exit_code == 3
-        assert "the disk is full" in refused.err
+        assert (
+            f"error: the disk is full: {place / 'p' / 'weights' / 'bootstrap-yolo11n.pt'} does not fit" in refused.err
+        )
+        assert "or name a folder on another disk" in refused.err
         assert not [path for path in (place / "p").rglob("*") if path.name.startswith((".boot", "boot"))]
 
 
