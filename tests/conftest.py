@@ -11,7 +11,8 @@ import hypothesis
 import pytest
 from PIL import Image
 
-from cv_yolo.container import WORKER_SERVER, Container
+from cv_yolo.container import Container
+from cv_yolo.container.workers import WORKER_SERVER
 from cv_yolo.settings import Settings
 
 # The same examples on every run, on slow machines too; `pytest --hypothesis-profile=default` looks for new ones.

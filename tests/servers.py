@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.container import WORKER_SERVER
+from cv_yolo.container.workers import WORKER_SERVER
 from cv_yolo.domain.stack import DatabaseAddress, StackAddresses
 from cv_yolo.settings import Settings
 from cv_yolo_stack.configuration.local_stack import read_addresses, read_database

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cv_yolo.container import WORKER_SERVER
 from cv_yolo.container.environment import WAIT_POLICY
+from cv_yolo.container.workers import WORKER_SERVER
 
 TIMEOUT_S = 120
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cv_yolo.container import WORKER_SERVER
+from cv_yolo.container.workers import WORKER_SERVER
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COPIED = ("configs", "dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config", ".dvcignore", "tools", "weights", "src")

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cv_yolo.container import WORKER_SERVER
+from cv_yolo.container.workers import WORKER_SERVER
 from tests.e2e.project import SMALL, Project, make_project, noise_in, wait_for, workers_of
 from tests.e2e.records import read_records
 

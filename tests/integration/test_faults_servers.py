@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from cv_yolo.adapters.s3 import S3Store
-from cv_yolo.container import WORKER_SERVER
+from cv_yolo.container.workers import WORKER_SERVER
 from cv_yolo.domain.stack import ARTIFACTS_BUCKET
 from tests.faults import Clone, Ended, connected_clone, grid_of, killed, suspended
 from tests.servers import RunningStack, cv_yolo

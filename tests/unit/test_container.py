@@ -39,8 +39,8 @@ def test_children_find_the_same_project_and_may_cache_their_bytecode(
 ) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("PYTHONPATH", "somewhere")
-    children = container.children
-    assert children._command == (sys.executable, "-m", "cv_yolo", "worker")
+    children = container.children._starter
+    assert children._command[:4] == (sys.executable, "-m", "cv_yolo", "worker")
     assert children._environment["CV_YOLO_ROOT"] == str(container.settings.root)
     assert children._environment["CV_YOLO_HOME"] == str(container.home)
     assert children._environment["PYTHONPATH"].endswith(os.pathsep + "somewhere")
@@ -52,16 +52,16 @@ def test_waiting_threads_of_children_let_others_work_unless_the_user_wants_them_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    assert Container(Settings(root=tmp_path)).children._environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert Container(Settings(root=tmp_path)).children._starter._environment["OMP_WAIT_POLICY"] == "PASSIVE"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    assert Container(Settings(root=tmp_path)).children._environment["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert Container(Settings(root=tmp_path)).children._starter._environment["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 def test_children_get_no_server_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = ("GITHUB_TOKEN", "HF_TOKEN", "PGPASSWORD", "MY_SECRET", "OPENAI_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS")
     for name in ("CV_YOLO_SERVER_URL", "CV_YOLO_SERVER_API_KEY", "AWS_SECRET_ACCESS_KEY", "SSH_AUTH_SOCK", *keys):
         monkeypatch.setenv(name, "http://of-the-server.test")
-    environment = Container(Settings(root=tmp_path)).children._environment
+    environment = Container(Settings(root=tmp_path)).children._starter._environment
     assert [name for name, value in environment.items() if value == "http://of-the-server.test"] == []
 
 

@@ -1,15 +1,13 @@
 """The one place where ports meet adapters; each is connected on first use: libraries take seconds to import."""
 
-import os
 import secrets
-import socket
 import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING
 
-from cv_yolo.container import environment
+from cv_yolo.container import environment, workers
 from cv_yolo.container.records import EXPERIMENT, MODEL, Records, answer_limit
 from cv_yolo.container.servers import ServerClients
 from cv_yolo.domain.stack import DATASETS_BUCKET
@@ -38,7 +36,6 @@ if TYPE_CHECKING:  # commands that list runs and versions need no NumPy
     from cv_yolo.workflows.prepare_dataset import DatasetSource
 
 __all__ = ["EXPERIMENT", "MODEL", "Container", "starter_files"]
-WORKER_SERVER: Final = "CV_YOLO_WORKER_SERVER"  # the address of a server that many commands share, as in the tests
 
 
 def starter_files() -> "StarterFiles":
@@ -97,16 +94,9 @@ class Container:
     @cached_property
     def children(self) -> "ChildProcess":
         """Trainer, predictor and inspector of weights, each call in its own child process."""
-        from cv_yolo.adapters.workers.fork_server import WorkerServer, can_fork
-        from cv_yolo.adapters.workers.starters import NewProcess
         from cv_yolo.adapters.workers.supervisor import ChildProcess
 
-        command, of_children = (sys.executable, "-m", "cv_yolo", "worker"), environment.of_children(self.settings)
-        if not can_fork():
-            return ChildProcess(NewProcess(command=command, environment=of_children), stop=self.stop)
-        address = os.environ.get(WORKER_SERVER) or None
-        server = WorkerServer(command=(*command, "--server"), environment=of_children, address=address)
-        return ChildProcess(server, stop=self.stop)
+        return ChildProcess(workers.starter(self.settings), stop=self.stop)
 
     @property
     def home(self) -> Path:
@@ -268,23 +258,6 @@ class Container:
         from cv_yolo.adapters.pillow import PillowRenderer
 
         return PillowRenderer()
-
-
-def serve_jobs(*, descriptor: int | None, address: Path | None) -> NoReturn:
-    """Fork a worker for each job that comes on this descriptor, or to the server that listens at this address."""
-    environment.forget_secrets()
-    from cv_yolo.adapters.ultralytics.library import import_pytorch
-    from cv_yolo.adapters.workers import fork_server
-
-    import_pytorch()
-
-    def work(folder: Path) -> int:
-        return Container().serve_child(folder)
-
-    if address is not None:
-        fork_server.listen(address, work)
-    with socket.socket(fileno=descriptor) as connection:
-        fork_server.serve_jobs(connection, work)
 
 
 def _keep_private(settings: Settings) -> None:

@@ -12,9 +12,10 @@ import click
 @click.option("--listen", "address", type=click.Path(path_type=Path), help="Serve jobs at this address of a socket.")
 def worker(folder: Path | None, descriptor: int | None, address: Path | None) -> int:
     """Do what FOLDER/request.json asks for."""
-    from cv_yolo.container import Container, serve_jobs
+    from cv_yolo.container import Container
+    from cv_yolo.container.workers import serve_jobs
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # it has nothing to clean up, and its supervisor waits for its exit
     if folder is None:
-        serve_jobs(descriptor=descriptor, address=address)
+        serve_jobs(lambda each: Container().serve_child(each), descriptor=descriptor, address=address)
     return Container().serve_child(folder)
