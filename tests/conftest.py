@@ -11,14 +11,18 @@ import hypothesis
 import pytest
 from PIL import Image
 
-from cv_yolo.container import Container
+from cv_yolo.container import WORKER_SERVER, Container
 from cv_yolo.settings import Settings
 
 # The same examples on every run, on slow machines too; `pytest --hypothesis-profile=default` looks for new ones.
 hypothesis.settings.load_profile("ci")
 
 FOREIGN = ("CV_YOLO_", "ZENML_STORE_", "MLFLOW_TRACKING_")
-TOOLS = ("CV_YOLO_MINIO", "CV_YOLO_COCO128")  # where the tests find what not every machine has
+TOOLS = (
+    "CV_YOLO_MINIO",
+    "CV_YOLO_COCO128",
+    WORKER_SERVER,
+)  # where the tests find what they share, or not every machine has
 OURS = ("ZENML_", "MLFLOW_")  # which commands that a test starts must not inherit: they say so themselves
 HOME = pytest.StashKey[Path]()
 # Files that take half a minute or more: pytest-xdist starts them first, so that no worker waits for one at the end.
@@ -27,7 +31,7 @@ LONG = (
     *("integration/test_audit_log_on_the_server.py", "integration/test_register.py", "integration/test_ci_job.py"),
     *("integration/test_up.py", "integration/test_delivery.py", "integration/test_backup.py"),
     *("e2e/test_grid.py", "e2e/test_failures.py", "e2e/test_decisions.py", "e2e/test_homes.py"),
-    *("statistics/test_gate_calibration.py", "unit/stack/cli/test_ui.py", "unit/cli/commands/test_models.py"),
+    *("statistics/test_gate_calibration.py", "unit/cli/commands/test_models.py"),
     *("unit/adapters/ultralytics/test_training_data.py", "unit/adapters/ultralytics/test_weights.py"),
     *("unit/adapters/ultralytics/test_alone.py", "unit/adapters/ultralytics/test_ultralytics.py"),
     *("unit/cli/test_silent_servers.py", "unit/test_settings.py", "contract/test_model_registry.py"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cv_yolo.container import WORKER_SERVER
 from cv_yolo.domain.stack import DatabaseAddress, StackAddresses
 from cv_yolo.settings import Settings
 from cv_yolo_stack.configuration.local_stack import read_addresses, read_database
@@ -33,7 +34,7 @@ class RunningStack:
 
 def environment_of(root: Path) -> dict[str, str]:
     """An environment for our own commands in a project of that folder."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN) or name == WORKER_SERVER}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return kept | {"CV_YOLO_ROOT": str(root)}
 

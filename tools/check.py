@@ -1,7 +1,7 @@
 """What must hold before a change is shared: `python tools/check.py`, or `make test`; all of it: `make test-all`.
 
-`make test` needs no server: style, types, import contracts, the tests of the parts and what they covered, and those of
-the whole (`e2e`, which train). `make test-all` adds the pages in a browser, the fast tests on every other supported
+`make test` needs no server: style, types, import contracts, the tests of the parts and of the whole (`tests/e2e`, which
+train), and what they covered. `make test-all` adds the pages in a browser, the fast tests on every other supported
 Python that is here (`interpreters`: 3.11 to 3.13, what is missing is named), and the tests with real servers
 (`integration`). Each check is reported when it ends; the exit code is 1 if one fails. What pytest finds is kept for CI
 in `build/tests/*.xml` too.
@@ -25,7 +25,7 @@ def _pytest(name: str, *arguments: str) -> tuple[str, ...]:
     return (*PYTHON, "pytest", *spread, "--durations=20", f"--junitxml=build/tests/{name}.xml", *arguments)
 
 
-PARTS = tuple(f"--ignore=tests/{whole}" for whole in ("e2e", "browser", "integration"))
+WITHOUT: Final = tuple(f"--ignore=tests/{folder}" for folder in ("browser", "integration"))
 CHECKS: dict[str, tuple[tuple[str, ...], ...]] = {
     "style": (
         (*PYTHON, "ruff", "check", "src", "tests", "tools", "benchmarks", "docker"),
@@ -34,19 +34,18 @@ CHECKS: dict[str, tuple[tuple[str, ...], ...]] = {
     "types": ((*PYTHON, "mypy"),),
     "contracts": ((str(SCRIPTS / "lint-imports"),),),
     "tests": (
-        _pytest("tests", *PARTS, "--cov", "--cov-report="),
+        _pytest("tests", *WITHOUT, "--cov", "--cov-report="),
     ),
     "coverage": (
         (*PYTHON, "coverage", "report", "--fail-under=90"),
         (*PYTHON, "coverage", "report", "--fail-under=100", "--include=*/cv_yolo*/domain/*,*/cv_yolo*/workflows/*,"
          "*/cv_yolo/reports/*,*/cv_yolo/errors.py,*/cv_yolo/files.py,*/cv_yolo*/ports/*"),
     ),
-    "e2e": (_pytest("e2e", "tests/e2e"),),
     "browser": (_pytest("browser", "tests/browser"),),
     "interpreters": ((sys.executable, "tools/interpreters.py"),),
     "integration": (_pytest("integration", "tests/integration"),),
 }  # fmt: skip
-WITHOUT_SERVERS: Final = ("style", "types", "contracts", "tests", "coverage", "e2e")
+WITHOUT_SERVERS: Final = ("style", "types", "contracts", "tests", "coverage")
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from cv_yolo_stack.adapters.machine import LocalProbe
 from cv_yolo_stack.adapters.s3 import S3Probe
 from cv_yolo_stack.adapters.sql.server import SqlDatabase, SqlProbe
 from cv_yolo_stack.adapters.sql.sqlite_files import SqliteFiles, stored_in_file
-from cv_yolo_stack.adapters.zenml import ZenmlProbe
+from cv_yolo_stack.adapters.zenml_probe import ZenmlProbe
 from cv_yolo_stack.domain.snapshot import identity
 from cv_yolo_stack.ports.databases import DatabaseFiles, DatabaseServer
 from cv_yolo_stack.ports.probes import Probes
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cv_yolo_stack.adapters.mlflow import MlflowServer
     from cv_yolo_stack.adapters.mlflow_snapshot import MlflowSnapshot
     from cv_yolo_stack.adapters.s3 import S3Copies
-    from cv_yolo_stack.adapters.zenml import ZenmlSnapshot
+    from cv_yolo_stack.adapters.zenml_probe import ZenmlSnapshot
 from cv_yolo.container import Container
 from cv_yolo.domain.stack import DatabaseAddress, ObjectStoreAddress, PipelineServerAddress, TrackingAddress
 from cv_yolo.ports.servers import StackRegistry
@@ -141,7 +141,7 @@ class StackContainer:
     ) -> "ZenmlSnapshot":
         """A snapshot of ZenML's server at an address; `steady` removes what differs between installations."""
         from cv_yolo.adapters.zenml.server import ZenmlServer
-        from cv_yolo_stack.adapters.zenml import ZenmlSnapshot
+        from cv_yolo_stack.adapters.zenml_probe import ZenmlSnapshot
 
         return ZenmlSnapshot(ZenmlServer(address, timeout_s=SNAPSHOT_TIMEOUT_S), steady=steady)
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cv_yolo.adapters.child_process import ChildProcess
 from cv_yolo.adapters.ultralytics.predictor import UltralyticsPredictor
+from cv_yolo.adapters.workers.starters import NewProcess
+from cv_yolo.adapters.workers.supervisor import ChildProcess
 from cv_yolo.domain.evaluation.evaluation import PredictionSettings
 from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest
 from cv_yolo.errors import WeightsError
@@ -20,16 +21,16 @@ from cv_yolo.files import sha256_of
 from cv_yolo.ports.models import PredictionRequest, Predictor, Trainer
 from tests.builders import a_manifest, a_spec
 from tests.fakes import FakePredictor, FakeTrainer
-from tests.unit.adapters.child import FOUND
+from tests.unit.adapters.workers.child import FOUND
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CHILD = REPOSITORY / "tests" / "unit" / "adapters" / "child.py"
+CHILD = REPOSITORY / "tests" / "unit" / "adapters" / "workers" / "child.py"
 
 
 def child(behaviour: str) -> ChildProcess:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "src")])}
     command = (sys.executable, str(CHILD), behaviour)
-    return ChildProcess(command=command, environment=environment, stop=threading.Event())
+    return ChildProcess(NewProcess(command=command, environment=environment), stop=threading.Event())
 
 
 @pytest.fixture(params=["here", "child"])

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cv_yolo.container import WORKER_SERVER
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 COPIED = ("configs", "dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config", ".dvcignore", "tools", "weights", "src")
 SMALL = ("--image-size", "64", "--set", "training.batch_size=4", "--set", "resources.threads_per_run=1")
@@ -80,7 +82,9 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         foreign = ("CV_YOLO_", "PYTHONDONTWRITEBYTECODE", "ZENML_", "MLFLOW_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(foreign) or name == WORKER_SERVER
+        }
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         return kept | {"PATH": path, "PYTHONPATH": str(REPOSITORY)}
 
@@ -130,14 +134,16 @@ def wait_for(condition: Any, *, what: str) -> Any:
 
 
 def workers_of(root: Path) -> dict[int, str]:
-    """The child processes at work in a project, by process id, with their work folders (Linux)."""
+    """The child processes at work in a project, by process id, with their folders: those of their logs (Linux).
+
+    The server that forks them prints to the log of the first one, and has no standard input.
+    """
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            words = (entry / "cmdline").read_bytes().decode().split("\0")
+            standard_input, log = ((entry / "fd" / number).readlink() for number in "01")
         except OSError:
             continue
-        folder = next((word for word in words if word.startswith(str(root))), None)
-        if "worker" in words and folder:
-            found[int(entry.name)] = folder
+        if log.name == "output.log" and log.is_relative_to(root) and standard_input != Path(os.devnull):
+            found[int(entry.name)] = str(log.parent)
     return found

@@ -7,12 +7,19 @@ import sys
 
 import pytest
 
+from cv_yolo.container import WORKER_SERVER
 from tests.e2e.project import SMALL, Project, make_project, noise_in, wait_for, workers_of
 from tests.e2e.records import read_records
 
 pytestmark = pytest.mark.slow
 needs_proc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds child processes in /proc")
 LONG = ("grid", "--config", "configs/demo.yaml", "--epochs", "40", *SMALL)
+
+
+@pytest.fixture(autouse=True)
+def own_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command forks its workers by a server of its own, as a user's does: nothing of it may be left."""
+    monkeypatch.delenv(WORKER_SERVER, raising=False)
 
 
 @pytest.fixture(scope="module")

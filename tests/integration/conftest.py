@@ -2,5 +2,6 @@
 
 from tests.faults import faulty_stack
 from tests.servers import local_stack
+from tests.warm import warm_workers
 
-__all__ = ["faulty_stack", "local_stack"]
+__all__ = ["faulty_stack", "local_stack", "warm_workers"]

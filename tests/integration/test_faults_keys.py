@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 KEY = "faults-keys"
 SEED = 21
 GRID = grid_of(2, seed=SEED)
-SLOWNESS_S = 1.0
+SLOWNESS_S = 0.4
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_a_clock_twenty_minutes_off_is_reported_by_runs_and_by_doctor(clone: Clo
 
 @pytest.fixture(scope="module")
 def slow(clone: Clone) -> tuple[Ended, int, float]:
-    """A grid on a store that takes a second for each request; how many there were, and how long it took in all."""
+    """A grid on a slow store; how many requests there were, and how long it took in all."""
     asked, lock, never = [0], Lock(), Event()
 
     def late(_: Asked, reply: Reply) -> Reply:

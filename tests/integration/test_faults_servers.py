@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from cv_yolo.adapters.s3 import S3Store
+from cv_yolo.container import WORKER_SERVER
 from cv_yolo.domain.stack import ARTIFACTS_BUCKET
 from tests.faults import Clone, Ended, connected_clone, grid_of, killed, suspended
 from tests.servers import RunningStack, cv_yolo
@@ -158,7 +159,7 @@ def test_ctrl_c_stops_a_grid_whose_servers_are_all_hung_and_the_same_command_res
     servers = ("mlflow", "store", "zenml") + (("database",) if faulty_stack.database else ())
     command, trained = grid_of(2, seed=20), []
     for phase, event in PHASES.items():
-        with clone.at_work(*command) as work:
+        with clone.at_work(*command, **{WORKER_SERVER: ""}) as work:  # its workers are its own, as a user's are
             work.wait_until(phase, **event)
             with suspended(faulty_stack, *servers):
                 time.sleep(2)  # until it waits for one of them

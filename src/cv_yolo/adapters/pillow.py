@@ -1,4 +1,4 @@
-"""Pillow behind the port `Gallery`: pictures with boxes, for people to look at."""
+"""Pillow behind the port `ImageRenderer`: pictures with boxes, for people to look at."""
 
 import io
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Values on the command line that several commands take: lists of numbers, reasons."""
+"""Option types that several commands share: lists of numbers, reasons."""
 
 import click
 

@@ -1,11 +1,13 @@
 """The one place where ports meet adapters; each is connected on first use: libraries take seconds to import."""
 
+import os
 import secrets
+import socket
 import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from cv_yolo.container import environment
 from cv_yolo.container.records import EXPERIMENT, MODEL, Records, answer_limit
@@ -21,11 +23,11 @@ if TYPE_CHECKING:  # commands that list runs and versions need no NumPy
     import numpy as np
     import numpy.typing as npt
 
-    from cv_yolo.adapters.child_process import ChildProcess
     from cv_yolo.adapters.dvc.store import DvcStore
     from cv_yolo.adapters.files.journal import Journal
     from cv_yolo.adapters.files.weights import PretrainedWeights
     from cv_yolo.adapters.machine import SystemMeter
+    from cv_yolo.adapters.workers.supervisor import ChildProcess
     from cv_yolo.domain.data.annotations import Boxes
     from cv_yolo.domain.evaluation.intervals import Resampling
     from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, ImageRenderer
@@ -35,6 +37,7 @@ if TYPE_CHECKING:  # commands that list runs and versions need no NumPy
     from cv_yolo.workflows.prepare_dataset import DatasetSource
 
 __all__ = ["EXPERIMENT", "MODEL", "Container"]
+WORKER_SERVER: Final = "CV_YOLO_WORKER_SERVER"  # the address of a server that many commands share, as in the tests
 
 
 def print_to_stderr(text: str) -> None:
@@ -86,13 +89,16 @@ class Container:
     @cached_property
     def children(self) -> "ChildProcess":
         """Trainer, predictor and inspector of weights, each call in its own child process."""
-        from cv_yolo.adapters.child_process import ChildProcess
+        from cv_yolo.adapters.workers.fork_server import WorkerServer, can_fork
+        from cv_yolo.adapters.workers.starters import NewProcess
+        from cv_yolo.adapters.workers.supervisor import ChildProcess
 
-        return ChildProcess(
-            command=(sys.executable, "-m", "cv_yolo", "worker"),
-            environment=environment.of_children(self.settings),
-            stop=self.stop,
-        )
+        command, of_children = (sys.executable, "-m", "cv_yolo", "worker"), environment.of_children(self.settings)
+        if not can_fork():
+            return ChildProcess(NewProcess(command=command, environment=of_children), stop=self.stop)
+        address = os.environ.get(WORKER_SERVER) or None
+        server = WorkerServer(command=(*command, "--server"), environment=of_children, address=address)
+        return ChildProcess(server, stop=self.stop)
 
     @property
     def home(self) -> Path:
@@ -228,11 +234,11 @@ class Container:
     def serve_child(self, folder: Path) -> int:
         """The child's end of `children`: do what `folder` asks for, without knowing any server."""
         environment.forget_secrets()
-        from cv_yolo.adapters.child_process import serve
         from cv_yolo.adapters.onnx import OnnxGuard
         from cv_yolo.adapters.ultralytics.predictor import UltralyticsPredictor
         from cv_yolo.adapters.ultralytics.trainer import UltralyticsTrainer
         from cv_yolo.adapters.ultralytics.weights import UltralyticsInspector
+        from cv_yolo.adapters.workers.worker import serve
 
         trainer = UltralyticsTrainer(self.dataset_folder)
         weights = OnnxGuard(UltralyticsPredictor(), UltralyticsInspector())
@@ -248,6 +254,23 @@ class Container:
         from cv_yolo.adapters.pillow import PillowRenderer
 
         return PillowRenderer()
+
+
+def serve_jobs(*, descriptor: int | None, address: Path | None) -> NoReturn:
+    """Fork a worker for each job that comes on this descriptor, or to the server that listens at this address."""
+    environment.forget_secrets()
+    from cv_yolo.adapters.ultralytics.library import import_pytorch
+    from cv_yolo.adapters.workers import fork_server
+
+    import_pytorch()
+
+    def work(folder: Path) -> int:
+        return Container().serve_child(folder)
+
+    if address is not None:
+        fork_server.listen(address, work)
+    with socket.socket(fileno=descriptor) as connection:
+        fork_server.serve_jobs(connection, work)
 
 
 def _keep_private(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Run the pipeline and bring back what it decided."""
+"""Run the pipeline and return its decision."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""How data sets are read, made, kept and shown."""
+"""How data sets are read, written, stored and rendered."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How detectors are trained and asked, and how their predictions are kept."""
+"""How detectors are trained and run, and how their predictions are stored."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The clients that the probes try servers with: those that our commands use, handed in by `bootstrap`."""
+"""The clients that the probes try servers with: those that our commands use, handed in by the container."""
 
 import socket
 from collections.abc import Iterator

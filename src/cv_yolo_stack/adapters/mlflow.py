@@ -1,4 +1,4 @@
-"""MLflow's server as a server: its REST interface, for what no client library is needed."""
+"""MLflow's REST interface as its operator uses it: users, permissions, health; and the port `TrackingProbe`."""
 
 import os
 import secrets

@@ -19,7 +19,7 @@ from cv_yolo.domain.stack import ChangeKind, StackAddresses
 from cv_yolo.errors import InputError, ServiceUnavailableError
 from cv_yolo.settings import Settings, write_connection
 from cv_yolo.workflows.read_stack import read_addresses
-from cv_yolo_stack.backup.contents import MANIFEST, Contents, Progress, Report
+from cv_yolo_stack.backup.content_store import MANIFEST, Contents, Progress, Report
 from cv_yolo_stack.backup.proof import audit_logs, embedded_artifacts, files, stored, verify_by_history
 from cv_yolo_stack.backup.restore import restore
 from cv_yolo_stack.backup.running import PORTS, running

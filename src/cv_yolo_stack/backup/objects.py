@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from cv_yolo.domain.stack import BUCKETS
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
 from cv_yolo.ports.servers import StoredObject
-from cv_yolo_stack.backup.contents import Contents, Progress, Report
+from cv_yolo_stack.backup.content_store import Contents, Progress, Report
 from cv_yolo_stack.configuration.choice import StoreKind
 from cv_yolo_stack.configuration.local_stack import LocalStack
 from cv_yolo_stack.domain.backup_manifest import OBJECTS, Kept

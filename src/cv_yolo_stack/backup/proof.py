@@ -13,7 +13,7 @@ from cv_yolo.domain.stack import TRACKING_BUCKET, ObjectStoreAddress, TrackingAd
 from cv_yolo.errors import NotFoundError, RunFailedError
 from cv_yolo.files import sha256_of
 from cv_yolo.settings import Settings
-from cv_yolo_stack.backup.contents import Report
+from cv_yolo_stack.backup.content_store import Report
 from cv_yolo_stack.backup.objects import bucket_and_key, together
 from cv_yolo_stack.backup.records import RECORDS, ZENML_CONFIGURATION
 from cv_yolo_stack.backup.sources import target_of

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from cv_yolo.errors import InputError, ServiceUnavailableError
 from cv_yolo.files import write_whole
 from cv_yolo.settings import Settings
-from cv_yolo_stack.backup.contents import Contents, Progress, Report, require_room, verified, writing
+from cv_yolo_stack.backup.content_store import Contents, Progress, Report, require_room, verified, writing
 from cv_yolo_stack.backup.preconditions import make_way, require_empty
 from cv_yolo_stack.backup.records import adapt_connection, adapt_records
 from cv_yolo_stack.backup.sources import target_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cv_yolo.domain.stack import BUCKETS
 from cv_yolo.errors import InputError
-from cv_yolo_stack.backup.contents import Contents, Progress, Report
+from cv_yolo_stack.backup.content_store import Contents, Progress, Report
 from cv_yolo_stack.backup.mariadb import load, require_loader
 from cv_yolo_stack.backup.objects import list_objects, put_objects
 from cv_yolo_stack.backup.preconditions import count_in_server

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from cv_yolo import __version__
 from cv_yolo.errors import InputError, NotFoundError, ServiceUnavailableError
-from cv_yolo_stack.backup.contents import CONTENT, MANIFEST, Contents, Progress, Report, require_room, writing
+from cv_yolo_stack.backup.content_store import CONTENT, MANIFEST, Contents, Progress, Report, require_room, writing
 from cv_yolo_stack.backup.mariadb import dump, require_dumper
 from cv_yolo_stack.backup.objects import keep_objects, list_objects
 from cv_yolo_stack.backup.snapshot_source import TakeSnapshot

@@ -15,7 +15,7 @@ import click
 from cv_yolo_stack.cli.servers import PORTS, as_json_option, port_options
 
 if TYPE_CHECKING:
-    from cv_yolo_stack.backup.contents import Progress, Report
+    from cv_yolo_stack.backup.content_store import Progress, Report
     from cv_yolo_stack.backup.drill import Drill
     from cv_yolo_stack.backup.restore import Restored
     from cv_yolo_stack.domain.backup_manifest import BackupManifest

@@ -1,4 +1,4 @@
-"""The servers' logs: the last lines, and what is appended."""
+"""The servers' logs: rotated when they grow too large, their last lines, and what is appended."""
 
 import os
 import shutil

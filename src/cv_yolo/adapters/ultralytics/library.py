@@ -2,11 +2,22 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 # Read when Ultralytics is imported: no network, no `pip install` of what a file names, no `eval` of an architecture.
 SWITCHES: Final = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "true"}
+
+
+def import_pytorch() -> None:
+    """Import what takes longest, and neither reads our variables nor writes; nothing where it is not installed."""
+    with suppress(ImportError):  # whoever needs it says so
+        import cv2  # noqa: F401
+        import torch
+        import torchvision  # noqa: F401
+
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)  # imports the compiler, as every training does
 
 
 def prepare() -> None:

@@ -1,4 +1,4 @@
-"""The port `DatasetFolder` on disk.
+"""The port `DatasetFolder` on disk: scans a folder, collects what it finds, and reads `attributes.csv`.
 
 A data set's folder is untrusted: nothing in it is run, each file is read once, and whatever cannot be used in both
 training and evaluation is refused by name, all of it at once. `attributes.csv`, where there is one, gives the

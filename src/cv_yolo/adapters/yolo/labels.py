@@ -1,4 +1,4 @@
-"""Label files: read by `domain.data.annotations`, verified against a manifest, and missed where they lack."""
+"""Label files: found, decoded, checked against the manifest, and reported where they are missing."""
 
 import hashlib
 import os

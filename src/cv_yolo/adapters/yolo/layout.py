@@ -1,4 +1,4 @@
-"""Where images and their labels lie: the places that `data.yaml` names, walked with their links."""
+"""Where images and their labels are: the places that `data.yaml` names, with symbolic links followed."""
 
 import os
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""The audit log on ZenML's server, where several machines write it: one row an entry, and a copy with the artifacts.
+"""The audit log on ZenML's server, where several machines write it: one row per entry, and a copy with the artifacts.
 
 An entry is a version `entry_<number>` of the ZenML model `audit_log_<model>`, with its canonical form as description:
 one row, written in one step, and of its name there can be one only. So the row is the commit, and the server decides

@@ -1,6 +1,4 @@
-"""ZenML's server as a server: its REST interface, for what no client library is needed.
-
-ZenML's stacks, components and secrets behind the port `StackRegistry`, by the server's REST interface.
+"""ZenML's REST interface: requests about stacks, secrets, service accounts and API keys; the port `StackRegistry`.
 
 ZenML's own client takes seconds to import and makes a configuration of its own; reading an address should cost neither.
 """

@@ -1,4 +1,4 @@
-"""`cv-yolo baseline` and `cv-yolo grid`: one command in two sizes."""
+"""`cv-yolo baseline` and `cv-yolo grid`: train one detector, or a grid of them."""
 
 import json
 from collections.abc import Callable

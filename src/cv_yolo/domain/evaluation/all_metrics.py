@@ -1,4 +1,4 @@
-"""All figures of an evaluation by name, as one measure: COCO's, in use, by class, by size, by slice, by error type.
+"""Which metrics an evaluation has: those of the other modules, collected by class, size, slice and error type.
 
 What each name means is in `catalogue`; this computes them.
 """

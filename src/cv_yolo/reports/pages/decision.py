@@ -1,4 +1,4 @@
-"""A decision as a page: the self-contained twin of its Markdown."""
+"""A decision as a self-contained HTML page, with the content of its Markdown."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -20,11 +20,11 @@ from cv_yolo.domain.stack import (
 from cv_yolo.errors import CvYoloError
 from cv_yolo_stack.domain.health import CheckOutcome
 from cv_yolo_stack.ports.probes import Probes
+from cv_yolo_stack.workflows.doctor.database import DATABASE, database_checkup
 from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
 from cv_yolo_stack.workflows.doctor.local import DATASETS, MACHINE, datasets_checkup, machine_checkup
 from cv_yolo_stack.workflows.doctor.objects import OBJECTS, object_store_checkup
 from cv_yolo_stack.workflows.doctor.pipelines import PIPELINES, pipeline_checkup
-from cv_yolo_stack.workflows.doctor.server import DATABASE, database_checkup
 from cv_yolo_stack.workflows.doctor.tracking import TRACKING, tracking_checkup
 
 

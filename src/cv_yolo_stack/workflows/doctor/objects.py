@@ -5,8 +5,7 @@ from typing import Final
 
 from cv_yolo_stack.domain.health import REFUSALS, CheckOutcome, judge_refusal
 from cv_yolo_stack.ports.probes import ObjectStoreProbe
-from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
-from cv_yolo_stack.workflows.doctor.server import (
+from cv_yolo_stack.workflows.doctor.every_server import (
     anonymous_refused,
     let_in,
     quick,
@@ -14,6 +13,7 @@ from cv_yolo_stack.workflows.doctor.server import (
     same_time,
     wrong_credentials_refused,
 )
+from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
 
 OBJECTS: Final = "store"
 REFUSALS_TOO: Final = REFUSALS | {400}  # rclone's, for no signature and for one that has expired

@@ -6,8 +6,7 @@ from typing import Final
 from cv_yolo.domain.stack import ARTIFACT_STORE, TRACKER
 from cv_yolo_stack.domain.health import CheckOutcome, judge_version
 from cv_yolo_stack.ports.probes import PipelineProbe
-from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
-from cv_yolo_stack.workflows.doctor.server import (
+from cv_yolo_stack.workflows.doctor.every_server import (
     anonymous_refused,
     let_in,
     quick,
@@ -15,6 +14,7 @@ from cv_yolo_stack.workflows.doctor.server import (
     same_time,
     wrong_credentials_refused,
 )
+from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
 
 PIPELINES: Final = "zenml"
 REPLACE: Final = "do not use this server: it requires no login; `cv-yolo up` starts one that does"

@@ -6,8 +6,7 @@ from typing import Final
 
 from cv_yolo_stack.domain.health import CheckOutcome, duration_in_words, judge_version
 from cv_yolo_stack.ports.probes import TrackingProbe
-from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
-from cv_yolo_stack.workflows.doctor.server import (
+from cv_yolo_stack.workflows.doctor.every_server import (
     anonymous_refused,
     let_in,
     quick,
@@ -16,6 +15,7 @@ from cv_yolo_stack.workflows.doctor.server import (
     took_ms,
     wrong_credentials_refused,
 )
+from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
 
 TRACKING: Final = "mlflow"
 EXPERIMENT: Final = "cv_yolo_tiny"

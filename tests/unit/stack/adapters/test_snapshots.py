@@ -13,7 +13,7 @@ from cv_yolo.domain.stack import TrackingAddress
 from cv_yolo.errors import NotFoundError, ServiceUnavailableError
 from cv_yolo.http import Answer
 from cv_yolo_stack.adapters.mlflow_snapshot import MlflowSnapshot
-from cv_yolo_stack.adapters.zenml import ZenmlSnapshot
+from cv_yolo_stack.adapters.zenml_probe import ZenmlSnapshot
 from cv_yolo_stack.domain.snapshot import AUDIT
 from tests.loopback import Asked, Reply, loopback
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from cv_yolo.settings import Settings
-from cv_yolo_stack.backup.contents import Progress
+from cv_yolo_stack.backup.content_store import Progress
 from cv_yolo_stack.container import StackContainer
 
 RUN = "0123456789abcdef0123456789abcdef"

@@ -6,7 +6,7 @@ import pytest
 
 from cv_yolo.domain.stack import BUCKETS
 from cv_yolo.errors import ServiceUnavailableError
-from cv_yolo_stack.backup.contents import Contents, Progress
+from cv_yolo_stack.backup.content_store import Contents, Progress
 from cv_yolo_stack.backup.objects import keep_objects, list_objects, put_objects
 from cv_yolo_stack.configuration.choice import StoreKind
 from tests.unit.stack.backup.records import quiet

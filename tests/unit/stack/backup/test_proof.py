@@ -12,7 +12,7 @@ from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.domain.stack import ObjectStoreAddress, TrackingAddress
 from cv_yolo.errors import RunFailedError
 from cv_yolo.settings import Settings
-from cv_yolo_stack.backup.contents import Contents
+from cv_yolo_stack.backup.content_store import Contents
 from cv_yolo_stack.backup.objects import keep_objects
 from cv_yolo_stack.backup.proof import audit_logs, embedded_artifacts, files, stored, verify_by_history
 from cv_yolo_stack.backup.restore import restore

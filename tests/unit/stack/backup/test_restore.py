@@ -11,10 +11,10 @@ from filelock import FileLock
 
 from cv_yolo.errors import InputError, NotFoundError, ServiceUnavailableError
 from cv_yolo.settings import Settings
-from cv_yolo_stack.backup import contents as room
+from cv_yolo_stack.backup import content_store as room
 from cv_yolo_stack.backup import restore as restoring
 from cv_yolo_stack.backup import take
-from cv_yolo_stack.backup.contents import Contents, Progress, verified
+from cv_yolo_stack.backup.content_store import Contents, Progress, verified
 from cv_yolo_stack.backup.restore import restore
 from cv_yolo_stack.backup.take import read_snapshot, take_backup
 from cv_yolo_stack.container import StackContainer

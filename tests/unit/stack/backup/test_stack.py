@@ -14,7 +14,7 @@ from cv_yolo.errors import InputError, NotFoundError, ServiceUnavailableError
 from cv_yolo.settings import Settings
 from cv_yolo_stack.backup import stack as servers
 from cv_yolo_stack.backup import take
-from cv_yolo_stack.backup.contents import Contents
+from cv_yolo_stack.backup.content_store import Contents
 from cv_yolo_stack.backup.preconditions import require_empty
 from cv_yolo_stack.backup.records import adapt_connection, adapt_records
 from cv_yolo_stack.backup.stack import kept_stack, require_able

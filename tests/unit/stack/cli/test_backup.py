@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.cli.main import run
-from cv_yolo_stack.backup.contents import Progress
+from cv_yolo_stack.backup.content_store import Progress
 from cv_yolo_stack.backup.drill import Drill
 from cv_yolo_stack.cli import backup as command
 from cv_yolo_stack.cli.backup import showing, size_text

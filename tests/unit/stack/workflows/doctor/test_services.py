@@ -8,11 +8,12 @@ import pytest
 
 from cv_yolo_stack.domain.health import CheckResult
 from cv_yolo_stack.ports.probes import Detour
+from cv_yolo_stack.workflows.doctor.database import database_checkup
+from cv_yolo_stack.workflows.doctor.every_server import quick, same_time
 from cv_yolo_stack.workflows.doctor.examine import Checkup, examine
 from cv_yolo_stack.workflows.doctor.local import datasets_checkup, machine_checkup
 from cv_yolo_stack.workflows.doctor.objects import object_store_checkup
 from cv_yolo_stack.workflows.doctor.pipelines import pipeline_checkup
-from cv_yolo_stack.workflows.doctor.server import database_checkup, quick, same_time
 from cv_yolo_stack.workflows.doctor.tracking import tracking_checkup
 from tests.probes import (
     FakeDatabaseProbe,

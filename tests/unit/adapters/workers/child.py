@@ -1,7 +1,11 @@
-"""A child process as `cv-yolo worker` is one, with fakes at work: `python child.py BEHAVIOUR FOLDER`."""
+"""A child process as `cv-yolo worker` is one, with fakes at work: `python child.py BEHAVIOUR FOLDER`.
+
+`python child.py BEHAVIOUR --server DESCRIPTOR` forks such children.
+"""
 
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -9,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cv_yolo.adapters.child_process import serve
+from cv_yolo.adapters.workers.fork_server import serve_jobs
+from cv_yolo.adapters.workers.worker import serve
 from cv_yolo.domain.data.annotations import Detections
 from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest, TrainingResult
 from cv_yolo.errors import WeightsError
@@ -58,7 +63,15 @@ TRAINERS: dict[str, Callable[[], Trainer]] = {
     "ignores SIGTERM": ignores_sigterm,
 }
 
-if __name__ == "__main__":
-    behaviour, folder = sys.argv[1], Path(sys.argv[2])
+
+def work(behaviour: str, folder: Path) -> int:
+    """Do what the folder asks for."""
     trainer, predictor = TRAINERS[behaviour](), FakePredictor([FOUND])
-    sys.exit(serve(folder, trainer=trainer, predictor=predictor, inspector=FakeInspector()))
+    return serve(folder, trainer=trainer, predictor=predictor, inspector=FakeInspector())
+
+
+if __name__ == "__main__":
+    behaviour, *rest = sys.argv[1:]
+    if rest[0] == "--server":
+        serve_jobs(socket.socket(fileno=int(rest[1])), lambda folder: work(behaviour, folder))
+    sys.exit(work(behaviour, Path(rest[0])))

@@ -1,4 +1,4 @@
-"""What every server must do: respond, have the right time, refuse missing and wrong credentials, be fast."""
+"""The checks of every server: it responds, has the right time, refuses missing and wrong credentials, is fast."""
 
 import time
 from collections.abc import Callable, Collection
@@ -15,8 +15,8 @@ from cv_yolo_stack.domain.health import (
     judge_refusal,
     judge_round_trip,
 )
-from cv_yolo_stack.ports.probes import DatabaseProbe, ServerProbe
-from cv_yolo_stack.workflows.doctor.examine import Checkup, ServiceCheck
+from cv_yolo_stack.ports.probes import ServerProbe
+from cv_yolo_stack.workflows.doctor.examine import ServiceCheck
 
 ROUND_TRIPS: Final = 3
 
@@ -107,35 +107,3 @@ def took_ms(call: Callable[[], object], clock: Callable[[], float]) -> float:
     began = clock()
     call()
     return (clock() - began) * 1000
-
-
-DATABASE: Final = "database"
-KNOWN: Final = ("10.6", "10.11", "11.4", "11.8", "8.0", "8.4")
-ACCESS_DENIED: Final = frozenset({1044, 1045, 1130, 1698})  # MySQL's numbers
-PASSWORDS: Final = "give every user a password: `ALTER USER … IDENTIFIED BY …`"
-
-
-def database_checkup(probe: DatabaseProbe) -> Checkup:
-    """All that is tried on MariaDB or MySQL."""
-    return Checkup(
-        service=DATABASE,
-        checks=(
-            reachable(probe, service=DATABASE),
-            anonymous_refused(probe, remedy=PASSWORDS, refusals=ACCESS_DENIED),
-            wrong_credentials_refused(probe, remedy=PASSWORDS, refusals=ACCESS_DENIED),
-            let_in(probe, remedy="`cv-yolo restart database` sets user and password again"),
-            same_time(probe),
-            ServiceCheck(
-                name="version",
-                expected=f"a tested version: {', '.join(KNOWN)}",
-                remedy="use a tested version",
-                attempt=lambda: _version(probe.version()),
-            ),
-            quick(probe, remedy="use a database closer to ZenML and MLflow, or a faster disk"),
-        ),
-    )
-
-
-def _version(found: str) -> CheckOutcome:
-    known = any(found.startswith(f"{each}.") for each in KNOWN)
-    return CheckOutcome(passed=True if known else None, found=found if known else f"{found}: untested version")

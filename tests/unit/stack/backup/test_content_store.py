@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cv_yolo.errors import CvYoloError, InputError, NotFoundError, ServiceUnavailableError
-from cv_yolo_stack.backup.contents import Contents, Progress, verified, writing
+from cv_yolo_stack.backup.content_store import Contents, Progress, verified, writing
 from cv_yolo_stack.domain.backup_manifest import BackupManifest, manifest_of
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)

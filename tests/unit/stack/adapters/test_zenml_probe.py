@@ -12,7 +12,7 @@ from cv_yolo.adapters.zenml.server import ZenmlServer
 from cv_yolo.domain.stack import PipelineServerAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo_stack.adapters.clients import installed
-from cv_yolo_stack.adapters.zenml import ZenmlProbe, _other_key
+from cv_yolo_stack.adapters.zenml_probe import ZenmlProbe, _other_key
 from cv_yolo_stack.domain.health import CheckResult
 from cv_yolo_stack.workflows.doctor.examine import examine
 from cv_yolo_stack.workflows.doctor.pipelines import pipeline_checkup

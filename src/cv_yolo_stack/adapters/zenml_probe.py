@@ -1,4 +1,4 @@
-"""ZenML's server behind the port `PipelineProbe`."""
+"""ZenML's server as `doctor` and `backup` see it: behind the port `PipelineProbe`, and a snapshot of its records."""
 
 import base64
 import json

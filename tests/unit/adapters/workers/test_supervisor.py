@@ -1,4 +1,4 @@
-"""The child process: how it ends, what its supervisor says about it, and that nothing outlives anything."""
+"""The child process, new or forked: how it ends, what its supervisor reports, and that nothing outlives anything."""
 
 import os
 import subprocess
@@ -6,13 +6,16 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
 
-from cv_yolo.adapters import child_process
-from cv_yolo.adapters.child_process import ChildProcess
+from cv_yolo.adapters.workers import messages, worker
+from cv_yolo.adapters.workers import supervisor as supervision
+from cv_yolo.adapters.workers.fork_server import WorkerServer, can_fork
+from cv_yolo.adapters.workers.starters import NewProcess, Starter
+from cv_yolo.adapters.workers.supervisor import ChildProcess
 from cv_yolo.domain.evaluation.evaluation import PredictionSettings
 from cv_yolo.domain.training.specs import EpochMetrics, TrainingRequest
 from cv_yolo.errors import CvYoloError, EvaluationFailedError, StoppedError, TrainingFailedError, WeightsError
@@ -20,19 +23,39 @@ from cv_yolo.files import sha256_of
 from cv_yolo.ports.models import PredictionRequest
 from tests.builders import a_manifest, a_spec
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[4]
 CHILD = Path(__file__).with_name("child.py")
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "src")])}
 
 
-def supervisor(behaviour: str, *, stop: threading.Event | None = None) -> ChildProcess:
-    command = (sys.executable, str(CHILD), behaviour)
-    return ChildProcess(command=command, environment=ENVIRONMENT, stop=stop or threading.Event())
+FORKS = pytest.param("forked", marks=pytest.mark.skipif(not can_fork(), reason="this system starts new processes"))
+
+
+class Supervisor(Protocol):
+    def __call__(self, behaviour: str, *, stop: threading.Event | None = None) -> ChildProcess: ...
+
+
+@pytest.fixture(params=["new", FORKS])
+def supervisor(request: pytest.FixtureRequest) -> Supervisor:
+    """Makes supervisors of children with some behaviour."""
+
+    def make(behaviour: str, *, stop: threading.Event | None = None) -> ChildProcess:
+        command = (sys.executable, str(CHILD), behaviour)
+        starter: Starter = (
+            NewProcess(command=command, environment=ENVIRONMENT)
+            if request.param == "new"
+            else WorkerServer(command=(*command, "--server"), environment=ENVIRONMENT)
+        )
+        return ChildProcess(starter, stop=stop or threading.Event())
+
+    return make
 
 
 def shell(script: str) -> ChildProcess:
     """A child that speaks our files without being one of ours: quicker to start; `$1` is the folder."""
-    return ChildProcess(command=("sh", "-c", script, "child"), environment=os.environ, stop=threading.Event())
+    return ChildProcess(
+        NewProcess(command=("sh", "-c", script, "child"), environment=os.environ), stop=threading.Event()
+    )
 
 
 @pytest.fixture
@@ -62,14 +85,18 @@ def failure_of(child: ChildProcess, request: TrainingRequest) -> CvYoloError:
     return caught.value
 
 
-def test_an_error_we_know_comes_out_as_it_was_raised_with_its_hint(request_: TrainingRequest) -> None:
+def test_an_error_we_know_comes_out_as_it_was_raised_with_its_hint(
+    supervisor: Supervisor, request_: TrainingRequest
+) -> None:
     error = failure_of(supervisor("refuses"), request_)
     assert type(error) is WeightsError
     assert error.message == "best.pt: does not load"
     assert error.hint == "give another file"
 
 
-def test_any_other_error_fails_the_training_and_says_its_kind(request_: TrainingRequest) -> None:
+def test_any_other_error_fails_the_training_and_says_its_kind(
+    supervisor: Supervisor, request_: TrainingRequest
+) -> None:
     error = failure_of(supervisor("breaks"), request_)
     assert type(error) is TrainingFailedError
     assert error.message == "MemoryError: cannot allocate"
@@ -77,7 +104,9 @@ def test_any_other_error_fails_the_training_and_says_its_kind(request_: Training
     assert "Traceback" in (request_.workdir / "output.log").read_text(encoding="utf-8")
 
 
-def test_a_killed_child_names_the_signal_and_shows_the_end_of_its_log(request_: TrainingRequest) -> None:
+def test_a_killed_child_names_the_signal_and_shows_the_end_of_its_log(
+    supervisor: Supervisor, request_: TrainingRequest
+) -> None:
     error = failure_of(supervisor("is killed"), request_)
     assert type(error) is TrainingFailedError
     assert "was killed by signal 9 and left no result" in error.message
@@ -86,7 +115,7 @@ def test_a_killed_child_names_the_signal_and_shows_the_end_of_its_log(request_: 
 
 
 def test_a_child_that_cannot_write_its_error_is_reported_with_the_full_disk(
-    request_: TrainingRequest, monkeypatch: pytest.MonkeyPatch
+    supervisor: Supervisor, request_: TrainingRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cv_yolo.disk.LITTLE_ROOM_BYTES", 2**70)
     message = failure_of(shell("exit 1"), request_).message
@@ -110,7 +139,7 @@ def test_a_result_does_not_make_up_for_an_exit_code(request_: TrainingRequest) -
     assert "code 5" in failure_of(shell('echo "{}" > "$1/result.json"; exit 5'), request_).message
 
 
-def test_the_results_of_a_former_child_do_not_count(request_: TrainingRequest) -> None:
+def test_the_results_of_a_former_child_do_not_count(supervisor: Supervisor, request_: TrainingRequest) -> None:
     supervisor("works").train(request_, on_epoch=lambda epoch: None)
     reported: list[EpochMetrics] = []
     with pytest.raises(TrainingFailedError, match="left no result"):
@@ -126,7 +155,9 @@ def test_an_error_file_of_an_unknown_kind_cannot_name_other_classes(request_: Tr
     assert error.message == "ClassVar: odd"
 
 
-def test_epochs_with_non_finite_values_are_reported_unchanged(request_: TrainingRequest) -> None:
+def test_epochs_with_non_finite_values_are_reported_unchanged(
+    supervisor: Supervisor, request_: TrainingRequest
+) -> None:
     reported: list[EpochMetrics] = []
     supervisor("diverges").train(request_, on_epoch=reported.append)
     assert [epoch.epoch for epoch in reported] == [1, 2]
@@ -134,22 +165,26 @@ def test_epochs_with_non_finite_values_are_reported_unchanged(request_: Training
     assert np.isinf(reported[0].values["lr"])
 
 
-def test_a_stop_terminates_the_child_and_leaves_no_orphan(request_: TrainingRequest) -> None:
+def test_a_stop_terminates_the_child_and_leaves_no_orphan(supervisor: Supervisor, request_: TrainingRequest) -> None:
     stop = threading.Event()
     with pytest.raises(StoppedError):
         supervisor("hangs", stop=stop).train(request_, on_epoch=lambda epoch: stop.set())
     assert not is_alive(int((request_.workdir / "pid").read_text(encoding="utf-8")))
 
 
-def test_a_child_that_does_not_listen_is_killed(request_: TrainingRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child_process, "GRACE_S", 0.3)
+def test_a_child_that_does_not_listen_is_killed(
+    supervisor: Supervisor, request_: TrainingRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "GRACE_S", 0.3)
     stop = threading.Event()
     with pytest.raises(StoppedError):
         supervisor("ignores SIGTERM", stop=stop).train(request_, on_epoch=lambda epoch: stop.set())
     assert not is_alive(int((request_.workdir / "pid").read_text(encoding="utf-8")))
 
 
-def test_an_error_while_recording_an_epoch_stops_the_child_too(request_: TrainingRequest) -> None:
+def test_an_error_while_recording_an_epoch_stops_the_child_too(
+    supervisor: Supervisor, request_: TrainingRequest
+) -> None:
     def refuse(epoch: EpochMetrics) -> None:
         raise TrainingFailedError("epoch 1: not finite: train/box_loss")
 
@@ -160,7 +195,7 @@ def test_an_error_while_recording_an_epoch_stops_the_child_too(request_: Trainin
 
 def test_the_child_exits_when_its_supervisor_is_gone(request_: TrainingRequest) -> None:
     request_.workdir.mkdir()
-    child_process._write(request_.workdir / "request.json", request_, TrainingRequest | PredictionRequest)
+    messages.write(request_.workdir / "request.json", request_, TrainingRequest | PredictionRequest)
     child = subprocess.Popen(
         [sys.executable, str(CHILD), "hangs", str(request_.workdir)], env=ENVIRONMENT, stdin=subprocess.PIPE
     )
@@ -169,17 +204,17 @@ def test_the_child_exits_when_its_supervisor_is_gone(request_: TrainingRequest) 
         time.sleep(0.05)
     assert child.poll() is None
     child.communicate(timeout=10)  # closes the pipe, as the end of the supervisor's process would
-    assert child.returncode == child_process.ORPHAN_EXIT_CODE
+    assert child.returncode == worker.ORPHAN_EXIT_CODE
 
 
 def test_an_incomplete_line_is_not_reported_yet(tmp_path: Path) -> None:
     events, reported = tmp_path / "events.jsonl", list[EpochMetrics]()
-    assert child_process._report_new_epochs(events, 0, reported.append) == 0
+    assert supervision._report_new_epochs(events, 0, reported.append) == 0
     events.write_bytes(b'{"epoch": 1, "values": {"x": 0.5}}\n{"epoch": 2, "val')
-    assert child_process._report_new_epochs(events, 0, reported.append) == 1
+    assert supervision._report_new_epochs(events, 0, reported.append) == 1
     with events.open("ab") as file:
         file.write(b'ues": {}}\n')
-    assert child_process._report_new_epochs(events, 1, reported.append) == 2
+    assert supervision._report_new_epochs(events, 1, reported.append) == 2
     assert [epoch.epoch for epoch in reported] == [1, 2]
 
 
@@ -227,12 +262,12 @@ def test_a_latency_that_was_not_measured_stays_unknown(tmp_path: Path) -> None:
 def test_a_prediction_that_is_stopped_is_stopped_not_failed(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
-    child = ChildProcess(command=("sh", "-c", "sleep 60", "child"), environment=os.environ, stop=stop)
+    child = ChildProcess(NewProcess(command=("sh", "-c", "sleep 60", "child"), environment=os.environ), stop=stop)
     with pytest.raises(StoppedError):
         child.predict(prediction_in(tmp_path))
 
 
-def test_a_running_child_is_visible(request_: TrainingRequest) -> None:
+def test_a_running_child_is_visible(supervisor: Supervisor, request_: TrainingRequest) -> None:
     child, seen = supervisor("works"), []
     assert not child.at_work
     child.train(request_, on_epoch=lambda _: seen.append(child.at_work))
@@ -240,6 +275,6 @@ def test_a_running_child_is_visible(request_: TrainingRequest) -> None:
     assert not child.at_work
 
 
-def test_an_error_of_the_predictor_comes_out_as_it_was_raised(tmp_path: Path) -> None:
+def test_an_error_of_the_predictor_comes_out_as_it_was_raised(supervisor: Supervisor, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="not the one that was recorded"):
         supervisor("works").predict(prediction_in(tmp_path, weights_sha256="0" * 64))
