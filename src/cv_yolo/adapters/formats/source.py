@@ -28,6 +28,7 @@ from cv_yolo.errors import DatasetError
 
 NOT_LOOKED_INTO: Final = {"__MACOSX"}
 MOST_NAMED: Final = 3
+CORRECT: Final = "correct the annotation, or remove it"
 MOST_GLANCED: Final = 200
 ORIENTATION: Final = 274  # EXIF's number for how a picture was held
 LYING: Final = {5, 6, 7, 8}  # its values for pictures whose width and height are exchanged
@@ -67,7 +68,7 @@ class _Collecting:
         if not isinstance(error, DatasetError):
             return False
         where = self._source.root / printable(self._place)
-        self._source.refuse(DatasetError(f"{where}: {error.message}", hint=error.hint))
+        self._source.refuse(DatasetError(f"{where}: {error.message}", hint=error.hint or CORRECT))
         return True
 
 
@@ -134,6 +135,8 @@ class SourceFolder(Refusals):
         (width_px, height_px), turned = upright_size(self.root / path)
         if stated is not None and stated != (width_px, height_px):
             why, hint = "", "were the annotations made on a resized copy? Use the images that were annotated"
+            if stated == (height_px, width_px):
+                why, hint = ": width and height are exchanged", "exchange them in the annotation, if its boxes fit then"
             if turned and stated == (height_px, width_px):
                 why = ": its EXIF orientation turns it, and the annotations were made without"
                 hint = "remove the orientation tag, so that the image lies as it was annotated"

@@ -384,6 +384,7 @@ def test_an_annotation_that_is_wrong_is_refused_by_what_it_is(
     said = refused(tmp_path, [annotation(**changed)])
     assert said.startswith(f"{tmp_path}/result.json: annotation")
     assert message in said
+    assert not said.endswith("[None]")
 
 
 def test_all_that_is_wrong_is_refused_at_once(tmp_path: Path) -> None:
@@ -428,6 +429,7 @@ def test_all_that_is_wrong_is_refused_at_once(tmp_path: Path) -> None:
         (coco_content(images=[listed("A.JPG")]), "did you mean a.jpg?"),
         (coco_content(images=[listed("a.png")]), "did you mean a.jpg?"),
         (coco_content(images=[listed("a.jpg", width=10)]), "a.jpg: annotated as 10 x 48 px, the image has 64 x 48 px"),
+        (coco_content(images=[listed("a.jpg", width=48, height=64)]), "64 x 48 px: width and height are exchanged"),
         (coco_content(images=[listed("a.jpg", width=None)]), "width is missing, expected a number"),
         (coco_content(images=[listed("a.jpg", attributes={"a": "b\nc"})]), r"attributes.a is 'b\nc', expected a text"),
     ],
