@@ -1,0 +1,196 @@
+"""JSON and XML from untrusted files: parsed within limits, and their values taken only as what they should be."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from xml.etree.ElementTree import Element, ParseError
+
+import defusedxml.ElementTree
+from defusedxml.common import DefusedXmlException
+
+from cv_yolo.domain.data.names import is_one_line
+from cv_yolo.errors import DatasetError
+
+LARGEST_BYTES: Final = 2_000_000_000  # COCO's instances_train2017.json has 0.45 GB, LVIS's 1.1 GB
+GLANCE_BYTES: Final = 65_536
+LONGEST_SHOWN: Final = 60
+BEFORE_THE_TEXT: Final = b"\xef\xbb\xbf\xff\xfe \t\r\n"  # byte order marks and white space
+
+
+def glance(path: Path) -> bytes:
+    """The first and the last bytes of a file, by which its format is recognised; nothing where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(GLANCE_BYTES)
+            size = file.seek(0, 2)
+            file.seek(max(len(head), size - GLANCE_BYTES))
+            return (head + file.read()).replace(b"\0", b"").lstrip(BEFORE_THE_TEXT)
+    except OSError:
+        return b""
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; raises `DatasetError` that names the file and the place in it."""
+    data = _bytes_of(path)
+    try:
+        return json.loads(data, object_pairs_hook=_without_repeats)
+    except RecursionError as error:
+        raise DatasetError(f"{path}: nested too deeply to be annotations") from error
+    except ValueError as error:  # damaged JSON, bytes of another encoding, a number of thousands of digits
+        raise DatasetError(f"{path}: not JSON: {_reason(error)}", hint="export the annotations once more") from error
+
+
+def read_xml(path: Path) -> Element:
+    """The root of an XML file without DTD and entities; raises `DatasetError` that names the file."""
+    try:
+        root: Element = defusedxml.ElementTree.fromstring(_bytes_of(path), forbid_dtd=True)
+    except (DefusedXmlException, ParseError, ValueError, LookupError) as error:
+        raise _not_xml(path, error) from error
+    return root
+
+
+def children_of_xml(path: Path) -> Iterator[Element]:
+    """The children of an XML file's root, each complete, one after the other; the root itself comes first, empty."""
+    _require_size(path)
+    try:
+        depth, root = 0, None
+        for event, element in defusedxml.ElementTree.iterparse(str(path), events=("start", "end"), forbid_dtd=True):
+            if event == "start":
+                depth += 1
+                if root is None:
+                    root = element
+                    yield root
+                continue
+            depth -= 1
+            if depth == 1 and root is not None:
+                yield element
+                root.clear()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (DefusedXmlException, ParseError, ValueError, LookupError) as error:
+        raise _not_xml(path, error) from error
+
+
+def number(value: object, what: str) -> float:
+    """A finite number of a JSON document; raises `DatasetError` that says what is there instead."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DatasetError(f"{what} is {shown(value)}, expected a number")
+    try:
+        if math.isfinite(value):
+            return float(value)
+    except OverflowError:
+        pass
+    raise DatasetError(f"{what} is {shown(value)}, expected a finite number")
+
+
+def number_in_text(text: str | None, what: str) -> float:
+    """A finite number of an XML document, with a decimal point; raises `DatasetError`."""
+    written = (text or "").strip()
+    try:
+        value = float(written) if written.isascii() and "_" not in written else math.nan
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        comma = ": write a decimal point, not a comma" if "," in written else ""
+        raise DatasetError(f"{what} is {shown(written)}, expected a finite number{comma}")
+    return value
+
+
+def whole_number(value: object, what: str) -> int:
+    """A whole number of a JSON document, also where it is written as `640.0` or as text; raises `DatasetError`."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= LONGEST_SHOWN:
+        return int(value)
+    found = number(value, what)
+    if not found.is_integer():
+        raise DatasetError(f"{what} is {shown(value)}, expected a whole number")
+    return int(found)
+
+
+def flag(value: object, what: str) -> bool:
+    """A yes or no that is written as 0 or 1, also as text, or as true or false; absent means no."""
+    if value is None:
+        return False
+    if value in (0, 1, "0", "1"):
+        return value not in (0, "0")
+    raise DatasetError(f"{what} is {shown(value)}, expected 0 or 1")
+
+
+def text(value: object, what: str) -> str:
+    """A text of one line that is not blank, without spaces around it; raises `DatasetError`."""
+    if not isinstance(value, str) or not value.strip() or not is_one_line(value.strip()):
+        raise DatasetError(f"{what} is {shown(value)}, expected a text of one line")
+    return value.strip()
+
+
+def objects(value: object, what: str) -> list[Mapping[str, Any]]:
+    """A list of JSON objects; raises `DatasetError`."""
+    if not isinstance(value, list):
+        raise DatasetError(f"{what} is {shown(value)}, expected a list")
+    for index, each in enumerate(value):
+        if not isinstance(each, dict):
+            raise DatasetError(f"{what}[{index}] is {shown(each)}, expected an object")
+    return value
+
+
+def shown(value: object) -> str:
+    """A value as messages show it: short, in one line, and without what is inside of lists and objects."""
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "an object"
+    if value is None:
+        return "missing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    try:
+        written = ascii(value) if isinstance(value, str) and not is_one_line(value) else repr(value)
+    except ValueError:  # a whole number with more digits than Python prints
+        return "a number of thousands of digits"
+    return written if len(written) <= LONGEST_SHOWN else f"{written[:LONGEST_SHOWN]}…"
+
+
+def _bytes_of(path: Path) -> bytes:
+    _require_size(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _require_size(path: Path) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if size > LARGEST_BYTES:
+        raise DatasetError(
+            f"{path}: {size / 1e9:.1f} GB, the most that is read is {LARGEST_BYTES / 1e9:.0f} GB",
+            hint="export the data set in several parts",
+        )
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {shown(next(key for key in keys if keys.count(key) > 1))} twice in one object")
+    return found
+
+
+def _unreadable(path: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"{path}: cannot be read: {error.strerror}", hint="are its permissions right?")
+
+
+def _not_xml(path: Path, error: Exception) -> DatasetError:
+    if isinstance(error, DefusedXmlException):
+        return DatasetError(
+            f"{path}: declares a document type (DTD) or entities, which annotations do not need",
+            hint="remove `<!DOCTYPE …>` from the file",
+        )
+    return DatasetError(f"{path}: not XML: {_reason(error)}", hint="export the annotations once more")
+
+
+def _reason(error: Exception) -> str:
+    return shown(" ".join(str(error).split()))[1:-1] if str(error) else type(error).__name__

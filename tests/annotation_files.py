@@ -1,0 +1,77 @@
+"""Small sources of annotations on disk, for the readers of their formats, and what they read, without its places."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage
+from cv_yolo.errors import DatasetError
+
+SIZE = (64, 48)
+
+
+def picture(root: Path, name: str, size: tuple[int, int] = SIZE, *, orientation: int | None = None) -> Path:
+    """A blank picture, with an EXIF orientation where one is given."""
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[274] = orientation
+    Image.new("RGB", size).save(path, exif=exif)
+    return path
+
+
+def pictures(root: Path, names: Iterable[str]) -> None:
+    """Blank pictures of one size."""
+    for name in names:
+        picture(root, name)
+
+
+def coco_content(
+    annotations: Iterable[dict[str, Any]] = (),
+    *,
+    images: Iterable[dict[str, Any]] | None = None,
+    categories: Iterable[dict[str, Any]] = ({"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}),
+) -> dict[str, Any]:
+    """The content of a COCO file: an image `a.jpg` of the usual size, unless others are given."""
+    listed = [{"id": 1, "file_name": "a.jpg", "width": SIZE[0], "height": SIZE[1]}] if images is None else images
+    return {"images": list(listed), "annotations": list(annotations), "categories": list(categories)}
+
+
+def annotation(**changed: Any) -> dict[str, Any]:
+    """An annotation of a COCO file that is right, but for what is changed."""
+    right = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [4, 5, 20, 10], "area": 200, "iscrowd": 0}
+    return right | changed
+
+
+def put_json(root: Path, name: str, content: object) -> Path:
+    """A JSON file."""
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def without_places(dataset: AnnotatedDataset) -> tuple[AnnotatedImage, ...]:
+    """The images with their objects, without where these are written."""
+    return tuple(
+        replace(image, objects=tuple(replace(each, place="") for each in image.objects)) for image in dataset.images
+    )
+
+
+def refusal(read: Callable[[Path], object], root: Path) -> str:
+    """The message with which a source is refused, its hint in brackets; fails where it is read."""
+    try:
+        read(root)
+    except DatasetError as error:
+        return f"{error.message} [{error.hint}]"
+    raise AssertionError("it was read")
+
+
+def findings(dataset: AnnotatedDataset) -> dict[str, tuple[str, ...]]:
+    """The examples of what was found to be odd, by kind."""
+    return {finding.kind.value: finding.examples for finding in dataset.findings}
