@@ -75,3 +75,35 @@ def refusal(read: Callable[[Path], object], root: Path) -> str:
 def findings(dataset: AnnotatedDataset) -> dict[str, tuple[str, ...]]:
     """The examples of what was found to be odd, by kind."""
     return {finding.kind.value: finding.examples for finding in dataset.findings}
+
+
+def put_voc(
+    root: Path,
+    name: str,
+    objects: str = "",
+    *,
+    file_name: str | None = None,
+    size: tuple[int, int] | None = SIZE,
+) -> Path:
+    """An annotation of VOC, of the image of the same name unless another one is given."""
+    stated = "" if size is None else f"<size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>"
+    stem = Path(name).stem
+    text = f"<annotation><filename>{file_name or stem + '.jpg'}</filename>{stated}{objects}</annotation>"
+    return put_text(root, name, text)
+
+
+def voc_object(
+    corners: tuple[object, object, object, object] = (5, 6, 24, 15), name: str = "cat", inside: str = ""
+) -> str:
+    """An object of VOC."""
+    tags = zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True)
+    box = "".join(f"<{tag}>{corner}</{tag}>" for tag, corner in tags)
+    return f"<object><name>{name}</name>{inside}<bndbox>{box}</bndbox></object>"
+
+
+def put_text(root: Path, name: str, text: str | bytes) -> Path:
+    """A file."""
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path

@@ -21,18 +21,17 @@ from cv_yolo.adapters.formats.source import (
     SPLITS,
     FoundImage,
     SourceFolder,
-    files_below,
     require_in_image,
+    some_files,
     split_of_file,
+    split_of_folder,
 )
-from cv_yolo.adapters.formats.source import split_of_folder as split_of_path
 from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject, Segmentation
 from cv_yolo.domain.data.findings import FindingKind
 from cv_yolo.domain.data.names import printable
 from cv_yolo.errors import DatasetError
 from cv_yolo.files import write_whole
 
-MOST_GLANCED: Final = 200
 OTHER_TASKS: Final = re.compile(r"(captions|panoptic|stuff|image_info|person_keypoints)_")
 KEYS: Final = (b'"images"', b'"annotations"', b'"categories"', b'"image_id"', b'"category_id"', b'"file_name"')
 LEAST_KEYS: Final = 2
@@ -43,16 +42,13 @@ AGAIN: Final = "export the annotations once more, or correct the file"
 
 def detect(root: Path) -> bool:
     """Whether there is a COCO file; looks at the first and last bytes of some JSON files."""
-    candidates = (path for path in files_below(root) if path.suffix.lower() == ".json")
-    return any(_looks_like_coco(root / path) for path, _ in zip(candidates, range(MOST_GLANCED), strict=False))
+    return any(_looks_like_coco(path) for path in some_files(root, ".json"))
 
 
 def read(root: Path) -> AnnotatedDataset:
     """Read all COCO files of a folder; raises one `DatasetError` of all that is wrong with them."""
-    source, files = SourceFolder(root), []
-    for path in _annotation_files(source):
-        with source.going_on():
-            files.append(_CocoFile(source, path))
+    source = SourceFolder(root)
+    files = [_CocoFile(source, path) for path in _annotation_files(source)]
     images = [image for file in files for image in file.annotated_images()]
     source.conclude()
     classes = tuple(dict.fromkeys(name for file in files for name in file.names.values()))
@@ -94,8 +90,8 @@ class _CocoFile:
         self._images: Sequence[Mapping[str, Any]] = ()
         self._annotations: dict[str, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
         self._boxes, self._over, self._as_corners = 0, 0, 0
-        content = read_json(source.root / path)
         with source.collecting(self.shown):
+            content = read_json(source.root / path)
             if not isinstance(content, dict):
                 raise DatasetError(f"the file is {shown(content)}, expected an object")
             self._images = objects(content.get("images"), "images")
@@ -118,7 +114,7 @@ class _CocoFile:
     def _read_categories(
         self, categories: Sequence[Mapping[str, Any]], annotations: Iterable[Mapping[str, Any]]
     ) -> None:
-        used = {_id(each.get("category_id"), "category_id") for each in annotations if "category_id" in each}
+        used = {_id_or_none(each.get("category_id")) for each in annotations}
         supers = {each.get("supercategory") for each in categories if isinstance(each.get("supercategory"), str)}
         for index, each in enumerate(categories):
             with self.source.collecting(f"{self.shown}: categories[{index}]"):
@@ -170,7 +166,7 @@ class _CocoFile:
             width_px=image.width_px,
             height_px=image.height_px,
             objects=tuple(found),
-            split=stated_split or split_of_path(path),
+            split=stated_split or split_of_folder(path),
             attributes=_attributes(record),
         )
 
@@ -271,6 +267,13 @@ def _id(value: object, what: str) -> str:
     if isinstance(value, str):
         return text(value, what)
     return str(whole_number(value, what))
+
+
+def _id_or_none(value: object) -> str | None:
+    try:
+        return _id(value, "id")
+    except DatasetError:  # refused where the annotation is read
+        return None
 
 
 def _category_name(value: object) -> str:

@@ -32,22 +32,22 @@ def glance(path: Path) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; raises `DatasetError` that names the file and the place in it."""
+    """The content of a JSON file; raises `DatasetError`, also for a key that is given twice."""
     data = _bytes_of(path)
     try:
         return json.loads(data, object_pairs_hook=_without_repeats)
     except RecursionError as error:
-        raise DatasetError(f"{path}: nested too deeply to be annotations") from error
+        raise DatasetError("nested too deeply to be annotations") from error
     except ValueError as error:  # damaged JSON, bytes of another encoding, a number of thousands of digits
-        raise DatasetError(f"{path}: not JSON: {_reason(error)}", hint="export the annotations once more") from error
+        raise DatasetError(f"not JSON: {_reason(error)}", hint="export the annotations once more") from error
 
 
 def read_xml(path: Path) -> Element:
-    """The root of an XML file without DTD and entities; raises `DatasetError` that names the file."""
+    """The root of an XML file without DTD and entities; raises `DatasetError`."""
     try:
         root: Element = defusedxml.ElementTree.fromstring(_bytes_of(path), forbid_dtd=True)
     except (DefusedXmlException, ParseError, ValueError, LookupError) as error:
-        raise _not_xml(path, error) from error
+        raise _not_xml(error) from error
     return root
 
 
@@ -68,9 +68,9 @@ def children_of_xml(path: Path) -> Iterator[Element]:
                 yield element
                 root.clear()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(error) from error
     except (DefusedXmlException, ParseError, ValueError, LookupError) as error:
-        raise _not_xml(path, error) from error
+        raise _not_xml(error) from error
 
 
 def number(value: object, what: str) -> float:
@@ -117,6 +117,14 @@ def flag(value: object, what: str) -> bool:
     raise DatasetError(f"{what} is {shown(value)}, expected 0 or 1")
 
 
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, without spaces around them; raises `DatasetError`."""
+    try:
+        return [line.strip() for line in _bytes_of(path).decode("utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise DatasetError("not a text in UTF-8", hint="save it as UTF-8") from error
+
+
 def text(value: object, what: str) -> str:
     """A text of one line that is not blank, without spaces around it; raises `DatasetError`."""
     if not isinstance(value, str) or not value.strip() or not is_one_line(value.strip()):
@@ -156,17 +164,17 @@ def _bytes_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(error) from error
 
 
 def _require_size(path: Path) -> None:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(error) from error
     if size > LARGEST_BYTES:
         raise DatasetError(
-            f"{path}: {size / 1e9:.1f} GB, the most that is read is {LARGEST_BYTES / 1e9:.0f} GB",
+            f"{size / 1e9:.1f} GB, the most that is read is {LARGEST_BYTES / 1e9:.0f} GB",
             hint="export the data set in several parts",
         )
 
@@ -179,17 +187,17 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _unreadable(path: Path, error: OSError) -> DatasetError:
-    return DatasetError(f"{path}: cannot be read: {error.strerror}", hint="are its permissions right?")
+def _unreadable(error: OSError) -> DatasetError:
+    return DatasetError(f"cannot be read: {error.strerror}", hint="are its permissions right?")
 
 
-def _not_xml(path: Path, error: Exception) -> DatasetError:
+def _not_xml(error: Exception) -> DatasetError:
     if isinstance(error, DefusedXmlException):
         return DatasetError(
-            f"{path}: declares a document type (DTD) or entities, which annotations do not need",
+            "declares a document type (DTD) or entities, which annotations do not need",
             hint="remove `<!DOCTYPE …>` from the file",
         )
-    return DatasetError(f"{path}: not XML: {_reason(error)}", hint="export the annotations once more")
+    return DatasetError(f"not XML: {_reason(error)}", hint="export the annotations once more")
 
 
 def _reason(error: Exception) -> str:

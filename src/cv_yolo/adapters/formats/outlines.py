@@ -84,6 +84,15 @@ def run_lengths(value: Mapping[str, Any], what: str) -> list[int]:
     return counts
 
 
+def runs_of_mask(pixels: npt.NDArray[np.bool_]) -> dict[str, list[int]]:
+    """The RLE of a mask (height, width), not compressed."""
+    column_wise = np.concatenate([[False], pixels.ravel(order="F"), [False]])
+    changes = np.flatnonzero(column_wise[1:] != column_wise[:-1])
+    ends = np.append(changes, pixels.size) if not changes.size or changes[-1] < pixels.size else changes
+    counts = np.diff(ends, prepend=0)
+    return {"size": [int(side) for side in pixels.shape], "counts": [int(count) for count in counts]}
+
+
 def _require_points(polygon: object, what: str) -> None:
     if not isinstance(polygon, list) or len(polygon) % 2 or not set(map(type, polygon)) <= {int, float}:
         raise DatasetError(f"{what} is {shown(polygon)}, expected the numbers x1, y1, x2, y2, …")

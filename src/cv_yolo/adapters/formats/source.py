@@ -9,9 +9,10 @@ import os
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,7 @@ from cv_yolo.errors import DatasetError
 
 NOT_LOOKED_INTO: Final = {"__MACOSX"}
 MOST_NAMED: Final = 3
+MOST_GLANCED: Final = 200
 ORIENTATION: Final = 274  # EXIF's number for how a picture was held
 LYING: Final = {5, 6, 7, 8}  # its values for pictures whose width and height are exchanged
 SPLITS: Final = {
@@ -34,6 +36,7 @@ SPLITS: Final = {
     **dict.fromkeys(("test", "testing"), Split.TEST),
 }
 _SPLIT_FOLDER: Final = re.compile(rf"({'|'.join(SPLITS)})[-_]?(set)?[-_]?(\d{{4}})?")
+_UPLOADED: Final = re.compile(r"/?data/upload/")  # Label Studio's: the folders below are numbers of projects
 _LABELLING_PREFIX: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?[-_](?=.)")
 
 
@@ -55,10 +58,13 @@ class SourceFolder(Refusals):
         self.findings = Findings()
         self.others: list[PurePosixPath] = []  # files that are no images, below the root
         self._by_name: dict[str, list[PurePosixPath]] = defaultdict(list)
+        self._names_of_stem: dict[str, list[str]] = defaultdict(list)
         self._folders: set[str] = set()
         self._claims: dict[PurePosixPath, str] = {}
         for path in files_below(root):
             if path.suffix.lower() in IMAGE_SUFFIXES:
+                if path.name not in self._by_name:
+                    self._names_of_stem[path.stem].append(path.name)
                 self._by_name[path.name].append(path)
                 self._folders.update(path.parts[:-1])
             else:
@@ -77,6 +83,10 @@ class SourceFolder(Refusals):
     def with_suffix(self, suffix: str) -> list[PurePosixPath]:
         """The files with a suffix, such as `.json`, by path."""
         return sorted(path for path in self.others if path.suffix.lower() == suffix)
+
+    def names_of(self, stem: str) -> list[str]:
+        """The names of images without regard to their suffix: `["a.jpg"]` for `a`, or for `a.jpg` itself."""
+        return [stem] if stem in self._by_name else self._names_of_stem.get(stem, [])
 
     def find(
         self, reference: str, *, where: str, split: Split | None = None, near: PurePosixPath | None = None
@@ -176,6 +186,12 @@ def files_below(root: Path) -> Iterator[PurePosixPath]:
         yield from (below / name for name in sorted(names) if not name.startswith("."))
 
 
+def some_files(root: Path, suffix: str) -> Iterator[Path]:
+    """The first files with a suffix, enough of them to recognise a format."""
+    found = (root / path for path in files_below(root) if path.suffix.lower() == suffix)
+    return islice(found, MOST_GLANCED)
+
+
 def split_of_folder(path: PurePosixPath) -> Split | None:
     """The split that the folders of a path name, as in `images/train2017/a.jpg`; None for none or several."""
     found = {split for part in path.parts[:-1] if (split := _split_named(part))}
@@ -190,13 +206,16 @@ def split_of_file(path: PurePosixPath) -> Split | None:
 
 def reference_parts(reference: str) -> tuple[str, ...]:
     """The folders and the name in a reference to an image: a path of any system, an address, or a path within one."""
-    if "?d=" in reference:  # Label Studio's local files
-        reference = unquote(reference.split("?d=", 1)[1])
-    elif "://" in reference:
+    if "://" in reference:
         try:
-            reference = urlsplit(reference).path
+            address = urlsplit(reference)
+            reference = f"{address.path}?{address.query}" if address.query.startswith("d=") else address.path
         except ValueError:  # brackets that are no IPv6 address
             reference = reference.rpartition("/")[2]
+    if _UPLOADED.match(reference):
+        reference = reference.rpartition("/")[2]
+    elif "?d=" in reference:  # Label Studio's local files
+        reference = unquote(reference.split("?d=", 1)[1])
     return tuple(part for part in reference.replace("\\", "/").split("/") if part not in {"", ".", ".."})
 
 
@@ -240,17 +259,19 @@ def _narrowed(
     for exact in ([] if near is None else [near / whole]) + [whole]:
         if exact in candidates:
             return [exact]
-    agreeing = {path: _common_end(path.parts, parts) for path in candidates}
-    most = max(agreeing.values(), default=0)
-    best = [path for path in candidates if agreeing[path] == most]
-    if split is None:
-        return best
-    allowed = [path for path in best if most > 1 or split_of_folder(path) in {None, split}]
-    return [path for path in allowed if split_of_folder(path) is split] or allowed
+    best = _most(candidates, lambda path: _common_start(path.parts[::-1], parts[::-1]))
+    if split is not None:
+        names_folder = any(path.parts[-2:] == parts[-2:] for path in best) and len(parts) > 1
+        best = [path for path in best if names_folder or split_of_folder(path) in {None, split}]
+        best = [path for path in best if split_of_folder(path) is split] or best
+    return best if near is None else _most(best, lambda path: _common_start(path.parts, near.parts))
 
 
-def _common_end(first: Sequence[str], second: Sequence[str]) -> int:
-    count = 0
-    while count < min(len(first), len(second)) and first[-1 - count] == second[-1 - count]:
-        count += 1
-    return count
+def _most(paths: Sequence[PurePosixPath], key: Callable[[PurePosixPath], int]) -> Sequence[PurePosixPath]:
+    most = max(map(key, paths), default=0)
+    return [path for path in paths if key(path) == most]
+
+
+def _common_start(first: Sequence[str], second: Sequence[str]) -> int:
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((index for index, (one, other) in pairs if one != other), min(len(first), len(second)))
