@@ -11,12 +11,22 @@ annotations, so that nothing is lost between an import and an export; other read
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from cv_yolo.adapters.formats.documents import flag, glance, number, objects, read_json, shown, text, whole_number
-from cv_yolo.adapters.formats.outlines import XYWH, box_around, box_around_rotated, checked_polygons, checked_runs
+from cv_yolo.adapters.formats.documents import (
+    flag,
+    glance,
+    identifier,
+    number,
+    objects,
+    read_json,
+    shown,
+    stated_size,
+    text,
+)
+from cv_yolo.adapters.formats.outlines import XYWH, box_around, box_around_rotated, checked_outline
 from cv_yolo.adapters.formats.source import (
     SPLITS,
     FoundImage,
@@ -33,8 +43,9 @@ from cv_yolo.errors import DatasetError
 from cv_yolo.files import write_whole
 
 OTHER_TASKS: Final = re.compile(r"(captions|panoptic|stuff|image_info|person_keypoints)_")
-KEYS: Final = (b'"images"', b'"annotations"', b'"categories"', b'"image_id"', b'"category_id"', b'"file_name"')
-LEAST_KEYS: Final = 2
+KEYS: Final = ("images", "annotations", "categories")
+TYPICAL_KEYS: Final = (*KEYS, "image_id", "category_id", "file_name")
+LEAST_KEYS: Final = 2  # of the typical ones, by which a file is recognised
 SIDES: Final = ("x", "y", "width", "height")
 LEAST_BOXES: Final = 3  # of which a file must have more than half over the edge to be taken for one of corners
 AGAIN: Final = "export the annotations once more, or correct the file"
@@ -89,15 +100,16 @@ class _CocoFile:
         self.groups: list[str] = []  # categories that only name the supercategory of others
         self._images: Sequence[Mapping[str, Any]] = ()
         self._annotations: dict[str, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
+        self._used: set[str] = set()  # ids of categories
         self._boxes, self._over, self._as_corners = 0, 0, 0
         with source.collecting(self.shown):
             content = read_json(source.root / path)
             if not isinstance(content, dict):
                 raise DatasetError(f"the file is {shown(content)}, expected an object")
-            self._images = objects(content.get("images"), "images")
-            annotations = objects(content.get("annotations"), "annotations")
-            self._read_categories(objects(content.get("categories"), "categories"), annotations)
+            images, annotations, categories = (objects(content.get(key), key) for key in KEYS)
+            self._images = images
             self._group_annotations(annotations)
+            self._read_categories(categories)
 
     def annotated_images(self) -> Iterator[AnnotatedImage]:
         """The images with their objects, without what is refused."""
@@ -111,28 +123,29 @@ class _CocoFile:
                     hint="COCO's `bbox` is x, y, width, height",
                 )
 
-    def _read_categories(
-        self, categories: Sequence[Mapping[str, Any]], annotations: Iterable[Mapping[str, Any]]
-    ) -> None:
-        used = {_id_or_none(each.get("category_id")) for each in annotations}
+    def _read_categories(self, categories: Sequence[Mapping[str, Any]]) -> None:
+        named: set[str] = set()
         supers = {each.get("supercategory") for each in categories if isinstance(each.get("supercategory"), str)}
         for index, each in enumerate(categories):
             with self.source.collecting(f"{self.shown}: categories[{index}]"):
-                key, name = _id(each.get("id"), "id"), _category_name(each.get("name"))
-                if each.get("supercategory") == "none" and name in supers and key not in used:  # Roboflow writes it
-                    self.groups.append(name)
-                    continue
+                key = identifier(each.get("id"), "id")
                 if key in self.names:
-                    raise DatasetError(f"the id {key} twice, of {self.names[key]!r} and {name!r}", hint=AGAIN)
-                if name in self.names.values():
+                    raise DatasetError(f"the id {key} twice", hint=AGAIN)
+                self.names[key] = ""  # known, so that not each of its annotations is refused too
+                name = self.names[key] = _category_name(each.get("name"))
+                is_group = each.get("supercategory") == "none" and name in supers  # Roboflow writes one
+                if is_group and key not in self._used:
+                    self.groups.append(self.names.pop(key))
+                elif name in named:
                     raise DatasetError(f"two categories are named {name!r}", hint="classes are known by their names")
-                self.names[key] = name
+                else:
+                    named.add(name)
 
     def _group_annotations(self, annotations: Sequence[Mapping[str, Any]]) -> None:
         images: set[str] = set()
         for index, record in enumerate(self._images):
             with self.source.collecting(f"{self.shown}: images[{index}]"):
-                key = _id(record.get("id"), "id")
+                key = identifier(record.get("id"), "id")
                 if key in images:
                     raise DatasetError(f"the id {key} twice", hint=AGAIN)
                 images.add(key)
@@ -141,24 +154,25 @@ class _CocoFile:
             place = f"{self.shown}: annotations[{index}]"
             with self.source.collecting(place):
                 if annotation.get("id") is not None:
-                    key = _id(annotation["id"], "id")
+                    key = identifier(annotation["id"], "id")
                     place = f"{self.shown}: annotation {key}"
                     if key in ids:
                         raise DatasetError(f"the id {key} twice", hint=AGAIN)
                     ids.add(key)
-                image = _id(annotation.get("image_id"), "image_id")
+                image = identifier(annotation.get("image_id"), "image_id")
                 if image not in images:
                     raise DatasetError(f"image_id {image} is no image of the file", hint=AGAIN)
+                self._used.add(identifier(annotation.get("category_id"), "category_id"))
                 self._annotations[image].append((place, annotation))
 
     def _annotated_image(self, index: int, record: Mapping[str, Any]) -> AnnotatedImage:
         where = f"{self.shown}: images[{index}]"
         stated_split = SPLITS.get(str(record.get("split"))) or self.split
-        name = text(record.get("file_name"), "file_name")
+        name = text(record.get("file_name", record.get("coco_url")), "file_name")  # LVIS has the address only
         path = self.source.find(name, where=where, split=stated_split, near=self.path.parent)
-        image = self.source.measured(path, _stated_size(record))
+        image = self.source.measured(path, stated_size(record.get("width"), record.get("height")))
         found = []
-        for place, annotation in self._annotations.get(_id(record.get("id"), "id"), ()):
+        for place, annotation in self._annotations.get(identifier(record.get("id"), "id"), ()):
             with self.source.collecting(place):
                 found.append(self._object(annotation, place, image))
         return AnnotatedImage(
@@ -171,10 +185,14 @@ class _CocoFile:
         )
 
     def _object(self, annotation: Mapping[str, Any], place: str, image: FoundImage) -> AnnotatedObject:
-        category = _id(annotation.get("category_id"), "category_id")
+        category = identifier(annotation.get("category_id"), "category_id")
         if category not in self.names:
             raise DatasetError(f"category_id {category} is no category of the file", hint=AGAIN)
-        outline = self._outline(annotation.get("segmentation"), place, image)
+        outline, left_out = checked_outline(
+            annotation.get("segmentation"), "segmentation", width_px=image.width_px, height_px=image.height_px
+        )
+        if left_out:
+            self.source.findings.add(FindingKind.BROKEN_OUTLINES, place, subject="fewer than three points")
         xywh = self._box(annotation, outline, place)
         require_in_image(xywh, image)
         self._count_corners(xywh, image)
@@ -211,18 +229,6 @@ class _CocoFile:
         turn = number(degrees, "attributes.rotation")
         return box_around_rotated((x, y, width, height), turn, about=(x + width / 2, y + height / 2))
 
-    def _outline(self, value: object, place: str, image: FoundImage) -> Segmentation | None:
-        if value is None or value == []:
-            return None
-        if isinstance(value, dict):
-            return checked_runs(value, "segmentation", width_px=image.width_px, height_px=image.height_px)
-        if not isinstance(value, list):
-            raise DatasetError(f"segmentation is {shown(value)}, expected polygons or an RLE")
-        polygons, left_out = checked_polygons(value, "segmentation")
-        if left_out:
-            self.source.findings.add(FindingKind.BROKEN_OUTLINES, place, subject="fewer than three points")
-        return polygons or None
-
     def _count_corners(self, xywh: XYWH, image: FoundImage) -> None:
         x, y, x2_or_width, y2_or_height = xywh
         self._boxes += 1
@@ -250,7 +256,7 @@ def _annotation_files(source: SourceFolder) -> list[PurePosixPath]:
 
 def _looks_like_coco(path: Path) -> bool:
     data = glance(path)
-    return data.startswith(b"{") and sum(key in data for key in KEYS) >= LEAST_KEYS
+    return data.startswith(b"{") and sum(f'"{key}"'.encode() in data for key in TYPICAL_KEYS) >= LEAST_KEYS
 
 
 def _category_ids(files: Sequence[_CocoFile]) -> dict[str, int]:
@@ -262,28 +268,8 @@ def _category_ids(files: Sequence[_CocoFile]) -> dict[str, int]:
     return {name: int(key) for file in files for key, name in file.names.items()}
 
 
-def _id(value: object, what: str) -> str:
-    """An id as text: `7`, `7.0` and `"7"` are the same one."""
-    if isinstance(value, str):
-        return text(value, what)
-    return str(whole_number(value, what))
-
-
-def _id_or_none(value: object) -> str | None:
-    try:
-        return _id(value, "id")
-    except DatasetError:  # refused where the annotation is read
-        return None
-
-
 def _category_name(value: object) -> str:
     return str(value) if type(value) is int else text(value, "name")
-
-
-def _stated_size(record: Mapping[str, Any]) -> tuple[int, int] | None:
-    if record.get("width") is None and record.get("height") is None:
-        return None
-    return whole_number(record.get("width"), "width"), whole_number(record.get("height"), "height")
 
 
 def _attributes(record: Mapping[str, Any]) -> dict[str, str]:

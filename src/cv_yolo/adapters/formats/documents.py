@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -108,6 +109,11 @@ def whole_number(value: object, what: str) -> int:
     return int(found)
 
 
+def identifier(value: object, what: str) -> str:
+    """An id as text: `7`, `7.0` and `"7"` are the same one; raises `DatasetError`."""
+    return text(value, what) if isinstance(value, str) else str(whole_number(value, what))
+
+
 def flag(value: object, what: str) -> bool:
     """A yes or no that is written as 0 or 1, also as text, or as true or false; absent means no."""
     if value is None:
@@ -130,6 +136,13 @@ def text(value: object, what: str) -> str:
     if not isinstance(value, str) or not value.strip() or not is_one_line(value.strip()):
         raise DatasetError(f"{what} is {shown(value)}, expected a text of one line")
     return value.strip()
+
+
+def stated_size(width: object, height: object) -> tuple[int, int] | None:
+    """Width and height as a JSON document gives them; None where it gives neither."""
+    if width is None and height is None:
+        return None
+    return whole_number(width, "width"), whole_number(height, "height")
 
 
 def objects(value: object, what: str) -> list[Mapping[str, Any]]:
@@ -182,8 +195,8 @@ def _require_size(path: Path) -> None:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {shown(next(key for key in keys if keys.count(key) > 1))} twice in one object")
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {shown(key)} twice in one object")
     return found
 
 

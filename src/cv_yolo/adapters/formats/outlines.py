@@ -27,6 +27,21 @@ MOST_CHARACTERS: Final = 13  # of one number: 64 bits
 XYWH = tuple[float, float, float, float]
 
 
+def checked_outline(value: object, what: str, *, width_px: int, height_px: int) -> tuple[Segmentation | None, int]:
+    """The outline in COCO's form, and how many of its polygons were left out; raises `DatasetError` for another thing.
+
+    The outline is as it is given, without polygons of fewer than three points; None where nothing is left.
+    """
+    if value is None:
+        return None, 0
+    if isinstance(value, dict):
+        return checked_runs(value, what, width_px=width_px, height_px=height_px), 0
+    if not isinstance(value, list):
+        raise DatasetError(f"{what} is {shown(value)}, expected polygons or an RLE")
+    polygons, left_out = checked_polygons(value, what)
+    return polygons or None, left_out
+
+
 def checked_polygons(value: list[Any], what: str) -> tuple[list[list[float]], int]:
     """The polygons of at least three points, and how many have fewer; raises `DatasetError` for what is no polygon."""
     flat = bool(value) and not any(isinstance(each, list) for each in value)

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -134,6 +135,10 @@ class SourceFolder(Refusals):
             for path in paths:
                 if path not in self._claims:
                     self.findings.add(FindingKind.UNLISTED_IMAGES, printable(path))
+
+    @cached_property
+    def _by_folded_name(self) -> dict[str, str]:
+        return {name.lower(): name for name in self._by_name}
 
     def _of_name(self, name: str) -> tuple[str, list[PurePosixPath]]:
         """The images of that name; else decoded from an address, else without a labelling tool's prefix."""

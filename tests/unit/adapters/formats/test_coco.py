@@ -185,6 +185,13 @@ def test_an_image_is_found_by_what_tools_write(tmp_path: Path, reference: str) -
     assert [image.path for image in coco.read(tmp_path).images] == ["images/a.jpg"]
 
 
+def test_an_image_of_lvis_is_found_by_its_address(tmp_path: Path) -> None:
+    picture(tmp_path, "train2017/a.jpg")
+    image = {"id": 1, "coco_url": "http://images.example.org/train2017/a.jpg"}
+    put_json(tmp_path, "lvis_v1_val.json", coco_content(images=[image]))
+    assert [(image.path, image.split) for image in coco.read(tmp_path).images] == [("train2017/a.jpg", Split.VAL)]
+
+
 def test_an_image_under_a_prefix_or_an_escape_is_found_and_named(tmp_path: Path) -> None:
     pictures(tmp_path, ["images/a.jpg", "images/b c.jpg"])
     images = [listed("images/0a1b2c3d-a.jpg", 1), listed("images/b%20c.jpg", 2)]
@@ -405,7 +412,7 @@ def test_all_that_is_wrong_is_refused_at_once(tmp_path: Path) -> None:
         (coco_content(categories=[{"id": 1, "name": " "}]), "categories[0]: name is ' ', expected a text of one line"),
         (coco_content(categories=[{"id": 1, "name": "a\nb"}]), r"name is 'a\nb', expected a text of one line"),
         (coco_content(categories=[{"id": 1, "name": "\ud800"}]), r"name is '\ud800', expected a text of one line"),
-        (coco_content(categories=[{"id": 1, "name": "a"}] * 2), "categories[1]: the id 1 twice, of 'a' and 'a'"),
+        (coco_content(categories=[{"id": 1, "name": "a"}] * 2), "categories[1]: the id 1 twice"),
         (
             coco_content(categories=[{"id": 1, "name": "a"}, {"id": 2, "name": "a "}]),
             "two categories are named 'a' [classes are known by their names]",
@@ -429,6 +436,13 @@ def test_a_file_that_is_wrong_is_refused_by_what_it_is(tmp_path: Path, content: 
     picture(tmp_path, "a.jpg")
     put_json(tmp_path, "result.json", content)
     assert message in refusal(coco.read, tmp_path)
+
+
+def test_a_category_that_is_refused_does_not_hide_behind_its_annotations(tmp_path: Path) -> None:
+    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "cat"}, {"id": 3, "name": ""}]
+    annotations = [annotation(id=index, category_id=index % 3 + 1) for index in range(30)]
+    said = refused(tmp_path, annotations, categories=categories)
+    assert said.startswith("the data set has 2 problems")
 
 
 @pytest.mark.parametrize(
