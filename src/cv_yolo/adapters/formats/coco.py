@@ -172,7 +172,7 @@ class _CocoFile:
         path = self.source.find(name, where=where, split=stated_split, near=self.path.parent)
         image = self.source.measured(path, stated_size(record.get("width"), record.get("height")))
         found = []
-        for place, annotation in self._annotations.get(identifier(record.get("id"), "id"), ()):
+        for place, annotation in self._annotations.pop(identifier(record.get("id"), "id"), ()):
             with self.source.collecting(place):
                 found.append(self._object(annotation, place, image))
         return AnnotatedImage(

@@ -111,6 +111,8 @@ def whole_number(value: object, what: str) -> int:
 
 def identifier(value: object, what: str) -> str:
     """An id as text: `7`, `7.0` and `"7"` are the same one; raises `DatasetError`."""
+    if type(value) is int:
+        return str(value)
     return text(value, what) if isinstance(value, str) else str(whole_number(value, what))
 
 

@@ -10,11 +10,11 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from types import TracebackType
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -50,6 +50,27 @@ class FoundImage:
     height_px: int
 
 
+class _Collecting:
+    """A context for each of a million annotations, so no generator."""
+
+    __slots__ = ("_place", "_source")
+
+    def __init__(self, source: "SourceFolder", place: str) -> None:
+        self._source, self._place = source, place
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, DatasetError):
+            return False
+        where = self._source.root / printable(self._place)
+        self._source.refuse(DatasetError(f"{where}: {error.message}", hint=error.hint))
+        return True
+
+
 class SourceFolder(Refusals):
     """One reading of a source: its images, what is refused, and what is odd and can be used."""
 
@@ -71,15 +92,9 @@ class SourceFolder(Refusals):
             else:
                 self.others.append(path)
 
-    @contextmanager
-    def collecting(self, place: str) -> Iterator[None]:
-        """Collect a refusal inside the block as one of that place, and go on after it."""
-        with self.going_on():
-            try:
-                yield
-            except DatasetError as error:
-                where = self.root / printable(place)
-                raise DatasetError(f"{where}: {error.message}", hint=error.hint) from error
+    def collecting(self, place: str) -> "_Collecting":
+        """A block in which a refusal is collected as one of that place, to go on after it."""
+        return _Collecting(self, place)
 
     def with_suffix(self, suffix: str) -> list[PurePosixPath]:
         """The files with a suffix, such as `.json`, by path."""

@@ -6,10 +6,10 @@ XML beside the images in `train/`, `valid/` and `test/`; LabelImg's XML beside t
 
 Corners are pixels counted from 1, both inclusive: a box from 1 to W covers an image of W pixels, so its edges are
 `xmin - 1` and `xmax` (Detectron2 reads VOC in the same way). LabelImg writes edges cut to whole numbers, with 1 for
-every 0; Roboflow writes edges plus 1; both are read by the rule, which is within a pixel of what they mean. CVAT and
-other tools write edges as they are: where a corner of a source is at 0, which VOC does not have, all its corners are
-read as edges, and that is a finding. We write VOC's corners, with decimals where they are needed, so that an export
-reads back exactly.
+every 0; files of Roboflow reach to W + 1, as edges plus 1 do; both are read by the rule, which is within a pixel of
+what they mean. CVAT and Datumaro write edges as they are: a source with their element `<attributes>`, or with a corner
+at 0, which VOC does not have, is read so; the latter is a finding. We write VOC's corners, with decimals where they are
+needed, so that an export reads back exactly.
 """
 
 import re
@@ -67,10 +67,11 @@ def read(root: Path) -> AnnotatedDataset:
     from_zero = [place for file in files for place in file.at_zero]
     for place in from_zero:
         source.findings.add(FindingKind.COUNTED_FROM_ZERO, place)
+    first_px = 0 if from_zero or any(file.is_of_cvat for file in files) else 1
     images = []
     for file in files:
         with source.collecting(file.shown):
-            images.append(file.annotated_image(splits.of(file.path), first_px=0 if from_zero else 1))
+            images.append(file.annotated_image(splits.of(file.path), first_px=first_px))
     source.conclude()
     source.note_unlisted()
     return AnnotatedDataset(
@@ -118,6 +119,7 @@ class _VocFile:
             raise DatasetError(f"the root is <{printable(root.tag)}>, expected <annotation>")
         self._file_name = (root.findtext("filename") or "").strip()
         self._size = _stated_size(root)
+        self.is_of_cvat = root.find("object/attributes") is not None
         self._objects: list[_VocObject] = []
         for number, element in enumerate(root.findall("object"), start=1):
             place = f"{self.shown}: object {number}"

@@ -151,7 +151,11 @@ class Refusals:
         try:
             yield
         except DatasetError as error:
-            self._refusals.append(error)
+            self.refuse(error)
+
+    def refuse(self, error: DatasetError) -> None:
+        """Collect one refusal."""
+        self._refusals.append(error)
 
     def conclude(self) -> None:
         """Raise all that was refused as one error."""

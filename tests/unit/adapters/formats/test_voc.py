@@ -64,6 +64,15 @@ def test_a_corner_at_0_says_that_the_source_writes_edges(tmp_path: Path) -> None
     assert findings(dataset) == {"corners_counted_from_zero": ("b.xml: object 1",)}
 
 
+def test_a_source_of_cvat_is_read_as_edges_without_a_corner_at_0(tmp_path: Path) -> None:
+    pictures(tmp_path, ["a.jpg", "b.jpg"])
+    put_voc(tmp_path, "a.xml", voc_object((4.5, 6, 24, 15)))
+    put_voc(tmp_path, "b.xml", voc_object((5, 6, 24, 15), inside="<attributes/>"))
+    dataset = voc.read(tmp_path)
+    assert boxes(dataset) == [(4.5, 6, 19.5, 9), (5, 6, 19, 9)]
+    assert dataset.findings == ()
+
+
 def test_a_box_over_the_edge_says_nothing_about_the_corners(tmp_path: Path) -> None:
     picture(tmp_path, "a.jpg")
     put_voc(tmp_path, "a.xml", voc_object((-3, 1, 70, 48)))
@@ -142,7 +151,7 @@ def test_an_image_of_another_name_is_found_by_filename(tmp_path: Path) -> None:
 def test_a_box_that_cvat_turned_becomes_the_upright_box_around_it(tmp_path: Path) -> None:
     picture(tmp_path, "a.jpg")
     turned = "<attributes><attribute><name>rotation</name><value>90.0</value></attribute></attributes>"
-    put_voc(tmp_path, "a.xml", voc_object((11, 11, 30, 20), inside=turned))
+    put_voc(tmp_path, "a.xml", voc_object((10, 10, 30, 20), inside=turned))
     dataset = voc.read(tmp_path)
     assert boxes(dataset) == [pytest.approx((15, 5, 10, 20))]
     assert findings(dataset) == {"rotated_boxes": ("a.xml: object 1",)}
