@@ -12,6 +12,13 @@ from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage
 from cv_yolo.errors import DatasetError
 
 SIZE = (64, 48)
+CVAT_LABELS = (
+    "<meta><task><labels><label><name>dog</name><type>any</type></label><label><name>cat</name></label>"
+    "<label><name>night</name><type>tag</type></label><label><name>body</name><type>skeleton</type></label>"
+    "<label><name>head</name><type>points</type><parent>body</parent></label></labels></task></meta>"
+)
+VALUE = {"x": 12.5, "y": 25.0, "width": 50.0, "height": 50.0, "rotation": 0, "rectanglelabels": ["cat"]}
+UPLOADED = "/data/upload/1/0a1b2c3d-a.jpg"
 
 
 def picture(root: Path, name: str, size: tuple[int, int] = SIZE, *, orientation: int | None = None) -> Path:
@@ -107,3 +114,15 @@ def put_text(root: Path, name: str, text: str | bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
+
+
+def region(value: dict[str, Any] | None = None, *, kind: str = "rectanglelabels", **more: Any) -> dict[str, Any]:
+    """A region of an image of the usual size."""
+    size = {"original_width": SIZE[0], "original_height": SIZE[1], "image_rotation": 0}
+    return {"id": "r1", "type": kind, "value": VALUE if value is None else value, "to_name": "image"} | size | more
+
+
+def task(*regions: dict[str, Any], image: str = UPLOADED, **more: Any) -> dict[str, Any]:
+    """A task with one annotation."""
+    annotations = [{"id": 7, "was_cancelled": False, "result": list(regions)}]
+    return {"id": 1, "data": {"image": image}, "annotations": annotations} | more

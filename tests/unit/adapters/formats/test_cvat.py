@@ -9,17 +9,12 @@ from cv_yolo.adapters.formats import cvat
 from cv_yolo.adapters.formats.outlines import run_lengths
 from cv_yolo.domain.data.annotated import AnnotatedDataset
 from cv_yolo.domain.data.manifest import Split
-from tests.annotation_files import SIZE, findings, picture, pictures, put_text, refusal
+from tests.annotation_files import CVAT_LABELS, SIZE, findings, picture, pictures, put_text, refusal
 
-META = (
-    "<meta><task><labels><label><name>dog</name><type>any</type></label><label><name>cat</name></label>"
-    "<label><name>night</name><type>tag</type></label><label><name>body</name><type>skeleton</type></label>"
-    "<label><name>head</name><type>points</type><parent>body</parent></label></labels></task></meta>"
-)
 BOX = '<box label="cat" source="manual" occluded="0" xtl="4.5" ytl="5" xbr="24" ybr="15.25" z_order="0"/>'
 
 
-def put(root: Path, inside: str = BOX, *, name: str = "a.jpg", more: str = "", meta: str = META) -> None:
+def put(root: Path, inside: str = BOX, *, name: str = "a.jpg", more: str = "", meta: str = CVAT_LABELS) -> None:
     """A file of CVAT with one image."""
     image = f'<image id="0" name="{name}" width="{SIZE[0]}" height="{SIZE[1]}" {more}>{inside}</image>'
     text = f'<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</version>{meta}{image}</annotations>'

@@ -13,9 +13,17 @@ from hypothesis import strategies as st
 from cv_yolo.adapters.formats import coco, cvat, labelstudio, voc
 from cv_yolo.domain.data.annotated import AnnotatedDataset
 from cv_yolo.errors import DatasetError
-from tests.annotation_files import annotation, coco_content, picture, put_text, voc_object
-from tests.unit.adapters.formats.test_cvat import META
-from tests.unit.adapters.formats.test_labelstudio import VALUE, region, task
+from tests.annotation_files import (
+    CVAT_LABELS,
+    VALUE,
+    annotation,
+    coco_content,
+    picture,
+    put_text,
+    region,
+    task,
+    voc_object,
+)
 
 Read = Callable[[Path], AnnotatedDataset]
 
@@ -44,7 +52,7 @@ VOC = (
     + "</annotation>"
 )
 CVAT = (
-    f'<annotations>{META}<image id="0" name="a.jpg" width="64" height="48" subset="train">'
+    f'<annotations>{CVAT_LABELS}<image id="0" name="a.jpg" width="64" height="48" subset="train">'
     '<box label="cat" xtl="4.5" ytl="5" xbr="24" ybr="15.25" rotation="3"/>'
     '<polygon label="dog" points="1.5,2;11,2;11,8.5"/><tag label="night"/>'
     '<mask label="dog" rle="1, 2, 1, 2" left="10" top="20" width="3" height="2"/></image></annotations>'

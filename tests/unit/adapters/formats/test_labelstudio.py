@@ -7,22 +7,7 @@ import pytest
 
 from cv_yolo.adapters.formats import labelstudio
 from cv_yolo.domain.data.annotated import AnnotatedDataset
-from tests.annotation_files import SIZE, findings, picture, pictures, put_json, refusal
-
-VALUE = {"x": 12.5, "y": 25.0, "width": 50.0, "height": 50.0, "rotation": 0, "rectanglelabels": ["cat"]}
-UPLOADED = "/data/upload/1/0a1b2c3d-a.jpg"
-
-
-def region(value: dict[str, Any] | None = None, *, kind: str = "rectanglelabels", **more: Any) -> dict[str, Any]:
-    """A region of an image of the usual size."""
-    size = {"original_width": SIZE[0], "original_height": SIZE[1], "image_rotation": 0}
-    return {"id": "r1", "type": kind, "value": VALUE if value is None else value, "to_name": "image"} | size | more
-
-
-def task(*regions: dict[str, Any], image: str = UPLOADED, **more: Any) -> dict[str, Any]:
-    """A task with one annotation."""
-    annotations = [{"id": 7, "was_cancelled": False, "result": list(regions)}]
-    return {"id": 1, "data": {"image": image}, "annotations": annotations} | more
+from tests.annotation_files import SIZE, UPLOADED, VALUE, findings, picture, pictures, put_json, refusal, region, task
 
 
 def read(root: Path, *tasks: object) -> AnnotatedDataset:
