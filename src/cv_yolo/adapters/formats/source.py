@@ -83,6 +83,7 @@ class SourceFolder(Refusals):
         self._by_name: dict[str, list[PurePosixPath]] = defaultdict(list)
         self._names_of_stem: dict[str, list[str]] = defaultdict(list)
         self._folders: set[str] = set()
+        self._splits: set[Split | None] = set()  # that folders of images name
         self._claims: dict[PurePosixPath, str] = {}
         for path in files_below(root):
             if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -90,6 +91,7 @@ class SourceFolder(Refusals):
                     self._names_of_stem[path.stem].append(path.name)
                 self._by_name[path.name].append(path)
                 self._folders.update(path.parts[:-1])
+                self._splits.add(split_of_folder(path))
             else:
                 self.others.append(path)
 
@@ -117,7 +119,7 @@ class SourceFolder(Refusals):
         if name and name != parts[-1]:
             self.findings.add(FindingKind.OTHER_FILE_NAMES, where)
         possible = [path for path in candidates if self._may_be_meant(path, parts)]
-        found = _narrowed(possible, (*parts[:-1], name), split, near)
+        found = _narrowed(possible, (*parts[:-1], name), split if split in self._splits else None, near)
         if not found:
             raise self._absent(reference, name or (parts[-1] if parts else ""), candidates)
         if len(found) > 1:

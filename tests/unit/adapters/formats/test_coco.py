@@ -495,9 +495,17 @@ def test_an_image_of_several_copies_is_ambiguous(tmp_path: Path) -> None:
     assert "a.jpg may be any of 2 images: one/a.jpg and two/a.jpg" in said
 
 
+def test_splits_within_one_folder_are_those_of_the_files(tmp_path: Path) -> None:
+    pictures(tmp_path, ["train2017/a.jpg", "train2017/b.jpg"])
+    for split, name in (("train", "a.jpg"), ("val", "b.jpg")):
+        put_json(tmp_path, f"my_{split}.json", coco_content(images=[listed(name)]))
+    found = {image.path: image.split for image in coco.read(tmp_path).images}
+    assert found == {"train2017/a.jpg": Split.TRAIN, "train2017/b.jpg": Split.VAL}
+
+
 @pytest.mark.parametrize("reference", ["a.jpg", "cam1/a.jpg"])
 def test_an_image_of_another_folder_is_not_taken_instead(tmp_path: Path, reference: str) -> None:
-    pictures(tmp_path, ["val2017/a.jpg", "cam1/b.jpg"])
+    pictures(tmp_path, ["val2017/a.jpg", "cam1/b.jpg", "train2017/c.jpg"])
     put_json(tmp_path, "instances_train2017.json", coco_content(images=[listed(reference)]))
     assert "is only in another folder: val2017/a.jpg" in refusal(coco.read, tmp_path)
 
