@@ -27,6 +27,7 @@ METRIC_PATTERNS: Final = tuple(
     f"^({'|'.join(names)})$"
     for names in ([each.name for each in METRICS if each.selects], [each.name for each in METRICS if each.gates])
 )
+ALL_KEYS: Final = "docs/reference/configuration.md in zenml-cv-yolo's repository lists all keys"
 FLOOR_PATTERN: Final = f"^({'|'.join(floor_names())})$"
 SelectionMetric = Annotated[str, Field(pattern=METRIC_PATTERNS[0])]
 GateMetric = Annotated[str, Field(pattern=METRIC_PATTERNS[1])]
@@ -183,7 +184,7 @@ def load_policy(path: Path) -> PromotionPolicy:
     try:
         return config.to_policy(source=path.name, sha256=sha256_of(path))
     except ValueError as error:
-        raise ConfigError(f"{path}: {error}", hint="docs/reference/configuration.md lists all keys") from error
+        raise ConfigError(f"{path}: {error}", hint=ALL_KEYS) from error
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -240,7 +241,7 @@ def _refusal(path: Path, error: ValidationError, overrides: Mapping[str, Any]) -
         given = "" if problem["type"] in {"missing", "extra_forbidden"} else f" (given: {problem['input']!r})"
         reason = {"missing": "missing", "extra_forbidden": "unknown key"}.get(problem["type"], _reason(problem))
         lines.append(f"{source}: {key}: {reason}{given}")
-    return ConfigError("; ".join(lines), hint="docs/reference/configuration.md lists all keys")
+    return ConfigError("; ".join(lines), hint=ALL_KEYS)
 
 
 def _reason(problem: ErrorDetails) -> str:

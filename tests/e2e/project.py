@@ -37,21 +37,23 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project's folder."""
+    """A project's folder, and the Python that runs `cv-yolo` in it; `path` is where that finds more modules."""
 
     root: Path
+    python: str = sys.executable
+    path: Path | None = REPOSITORY
 
     def run(self, *arguments: str) -> Done:
         """`cv-yolo` with these arguments, to its end."""
-        return self._to_the_end(sys.executable, "-m", "cv_yolo", *arguments)
+        return self._to_the_end(self.python, "-m", "cv_yolo", *arguments)
 
     def run_module(self, module: str, *arguments: str) -> Done:
         """`python -m MODULE` from the project's folder."""
-        return self._to_the_end(sys.executable, "-m", module, *arguments)
+        return self._to_the_end(self.python, "-m", module, *arguments)
 
     def run_script(self, script: str, *arguments: str) -> Done:
         """`python SCRIPT` from the project's folder."""
-        return self._to_the_end(sys.executable, script, *arguments)
+        return self._to_the_end(self.python, script, *arguments)
 
     def dvc(self, *arguments: str) -> Done:
         """`dvc` as a person in the activated environment would call it."""
@@ -61,7 +63,7 @@ class Project:
     def running(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
         """`cv-yolo` at work in the background; ended with the block."""
         child = subprocess.Popen(
-            [sys.executable, "-m", "cv_yolo", *arguments],
+            [self.python, "-m", "cv_yolo", *arguments],
             cwd=self.root,
             env=self.environment(),
             stdout=subprocess.PIPE,
@@ -81,12 +83,15 @@ class Project:
         return {path.parent.name: path.read_text(encoding="utf-8") for path in found}
 
     def environment(self) -> dict[str, str]:
-        foreign = ("CV_YOLO_", "PYTHONDONTWRITEBYTECODE", "ZENML_", "MLFLOW_")
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(foreign) or name == WORKER_SERVER
-        }
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        return kept | {"PATH": path, "PYTHONPATH": str(REPOSITORY)}
+        foreign = ("CV_YOLO_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV", "ZENML_", "MLFLOW_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        path = os.pathsep.join([str(Path(self.python).parent), os.environ["PATH"]])
+        return kept | {"PATH": path} | ({} if self.path is None else self._of_repository(self.path))
+
+    def _of_repository(self, path: Path) -> dict[str, str]:
+        """What only commands that run the repository's code may have: it, and the workers of all tests."""
+        shared = {name: value for name, value in os.environ.items() if name == WORKER_SERVER}
+        return shared | {"PYTHONPATH": str(path)}
 
     def _to_the_end(self, *command: str) -> Done:
         done = subprocess.run(

@@ -17,7 +17,7 @@ from tests.servers import RunningStack, cv_yolo, environment_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODEL = "raced_by_two"
-ROUNDS = 3
+ROUNDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -191,7 +191,7 @@ def test_a_refusal_says_where_the_keys_are_listed(path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_experiment(put(path, with_key("grid.epochs", 0)))
     assert caught.value.exit_code == 2
-    assert caught.value.hint == "docs/reference/configuration.md lists all keys"
+    assert caught.value.hint == "docs/reference/configuration.md in zenml-cv-yolo's repository lists all keys"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from cv_yolo.errors import (
 )
 
 COMMANDS: Final = {  # name -> module, imported only when the command is asked for, and the line in `--help`
+    "init": ("cv_yolo.cli.commands.init", "Make a folder a project: configurations, policies, demo, CI files."),
     "baseline": ("cv_yolo.cli.commands.grid", "Train and evaluate one detector, and decide on its promotion."),
     "grid": ("cv_yolo.cli.commands.grid", "Train a grid of detectors, compare them, promote the best."),
     "data": ("cv_yolo.cli.commands.data", "Check, generate, push and pull data sets."),
@@ -36,6 +37,7 @@ COMMANDS: Final = {  # name -> module, imported only when the command is asked f
     "history": ("cv_yolo.cli.commands.models", "Show the audit log: who moved which version, and why."),
     "rollback": ("cv_yolo.cli.commands.models", "Restore the previous version of a stage."),
     "withdraw": ("cv_yolo.cli.commands.models", "Remove the version from a stage, and leave the stage empty."),
+    "get": ("cv_yolo.cli.commands.get", "Write a model's weights and its description to a folder."),
     "worker": ("cv_yolo.cli.commands.worker", ""),  # no line: not for people
 }
 GROUP: Final = "cv_yolo.commands"  # entry points of other packages: tables like `COMMANDS`
@@ -47,6 +49,7 @@ HELP = """From a folder of labelled images to a detector whose promotion you can
 
 \b
 Examples:
+  cv-yolo init detector && cd detector        a project of your own, with all that the demo needs
   cv-yolo grid --config configs/demo.yaml     the whole workflow on generated images, offline
   cv-yolo baseline                            one run on data/tiny_coco
   cv-yolo grid --epochs 3,10 --image-size 320 another grid
@@ -54,6 +57,7 @@ Examples:
   cv-yolo compare staging e5_s416             two models on the same images, with intervals
   cv-yolo promote 4 --to production           if the policy allows it
   cv-yolo models --json                       versions and stages as JSON
+  cv-yolo get production --out model          its weights, and model.json with all that their use needs
   cv-yolo history --verify                    verify the audit log
   cv-yolo rollback                            restore the previous version
   cv-yolo withdraw staging --reason "…"       leave the stage empty

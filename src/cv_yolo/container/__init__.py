@@ -32,12 +32,20 @@ if TYPE_CHECKING:  # commands that list runs and versions need no NumPy
     from cv_yolo.domain.evaluation.intervals import Resampling
     from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, ImageRenderer
     from cv_yolo.ports.models import PredictionFile
+    from cv_yolo.ports.projects import StarterFiles
     from cv_yolo.workflows.detectors import Sources
     from cv_yolo.workflows.evaluate import Examination
     from cv_yolo.workflows.prepare_dataset import DatasetSource
 
-__all__ = ["EXPERIMENT", "MODEL", "Container"]
+__all__ = ["EXPERIMENT", "MODEL", "Container", "starter_files"]
 WORKER_SERVER: Final = "CV_YOLO_WORKER_SERVER"  # the address of a server that many commands share, as in the tests
+
+
+def starter_files() -> "StarterFiles":
+    """The files of a new project, which has no home yet."""
+    from cv_yolo.adapters.files.starter import PackagedStarter
+
+    return PackagedStarter()
 
 
 def print_to_stderr(text: str) -> None:
@@ -165,6 +173,12 @@ class Container:
         from cv_yolo.adapters.yolo.folder import YoloFolder
 
         return YoloFolder()
+
+    def data_licence(self, dataset: str) -> str | None:
+        """What the data set in that folder of the project says of its licence; None where it is not here."""
+        from cv_yolo.adapters.yolo.data_yaml import read_licence
+
+        return read_licence(self.settings.root / dataset)
 
     @property
     def dataset_store(self) -> "DatasetStore":

@@ -52,7 +52,7 @@ def find_detector(name: str, sources: Sources, *, image_size_px: int | None = No
     if version is not None:
         return of_version(version, sources)
     run = find_run(name, sources.tracker.runs())
-    return _of_run(run, sources, name=run.name, weights_sha256=run.tags.get(WEIGHTS_TAG))
+    return of_run(run, sources)
 
 
 def run_of(name: str, sources: Sources) -> Run | None:
@@ -98,6 +98,11 @@ def of_version(version: ModelVersion, sources: Sources) -> Detector:
     return _of_run(run, sources, name=f"version {version.version}", weights_sha256=version.weights_sha256)
 
 
+def of_run(run: Run, sources: Sources) -> Detector:
+    """A tracked run as a detector."""
+    return _of_run(run, sources, name=run.name, weights_sha256=run.tags.get(WEIGHTS_TAG))
+
+
 def classes_of(version: ModelVersion, sources: Sources) -> tuple[str, ...]:
     """The classes of a registered version: as recorded with it or with its run, else as its weights say.
 
@@ -105,7 +110,11 @@ def classes_of(version: ModelVersion, sources: Sources) -> tuple[str, ...]:
     """
     if version.classes is not None:
         return version.classes
-    detector = of_version(version, sources)
+    return classes_of_detector(of_version(version, sources), sources)
+
+
+def classes_of_detector(detector: Detector, sources: Sources) -> tuple[str, ...]:
+    """The classes of a detector: as recorded, else as its weights say."""
     if detector.classes is not None:
         return detector.classes
     return inspected(

@@ -106,8 +106,7 @@ def _obtain(source: DatasetSource) -> None:
             return
     raise DatasetError(
         f"{source.root}: no data set here, DVC could pull none, and no DVC stage makes it",
-        hint="name a folder with a data.yaml (train, val, names), or make one: `cv-yolo data synth --help`, "
-        "`python tools/make_tiny_person_from_coco128.py --help`",
+        hint="name a folder with a data.yaml (train, val, names), or make one: `cv-yolo data synth --help`",
     )
 
 

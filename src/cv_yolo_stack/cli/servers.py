@@ -48,7 +48,7 @@ def port_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--minio",
     type=click.Path(exists=True, dir_okay=False, resolve_path=True),
-    help="The MinIO executable, if it is not on the PATH; `make minio` builds it.",
+    help="The MinIO executable, if it is not on the PATH; `make minio` in a clone builds it.",
 )
 @click.option("--store-url", help="URL of an external store (default: Amazon S3).")
 @click.option("--region", help="Region of an external store. [us-east-1]")

@@ -58,7 +58,9 @@ def _rclone(service: Service, stack: LocalStack, folder: Path) -> Service:
 def _minio(service: Service, stack: LocalStack, folder: Path, container: "StackContainer") -> Service:
     choice = stack.choice
     found = Path(choice.minio) if choice.minio else find_minio(container.settings.root / BUILT)
-    program = required(found, "minio", "`make minio` builds it, or name it with --minio PATH")
+    program = required(
+        found, "minio", "`make minio` in a clone of zenml-cv-yolo builds it; or name it with --minio PATH"
+    )
     return replace(
         service,
         command=(

@@ -46,7 +46,10 @@ def check_env(root: Path, *, environment: Mapping[str, str] | None = None) -> No
 
 
 def _example(root: Path) -> str:
-    return _read(root / EXAMPLE, hint="run this in the project's folder, next to compose.yaml")
+    return _read(
+        root / EXAMPLE,
+        hint="run this next to compose.yaml: the Docker setup is in zenml-cv-yolo's repository, not in its package",
+    )
 
 
 def _read(path: Path, *, hint: str = "create it with `cv-yolo init-env`") -> str:

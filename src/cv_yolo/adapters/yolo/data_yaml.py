@@ -17,7 +17,7 @@ NAME: Final = "data.yaml"
 MISNAMED: Final = ("data.yml", "dataset.yaml", "dataset.yml", "data.yaml")
 CORRECT_NAMES: Final = "write `names: [cat, dog]`, or `names: {0: cat, 1: dog}`"
 MOST_BYTES: Final = 1_000_000
-KNOWN_KEYS: Final = (*Split, "names", "nc", "path", "category_ids")
+KNOWN_KEYS: Final = (*Split, "names", "nc", "path", "category_ids", "license")
 ALIASES: Final[dict[str, str]] = {
     **dict.fromkeys(("training", "trains"), Split.TRAIN),
     **dict.fromkeys(("valid", "validation", "dev", "eval"), Split.VAL),
@@ -93,6 +93,16 @@ def read_data_yaml(root: Path) -> Description:
         ignored=tuple(sorted(key for key in content if key not in KNOWN_KEYS)),
         category_ids=_category_ids(path, content.get("category_ids"), classes),
     )
+
+
+def read_licence(root: Path) -> str | None:
+    """What `data.yaml` says of the licence of the data, in its own key or in Roboflow's; None where it says nothing."""
+    if not is_file(root / NAME):
+        return None
+    content = _load(root / NAME)
+    roboflow = content.get("roboflow")
+    said = content.get("license") or (roboflow.get("license") if isinstance(roboflow, dict) else None)
+    return said if isinstance(said, str) else None
 
 
 def _what(path: Path) -> str:

@@ -42,7 +42,7 @@ def _needs(probe: MachineProbe) -> tuple[ServiceCheck, ...]:
         ServiceCheck(
             name="packages",
             expected="all that the commands import",
-            remedy="`make setup`, or `pip install 'zenml-cv-yolo[all]'`",
+            remedy="`pip install 'zenml-cv-yolo[all]'`; in a clone, `make setup`",
             attempt=lambda: _packages(probe.missing_packages()),
         ),
     )
@@ -89,7 +89,7 @@ def _tool(probe: DatasetProbe) -> ServiceCheck:
     return ServiceCheck(
         name="version",
         expected="`dvc version` works",
-        remedy="`make setup` installs DVC; `dvc version` shows what is wrong with its configuration",
+        remedy="`pip install 'zenml-cv-yolo[all]'` installs DVC; `dvc version` shows what is wrong with its settings",
         attempt=lambda: CheckOutcome(passed=True, found=probe.version()),
         vital=True,
     )

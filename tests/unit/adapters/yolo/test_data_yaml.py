@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cv_yolo.adapters.yolo.data_yaml import read_licence
 from cv_yolo.errors import DatasetError
 from tests.yolo_data import FOLDER, a_small_data_set, findings_of, found_in, put_data_yaml, put_image, refused
 
@@ -234,3 +235,22 @@ def test_a_place_may_be_written_in_many_ways(root: Path, changes: dict[str, Any]
 def test_a_description_that_may_not_be_read_is_named(root: Path) -> None:
     (root / "data.yaml").chmod(0)
     assert refused(root).message.startswith(f"{root / 'data.yaml'}: cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("said", "licence"),
+    [
+        ("license: CC BY 4.0\n", "CC BY 4.0"),
+        ("roboflow:\n  license: MIT\n  version: 3\n", "MIT"),
+        ("roboflow: yes\n", None),
+        ("license: [MIT]\n", None),
+        ("", None),
+    ],
+)
+def test_the_licence_of_the_data_is_read_where_it_is_said(root: Path, said: str, licence: str | None) -> None:
+    write(root, f"train: images/train\nval: images/val\nnames: [cat]\n{said}")
+    assert read_licence(root) == licence
+
+
+def test_a_folder_without_a_description_says_no_licence(tmp_path: Path) -> None:
+    assert read_licence(tmp_path / "gone") is None

@@ -77,7 +77,10 @@ def test_an_environment_is_checked_instead_of_the_file(root: Path) -> None:
 def test_without_the_example_the_folder_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"\.env\.example: no such file") as caught:
         write_env(tmp_path, new_secret=new_secret)
-    assert caught.value.hint == "run this in the project's folder, next to compose.yaml"
+    assert (
+        caught.value.hint
+        == "run this next to compose.yaml: the Docker setup is in zenml-cv-yolo's repository, not in its package"
+    )
 
 
 @pytest.mark.parametrize("ask", [check_env, lambda root: add_missing(root, new_secret=new_secret)])
