@@ -1,28 +1,11 @@
 """Names and contents of untrusted files: read whole, or refused by name."""
 
 import stat
-import unicodedata
 from collections.abc import Callable
-from pathlib import Path, PurePath
-from typing import Final
+from pathlib import Path
 
+from cv_yolo.domain.data.names import printable
 from cv_yolo.errors import DatasetError
-
-NOT_IN_NAMES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, half characters, ends of lines
-
-
-def printable(text: str | PurePath) -> str:
-    """A name for messages: a line break or whatever else cannot be shown in a line is written as an escape."""
-    return "".join(
-        character.encode("unicode_escape").decode() if _is_odd(character) else character for character in str(text)
-    )
-
-
-def require_usable_name(path: PurePath, name: str) -> None:
-    """A name goes through lists of files, tables and other systems: it must be one line of text everywhere."""
-    if "\\" in name or any(_is_odd(character) for character in name):
-        why = "a backslash" if "\\" in name else "a line break, a control character or bytes that are not UTF-8"
-        raise DatasetError(f"{printable(path)}: {why} in the name", hint="rename the file, and its label with it")
 
 
 def bytes_of(path: Path) -> bytes:
@@ -80,10 +63,6 @@ def _is(kind: Callable[[int], bool], path: Path, *, follow: bool = True) -> bool
         return kind(path.stat(follow_symlinks=follow).st_mode)
     except OSError:
         return False
-
-
-def _is_odd(character: str) -> bool:
-    return unicodedata.category(character) in NOT_IN_NAMES
 
 
 class Listings:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from cv_yolo.adapters.yolo.entries import bytes_of, is_absent, is_file, is_folder, printable
-from cv_yolo.adapters.yolo.layout import IMAGE_SUFFIXES, IMAGES, NOT_LABELS, Located, Survey, files_below
+from cv_yolo.adapters.yolo.entries import bytes_of, is_absent, is_file, is_folder
+from cv_yolo.adapters.yolo.layout import IMAGES, NOT_LABELS, Located, Survey, files_below
 from cv_yolo.domain.data.annotations import LabelText, parse_label_text
 from cv_yolo.domain.data.findings import FindingKind
 from cv_yolo.domain.data.manifest import ImageRecord, Split
+from cv_yolo.domain.data.names import IMAGE_SUFFIXES, printable
 from cv_yolo.errors import DatasetError
 
 NO_LABEL: Final = ""  # hash of a label file that does not exist: an image without objects

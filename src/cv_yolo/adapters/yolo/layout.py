@@ -3,7 +3,6 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,38 +14,23 @@ from cv_yolo.adapters.yolo.entries import (
     is_file,
     is_folder,
     is_link,
-    printable,
     require_file,
-    require_usable_name,
 )
-from cv_yolo.domain.data.findings import FindingKind, Findings, gathered
+from cv_yolo.domain.data.findings import FindingKind, Findings, Refusals
 from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.data.names import IMAGE_SUFFIXES, printable, require_usable_name
 from cv_yolo.errors import DatasetError
 
 
-class Survey:
+class Survey(Refusals):
     """Refusals and findings of one scan."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.findings = Findings()
         self.listings = Listings()
-        self._refusals: list[DatasetError] = []
-
-    @contextmanager
-    def going_on(self) -> Iterator[None]:
-        """Collect a refusal inside the block, and continue the scan."""
-        try:
-            yield
-        except DatasetError as error:
-            self._refusals.append(error)
-
-    def conclude(self) -> None:
-        """Raise all that was refused as one error."""
-        if self._refusals:
-            raise gathered(self._refusals)
 
 
-IMAGE_SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 UNREMARKABLE: Final = {"thumbs.db", "desktop.ini"}
 NOT_LABELS: Final = {"classes.txt"}  # LabelImg's list of class names
 IMAGES: Final = "images"

@@ -8,6 +8,7 @@ of Like That", 2013). Two hashes of unrelated pictures differ in about half of t
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -37,6 +38,15 @@ class FindingKind(StrEnum):
     NOT_DECODED = "images_not_decoded_as_in_training"
     LINKED_FOLDERS = "linked_folders"
     IGNORED_FILES = "ignored_files"
+    IGNORED_ANNOTATION_FILES = "ignored_annotation_files"
+    IGNORED_ANNOTATIONS = "ignored_annotations"
+    UNLISTED_IMAGES = "images_without_annotations"
+    UNUSED_CLASSES = "unused_classes"
+    ROTATED_BOXES = "rotated_boxes"
+    OUTLINED_OBJECTS = "objects_without_a_box"
+    BROKEN_OUTLINES = "outlines_left_out"
+    OTHER_FILE_NAMES = "other_file_names"
+    COUNTED_FROM_ZERO = "corners_counted_from_zero"
     IGNORED_KEYS = "ignored_keys"
 
 
@@ -55,6 +65,16 @@ _SENTENCES: Final = {
     FindingKind.LINKED_FOLDERS: "{count} behind a link: read, but DVC does not record what is in it",
     FindingKind.IGNORED_FILES: "{count} ignored among the images: {subject}",
     FindingKind.IGNORED_KEYS: "{count} of data.yaml ignored: {subject}",
+    FindingKind.IGNORED_ANNOTATION_FILES: "{count} of other tasks than detection ignored",
+    FindingKind.IGNORED_ANNOTATIONS: "{count} ignored: {subject}",
+    FindingKind.UNLISTED_IMAGES: "{count} that the annotations do not list: left out",
+    FindingKind.UNUSED_CLASSES: "{count} left out: {subject}",
+    FindingKind.ROTATED_BOXES: "{count} rotated: replaced by the upright box around it",
+    FindingKind.OUTLINED_OBJECTS: "{count} without a box: given the box around its outline",
+    FindingKind.BROKEN_OUTLINES: "{count} left out, the box kept: {subject}",
+    FindingKind.OTHER_FILE_NAMES: "{count} found under another name than the annotations give",
+    FindingKind.COUNTED_FROM_ZERO: "{count} with a corner at 0, which Pascal VOC does not have: "
+    "the corners of this source are read as counted from 0, not from 1",
 }
 _NOUNS: Final = {
     FindingKind.ORPHANED_LABELS: "label file",
@@ -66,6 +86,13 @@ _NOUNS: Final = {
     FindingKind.LINKED_FOLDERS: "folder",
     FindingKind.IGNORED_FILES: "file",
     FindingKind.IGNORED_KEYS: "key",
+    FindingKind.IGNORED_ANNOTATION_FILES: "annotation file",
+    FindingKind.IGNORED_ANNOTATIONS: "annotation",
+    FindingKind.UNUSED_CLASSES: "class",
+    FindingKind.ROTATED_BOXES: "box",
+    FindingKind.OUTLINED_OBJECTS: "object",
+    FindingKind.BROKEN_OUTLINES: "outline",
+    FindingKind.COUNTED_FROM_ZERO: "box",
 }
 
 
@@ -82,7 +109,7 @@ class DatasetFinding:
     def sentence(self) -> str:
         """One line for a person: `2 boxes over the edge of the image: clipped to it (labels/val/7.txt:3, …)`."""
         noun = _NOUNS.get(self.kind, "image")
-        many = f"{noun}es" if noun.endswith("x") else f"{noun}s"
+        many = f"{noun}es" if noun.endswith(("x", "s")) else f"{noun}s"
         count = f"{self.count} {noun if self.count == 1 else many}"
         said = _SENTENCES[self.kind].format(count=count, subject=self.subject)
         if not self.examples:
@@ -110,6 +137,30 @@ class Findings:
             for (kind, subject), places in self._places.items()
         ]
         return tuple(sorted(found, key=lambda each: (order.index(each.kind), -each.count, each.subject)))
+
+
+class Refusals:
+    """Collects what is refused, so that a person sees all of it at once."""
+
+    def __init__(self) -> None:
+        self._refusals: list[DatasetError] = []
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Collect a refusal inside the block, and go on after it."""
+        try:
+            yield
+        except DatasetError as error:
+            self.refuse(error)
+
+    def refuse(self, error: DatasetError) -> None:
+        """Collect one refusal."""
+        self._refusals.append(error)
+
+    def conclude(self) -> None:
+        """Raise all that was refused as one error."""
+        if self._refusals:
+            raise gathered(self._refusals)
 
 
 def gathered(refusals: Sequence[DatasetError]) -> DatasetError:
