@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from cv_yolo.domain.data.annotations import Box, Boxes, Detections, GroundTruth, format_label_text, xyxy_to_xywhn
+from cv_yolo.domain.data.annotations import Boxes, Detections, GroundTruth, xyxy_to_xywhn
 from cv_yolo.domain.data.categories import Categories
+from cv_yolo.domain.data.label_text import Box, format_label_text
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split, revision_of
 from cv_yolo.domain.promotion.audit import AuditFinding, Entry
 from cv_yolo.domain.promotion.versions import ModelVersion, Stage

@@ -4,6 +4,7 @@
 that was not connected with `cv-yolo connect`. `CV_YOLO_STACK`: another stack of that server than `mlflow_stack`.
 `CV_YOLO_PATIENCE_S`: how long a pipeline run waits for services that do not answer (default: 90).
 `CV_YOLO_ANSWER_LIMIT_S`: how long any command waits for one answer of a server (default: 20).
+`CV_YOLO_MAX_MEGAPIXELS`: how large an image of a data set may be (default: 179).
 """
 
 import json
@@ -20,6 +21,7 @@ from cv_yolo.files import write_secret
 from cv_yolo.http import network_environment
 
 DEFAULT_HOME: Final = ".cv-yolo"
+MOST_MEGAPIXELS: Final = 1e6
 LONGEST_TEMPORARY_FOLDER: Final = 70  # bytes; a socket's address has room for 104, with a name of up to 34
 
 
@@ -38,6 +40,10 @@ def _project() -> Path:
 
 
 def _seconds(name: str, default: float, allowed: Callable[[float], bool], wanted: str) -> float:
+    return _number(name, default, allowed, f"seconds, {wanted}")
+
+
+def _number(name: str, default: float, allowed: Callable[[float], bool], wanted: str) -> float:
     """Raises `ConfigError` where the variable is set to anything else."""
     text = _text(name)
     if text is None:
@@ -47,7 +53,7 @@ def _seconds(name: str, default: float, allowed: Callable[[float], bool], wanted
     except ValueError:
         value = float("nan")
     if not allowed(value):
-        raise ConfigError(f"CV_YOLO_{name} is {text!r}", hint=f"set it to a number of seconds, {wanted}")
+        raise ConfigError(f"CV_YOLO_{name} is {text!r}", hint=f"set it to a number of {wanted}")
     return value
 
 
@@ -69,6 +75,11 @@ class Settings:
     answer_limit_s: float = field(
         default_factory=lambda: _seconds("ANSWER_LIMIT_S", 20.0, lambda value: value > 0, "more than 0")
     )
+    max_megapixels: float = field(
+        default_factory=lambda: _number(
+            "MAX_MEGAPIXELS", 178.95697, lambda value: 0 < value < MOST_MEGAPIXELS, "megapixels, more than 0"
+        )
+    )
 
     @cached_property
     def home(self) -> Path:
@@ -86,6 +97,11 @@ class Settings:
         default = self.root / DEFAULT_HOME
         used_by_dvc = (self.root / ".dvc").is_dir() and default.resolve() != self.home
         return (self.named_home, default) if used_by_dvc else (self.named_home,)
+
+    @property
+    def most_px(self) -> int:
+        """The pixels that an image of a data set may have."""
+        return round(self.max_megapixels * 1e6)
 
     @property
     def services(self) -> Path:

@@ -136,3 +136,14 @@ def test_an_invalid_number_of_seconds_is_refused_by_name(
         Settings()
     assert refused.value.hint is not None
     assert refused.value.hint.startswith("set it to a number of seconds")
+
+
+def test_the_limit_of_pixels_is_a_number_of_megapixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().most_px == 178_956_970
+    monkeypatch.setenv("CV_YOLO_MAX_MEGAPIXELS", "12.5")
+    assert Settings().most_px == 12_500_000
+    for value in ("0", "inf", "nan", "many"):
+        monkeypatch.setenv("CV_YOLO_MAX_MEGAPIXELS", value)
+        with pytest.raises(ConfigError, match=f"CV_YOLO_MAX_MEGAPIXELS is '{value}'") as refused:
+            Settings()
+        assert refused.value.hint == "set it to a number of megapixels, more than 0"

@@ -1,6 +1,6 @@
 """How data sets are read, written, stored and rendered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cv_yolo.domain.data.annotated import AnnotatedDataset
 from cv_yolo.domain.data.annotations import Boxes, Detections, GroundTruth
-from cv_yolo.domain.data.findings import DatasetFinding
+from cv_yolo.domain.data.findings import Bits, DatasetFinding, FindingKind
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
 from cv_yolo.domain.stack import ChangeKind, ObjectStoreAddress
 
@@ -64,6 +65,74 @@ class DatasetFolder(Protocol):
         self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[LabelledImage], origin: dict[str, str]
     ) -> DatasetManifest:
         """Write pictures, labels and manifest, swapped in whole: a failure leaves the former data untouched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CheckedPicture:
+    """An image file that training can use; `likeness` is None for a uniform image, `findings` are what is odd."""
+
+    sha256: str
+    width_px: int
+    height_px: int
+    likeness: Bits | None = None
+    findings: tuple[FindingKind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerImport:
+    """What the data set's folder holds of an earlier import: its classes, the split of each picture by its hash."""
+
+    classes: tuple[str, ...]
+    origin: Mapping[str, str] = field(default_factory=dict)
+    splits: Mapping[str, Split] = field(default_factory=dict)
+
+
+class ImportFolder(Protocol):
+    """Where imported data are written, and read again for export."""
+
+    def pictures(self, root: Path) -> tuple[Path, ...]:
+        """Every image file below a folder."""
+
+    def columns(self, root: Path, images: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        """Columns of the images of a source by path, as `attributes.csv` has them; raises `DatasetError`."""
+
+    def check_picture(self, path: Path) -> CheckedPicture:
+        """Decode an image as training does; raises `DatasetError` where it could not use it."""
+
+    def former(self, root: Path) -> FormerImport | None:
+        """The import that is there; None for a free place; raises `DatasetError` for anything else."""
+
+    def write(
+        self,
+        root: Path,
+        dataset: AnnotatedDataset,
+        *,
+        images_root: Path,
+        pictures: Mapping[str, CheckedPicture],
+        origin: Mapping[str, str],
+        on_image: Callable[[int], None],
+    ) -> DatasetManifest:
+        """Write images, labels, annotations and manifest, swapped in whole: a failure leaves the former data.
+
+        Every image of the data set has its split, and is found below `images_root`.
+        """
+
+    def annotated(self, root: Path) -> AnnotatedDataset:
+        """All that is annotated in a data set's folder; the paths are those of its images."""
+
+
+class AnnotationReader(Protocol):
+    """Reads the annotations of a folder in one format; raises one `DatasetError` with all that it refuses."""
+
+    def __call__(self, root: Path) -> AnnotatedDataset: ...
+
+
+class DatasetExport(Protocol):
+    """Writes copies of the images below `images_root`, with annotations in a format, into a new folder."""
+
+    def __call__(
+        self, dataset: AnnotatedDataset, images_root: Path, out: Path, format: str, on_image: Callable[[int], None]
+    ) -> None: ...
 
 
 class DatasetStore(Protocol):

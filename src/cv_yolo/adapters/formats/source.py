@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 from PIL import Image
 
 from cv_yolo.adapters.formats.outlines import XYWH
+from cv_yolo.adapters.yolo.image_files import header_of
 from cv_yolo.domain.data.findings import FindingKind, Findings, Refusals
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.data.names import IMAGE_SUFFIXES, printable, require_usable_name
@@ -249,7 +250,7 @@ def upright_size(path: Path) -> tuple[tuple[int, int], bool]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large pictures and odd tags: the check of the data set decodes them
-            with Image.open(path) as opened:
+            with header_of(path) as opened:
                 width_px, height_px = opened.size
                 turned = Image.Image.getexif(opened).get(ORIENTATION) in LYING  # PNG's own would decode the picture
     except Exception as error:  # Pillow's readers raise many kinds for damaged bytes

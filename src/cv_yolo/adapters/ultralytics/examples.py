@@ -75,14 +75,15 @@ def _examples(request: TrainingRequest, split: Split, folder: DatasetFolder) -> 
     found = []
     for record in records:
         truth = truths[record.image]
-        boxes = xyxy_to_xywhn(truth.boxes_xyxy, width_px=record.width_px, height_px=record.height_px)
+        corners, class_ids = truth.boxes_xyxy[truth.trained_on], truth.class_ids[truth.trained_on]
+        boxes = xyxy_to_xywhn(corners, width_px=record.width_px, height_px=record.height_px)
         found.append(
             Example(
                 image=record.image,
                 path=str(request.dataset_root / record.image),
                 sha256=record.image_sha256,
                 shape=(record.height_px, record.width_px),
-                rows=np.column_stack([truth.class_ids, boxes]).astype(np.float32).reshape(-1, 5),
+                rows=np.column_stack([class_ids, boxes]).astype(np.float32).reshape(-1, 5),
             )
         )
         if len(found[-1].rows) != record.boxes:

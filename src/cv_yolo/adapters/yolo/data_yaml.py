@@ -95,6 +95,26 @@ def read_data_yaml(root: Path) -> Description:
     )
 
 
+def read_foreign_yaml(path: Path) -> Description:
+    """What the `data.yaml` of another tool says, for import: keys may have other names, and places are not checked.
+
+    `classes` are empty where the file names none.
+    """
+    content = _load(path)
+    known = {key: ALIASES.get(key.lower(), key.lower()) for key in content}
+    by_meaning = {known[key]: value for key, value in content.items()}
+    by_meaning |= {key: content[key] for key in KNOWN_KEYS if key in content}  # an exact key before others
+    names = by_meaning.get("names")
+    classes = () if names is None else _classes(path, names)
+    if classes:
+        _require_count(path, by_meaning.get("nc"), classes)
+    return Description(
+        classes=classes,
+        places={split: _places(path, split, by_meaning[split]) for split in Split if by_meaning.get(split) is not None},
+        ignored=tuple(sorted(key for key, meaning in known.items() if meaning not in KNOWN_KEYS)),
+    )
+
+
 def read_licence(root: Path) -> str | None:
     """What `data.yaml` says of the licence of the data, in its own key or in Roboflow's; None where it says nothing."""
     if not is_file(root / NAME):

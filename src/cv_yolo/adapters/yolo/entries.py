@@ -10,9 +10,23 @@ from cv_yolo.errors import DatasetError
 
 def bytes_of(path: Path) -> bytes:
     """The content of a file, through links; raises `DatasetError` for anything but a readable file."""
+    return _read(path, Path.read_bytes)
+
+
+def start_of(path: Path, most: int) -> bytes:
+    """The first bytes of a file, as `bytes_of` reads all of it."""
+
+    def read(path: Path) -> bytes:
+        with path.open("rb") as file:
+            return file.read(most)
+
+    return _read(path, read)
+
+
+def _read(path: Path, read: Callable[[Path], bytes]) -> bytes:
     require_file(path)
     try:
-        return path.read_bytes()
+        return read(path)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}", hint="are its permissions right?") from error
 

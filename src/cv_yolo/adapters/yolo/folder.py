@@ -2,14 +2,14 @@
 
 A data set's folder is untrusted: nothing in it is run, each file is read once, and whatever cannot be used in both
 training and evaluation is refused by name, all of it at once. `attributes.csv`, where there is one, gives the
-images columns (scene, camera, …) by which results are sliced.
+images columns (scene, camera, …) by which results are sliced. `annotations.json`, where there is one, holds what label
+text cannot: crowds, areas and outlines.
 """
 
-import csv
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -17,14 +17,27 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from cv_yolo.adapters.yolo.attributes import read_attributes
+from cv_yolo.adapters.yolo.canonical import NAME, read_annotations, with_annotations
 from cv_yolo.adapters.yolo.data_yaml import is_here, read_data_yaml
 from cv_yolo.adapters.yolo.entries import is_absent
-from cv_yolo.adapters.yolo.image_files import ReadPicture, read_picture
-from cv_yolo.adapters.yolo.labels import NO_LABEL, check_presence, label_bytes, note_orphans, read_label, recorded_bytes
+from cv_yolo.adapters.yolo.image_files import MOST_PX, ReadPicture, read_picture
+from cv_yolo.adapters.yolo.labels import (
+    CHANGED,
+    NO_LABEL,
+    check_presence,
+    label_bytes,
+    note_orphans,
+    read_label,
+    recorded_bytes,
+)
 from cv_yolo.adapters.yolo.layout import Located, Survey, check_all_entries, locate
 from cv_yolo.adapters.yolo.writing import FORMAT, write_dataset
-from cv_yolo.domain.data.annotations import GroundTruth, LabelText, xywhn_to_xyxy
+from cv_yolo.domain.data.annotated import AnnotatedImage
+from cv_yolo.domain.data.annotations import GroundTruth, xywhn_to_xyxy
+from cv_yolo.domain.data.counting import annotations_digest, truth_of
 from cv_yolo.domain.data.findings import Bits, FindingKind, similar_pairs
+from cv_yolo.domain.data.label_text import LabelText
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
 from cv_yolo.errors import DatasetError
 from cv_yolo.ports.datasets import FoundDataset, LabelledImage
@@ -32,6 +45,9 @@ from cv_yolo.ports.datasets import FoundDataset, LabelledImage
 
 class YoloFolder:
     """Data sets on disk. An image's label file is found as YOLO does: `images` becomes `labels` in its path."""
+
+    def __init__(self, *, most_px: int = MOST_PX) -> None:
+        self._most_px = most_px
 
     def exists(self, root: Path) -> bool:
         """Whether there is a data set at all."""
@@ -46,10 +62,12 @@ class YoloFolder:
         images, likenesses = [], []
         for each in located:
             with survey.going_on():
-                record, likeness = _read(root, each, len(description.classes), survey)
+                record, likeness = _read(root, each, len(description.classes), survey, self._most_px)
                 images.append(record)
                 likenesses.append(likeness)
         note_orphans(root, located, survey)
+        known = {each.image.relative_to(root).as_posix() for each in located}
+        images = with_annotations(root, images, description.classes, known=known, refusals=survey)
         survey.conclude()
         check_all_entries(root, survey)
         survey.conclude()
@@ -79,10 +97,11 @@ class YoloFolder:
     def ground_truth(self, root: Path, manifest: DatasetManifest, split: Split) -> tuple[GroundTruth, ...]:
         """The annotated boxes of a split in pixels of the original images, in the manifest's order.
 
-        They are those of the label files that the manifest recorded, by the rule of `parse_label_text`; raises
-        `DatasetError` that names a label file whose content is another one now.
+        They are those of the label files that the manifest recorded, by the rule of `parse_label_text`, with crowds and
+        areas where the folder has annotations; raises `DatasetError` that names a file whose content changed since.
         """
-        return tuple(_truth(root, record, len(manifest.classes)) for record in manifest.split(split))
+        annotated = read_annotations(root, manifest.classes)
+        return tuple(_truth(root, record, manifest.classes, annotated) for record in manifest.split(split))
 
     def write(
         self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[LabelledImage], origin: dict[str, str]
@@ -95,8 +114,10 @@ def _without_detours(root: Path) -> Path:
     return root.resolve() if ".." in root.parts else root
 
 
-def _read(root: Path, located: Located, class_count: int, survey: Survey) -> tuple[ImageRecord, Bits | None]:
-    picture = read_picture(located.image)
+def _read(
+    root: Path, located: Located, class_count: int, survey: Survey, most_px: int
+) -> tuple[ImageRecord, Bits | None]:
+    picture = read_picture(located.image, most_px=most_px)
     data = label_bytes(located.label)
     size_px = (picture.width_px, picture.height_px)
     label = read_label(located.label, data, class_count=class_count, size_px=size_px)
@@ -148,29 +169,24 @@ def _note_likeness(images: Sequence[ImageRecord], likenesses: Sequence[Bits | No
 
 
 def _with_attributes(root: Path, images: list[ImageRecord]) -> list[ImageRecord]:
-    """The images with what `attributes.csv` says of them: a column `image` with their paths, and any others."""
-    path = root / "attributes.csv"
-    if is_absent(path):
-        return images
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True, restkey="", restval=None))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from error
-    known, found = {record.image for record in images}, {}
-    for line, row in enumerate(rows, start=2):
-        image = row.pop("image", None)
-        if image not in known or "" in row or None in row.values():
-            why = f"no image {image!r} in the data set" if image not in known else "not as many fields as columns"
-            raise DatasetError(f"{path}:{line}: {why}", hint="its first line names the columns, `image` among them")
-        found[image] = {column: value for column, value in row.items() if value}
-    return [replace(record, attributes=found.get(record.image, {})) for record in images]
+    """The images with what `attributes.csv` says of them."""
+    found = read_attributes(root, {record.image for record in images})
+    return [replace(record, attributes=record.attributes | found.get(record.image, {})) for record in images]
 
 
-def _truth(root: Path, record: ImageRecord, class_count: int) -> GroundTruth:
+def _truth(
+    root: Path, record: ImageRecord, classes: tuple[str, ...], annotated: Mapping[str, AnnotatedImage] | None
+) -> GroundTruth:
     size_px = (record.width_px, record.height_px)
     data = recorded_bytes(root, record)
-    boxes = read_label(root / record.label, data, class_count=class_count, size_px=size_px).boxes
+    image = None if annotated is None else annotated.get(record.image)
+    if (record.annotations_sha256 or None) != (None if image is None else annotations_digest(image)):
+        raise DatasetError(
+            f"{root / NAME}: the annotations of {record.image} are not as the manifest recorded them", hint=CHANGED
+        )
+    if image is not None:
+        return truth_of(image, classes)
+    boxes = read_label(root / record.label, data, class_count=len(classes), size_px=size_px).boxes
     normalised = np.array([box.xywhn for box in boxes], dtype=np.float64).reshape(-1, 4)
     corners = xywhn_to_xyxy(normalised, width_px=record.width_px, height_px=record.height_px)
     return GroundTruth(

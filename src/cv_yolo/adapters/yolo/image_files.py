@@ -2,21 +2,25 @@
 
 import hashlib
 import io
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from cv_yolo.adapters.yolo.entries import bytes_of
+from cv_yolo.adapters.yolo.entries import bytes_of, start_of
 from cv_yolo.domain.data.findings import GRID, Bits, difference_hash
 from cv_yolo.errors import DatasetError
 
+MOST_PX: Final = 178_956_970  # where Pillow refuses a picture as a decompression bomb
 SMALLEST_SIDE_PX: Final = 10  # Ultralytics leaves out what is smaller
 ORIENTATION: Final = 274  # EXIF's number for how a picture was held
 UPRIGHT: Final = 1
+LONGEST_START: Final = 64  # bytes by which a format is known
+SIDEWAYS: Final = range(5, 9)
 RESTORE: Final = "restore the file, or remove it together with its label"
 CONVERT: Final = "convert it to JPEG or PNG of 8 bits, or remove it together with its label"
 READABLE: Final = (
@@ -50,6 +54,7 @@ PLAIN: Final = {
     *(("WEBP", "RGB"), ("WEBP", "RGBA")),
 }
 FLOATS_AND_WHOLE: Final = {"F", "I"}
+_HEADERS: Final = threading.Lock()  # Pillow's limit is one of the process
 COMPARABLE: Final = {"RGB", "RGBA", "L", "P", "CMYK"}
 
 
@@ -69,18 +74,24 @@ class ReadPicture:
     likeness: Bits | None
 
 
-def read_picture(path: Path) -> ReadPicture:
-    """Read and decode an image once; raises `DatasetError` that names the file where training could not use it."""
+def read_picture(path: Path, *, most_px: int = MOST_PX) -> ReadPicture:
+    """Read and decode an image once; raises `DatasetError` that names the file where training could not use it.
+
+    A picture of more than `most_px` is not decoded.
+    """
     data = bytes_of(path)
     _require_readable_format(path, data)
     try:
-        with Image.open(io.BytesIO(data)) as opened:
+        with header_of(io.BytesIO(data)) as opened:
+            _require_few_pixels(path, opened.size, most_px)
             frames, mode, turned = getattr(opened, "n_frames", 1), opened.mode, _orientation(opened) != UPRIGHT
             opened.load()
             ImageOps.exif_transpose(opened, in_place=True)
             width_px, height_px = opened.size
             grey = _grey(opened) if mode in COMPARABLE else None
             plain = (opened.format, mode) in PLAIN and not turned and frames == 1
+    except DatasetError:
+        raise
     except Exception as error:  # Pillow's readers raise many kinds for damaged bytes
         raise _does_not_decode(path, str(error), RESTORE) from error
     if min(width_px, height_px) < SMALLEST_SIDE_PX:
@@ -99,6 +110,36 @@ def read_picture(path: Path) -> ReadPicture:
         decoded_as_in_training=plain or _is_decoded_by_opencv(path, data, (width_px, height_px)),
         likeness=None if grey is None else difference_hash(grey),
     )
+
+
+def header_of(source: IO[bytes] | Path) -> Image.Image:
+    """An image that is opened, and not decoded. Pillow's own limit of pixels, a warning first, makes room for ours."""
+    with _HEADERS:
+        former, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(source)
+        finally:
+            Image.MAX_IMAGE_PIXELS = former
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image by its header, upright; raises `DatasetError` as `read_picture` does."""
+    _require_readable_format(path, start_of(path, LONGEST_START))
+    try:
+        with header_of(path) as opened:
+            width_px, height_px = opened.size
+            sideways = Image.Image.getexif(opened).get(ORIENTATION) in SIDEWAYS  # PNG's own would decode the picture
+    except Exception as error:  # Pillow's readers raise many kinds for damaged bytes
+        raise _does_not_decode(path, str(error), RESTORE) from error
+    return (height_px, width_px) if sideways else (width_px, height_px)
+
+
+def _require_few_pixels(path: Path, size: tuple[int, int], most_px: int) -> None:
+    if size[0] * size[1] > most_px:
+        raise DatasetError(
+            f"{path}: {size[0]} x {size[1]} px: more than {most_px / 1e6:.3g} megapixels are not decoded",
+            hint="scale it down, or raise the limit: CV_YOLO_MAX_MEGAPIXELS=…",
+        )
 
 
 def _require_readable_format(path: Path, data: bytes) -> None:

@@ -9,13 +9,14 @@ from typing import Final
 
 from cv_yolo.adapters.yolo.entries import bytes_of, is_absent, is_file, is_folder
 from cv_yolo.adapters.yolo.layout import IMAGES, NOT_LABELS, Located, Survey, files_below
-from cv_yolo.domain.data.annotations import LabelText, parse_label_text
 from cv_yolo.domain.data.findings import FindingKind
+from cv_yolo.domain.data.label_text import LabelText, parse_label_text
 from cv_yolo.domain.data.manifest import ImageRecord, Split
 from cv_yolo.domain.data.names import IMAGE_SUFFIXES, printable
 from cv_yolo.errors import DatasetError
 
 NO_LABEL: Final = ""  # hash of a label file that does not exist: an image without objects
+CHANGED: Final = "the data changed during the run: run the command again"
 UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 OTHER_ANNOTATIONS: Final = (".xml", ".json")  # Pascal VOC, LabelMe
 CONVERT: Final = "convert them: a text file for each image, with a line `class x y width height` for each object"
@@ -39,7 +40,7 @@ def recorded_bytes(root: Path, record: ImageRecord) -> bytes | None:
         what = "missing" if data is None else "new" if record.label_sha256 == NO_LABEL else "another content"
         raise DatasetError(
             f"{label}: not as the manifest recorded it: {what}",
-            hint="the data changed during the run: run the command again",
+            hint=CHANGED,
         )
     return data
 
@@ -48,13 +49,18 @@ def read_label(label: Path, data: bytes | None, *, class_count: int, size_px: tu
     """The boxes of a label file's content for an image of that width and height."""
     if data is None:
         return LabelText(boxes=())
+    text = decoded(label, data)
+    return parse_label_text(text, source=str(label), class_count=class_count, width_px=size_px[0], height_px=size_px[1])
+
+
+def decoded(label: Path, data: bytes) -> str:
+    """The text of a label file; raises `DatasetError` where it is not UTF-8."""
     if data.startswith(UTF_16):
         raise DatasetError(f"{label}: not a text file of UTF-8, but of UTF-16", hint="save it with the encoding UTF-8")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DatasetError(f"{label}: not a text file: {error}") from error
-    return parse_label_text(text, source=str(label), class_count=class_count, width_px=size_px[0], height_px=size_px[1])
 
 
 def check_presence(root: Path, located: Sequence[Located], survey: Survey) -> None:

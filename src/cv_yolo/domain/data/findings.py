@@ -31,6 +31,14 @@ class FindingKind(StrEnum):
     CLIPPED_BOXES = "clipped_boxes"
     SMALL_BOXES = "small_boxes"
     REPEATED_BOXES = "repeated_boxes"
+    ROUNDED_VALUES = "values_just_outside"
+    CONFIDENCES = "confidences"
+    OUTLINES = "outlines"
+    CROWDS = "crowds"
+    OTHER_CLASSES = "objects_of_other_classes"
+    MOVED_IMAGES = "images_on_another_side"
+    UNGROUPED_IMAGES = "images_without_a_group"
+    ABSENT_CLASSES = "classes_without_a_box_in_a_split"
     SIMILAR_IMAGES = "similar_images"
     REPEATED_IMAGES = "repeated_images"
     SEVERAL_PICTURES = "files_with_several_pictures"
@@ -56,6 +64,14 @@ _SENTENCES: Final = {
     FindingKind.CLIPPED_BOXES: "{count} over the edge of the image: clipped to it",
     FindingKind.SMALL_BOXES: "{count} less than 1 px wide or high: left out of training and evaluation",
     FindingKind.REPEATED_BOXES: "{count} repeated in the same label file: counted once",
+    FindingKind.ROUNDED_VALUES: "{count} with a value outside [0, 1], by 0.01 at most: clipped",
+    FindingKind.CONFIDENCES: "{count} with a confidence as the sixth value: left out",
+    FindingKind.OUTLINES: "{count} taken from the points of a {subject}",
+    FindingKind.CROWDS: "{count}: used in evaluation as COCO does, not trained on",
+    FindingKind.MOVED_IMAGES: "{count} in another split than before: their group was joined with one that was there",
+    FindingKind.UNGROUPED_IMAGES: "{count} without a group: each is one of its own",
+    FindingKind.ABSENT_CLASSES: "{count} without a box in {subject}",
+    FindingKind.OTHER_CLASSES: "{count} of other classes left out: {subject}",
     FindingKind.SIMILAR_IMAGES: "{count} of almost the same picture in two splits: "
     "what was seen in training makes the scores of val and test too good",
     FindingKind.REPEATED_IMAGES: "{count} with exactly the content of another one of the split",
@@ -81,6 +97,12 @@ _NOUNS: Final = {
     FindingKind.CLIPPED_BOXES: "box",
     FindingKind.SMALL_BOXES: "box",
     FindingKind.REPEATED_BOXES: "box",
+    FindingKind.ROUNDED_VALUES: "line",
+    FindingKind.CONFIDENCES: "line",
+    FindingKind.OUTLINES: "box",
+    FindingKind.CROWDS: "crowd region",
+    FindingKind.OTHER_CLASSES: "object",
+    FindingKind.ABSENT_CLASSES: "class",
     FindingKind.SIMILAR_IMAGES: "pair",
     FindingKind.SEVERAL_PICTURES: "file",
     FindingKind.LINKED_FOLDERS: "folder",
@@ -139,6 +161,14 @@ class Findings:
         return tuple(sorted(found, key=lambda each: (order.index(each.kind), -each.count, each.subject)))
 
 
+class GatheredError(DatasetError):
+    """Several refusals as one error."""
+
+    def __init__(self, message: str, *, hint: str | None, refusals: tuple[DatasetError, ...]) -> None:
+        super().__init__(message, hint=hint)
+        self.refusals = refusals
+
+
 class Refusals:
     """Collects what is refused, so that a person sees all of it at once."""
 
@@ -164,17 +194,22 @@ class Refusals:
 
 
 def gathered(refusals: Sequence[DatasetError]) -> DatasetError:
-    """All refusals as one error: the first by name with their reasons, how many more, and what to do about them."""
-    ordered = sorted(refusals, key=lambda refusal: refusal.message)
+    """All refusals as one error: the first by name with their reasons, how many more, and what to do about them.
+
+    The refusals of a gathered one are taken singly; what is refused twice in the same words counts once.
+    """
+    single = [each for refusal in refusals for each in getattr(refusal, "refusals", (refusal,))]
+    ordered = sorted({each.message: each for each in single}.values(), key=lambda refusal: refusal.message)
     if len(ordered) == 1:
         return ordered[0]
     shown = [f"  {refusal.message}" for refusal in ordered[:MOST_REFUSALS]]
     if len(ordered) > MOST_REFUSALS:
         shown.append(f"  … and {len(ordered) - MOST_REFUSALS} more")
     hints = dict.fromkeys(refusal.hint for refusal in ordered if refusal.hint)
-    return DatasetError(
+    return GatheredError(
         "\n".join([f"the data set has {len(ordered)} problems:", *shown]),
         hint="; ".join(list(hints)[:MOST_HINTS]) or None,
+        refusals=tuple(ordered),
     )
 
 

@@ -24,7 +24,8 @@ class Split(StrEnum):
 class ImageRecord:
     """One image with its label file; paths are relative to the data set's folder, with forward slashes.
 
-    `attributes` are free columns (scene, camera, ...) by which results can be sliced.
+    `attributes` are free columns (scene, camera, ...) by which results can be sliced. `annotations_sha256` is the hash
+    of what `annotations.json` says of the image; empty where the folder has no such file.
     """
 
     split: Split
@@ -36,6 +37,7 @@ class ImageRecord:
     width_px: int
     height_px: int
     attributes: dict[str, str] = field(default_factory=dict)
+    annotations_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +128,15 @@ def revision_of(classes: tuple[str, ...], images: Iterable[ImageRecord]) -> str:
     """The content hash of a data set, independent of its folder, of file times and of the machine."""
     lines = ["\t".join(("classes", *classes))]
     lines += [
-        f"{record.split}\t{record.image}\t{record.image_sha256}\t{record.label_sha256}"
+        "\t".join((record.split, record.image, record.image_sha256, record.label_sha256, *_annotations(record)))
         for record in sorted(images, key=lambda record: record.image)
     ]
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+
+
+def _annotations(record: ImageRecord) -> tuple[str, ...]:
+    """Nothing for an image without them: a folder without `annotations.json` keeps its revision."""
+    return (record.annotations_sha256,) if record.annotations_sha256 else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +167,7 @@ def diff_images(*, recorded: tuple[ImageRecord, ...], found: tuple[ImageRecord, 
         for path, same in (
             (now[image].image, before[image].image_sha256 == now[image].image_sha256),
             (now[image].label, before[image].label_sha256 == now[image].label_sha256),
+            (f"annotations of {image}", before[image].annotations_sha256 == now[image].annotations_sha256),
         )
         if not same
     ]

@@ -2,15 +2,20 @@
 
 import builtins
 import io
+import struct
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
+from cv_yolo.adapters.yolo.folder import YoloFolder
+from cv_yolo.adapters.yolo.image_files import read_picture, upright_size
+from cv_yolo.errors import DatasetError
 from tests.yolo_data import FOLDER, a_small_data_set, findings_of, noise, put_label, refused
 
 ORIENTATION = 274
@@ -200,9 +205,10 @@ def test_an_image_that_is_cut_off_is_named(root: Path, name: str, kept: float) -
     assert f"{path}: does not decode: " in message
 
 
-def test_an_image_that_is_too_large_to_be_one_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert f"{root / 'images' / 'train' / 'a.jpg'}: does not decode: " in refused(root).message
+def test_images_of_more_pixels_than_the_limit_are_named(root: Path) -> None:
+    with pytest.raises(DatasetError, match="3 problems") as refusal:
+        YoloFolder(most_px=1000).scan(root)
+    assert f"{root / 'images' / 'train' / 'a.jpg'}: 64 x 48 px: more than 0.001 megapixels" in refusal.value.message
 
 
 @pytest.mark.parametrize("size", [(1, 1), (9, 100), (100, 9)])
@@ -257,3 +263,51 @@ def test_an_image_is_named_where_another_library_took_over_pillows_reader(
 
     monkeypatch.setattr(Image, "open", missing)
     assert f"{root / 'images' / 'train' / 'a.jpg'}: does not decode: " in refused(root).message
+
+
+def bomb(path: Path, side_px: int) -> Path:
+    """A PNG whose header says how large it is, and that has next to no bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side_px, side_px, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes((side_px // 8 + 1) * side_px))
+    start = b"\x89PNG\r\n\x1a\n"
+    path.write_bytes(start + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    return path
+
+
+def test_a_picture_of_too_many_pixels_is_refused_by_its_size_and_never_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = bomb(tmp_path / "a.png", 14_000)
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda *_: pytest.fail("was decoded"))
+    with pytest.raises(
+        DatasetError, match=r"a\.png: 14000 x 14000 px: more than 179 megapixels are not decoded"
+    ) as refusal:
+        read_picture(path)
+    assert "CV_YOLO_MAX_MEGAPIXELS" in (refusal.value.hint or "")
+    assert upright_size(path) == (14_000, 14_000)
+    assert not recwarn.list
+
+
+def test_the_limit_of_pixels_can_be_raised_above_pillows_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    noise(1, (64, 48)).save(tmp_path / "a.png")
+    assert read_picture(tmp_path / "a.png").width_px == 64
+    with pytest.raises(DatasetError, match=r"64 x 48 px: more than 0\.00307 megapixels"):
+        read_picture(tmp_path / "a.png", most_px=3071)
+    assert Image.MAX_IMAGE_PIXELS == 1000
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_by_the_header_is_that_of_the_decoded_picture(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    noise(1, (64, 48)).save(tmp_path / "a.jpg", exif=exif)
+    picture = read_picture(tmp_path / "a.jpg")
+    assert upright_size(tmp_path / "a.jpg") == (picture.width_px, picture.height_px)
