@@ -27,7 +27,7 @@ COMMANDS: Final = {  # name -> module, imported only when the command is asked f
     "init": ("cv_yolo.cli.commands.init", "Make a folder a project: configurations, policies, demo, CI files."),
     "baseline": ("cv_yolo.cli.commands.grid", "Train and evaluate one detector, and decide on its promotion."),
     "grid": ("cv_yolo.cli.commands.grid", "Train a grid of detectors, compare them, promote the best."),
-    "data": ("cv_yolo.cli.commands.data", "Check, generate, push and pull data sets."),
+    "data": ("cv_yolo.cli.commands.data", "Import, check, generate, export, push and pull data sets."),
     "runs": ("cv_yolo.cli.commands.runs", "List the tracked runs."),
     "show": ("cv_yolo.cli.commands.runs", "Show one run: parameters, scores, origin."),
     "evaluate": ("cv_yolo.cli.commands.evaluate", "Evaluate a model on a split, with confidence intervals."),
@@ -51,6 +51,7 @@ HELP = """From a folder of labelled images to a detector whose promotion you can
 Examples:
   cv-yolo init detector && cd detector        a project of your own, with all that the demo needs
   cv-yolo grid --config configs/demo.yaml     the whole workflow on generated images, offline
+  cv-yolo data import cats.zip --name cats    bring in your own images, in the format that you have
   cv-yolo baseline                            one run on data/tiny_coco
   cv-yolo grid --epochs 3,10 --image-size 320 another grid
   cv-yolo runs                                all runs with their scores

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # commands that list runs and versions need no NumPy
     from cv_yolo.adapters.files.weights import PretrainedWeights
     from cv_yolo.adapters.machine import SystemMeter
     from cv_yolo.adapters.workers.supervisor import ChildProcess
+    from cv_yolo.container.imports import Imports
     from cv_yolo.domain.data.annotations import Boxes
     from cv_yolo.domain.evaluation.intervals import Resampling
     from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, ImageRenderer
@@ -162,7 +163,14 @@ class Container:
         """Data sets on disk."""
         from cv_yolo.adapters.yolo.folder import YoloFolder
 
-        return YoloFolder()
+        return YoloFolder(most_px=self.settings.most_px)
+
+    @cached_property
+    def imports(self) -> "Imports":
+        """Import and export of data sets."""
+        from cv_yolo.container.imports import Imports
+
+        return Imports(self.settings)
 
     def data_licence(self, dataset: str) -> str | None:
         """What the data set in that folder of the project says of its licence; None where it is not here."""

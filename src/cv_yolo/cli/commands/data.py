@@ -1,4 +1,4 @@
-"""`cv-yolo data`: make or check a data set; keep its revisions, and fetch them."""
+"""`cv-yolo data`: make, bring in or check a data set; keep its revisions, and fetch them."""
 
 import json
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from cv_yolo.cli.commands.data_import import export_data, import_data
 from cv_yolo.domain.data.findings import DatasetFinding
 from cv_yolo.domain.data.manifest import DatasetManifest, Split
 from cv_yolo.domain.training.specs import STRIDE_PX
@@ -32,7 +33,11 @@ commands use the same one in a shell with these variables:
 
 @click.group()
 def data() -> None:
-    """Check, generate, push and pull data sets."""
+    """Import, check, generate, export, push and pull data sets."""
+
+
+data.add_command(import_data)
+data.add_command(export_data)
 
 
 @data.command(
@@ -50,9 +55,7 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
 
     An existing folder is replaced only if it was generated, too.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
+    from cv_yolo.cli.output.stages import stages
     from cv_yolo.container import Container
     from cv_yolo.disk import filling
     from cv_yolo.workflows.draw_dataset import draw_dataset
@@ -61,9 +64,7 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
         raise click.BadParameter(f"--size {size}: not a multiple of {STRIDE_PX}")
     _refuse_foreign_folder(out)
     container = Container()
-    progress_bar = Progress(console=Console(stderr=True), disable=as_json)
-    with filling(out, home=container.home), progress_bar as progress:
-        task = progress.add_task("Drawing", total=sum(counts))
+    with filling(out, home=container.home), stages(quiet=as_json) as on_step:
         manifest = draw_dataset(
             out.resolve(),
             painter=container.paint,
@@ -71,7 +72,7 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
             counts=dict(zip(Split, counts, strict=True)),
             size_px=size,
             seed=seed,
-            on_picture=lambda done: progress.update(task, completed=done),
+            on_picture=lambda done: on_step("Drawing", done, sum(counts)),
         )
     _print(manifest, out, as_json)
 
