@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage
+from cv_yolo.domain.data.annotated import AnnotatedDataset, ImageAnnotations
 from cv_yolo.errors import DatasetError
 
 SIZE = (64, 48)
@@ -63,7 +63,7 @@ def put_json(root: Path, name: str, content: object) -> Path:
     return path
 
 
-def without_places(dataset: AnnotatedDataset) -> tuple[AnnotatedImage, ...]:
+def without_places(dataset: AnnotatedDataset) -> tuple[ImageAnnotations, ...]:
     """The images with their objects, without where these are written."""
     return tuple(
         replace(image, objects=tuple(replace(each, place="") for each in image.objects)) for image in dataset.images

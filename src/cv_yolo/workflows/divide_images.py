@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage
+from cv_yolo.domain.data.annotated import AnnotatedDataset, ImageAnnotations
 from cv_yolo.domain.data.findings import FindingKind, Findings, Refusals, similar_pairs
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.data.splitting import Fractions, best_seed, joined_groups, side_of
@@ -65,7 +65,7 @@ def divide(
 
 
 def _groups(
-    images: Sequence[AnnotatedImage],
+    images: Sequence[ImageAnnotations],
     pictures: Mapping[str, CheckedPicture],
     group_by: str | None,
     findings: Findings,
@@ -88,7 +88,7 @@ def _groups(
 
 
 def similar_images(
-    images: Sequence[AnnotatedImage], pictures: Mapping[str, CheckedPicture]
+    images: Sequence[ImageAnnotations], pictures: Mapping[str, CheckedPicture]
 ) -> Iterator[tuple[int, int]]:
     """The places of each pair of images that look the same."""
     likenesses = ((place, pictures[image.path].likeness) for place, image in enumerate(images))
@@ -99,7 +99,7 @@ def similar_images(
             yield comparable[one][0], comparable[other][0]
 
 
-def _named_groups(images: Sequence[AnnotatedImage], group_by: str) -> list[str | None]:
+def _named_groups(images: Sequence[ImageAnnotations], group_by: str) -> list[str | None]:
     columns = sorted({column for image in images for column in image.attributes})
     if group_by in columns:
         return [image.attributes.get(group_by) or None for image in images]
@@ -120,7 +120,7 @@ def _named_groups(images: Sequence[AnnotatedImage], group_by: str) -> list[str |
     return [name or None for name in found]
 
 
-def _require_own_splits(images: Sequence[AnnotatedImage], groups: Sequence[str]) -> None:
+def _require_own_splits(images: Sequence[ImageAnnotations], groups: Sequence[str]) -> None:
     refusals = Refusals()
     without = [image.path for image in images if image.split is None]
     if without:
@@ -135,7 +135,7 @@ def _require_own_splits(images: Sequence[AnnotatedImage], groups: Sequence[str])
         refusals.refuse(DatasetError("the source has no split val, which chooses the best model", hint=SPLIT_AGAIN))
     if not any(image.split is Split.TRAIN for image in images):
         refusals.refuse(DatasetError("the source has no split train", hint=SPLIT_AGAIN))
-    first: dict[str, AnnotatedImage] = {}
+    first: dict[str, ImageAnnotations] = {}
     for image, group in zip(images, groups, strict=True):
         other = first.setdefault(group, image)
         if image.split and other.split and image.split is not other.split:
@@ -167,7 +167,7 @@ def _seed(
 
 
 def _sides(
-    images: Sequence[AnnotatedImage],
+    images: Sequence[ImageAnnotations],
     pictures: Mapping[str, CheckedPicture],
     groups: Sequence[str],
     fractions: Fractions,
@@ -192,7 +192,7 @@ def _sides(
     return sides
 
 
-def _require_all_splits(images: Sequence[AnnotatedImage], fractions: Fractions, seed: int) -> None:
+def _require_all_splits(images: Sequence[ImageAnnotations], fractions: Fractions, seed: int) -> None:
     empty = [str(split) for split in fractions.by_split if all(image.split is not split for image in images)]
     if empty:
         raise DatasetError(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.class_names import listed
 from cv_yolo.domain.data.counting import count_objects
 from cv_yolo.domain.data.findings import DatasetFinding, FindingKind, Findings, Refusals, gathered
@@ -265,7 +265,7 @@ def _note_counting(
                 findings.add(FindingKind.ABSENT_CLASSES, name, subject=str(split))
 
 
-def _note_objects(image: AnnotatedImage, classes: Sequence[str], findings: Findings) -> None:
+def _note_objects(image: ImageAnnotations, classes: Sequence[str], findings: Findings) -> None:
     counted = count_objects(image, classes)
     for kind, numbers in (
         (FindingKind.CLIPPED_BOXES, counted.label.clipped),

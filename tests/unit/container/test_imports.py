@@ -9,7 +9,7 @@ import pytest
 from cv_yolo.adapters.formats.export import export
 from cv_yolo.adapters.yolo.imported import YoloImports
 from cv_yolo.container.imports import FORMATS, Imports
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.label_text import Outlines
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.errors import DatasetError
@@ -40,7 +40,7 @@ def a_dataset(root: Path) -> AnnotatedDataset:
         path.parent.mkdir(parents=True)
         noise(seed).save(path)
         images.append(
-            AnnotatedImage(
+            ImageAnnotations(
                 path=f"images/{split}/a.png",
                 width_px=64,
                 height_px=48,

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cv_yolo.adapters.yolo.imported import YoloImports, target_paths
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.findings import DatasetFinding, FindingKind
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.data.splitting import Fractions
@@ -33,7 +33,7 @@ class Source:
         self.root, self.target = root / "source", root / "data" / "mine"
         self.root.mkdir()
         self.classes: tuple[str, ...] = ("person", "dog")
-        self.images: list[AnnotatedImage] = []
+        self.images: list[ImageAnnotations] = []
         self.findings: tuple[DatasetFinding, ...] = ()
         self.numbers: dict[str, int] = {}
 
@@ -50,7 +50,7 @@ class Source:
         shown = picture or noise(1000 + len(self.images))
         shown.save(self.root / path)
         self.images.append(
-            AnnotatedImage(
+            ImageAnnotations(
                 path=path,
                 width_px=shown.size[0],
                 height_px=shown.size[1],
@@ -519,8 +519,8 @@ def test_images_without_a_split_are_not_written(small: Source) -> None:
         )
 
 
-def images_at(*paths: str) -> Iterator[AnnotatedImage]:
-    return (AnnotatedImage(path=path, width_px=1, height_px=1, split=Split.TRAIN) for path in paths)
+def images_at(*paths: str) -> Iterator[ImageAnnotations]:
+    return (ImageAnnotations(path=path, width_px=1, height_px=1, split=Split.TRAIN) for path in paths)
 
 
 def test_paths_lose_what_sorts_images_and_keep_the_rest() -> None:

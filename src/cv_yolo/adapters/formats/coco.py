@@ -36,7 +36,7 @@ from cv_yolo.adapters.formats.source import (
     split_of_file,
     split_of_folder,
 )
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject, Segmentation
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations, Segmentation
 from cv_yolo.domain.data.findings import FindingKind
 from cv_yolo.domain.data.names import printable
 from cv_yolo.errors import DatasetError
@@ -111,7 +111,7 @@ class _CocoFile:
             self._group_annotations(annotations)
             self._read_categories(categories)
 
-    def annotated_images(self) -> Iterator[AnnotatedImage]:
+    def annotated_images(self) -> Iterator[ImageAnnotations]:
         """The images with their objects, without what is refused."""
         for index, record in enumerate(self._images):
             with self.source.collecting(f"{self.shown}: images[{index}]"):
@@ -165,7 +165,7 @@ class _CocoFile:
                 self._used.add(identifier(annotation.get("category_id"), "category_id"))
                 self._annotations[image].append((place, annotation))
 
-    def _annotated_image(self, index: int, record: Mapping[str, Any]) -> AnnotatedImage:
+    def _annotated_image(self, index: int, record: Mapping[str, Any]) -> ImageAnnotations:
         where = f"{self.shown}: images[{index}]"
         stated_split = SPLITS.get(str(record.get("split"))) or self.split
         name = text(record.get("file_name", record.get("coco_url")), "file_name")  # LVIS has the address only
@@ -175,7 +175,7 @@ class _CocoFile:
         for place, annotation in self._annotations.pop(identifier(record.get("id"), "id"), ()):
             with self.source.collecting(place):
                 found.append(self._object(annotation, place, image))
-        return AnnotatedImage(
+        return ImageAnnotations(
             path=image.path,
             width_px=image.width_px,
             height_px=image.height_px,
@@ -287,7 +287,7 @@ def _ids_to_write(dataset: AnnotatedDataset) -> dict[str, int]:
     return ids | {name: number for number, name in enumerate(missing, start=following)}
 
 
-def _image_to_write(image_id: int, image: AnnotatedImage) -> dict[str, Any]:
+def _image_to_write(image_id: int, image: ImageAnnotations) -> dict[str, Any]:
     record = {"id": image_id, "file_name": image.path, "width": image.width_px, "height": image.height_px}
     ours: dict[str, Any] = {} if image.split is None else {"split": image.split.value}
     return record | ours | ({"attributes": dict(image.attributes)} if image.attributes else {})

@@ -27,7 +27,7 @@ from cv_yolo.adapters.formats.source import (
     some_files,
     split_of_folder,
 )
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject, Segmentation
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations, Segmentation
 from cv_yolo.domain.data.findings import FindingKind
 from cv_yolo.domain.data.names import printable
 from cv_yolo.errors import DatasetError
@@ -79,7 +79,7 @@ class _CvatFile:
         self.source, self.path, self.shown = source, path, printable(path)
         self.labels: list[str] = []
 
-    def annotated_images(self) -> Iterator[AnnotatedImage]:
+    def annotated_images(self) -> Iterator[ImageAnnotations]:
         """The images with their objects, without what is refused."""
         with self.source.collecting(self.shown):
             number = 0
@@ -95,7 +95,7 @@ class _CvatFile:
                     number += 1
                     yield from self._annotated_image(element, f"{self.shown}: image {number}")
 
-    def _annotated_image(self, element: Element, place: str) -> Iterator[AnnotatedImage]:
+    def _annotated_image(self, element: Element, place: str) -> Iterator[ImageAnnotations]:
         with self.source.collecting(place):
             split = SPLITS.get(element.get("subset", "").lower())
             name = text(element.get("name"), "name")
@@ -106,7 +106,7 @@ class _CvatFile:
                 where = f"{place}: {printable(shape.tag)} {number}"
                 with self.source.collecting(where):
                     found.append(self._object(shape, image, where))
-            yield AnnotatedImage(
+            yield ImageAnnotations(
                 path=image.path,
                 width_px=image.width_px,
                 height_px=image.height_px,

@@ -24,7 +24,7 @@ from cv_yolo.adapters.formats.source import (
     some_files,
     split_of_folder,
 )
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.findings import FindingKind
 from cv_yolo.domain.data.names import IMAGE_SUFFIXES, printable
 from cv_yolo.errors import DatasetError
@@ -77,7 +77,7 @@ class _Task:
     def __init__(self, source: SourceFolder, path: PurePosixPath, task: Mapping[str, Any], place: str) -> None:
         self._source, self._path, self._task, self._place = source, path, task, place
 
-    def annotated_image(self) -> list[AnnotatedImage]:
+    def annotated_image(self) -> list[ImageAnnotations]:
         """The image with its objects; none where it is not annotated."""
         regions = self._regions()
         if regions is None:
@@ -87,7 +87,7 @@ class _Task:
         image = self._source.measured(path, _stated_size(regions))
         found, attributes = self._content(regions, image)
         return [
-            AnnotatedImage(
+            ImageAnnotations(
                 path=image.path,
                 width_px=image.width_px,
                 height_px=image.height_px,

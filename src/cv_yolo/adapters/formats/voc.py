@@ -32,7 +32,7 @@ from cv_yolo.adapters.formats.source import (
     some_files,
     split_of_folder,
 )
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.findings import FindingKind
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.data.names import IMAGE_SUFFIXES, printable
@@ -131,7 +131,7 @@ class _VocFile:
         """Where a left or an upper corner is at 0."""
         return [each.place for each in self._objects if any(0 <= corner < 1 for corner in each.corners[:2])]
 
-    def annotated_image(self, split: Split | None, *, first_px: int) -> AnnotatedImage:
+    def annotated_image(self, split: Split | None, *, first_px: int) -> ImageAnnotations:
         """The image with its objects, without what is refused; raises `DatasetError` where the image is refused."""
         listed = split or split_of_folder(self.path)
         path = self.source.find(self._reference(), where=self.shown, split=listed, near=self.path.parent)
@@ -140,7 +140,7 @@ class _VocFile:
         for each in self._objects:
             with self.source.collecting(each.place):
                 found.append(self._object(each, image, first_px))
-        return AnnotatedImage(
+        return ImageAnnotations(
             path=image.path,
             width_px=image.width_px,
             height_px=image.height_px,
@@ -265,7 +265,7 @@ def _ids_in(line: str) -> Iterator[str]:
             yield str(PurePosixPath(each).with_suffix(""))
 
 
-def _names_to_write(images: Sequence[AnnotatedImage]) -> list[str]:
+def _names_to_write(images: Sequence[ImageAnnotations]) -> list[str]:
     """A name for each image in one folder: its own where no other image has it, else with its folders, or a number."""
     stems = Counter(PurePosixPath(image.path).stem.lower() for image in images)
     taken: set[str] = set()
@@ -282,7 +282,7 @@ def _names_to_write(images: Sequence[AnnotatedImage]) -> list[str]:
     return names
 
 
-def _annotation_to_write(image: AnnotatedImage, file_name: str) -> Element:
+def _annotation_to_write(image: ImageAnnotations, file_name: str) -> Element:
     root = Element("annotation")
     _put(root, {"folder": IMAGES, "filename": _writable(file_name)})
     _put(SubElement(root, "size"), {"width": str(image.width_px), "height": str(image.height_px), "depth": "3"})
@@ -296,7 +296,7 @@ def _annotation_to_write(image: AnnotatedImage, file_name: str) -> Element:
     return root
 
 
-def _corners_to_write(each: AnnotatedObject, image: AnnotatedImage) -> Corners:
+def _corners_to_write(each: AnnotatedObject, image: ImageAnnotations) -> Corners:
     """The corners counted from 1, of the part of the box inside the image; exact, as decimal numbers."""
     x, y, width, height = (Decimal(repr(value)) for value in map(float, each.xywh))
     right, bottom = min(x + width, Decimal(image.width_px)), min(y + height, Decimal(image.height_px))

@@ -22,7 +22,7 @@ from cv_yolo.adapters.yolo.entries import bytes_of
 from cv_yolo.adapters.yolo.image_files import upright_size
 from cv_yolo.adapters.yolo.labels import decoded
 from cv_yolo.adapters.yolo.writing import write_data_yaml
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.counting import count_objects
 from cv_yolo.domain.data.findings import FindingKind, Findings, Refusals
 from cv_yolo.domain.data.label_text import LabelLine, Outlines, format_label_text, read_label_lines
@@ -84,14 +84,14 @@ class _Reading(Refusals):
         self._owners: dict[PurePosixPath, PurePosixPath] = {}
         self._classes_seen: set[int] = set()
 
-    def image(self, path: PurePosixPath, layout: Layout) -> AnnotatedImage | None:
+    def image(self, path: PurePosixPath, layout: Layout) -> ImageAnnotations | None:
         """The image with its objects; None where it was refused."""
         with self.going_on():
             require_usable_name(self.root / path, path.as_posix())
             label = self._label_of(path)
             width_px, height_px = upright_size(self.root / path)
             splits = layout.splits[path]
-            return AnnotatedImage(
+            return ImageAnnotations(
                 path=path.as_posix(),
                 width_px=width_px,
                 height_px=height_px,

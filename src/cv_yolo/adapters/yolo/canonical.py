@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from cv_yolo.adapters.yolo.entries import bytes_of, is_absent, is_file
 from cv_yolo.adapters.yolo.labels import label_bytes, read_label
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject, Segmentation
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations, Segmentation
 from cv_yolo.domain.data.class_names import listed
 from cv_yolo.domain.data.counting import annotations_digest, count_objects
 from cv_yolo.domain.data.findings import Refusals
@@ -68,7 +68,7 @@ class _File(TypedDict):
 _FILE: Final = TypeAdapter(_File)
 
 
-def read_annotations(root: Path, classes: tuple[str, ...]) -> dict[str, AnnotatedImage] | None:
+def read_annotations(root: Path, classes: tuple[str, ...]) -> dict[str, ImageAnnotations] | None:
     """The annotated images by path; None where the folder has no such file. Raises `DatasetError`."""
     path = root / NAME
     if is_absent(path):
@@ -86,7 +86,7 @@ def read_annotations(root: Path, classes: tuple[str, ...]) -> dict[str, Annotate
         )
     objects = _objects(path, content, names)
     images = {
-        each["file_name"]: AnnotatedImage(
+        each["file_name"]: ImageAnnotations(
             path=each["file_name"],
             width_px=each["width"],
             height_px=each["height"],
@@ -140,7 +140,7 @@ def with_annotations(
 
     `known` are the paths of all images that the splits have. What disagrees is collected among the refusals.
     """
-    annotated: dict[str, AnnotatedImage] | None = None
+    annotated: dict[str, ImageAnnotations] | None = None
     with refusals.going_on():
         annotated = read_annotations(root, classes)
     if annotated is None:
@@ -161,7 +161,7 @@ def with_annotations(
 
 
 def _with_hash(
-    root: Path, record: ImageRecord, annotated: Mapping[str, AnnotatedImage], classes: tuple[str, ...]
+    root: Path, record: ImageRecord, annotated: Mapping[str, ImageAnnotations], classes: tuple[str, ...]
 ) -> ImageRecord:
     image, label = annotated.get(record.image), root / record.label
     if image is None:

@@ -33,7 +33,7 @@ from cv_yolo.adapters.yolo.labels import (
 )
 from cv_yolo.adapters.yolo.layout import Located, Survey, check_all_entries, locate
 from cv_yolo.adapters.yolo.writing import FORMAT, write_dataset
-from cv_yolo.domain.data.annotated import AnnotatedImage
+from cv_yolo.domain.data.annotated import ImageAnnotations
 from cv_yolo.domain.data.annotations import GroundTruth, xywhn_to_xyxy
 from cv_yolo.domain.data.counting import annotations_digest, truth_of
 from cv_yolo.domain.data.findings import Bits, FindingKind, similar_pairs
@@ -175,7 +175,7 @@ def _with_attributes(root: Path, images: list[ImageRecord]) -> list[ImageRecord]
 
 
 def _truth(
-    root: Path, record: ImageRecord, classes: tuple[str, ...], annotated: Mapping[str, AnnotatedImage] | None
+    root: Path, record: ImageRecord, classes: tuple[str, ...], annotated: Mapping[str, ImageAnnotations] | None
 ) -> GroundTruth:
     size_px = (record.width_px, record.height_px)
     data = recorded_bytes(root, record)

@@ -18,7 +18,7 @@ from cv_yolo.adapters.yolo.entries import bytes_of, is_absent
 from cv_yolo.adapters.yolo.folder import YoloFolder
 from cv_yolo.adapters.yolo.image_files import MOST_PX, read_picture
 from cv_yolo.adapters.yolo.writing import bring_back, swapped_in, write_descriptions
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.annotations import Boxes
 from cv_yolo.domain.data.counting import annotations_digest, count_objects
 from cv_yolo.domain.data.findings import FindingKind
@@ -144,7 +144,7 @@ class YoloImports:
         return AnnotatedDataset(classes=found.classes, images=images, category_ids=found.category_ids)
 
 
-def target_paths(images: Iterable[AnnotatedImage]) -> dict[str, str]:
+def target_paths(images: Iterable[ImageAnnotations]) -> dict[str, str]:
     """Where each image goes, by its path in the source: `images/<split>/…`, below its folders that are not of a layout.
 
     Names that are the same on some system (without the suffix: both would have one label file) keep apart by a part of
@@ -172,7 +172,7 @@ def _without_edges(part: str) -> str:
 
 
 def _write_image(
-    scratch: Path, source: Path, image: AnnotatedImage, classes: tuple[str, ...], sha256: str
+    scratch: Path, source: Path, image: ImageAnnotations, classes: tuple[str, ...], sha256: str
 ) -> ImageRecord:
     if image.split is None:
         raise ValueError(f"{image.path}: without a split")
@@ -201,12 +201,12 @@ def _write_image(
     )
 
 
-def _of_label_text(record: ImageRecord, boxes_xyxy: Boxes, names: list[str]) -> AnnotatedImage:
+def _of_label_text(record: ImageRecord, boxes_xyxy: Boxes, names: list[str]) -> ImageAnnotations:
     objects = [
         AnnotatedObject(category=name, xywh=(x1, y1, x2 - x1, y2 - y1), place=record.label)
         for name, (x1, y1, x2, y2) in zip(names, boxes_xyxy.tolist(), strict=True)
     ]
-    return AnnotatedImage(
+    return ImageAnnotations(
         path=record.image,
         width_px=record.width_px,
         height_px=record.height_px,

@@ -30,7 +30,7 @@ class AnnotatedObject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotatedImage:
+class ImageAnnotations:
     """One image of the source: its path below the source's root, and what is annotated in it.
 
     `width_px` and `height_px` are those of the upright image. `split` is None where the source has no splits.
@@ -53,6 +53,6 @@ class AnnotatedDataset:
     """
 
     classes: tuple[str, ...]
-    images: tuple[AnnotatedImage, ...]
+    images: tuple[ImageAnnotations, ...]
     category_ids: Mapping[str, int] = field(default_factory=dict)
     findings: tuple[DatasetFinding, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cv_yolo.domain.data.annotated import AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.annotations import GroundTruth, area_px, xyxy_to_xywhn
 from cv_yolo.domain.data.label_text import Box, LabelText, count_boxes
 
@@ -21,7 +21,7 @@ class CountedObjects:
     crowds: tuple[int, ...] = ()
 
 
-def count_objects(image: AnnotatedImage, classes: Sequence[str]) -> CountedObjects:
+def count_objects(image: ImageAnnotations, classes: Sequence[str]) -> CountedObjects:
     """Which objects count, by the rule of `count_boxes`; the numbers are their places among the image's objects.
 
     Crowds are not trained on, as in COCO's own trainings. They keep out of the label text, and the evaluator neither
@@ -40,7 +40,7 @@ def count_objects(image: AnnotatedImage, classes: Sequence[str]) -> CountedObjec
     return CountedObjects(label=count_boxes(boxes, **size, rounded=True), crowds=crowds)
 
 
-def truth_of(image: AnnotatedImage, classes: Sequence[str]) -> GroundTruth:
+def truth_of(image: ImageAnnotations, classes: Sequence[str]) -> GroundTruth:
     """The boxes that count, clipped to the image, then the crowds; an area that is not known is that of the box."""
     counted = count_objects(image, classes)
     ids = {name: index for index, name in enumerate(classes)}
@@ -60,7 +60,7 @@ def truth_of(image: AnnotatedImage, classes: Sequence[str]) -> GroundTruth:
     )
 
 
-def annotations_digest(image: AnnotatedImage) -> str:
+def annotations_digest(image: ImageAnnotations) -> str:
     """SHA-256 of all that is annotated in an image, whatever the order of its objects and columns."""
     objects = sorted(json.dumps(_canonical(each), sort_keys=True) for each in image.objects)
     content = json.dumps([objects, dict(image.attributes)], sort_keys=True)

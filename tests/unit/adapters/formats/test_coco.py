@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cv_yolo.adapters.formats import coco
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.manifest import Split
 from tests.annotation_files import (
     SIZE,
@@ -559,7 +559,7 @@ def datasets(draw: st.DrawFn) -> AnnotatedDataset:
     classes = tuple(draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)))
     count = draw(st.integers(0, 4))
     images = tuple(
-        AnnotatedImage(
+        ImageAnnotations(
             path=f"{number}.png",
             width_px=SIZE[0],
             height_px=SIZE[1],
@@ -590,7 +590,7 @@ def test_whatever_is_written_is_read_as_the_same(blank: Path, dataset: Annotated
 
 
 def test_classes_without_an_id_get_the_next_ones(tmp_path: Path) -> None:
-    image = AnnotatedImage(
+    image = ImageAnnotations(
         path="a.jpg", width_px=4, height_px=2, objects=(AnnotatedObject(category="b", xywh=(0, 0, 2, 3)),)
     )
     coco.write(AnnotatedDataset(classes=("a", "b"), images=(image,), category_ids={"a": 17}), tmp_path / "out.json")

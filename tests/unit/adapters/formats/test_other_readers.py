@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cv_yolo.adapters.formats import coco, cvat, voc
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from tests.annotation_files import SIZE, pictures, put_text
 
 pytest.importorskip("labelformat")
@@ -23,8 +23,8 @@ OBJECTS = (
 DATASET = AnnotatedDataset(
     classes=("cat", "dog"),
     images=(
-        AnnotatedImage(path="a.jpg", width_px=SIZE[0], height_px=SIZE[1], objects=OBJECTS),
-        AnnotatedImage(path="b.jpg", width_px=SIZE[0], height_px=SIZE[1]),
+        ImageAnnotations(path="a.jpg", width_px=SIZE[0], height_px=SIZE[1], objects=OBJECTS),
+        ImageAnnotations(path="b.jpg", width_px=SIZE[0], height_px=SIZE[1]),
     ),
 )
 Corners = tuple[str, float, float, float, float]

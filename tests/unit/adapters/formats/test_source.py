@@ -17,7 +17,7 @@ from cv_yolo.adapters.formats.source import (
     split_of_folder,
     upright_size,
 )
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.manifest import Split
 from tests.annotation_files import picture, pictures, put_text, without_places
 
@@ -152,7 +152,7 @@ def test_the_photographs_of_coco128_are_read_in_place_with_their_boxes(tmp_path:
             )
             for row in rows
         )
-        images.append(AnnotatedImage(path=path, width_px=width, height_px=height, objects=found, split=Split.TRAIN))
+        images.append(ImageAnnotations(path=path, width_px=width, height_px=height, objects=found, split=Split.TRAIN))
     classes = tuple(sorted({each.category for image in images for each in image.objects}))
     coco.write(AnnotatedDataset(classes=classes, images=tuple(images)), tmp_path / "annotations.json")
     dataset = coco.read(tmp_path)

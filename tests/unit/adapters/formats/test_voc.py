@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cv_yolo.adapters.formats import voc
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.manifest import Split
 from tests.annotation_files import (
     SIZE,
@@ -261,7 +261,7 @@ def test_whatever_is_written_is_read_as_the_same(
 ) -> None:
     root = tmp_path_factory.mktemp("source")
     picture(root, "images/train/a.png")
-    image = AnnotatedImage(
+    image = ImageAnnotations(
         path="images/train/a.png", width_px=SIZE[0], height_px=SIZE[1], objects=tuple(found), split=Split.TRAIN
     )
     voc.write(AnnotatedDataset(classes=("any",), images=(image,)), root, root / "first")
@@ -281,7 +281,7 @@ def test_an_export_has_the_layout_of_the_kit(tmp_path: Path) -> None:
         tmp_path, ["images/train/a.png", "images/val/a.png", "images/val/b.png", "images_val/a.png", "images/val_a.png"]
     )
     images = tuple(
-        AnnotatedImage(path=path, width_px=64, height_px=48, split=split)
+        ImageAnnotations(path=path, width_px=64, height_px=48, split=split)
         for path, split in (
             ("images/train/a.png", Split.TRAIN),
             ("images/val/a.png", Split.VAL),
@@ -302,7 +302,7 @@ def test_an_export_has_the_layout_of_the_kit(tmp_path: Path) -> None:
 def test_crowds_are_written_as_difficult_and_whole_numbers_as_such(tmp_path: Path) -> None:
     picture(tmp_path, "a.jpg")
     crowd = AnnotatedObject(category="<cat & dog>", xywh=(0, 0, 10.0, 20.5), is_crowd=True)
-    image = AnnotatedImage(path="a.jpg", width_px=64, height_px=48, objects=(crowd,))
+    image = ImageAnnotations(path="a.jpg", width_px=64, height_px=48, objects=(crowd,))
     voc.write(AnnotatedDataset(classes=("<cat & dog>",), images=(image,)), tmp_path, tmp_path / "out")
     text = (tmp_path / "out" / "Annotations" / "a.xml").read_text()
     for each in ("<xmin>1</xmin>", "<xmax>10</xmax>", "<ymax>20.5</ymax>", "<difficult>1</difficult>"):
@@ -311,7 +311,7 @@ def test_crowds_are_written_as_difficult_and_whole_numbers_as_such(tmp_path: Pat
 
 
 def test_a_name_that_xml_cannot_hold_is_refused(tmp_path: Path) -> None:
-    image = AnnotatedImage(
+    image = ImageAnnotations(
         path="a.jpg", width_px=64, height_px=48, objects=(AnnotatedObject(category="\uffff", xywh=(0, 0, 1, 1)),)
     )
     dataset = AnnotatedDataset(classes=("\uffff",), images=(image,))

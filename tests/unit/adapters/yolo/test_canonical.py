@@ -11,7 +11,7 @@ import pytest
 from cv_yolo.adapters.ultralytics.examples import examples_of
 from cv_yolo.adapters.yolo.canonical import read_annotations
 from cv_yolo.adapters.yolo.imported import YoloImports
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.manifest import DatasetManifest, Split, diff_images
 from cv_yolo.errors import DatasetError
 from tests.builders import a_training_request
@@ -37,7 +37,7 @@ def imported(tmp_path: Path) -> Path:
         noise(seed).save(path)
         columns = {"scene": name[:4]}
         images.append(
-            AnnotatedImage(path=name, width_px=64, height_px=48, objects=OBJECTS, split=split, attributes=columns)
+            ImageAnnotations(path=name, width_px=64, height_px=48, objects=OBJECTS, split=split, attributes=columns)
         )
     images[1] = replace(images[1], objects=(*OBJECTS, replace(OBJECTS[1], segmentation=RUNS)))
     dataset = AnnotatedDataset(classes=("person", "dog"), images=tuple(images), category_ids={"person": 1, "dog": 18})

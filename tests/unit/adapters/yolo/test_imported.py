@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cv_yolo.adapters.formats import coco
 from cv_yolo.adapters.formats.export import export
 from cv_yolo.adapters.yolo.imported import YoloImports
-from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.manifest import DatasetManifest, Split
 from tests.yolo_data import FOLDER, manifest_of, noise
 
@@ -37,7 +37,7 @@ def imported(root: Path, *images: Sequence[AnnotatedObject]) -> DatasetManifest:
         noise(number).save(root / "source" / f"{number}.png")
         split = (Split.TRAIN, Split.VAL)[number % 2]
         made.append(
-            AnnotatedImage(path=f"{number}.png", width_px=64, height_px=48, objects=tuple(objects), split=split)
+            ImageAnnotations(path=f"{number}.png", width_px=64, height_px=48, objects=tuple(objects), split=split)
         )
     return IMPORTS.write(
         root / "mine",

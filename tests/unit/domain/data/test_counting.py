@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cv_yolo.domain.data.annotated import AnnotatedImage, AnnotatedObject
+from cv_yolo.domain.data.annotated import AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.counting import annotations_digest, count_objects, truth_of
 
 CLASSES = ("person", "dog")
@@ -15,8 +15,8 @@ def an_object(*xywh: float, category: str = "person", **changes: object) -> Anno
     return AnnotatedObject(category=category, xywh=xywh, **changes)
 
 
-def an_image(*objects: AnnotatedObject, **attributes: str) -> AnnotatedImage:
-    return AnnotatedImage(path="a.jpg", width_px=200, height_px=100, objects=objects, attributes=attributes)
+def an_image(*objects: AnnotatedObject, **attributes: str) -> ImageAnnotations:
+    return ImageAnnotations(path="a.jpg", width_px=200, height_px=100, objects=objects, attributes=attributes)
 
 
 OBJECTS = (
