@@ -1,6 +1,6 @@
 """How data sets are read, written, stored and rendered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -10,8 +10,11 @@ import numpy.typing as npt
 
 from cv_yolo.domain.data.annotations import Boxes, Detections, GroundTruth
 from cv_yolo.domain.data.findings import DatasetFinding
+from cv_yolo.domain.data.fixes import Fix, FixPlan
+from cv_yolo.domain.data.gate import ImageDetails
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
 from cv_yolo.domain.stack import ChangeKind, ObjectStoreAddress
+from cv_yolo.errors import DatasetError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +22,15 @@ class FoundDataset:
     """The content of a data set's folder: every image decoded, every label checked; `findings` are its warnings.
 
     `category_ids` are the numbers that COCO files about this data give its classes, where the folder records them.
+    `refusals` are what training and evaluation cannot use; `details` what the images show.
     """
 
     classes: tuple[str, ...]
     images: tuple[ImageRecord, ...]
     findings: tuple[DatasetFinding, ...] = ()
     category_ids: dict[str, int] = field(default_factory=dict)
+    refusals: tuple[DatasetError, ...] = ()
+    details: ImageDetails = field(default_factory=ImageDetails, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,8 +54,14 @@ class DatasetFolder(Protocol):
     """Reads and writes a data set's folder; raises `DatasetError` that names the file."""
 
     def exists(self, root: Path) -> bool: ...
+    def inspect(self, root: Path, on_image: Callable[[int, int], None] = lambda done, total: None) -> FoundDataset:
+        """Read all of it; what training and evaluation cannot use is among its refusals, and raises nothing.
+
+        `on_image` is called with the numbers of images that are read and that there are.
+        """
+
     def scan(self, root: Path) -> FoundDataset:
-        """Read all of it; what training and evaluation cannot use is refused, all of it in one error."""
+        """The same; what training and evaluation cannot use is refused, all of it in one error."""
 
     def recorded(self, root: Path) -> tuple[ImageRecord, ...] | None:
         """The manifest in the folder, or None."""
@@ -64,6 +76,13 @@ class DatasetFolder(Protocol):
         self, root: Path, *, classes: tuple[str, ...], pictures: Iterable[LabelledImage], origin: dict[str, str]
     ) -> DatasetManifest:
         """Write pictures, labels and manifest, swapped in whole: a failure leaves the former data untouched."""
+
+
+class DatasetFixer(Protocol):
+    """Changes files of a data set's folder, and keeps copies of what they were."""
+
+    def fix(self, root: Path, images: Mapping[str, ImageRecord], plan: FixPlan, backup: Path) -> tuple[Fix, ...]:
+        """Carry out a plan as far as the files belong to the folder; the copies are below `backup`/files."""
 
 
 class DatasetStore(Protocol):

@@ -1,7 +1,7 @@
 """What is in a picture: boxes, as annotated and as detected, their overlap, and YOLO's label text."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -84,10 +84,11 @@ class LabelText:
     """What a label file says: the boxes that count, and the lines, from 1 on, that do not count as they are written.
 
     `clipped` reach over the edge of the image, `too_small` are left out as less than a pixel wide or high, `repeated`
-    are left out as the same box as an earlier line.
+    are left out as the same box as an earlier line. `lines` are those of the boxes that count.
     """
 
     boxes: tuple[Box, ...]
+    lines: tuple[int, ...] = field(default=(), compare=False)
     clipped: tuple[int, ...] = ()
     too_small: tuple[int, ...] = ()
     repeated: tuple[int, ...] = ()
@@ -141,7 +142,7 @@ def parse_label_text(text: str, *, source: str, class_count: int, width_px: int,
     """
     boxes: list[Box] = []
     lines: dict[tuple[float, ...], tuple[int, int]] = {}  # where a box is -> its line and class
-    clipped, too_small, repeated = [], [], []
+    counted, clipped, too_small, repeated = [], [], [], []
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff")), start=1):
         if not line.strip():
             continue
@@ -164,7 +165,14 @@ def parse_label_text(text: str, *, source: str, class_count: int, width_px: int,
         if overhang_px > REPORTED_OVERHANG_PX:
             clipped.append(number)
         boxes.append(box)
-    return LabelText(boxes=tuple(boxes), clipped=tuple(clipped), too_small=tuple(too_small), repeated=tuple(repeated))
+        counted.append(number)
+    return LabelText(
+        boxes=tuple(boxes),
+        lines=tuple(counted),
+        clipped=tuple(clipped),
+        too_small=tuple(too_small),
+        repeated=tuple(repeated),
+    )
 
 
 def format_label_text(boxes: tuple[Box, ...]) -> str:
