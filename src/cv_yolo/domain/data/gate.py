@@ -219,12 +219,19 @@ def _samples(given: GatedImages, split: Split, policy: DataPolicy) -> dict[str, 
     return {
         "image size (px)": [(record.width_px * record.height_px) ** 0.5 for record in records],
         "box size (px)": [
-            float(np.median(np.sqrt(np.prod(box_sides_px(record, rows, policy.training_size_px), axis=1))))
+            _middle(box_sides_px(record, rows, policy.training_size_px))
             for record in records
             if (rows := boxes.get(record.image)) is not None and len(rows)
         ],
         "brightness": [brightness[record.image] for record in records if record.image in brightness],
     }
+
+
+def _middle(sides: npt.NDArray[np.float64]) -> float:
+    """The median size, the root of the area, of the boxes of an image; by hand, as NumPy takes longer for a few."""
+    areas = sorted((sides[:, 0] * sides[:, 1]).tolist())
+    half = len(areas) // 2
+    return float((areas[half] ** 0.5 + areas[~half] ** 0.5) / 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
