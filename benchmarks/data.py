@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import psutil
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from cv_yolo.domain.data.likeness import LEAST_CORRELATION, MOST_DIFFERENT_BITS, likeness_of, window_hashes, windows
 from cv_yolo.domain.data.similar_search import Views, similar_pairs
@@ -153,18 +153,20 @@ def name_of(number: int) -> str:
 def scene(seed: int) -> Image.Image:
     """Clouds of several sizes and some rectangles: a picture with the statistics of a photograph."""
     rng = np.random.default_rng(seed)
-    total = np.zeros((SIZE[1], SIZE[0], 3), dtype=np.float32)
-    for cells in (3, 6, 12, 40, 160):
-        coarse = rng.integers(0, 256, size=(cells * 3 // 4 + 1, cells, 3), dtype=np.uint8)
-        total += (
-            np.asarray(Image.fromarray(coarse).resize(SIZE, Image.Resampling.BICUBIC), dtype=np.float32) / cells**0.5
-        )
-    total -= total.min()
-    picture = (total * (255 / total.max())).astype(np.uint8)
+    picture = clouds(rng, 3)
+    for cells, part in ((6, 0.45), (12, 0.35), (40, 0.25), (160, 0.15)):
+        picture = Image.blend(picture, clouds(rng, cells), part)
+    pen = ImageDraw.Draw(picture)
     for _ in range(6):
         x, y, w, h = (int(rng.integers(low, high)) for low, high in ((0, 560), (0, 420), (20, 200), (20, 160)))
-        picture[y : y + h, x : x + w] = rng.integers(0, 256, size=3)
-    return Image.fromarray(picture)
+        pen.rectangle((x, y, x + w, y + h), fill=(*rng.integers(0, 256, size=3).tolist(),))
+    return picture
+
+
+def clouds(rng: np.random.Generator, cells: int) -> Image.Image:
+    """Random colours in that many columns, smoothed to the whole size."""
+    coarse = rng.integers(0, 256, size=(cells * 3 // 4 + 1, cells, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(SIZE, Image.Resampling.BICUBIC)
 
 
 def planted_changes() -> dict[str, Change]:

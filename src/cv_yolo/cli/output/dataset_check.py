@@ -104,14 +104,16 @@ def check_json(
         "revision": None if manifest is None else manifest.revision,
         "dvc_hash": None if manifest is None else manifest.dvc_hash,
         "versioned": manifest is not None and manifest.versioned,
-        "table": [asdict(count) for count in class_counts(gated)],
         "findings": [
             asdict(finding) | {"sentence": finding.sentence, "remedy": finding.remedy} for finding in inspected.findings
         ],
-        "errors": [{"message": error.message, "hint": error.hint} for error in inspected.errors],
-        "excepted": inspected.excepted,
-        "fixes": [asdict(fix) for fix in fixes],
-        "backup": None if backup is None else str(backup),
+        "gate": {
+            "class_counts": [asdict(count) for count in class_counts(gated)],
+            "errors": [{"message": error.message, "hint": error.hint} for error in inspected.errors],
+            "excepted": inspected.excepted,
+            "fixes": [asdict(fix) for fix in fixes],
+            "backup": None if backup is None else str(backup),
+        },
     }
 
 

@@ -241,7 +241,7 @@ def test_all_findings_come_in_one_run_and_errors_end_with_2(leaky: Path, capsys:
         ("repeated_boxes", "warning", ["labels/val/e.txt:2"]),
     ]
     assert all(each["remedy"] for each in found["findings"])
-    assert (found["revision"], len(found["errors"]), found["images"]["train"]) == (None, 2, 2)
+    assert (found["revision"], len(found["gate"]["errors"]), found["images"]["train"]) == (None, 2, 2)
     assert "error: the data set has 2 problems:" in captured.err
 
 
@@ -262,8 +262,8 @@ def test_fixes_are_in_the_json_too(leaky: Path, capsys: pytest.CaptureFixture[st
     (leaky / "images" / "val" / "e.jpg").unlink()
     assert run(["data", "check", "data/mine", "--fix", "--json"]) == 0
     found = json_of(capsys)
-    assert [each["path"] for each in found["fixes"]] == ["labels/train/lost.txt", "labels/val/e.txt"]
-    assert Path(found["backup"]).is_dir()
+    assert [each["path"] for each in found["gate"]["fixes"]] == ["labels/train/lost.txt", "labels/val/e.txt"]
+    assert Path(found["gate"]["backup"]).is_dir()
     assert found["findings"] == []
 
 
