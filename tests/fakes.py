@@ -492,6 +492,15 @@ class FakeDatasetFolder:
     def exists(self, root: Path) -> bool:
         return root in self._stored
 
+    def inspect(self, root: Path, on_image: Callable[[int, int], None] = lambda done, total: None) -> FoundDataset:
+        if root not in self._stored:
+            return FoundDataset(
+                classes=(), images=(), refusals=(DatasetError(f"{root / 'data.yaml'}: cannot be read"),)
+            )
+        found = self._find(root).found
+        on_image(len(found.images), len(found.images))
+        return replace(found, images=tuple(sorted(found.images, key=lambda record: record.image)))
+
     def scan(self, root: Path) -> FoundDataset:
         found = self._find(root).found
         return replace(found, images=tuple(sorted(found.images, key=lambda record: record.image)))

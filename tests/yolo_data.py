@@ -9,6 +9,8 @@ import yaml
 from PIL import Image
 
 from cv_yolo.adapters.yolo.folder import YoloFolder
+from cv_yolo.domain.data.data_policy import DataPolicy
+from cv_yolo.domain.data.gate import GatedImages, gate_findings
 from cv_yolo.domain.data.manifest import DatasetManifest
 from cv_yolo.errors import DatasetError
 from cv_yolo.ports.datasets import FoundDataset
@@ -72,6 +74,13 @@ def found_in(root: Path) -> list[str]:
 def findings_of(root: Path) -> dict[str, int]:
     """How often each kind of oddity was found; `ignored_files .gif` where it has a subject."""
     return {f"{each.kind} {each.subject}".strip(): each.count for each in FOLDER.scan(root).findings}
+
+
+def gate_findings_of(root: Path) -> dict[str, tuple[str, ...]]:
+    """What the gate finds in the folder, with the places."""
+    found = FOLDER.scan(root)
+    gated = GatedImages(classes=found.classes, images=found.images, details=found.details)
+    return {each.kind: each.places for each in gate_findings(gated, DataPolicy())}
 
 
 def manifest_of(found: FoundDataset) -> DatasetManifest:

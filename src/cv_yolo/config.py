@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
+from cv_yolo.domain.data.data_policy import DataPolicy, PolicyException
+from cv_yolo.domain.data.findings import ALWAYS_ERRORS, FindingKind, Severity
+from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.evaluation.catalogue import METRICS, floor_names
 from cv_yolo.domain.evaluation.intervals import MOST_RESAMPLES, Resampling
 from cv_yolo.domain.promotion.policy import ALL_CLASSES, Gate, PromotionPolicy, Rule
@@ -170,6 +173,50 @@ class PolicyConfig(_Strict):
         )
 
 
+def _off(value: object) -> object:
+    return "off" if value is False else value  # YAML reads `off` as false
+
+
+def _settable(kind: FindingKind) -> FindingKind:
+    if kind in ALWAYS_ERRORS:
+        raise ValueError("always an error: it cannot be set or excepted")
+    return kind
+
+
+RuleName = Annotated[FindingKind, AfterValidator(_settable)]
+RuleSeverity = Annotated[Severity, BeforeValidator(_off)]
+
+
+class ExceptionConfig(_Strict):
+    """A finding that is accepted: the image, or the two of a pair, and why."""
+
+    rule: RuleName
+    places: Annotated[tuple[ClassName, ...], BeforeValidator(_as_list), Field(min_length=1, max_length=2)]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class DataPolicyConfig(_Strict):
+    """What a data set must be like."""
+
+    rules: dict[RuleName, RuleSeverity] = Field(default_factory=dict)
+    groups: Annotated[tuple[ClassName, ...], BeforeValidator(_as_list)] = ()
+    required_classes: dict[Split, Annotated[tuple[ClassName, ...], BeforeValidator(_as_list)]] = Field(
+        default_factory=dict
+    )
+    training_size_px: ImageSize = 640
+    smallest_box_px: float = Field(default=8.0, gt=0)
+    imbalance_ratio: float = Field(default=100.0, gt=1)
+    smallest_effect: float = Field(default=0.33, gt=0, le=1)
+    registered_model: ModelName = "cv_yolo_tiny"
+    exceptions: tuple[ExceptionConfig, ...] = ()
+
+    def to_policy(self) -> DataPolicy:
+        """The domain's value."""
+        given = self.model_dump(exclude={"rules", "exceptions"})
+        exceptions = tuple(PolicyException(**each.model_dump()) for each in self.exceptions)
+        return DataPolicy(**given, severities=dict(self.rules), exceptions=exceptions)
+
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -185,6 +232,11 @@ def load_policy(path: Path) -> PromotionPolicy:
         return config.to_policy(source=path.name, sha256=sha256_of(path))
     except ValueError as error:
         raise ConfigError(f"{path}: {error}", hint=ALL_KEYS) from error
+
+
+def load_data_policy(path: Path) -> DataPolicy:
+    """Read the rules of the data gate."""
+    return _load(path, DataPolicyConfig, {}).to_policy()
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -151,6 +151,11 @@ class Settings:
         return self.home / "trained"
 
     @property
+    def checks(self) -> Path:
+        """What `data check` has read, its pages, and copies of the files that it has changed."""
+        return self.home / "checks"
+
+    @property
     def outbox(self) -> Path:
         """Undelivered events of runs, kept while the tracker does not answer."""
         return self.home / "outbox"

@@ -1,12 +1,16 @@
 """What a person writes in YAML: the limits of every key, and refusals that name file and key."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from cv_yolo.config import load_experiment, load_policy, parse_override
+from cv_yolo.config import load_data_policy, load_experiment, load_policy, parse_override
+from cv_yolo.domain.data.data_policy import DataPolicy, PolicyException
+from cv_yolo.domain.data.findings import FindingKind, Severity
+from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.domain.promotion.policy import Gate, Rule
 from cv_yolo.domain.promotion.versions import Stage
@@ -466,3 +470,47 @@ def test_an_experiment_may_name_the_registered_model(path: Path) -> None:
 def test_a_name_that_no_registry_takes_is_refused_before_anything_is_trained_for_it(path: Path, name: object) -> None:
     put(path, EXPERIMENT)
     assert "registered_model" in refusal(path, registered_model=name)
+
+
+def test_the_data_policy_of_the_project_is_the_default() -> None:
+    found = load_data_policy(REPOSITORY / "configs" / "data_policy.yaml")
+    default = DataPolicy()
+    assert {kind: found.severity(kind) for kind in FindingKind} == {
+        kind: default.severity(kind) for kind in FindingKind
+    }
+    assert replace(found, severities={}) == default
+
+
+def test_a_data_policy_is_read_with_its_exceptions(path: Path) -> None:
+    path.write_text(
+        "rules: {similar_images: off, tiny_boxes: error}\ngroups: clip\nrequired_classes: {val: all, test: [dog]}\n"
+        "smallest_box_px: 4\nexceptions:\n- {rule: similar_images, places: [a.jpg, b.jpg], reason: ' looked at '}\n",
+        encoding="utf-8",
+    )
+    assert load_data_policy(path) == DataPolicy(
+        severities={FindingKind.SIMILAR_IMAGES: Severity.OFF, FindingKind.TINY_BOXES: Severity.ERROR},
+        groups=("clip",),
+        required_classes={Split.VAL: ("all",), Split.TEST: ("dog",)},
+        smallest_box_px=4,
+        exceptions=(PolicyException(rule=FindingKind.SIMILAR_IMAGES, places=("a.jpg", "b.jpg"), reason="looked at"),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ({"rule": {}}, "rule: unknown key"),
+        ({"rules": {"similar_image": "off"}}, "rules.similar_image"),
+        ({"rules": {"similar_images": "loud"}}, "rules.similar_images: .*'error', 'warning' or 'off'"),
+        ({"rules": {"identical_across_splits": "off"}}, "rules.identical_across_splits.*: .*always an error"),
+        ({"exceptions": [{"rule": "unusable", "places": "a", "reason": "x"}]}, "exceptions.0.rule: .*always an error"),
+        ({"exceptions": [{"rule": "similar_images", "places": "a"}]}, "exceptions.0.reason: missing"),
+        ({"exceptions": [{"rule": "similar_images", "places": "a", "reason": " "}]}, "exceptions.0.reason"),
+        ({"exceptions": [{"rule": "similar_images", "places": ["a", "b", "c"], "reason": "x"}]}, "exceptions.0.places"),
+        ({"smallest_box_px": 0}, "smallest_box_px"),
+    ],
+)
+def test_a_wrong_data_policy_is_refused_by_file_and_key(path: Path, content: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint) as refusal:
+        load_data_policy(put(path, content))
+    assert str(path) in refusal.value.message

@@ -3,6 +3,7 @@
 import secrets
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +29,9 @@ if TYPE_CHECKING:  # commands that list runs and versions need no NumPy
     from cv_yolo.adapters.workers.supervisor import ChildProcess
     from cv_yolo.container.imports import Imports
     from cv_yolo.domain.data.annotations import Boxes
+    from cv_yolo.domain.data.data_policy import DataPolicy
     from cv_yolo.domain.evaluation.intervals import Resampling
-    from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, ImageRenderer
+    from cv_yolo.ports.datasets import DatasetFixer, DatasetFolder, DatasetStore, ImageRenderer
     from cv_yolo.ports.models import PredictionFile
     from cv_yolo.ports.projects import StarterFiles
     from cv_yolo.workflows.detectors import Sources
@@ -37,6 +39,7 @@ if TYPE_CHECKING:  # commands that list runs and versions need no NumPy
     from cv_yolo.workflows.prepare_dataset import DatasetSource
 
 __all__ = ["EXPERIMENT", "MODEL", "Container", "starter_files"]
+DATA_POLICY = Path("configs", "data_policy.yaml")
 
 
 def starter_files() -> "StarterFiles":
@@ -108,7 +111,54 @@ class Container:
         """The data set in that folder, and where it can be fetched from."""
         from cv_yolo.workflows.prepare_dataset import DatasetSource
 
-        return DatasetSource(root=root, folder=self.dataset_folder, store=self.dataset_store, report=report)
+        return DatasetSource(
+            root=root,
+            folder=self.dataset_folder,
+            store=self.dataset_store,
+            report=report,
+            policy=self.data_policy(),
+        )
+
+    def data_policy(self, path: Path | None = None) -> "DataPolicy":
+        """The rules of the data gate: of that file, else of the project's own, else the defaults."""
+        from cv_yolo.config import load_data_policy
+        from cv_yolo.domain.data.data_policy import DataPolicy
+
+        own = self.settings.root / DATA_POLICY
+        found = path or (own if own.exists() else None)
+        return DataPolicy() if found is None else load_data_policy(found)
+
+    def checked_source(
+        self,
+        root: Path,
+        report: Callable[[str], None],
+        *,
+        policy: "DataPolicy",
+        on_image: Callable[[int, int], None],
+    ) -> "DatasetSource":
+        """The data set in that folder for `data check`, which keeps what it has read, and asks the records."""
+        from cv_yolo.adapters.yolo.folder import YoloFolder
+        from cv_yolo.workflows.judged_data import last_test_revision
+
+        def is_this(path: str) -> bool:
+            return (self.settings.root / path).resolve() == root.resolve()
+
+        return replace(
+            self.dataset_source(root, report),
+            folder=YoloFolder(caches=self.settings.checks, most_px=self.settings.most_px),
+            policy=policy,
+            on_image=on_image,
+            last_test_revision=lambda: last_test_revision(
+                self.records.audit_log(policy.registered_model), self.records.tracker(), is_this
+            ),
+        )
+
+    @cached_property
+    def dataset_fixer(self) -> "DatasetFixer":
+        """Fixes data sets on disk."""
+        from cv_yolo.adapters.yolo.fixing import YoloFixer
+
+        return YoloFixer()
 
     def examination(
         self, root: Path, *, workdir: Path, resampling: "Resampling", experiment: str = EXPERIMENT

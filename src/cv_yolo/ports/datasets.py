@@ -10,9 +10,13 @@ import numpy.typing as npt
 
 from cv_yolo.domain.data.annotated import AnnotatedDataset
 from cv_yolo.domain.data.annotations import Boxes, Detections, GroundTruth
-from cv_yolo.domain.data.findings import Bits, DatasetFinding, FindingKind
+from cv_yolo.domain.data.findings import DatasetFinding, FindingKind
+from cv_yolo.domain.data.fixes import Fix, FixPlan
+from cv_yolo.domain.data.gate import ImageDetails
+from cv_yolo.domain.data.likeness import Likeness
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
 from cv_yolo.domain.stack import ChangeKind, ObjectStoreAddress
+from cv_yolo.errors import DatasetError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +24,15 @@ class FoundDataset:
     """The content of a data set's folder: every image decoded, every label checked; `findings` are its warnings.
 
     `category_ids` are the numbers that COCO files about this data give its classes, where the folder records them.
+    `refusals` are what training and evaluation cannot use; `details` what the images show.
     """
 
     classes: tuple[str, ...]
     images: tuple[ImageRecord, ...]
     findings: tuple[DatasetFinding, ...] = ()
     category_ids: dict[str, int] = field(default_factory=dict)
+    refusals: tuple[DatasetError, ...] = ()
+    details: ImageDetails = field(default_factory=ImageDetails, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,8 +56,14 @@ class DatasetFolder(Protocol):
     """Reads and writes a data set's folder; raises `DatasetError` that names the file."""
 
     def exists(self, root: Path) -> bool: ...
+    def inspect(self, root: Path, on_image: Callable[[int, int], None] = lambda done, total: None) -> FoundDataset:
+        """Read all of it; what training and evaluation cannot use is among its refusals, and raises nothing.
+
+        `on_image` is called with the numbers of images that are read and that there are.
+        """
+
     def scan(self, root: Path) -> FoundDataset:
-        """Read all of it; what training and evaluation cannot use is refused, all of it in one error."""
+        """The same; what training and evaluation cannot use is refused, all of it in one error."""
 
     def recorded(self, root: Path) -> tuple[ImageRecord, ...] | None:
         """The manifest in the folder, or None."""
@@ -74,7 +87,7 @@ class CheckedPicture:
     sha256: str
     width_px: int
     height_px: int
-    likeness: Bits | None = None
+    likeness: Likeness | None = None
     findings: tuple[FindingKind, ...] = ()
 
 
@@ -133,6 +146,13 @@ class DatasetExport(Protocol):
     def __call__(
         self, dataset: AnnotatedDataset, images_root: Path, out: Path, format: str, on_image: Callable[[int], None]
     ) -> None: ...
+
+
+class DatasetFixer(Protocol):
+    """Changes files of a data set's folder, and keeps copies of what they were."""
+
+    def fix(self, root: Path, images: Mapping[str, ImageRecord], plan: FixPlan, backup: Path) -> tuple[Fix, ...]:
+        """Carry out a plan as far as the files belong to the folder; the copies are below `backup`/files."""
 
 
 class DatasetStore(Protocol):

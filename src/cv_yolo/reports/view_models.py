@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from cv_yolo.domain.data.data_policy import DataPolicy
+from cv_yolo.domain.data.findings import DatasetFinding
+from cv_yolo.domain.data.gate import GatedImages
 from cv_yolo.domain.data.manifest import DatasetManifest
 from cv_yolo.domain.evaluation.annotated_images import AnnotatedImage
 from cv_yolo.domain.evaluation.comparison import Comparison
@@ -75,3 +78,38 @@ class ComparisonReport:
     thumbnails: dict[str, Thumbnail]
     made_at: datetime
     metric: str = "map_50"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownPair:
+    """Two images that a finding is about."""
+
+    first: str
+    second: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownBoxes:
+    """An image with lines of its label file that a finding is about."""
+
+    image: str
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DatasetReport:
+    """What the data gate found in a data set; the manifest is absent where there are errors.
+
+    `pairs` and `boxes` are what is shown of the findings, which are counted with all their places.
+    """
+
+    name: str
+    gated: GatedImages
+    findings: tuple[DatasetFinding, ...]
+    policy: DataPolicy
+    manifest: DatasetManifest | None
+    pairs: dict[DatasetFinding, tuple[ShownPair, ...]]
+    boxes: dict[DatasetFinding, tuple[ShownBoxes, ...]]
+    thumbnails: dict[str, Thumbnail]
+    excepted: int
+    made_at: datetime

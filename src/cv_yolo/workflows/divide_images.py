@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cv_yolo.domain.data.annotated import AnnotatedDataset, ImageAnnotations
-from cv_yolo.domain.data.findings import FindingKind, Findings, Refusals, similar_pairs
+from cv_yolo.domain.data.findings import FindingKind, Findings, Refusals
 from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.data.similar_search import similar_pairs, views_of
 from cv_yolo.domain.data.splitting import Fractions, best_seed, joined_groups, side_of
 from cv_yolo.errors import DatasetError, InputError
 from cv_yolo.ports.datasets import CheckedPicture, FormerImport
@@ -91,12 +92,8 @@ def similar_images(
     images: Sequence[ImageAnnotations], pictures: Mapping[str, CheckedPicture]
 ) -> Iterator[tuple[int, int]]:
     """The places of each pair of images that look the same."""
-    likenesses = ((place, pictures[image.path].likeness) for place, image in enumerate(images))
-    comparable = [(place, likeness) for place, likeness in likenesses if likeness is not None]
-    compared = [likeness for _, likeness in comparable]
-    for one, other in similar_pairs(compared, compared):
-        if one < other:
-            yield comparable[one][0], comparable[other][0]
+    for pair in similar_pairs(views_of([pictures[image.path].likeness for image in images])):
+        yield pair.first, pair.second
 
 
 def _named_groups(images: Sequence[ImageAnnotations], group_by: str) -> list[str | None]:

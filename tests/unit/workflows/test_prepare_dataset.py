@@ -3,13 +3,23 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from cv_yolo.domain.data.findings import DatasetFinding, FindingKind
+from cv_yolo.domain.data.data_policy import DataPolicy, PolicyException
+from cv_yolo.domain.data.findings import DatasetFinding, FindingKind, Severity
+from cv_yolo.domain.data.gate import ImageDetails
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.errors import DatasetError, ServiceUnavailableError
 from cv_yolo.ports.datasets import FoundDataset
-from cv_yolo.workflows.prepare_dataset import DatasetSource, check_dataset, prepare_dataset, pull_dataset, push_dataset
+from cv_yolo.workflows.prepare_dataset import (
+    DatasetSource,
+    check_dataset,
+    inspect_dataset,
+    prepare_dataset,
+    pull_dataset,
+    push_dataset,
+)
 from tests.builders import a_manifest, an_image
 from tests.fakes import FakeDatasetFolder, FakeDatasetStore
 
@@ -257,3 +267,87 @@ def test_data_behind_linked_folders_are_not_versioned_since_dvc_does_not_look_th
     manifest = prepare_dataset(a_source(folder, FakeDatasetStore(folder, recorded={ROOT: found}))[0])
     assert not manifest.versioned
     assert manifest.dvc_hash is not None
+
+
+# -- the data gate ----------------------------------------------------------------------------------------------------
+
+SIMILAR = replace(WHOLE, details=ImageDetails(similar=(("images/train/0.jpg", "images/val/1.jpg"),)))
+REFUSAL = DatasetError(f"{ROOT}/labels/train/9.txt:2: 2 fields, expected 5", hint="correct the line")
+
+
+def test_near_duplicates_across_splits_are_refused_with_the_pair_and_what_fixes_it():
+    source, _ = a_source(a_folder(SIMILAR))
+    with pytest.raises(DatasetError, match=r"^tiny_coco: 1 pair of almost the same picture in two splits") as refusal:
+        prepare_dataset(source)
+    assert "images/train/0.jpg and images/val/1.jpg" in refusal.value.message
+    assert "except the pair with a reason" in refusal.value.hint
+
+
+def test_an_exception_of_the_policy_lets_a_pair_pass():
+    accepted = PolicyException(rule=FindingKind.SIMILAR_IMAGES, places=("images/train/0.jpg",), reason="twins")
+    source, _ = a_source(a_folder(SIMILAR))
+    inspected = inspect_dataset(replace(source, policy=DataPolicy(exceptions=(accepted,))))
+    assert inspected.manifest is not None
+    assert (inspected.findings, inspected.errors, inspected.excepted) == ((), (), 1)
+
+
+def test_a_rule_that_is_a_warning_is_reported():
+    source, reported = a_source(a_folder(SIMILAR))
+    prepare_dataset(replace(source, policy=DataPolicy(severities={FindingKind.SIMILAR_IMAGES: Severity.WARNING})))
+    assert reported == [
+        "tiny_coco: 1 pair of almost the same picture in two splits: what was seen in training makes the scores of val "
+        "and test too good (images/train/0.jpg and images/val/1.jpg)"
+    ]
+
+
+def test_all_errors_are_found_in_one_inspection():
+    source, _ = a_source(a_folder(replace(SIMILAR, refusals=(REFUSAL,), findings=(CLIPPED,))))
+    inspected = inspect_dataset(source)
+    assert inspected.manifest is None
+    assert [(each.kind, each.severity) for each in inspected.findings] == [
+        (FindingKind.UNUSABLE, Severity.ERROR),
+        (FindingKind.SIMILAR_IMAGES, Severity.ERROR),
+        (FindingKind.CLIPPED_BOXES, Severity.WARNING),
+    ]
+    assert inspected.findings[0].places == ("labels/train/9.txt:2: 2 fields, expected 5",)
+    assert [error.message.split(":")[0] for error in inspected.errors] == [f"{ROOT}/labels/train/9.txt", "tiny_coco"]
+    with pytest.raises(DatasetError, match="the data set has 2 problems"):
+        check_dataset(source)
+
+
+def test_a_class_is_not_missed_while_some_labels_cannot_be_read():
+    policy = DataPolicy(required_classes={Split.VAL: ("person",)})
+    details = ImageDetails(boxes={"images/train/0.jpg": np.zeros((1, 6), dtype=np.float32)})
+    whole = replace(a_source(a_folder(replace(WHOLE, details=details)))[0], policy=policy)
+    assert FindingKind.MISSING_CLASSES in {each.kind for each in inspect_dataset(whole).findings}
+    partial = replace(a_source(a_folder(replace(WHOLE, details=details, refusals=(REFUSAL,))))[0], policy=policy)
+    assert FindingKind.MISSING_CLASSES not in {each.kind for each in inspect_dataset(partial).findings}
+
+
+def test_a_test_set_that_changed_since_the_last_decision_is_an_error_and_can_be_accepted():
+    images = (*IMAGES, an_image(split=Split.TEST, image="images/test/1.jpg"))
+    source, _ = a_source(a_folder(replace(WHOLE, images=images), recorded=None))
+    now = a_manifest(images=images).split_revision(Split.TEST)
+    assert inspect_dataset(replace(source, last_test_revision=lambda: now)).errors == ()
+    changed = replace(source, last_test_revision=lambda: "another")
+    (finding,) = inspect_dataset(changed).findings
+    assert (finding.kind, finding.severity, finding.places) == (FindingKind.TEST_CHANGED, Severity.ERROR, (now,))
+    accepted = PolicyException(rule=FindingKind.TEST_CHANGED, places=(now,), reason="100 more images")
+    assert inspect_dataset(replace(changed, policy=DataPolicy(exceptions=(accepted,)))).errors == ()
+
+
+def test_what_the_last_decision_judged_by_stays_unknown_where_the_records_do_not_answer():
+    def down():
+        raise ServiceUnavailableError("ZenML does not answer")
+
+    source, reported = a_source(a_folder())
+    assert inspect_dataset(replace(source, last_test_revision=down)).errors == ()
+    (said,) = reported
+    assert said.startswith("whether the test images changed since the last decision is not known: ")
+    assert "ZenML does not answer" in said
+
+
+def test_reading_reports_its_progress():
+    seen = []
+    prepare_dataset(replace(a_source(a_folder())[0], on_image=lambda done, total: seen.append((done, total))))
+    assert seen == [(7, 7)]

@@ -42,6 +42,7 @@ from cv_yolo.domain.data.names import printable
 from cv_yolo.errors import DatasetError
 from cv_yolo.files import write_whole
 
+WRITTEN_HERE: Final = "COCO annotations, written by cv-yolo"
 OTHER_TASKS: Final = re.compile(r"(captions|panoptic|stuff|image_info|person_keypoints)_")
 KEYS: Final = ("images", "annotations", "categories")
 TYPICAL_KEYS: Final = (*KEYS, "image_id", "category_id", "file_name")
@@ -86,7 +87,8 @@ def write(dataset: AnnotatedDataset, out: Path) -> None:
         for each in image.objects:
             annotations.append(_annotation_to_write(len(annotations) + 1, image_id, ids[each.category], each))
     categories = [{"id": ids[name], "name": name} for name in dataset.classes]
-    content = {"images": images, "annotations": annotations, "categories": categories}
+    content = {"info": {"description": WRITTEN_HERE}, "images": images, "annotations": annotations}
+    content["categories"] = categories
     write_whole(out, json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n")
 
 
@@ -102,11 +104,13 @@ class _CocoFile:
         self._annotations: dict[str, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
         self._used: set[str] = set()  # ids of categories
         self._boxes, self._over, self._as_corners = 0, 0, 0
+        self._is_ours = False  # what was written here has no corners in `bbox`, however odd its boxes are
         with source.collecting(self.shown):
             content = read_json(source.root / path)
             if not isinstance(content, dict):
                 raise DatasetError(f"the file is {shown(content)}, expected an object")
             images, annotations, categories = (objects(content.get(key), key) for key in KEYS)
+            self._is_ours = content.get("info") == {"description": WRITTEN_HERE}
             self._images = images
             self._group_annotations(annotations)
             self._read_categories(categories)
@@ -116,7 +120,8 @@ class _CocoFile:
         for index, record in enumerate(self._images):
             with self.source.collecting(f"{self.shown}: images[{index}]"):
                 yield self._annotated_image(index, record)
-        if self._boxes >= LEAST_BOXES and self._as_corners == self._boxes and 2 * self._over > self._boxes:
+        all_as_corners = self._boxes >= LEAST_BOXES and self._as_corners == self._boxes
+        if all_as_corners and 2 * self._over > self._boxes and not self._is_ours:
             with self.source.collecting(self.shown):
                 raise DatasetError(
                     "`bbox` seems to hold two corners: most boxes would reach over the edge of their images",

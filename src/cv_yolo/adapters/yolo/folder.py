@@ -6,12 +6,9 @@ images columns (scene, camera, …) by which results are sliced. `annotations.js
 text cannot: crowds, areas and outlines.
 """
 
-import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -21,65 +18,72 @@ from cv_yolo.adapters.yolo.attributes import read_attributes
 from cv_yolo.adapters.yolo.canonical import NAME, read_annotations, with_annotations
 from cv_yolo.adapters.yolo.data_yaml import is_here, read_data_yaml
 from cv_yolo.adapters.yolo.entries import is_absent
-from cv_yolo.adapters.yolo.image_files import MOST_PX, ReadPicture, read_picture
-from cv_yolo.adapters.yolo.labels import (
-    CHANGED,
-    NO_LABEL,
-    check_presence,
-    label_bytes,
-    note_orphans,
-    read_label,
-    recorded_bytes,
-)
-from cv_yolo.adapters.yolo.layout import Located, Survey, check_all_entries, locate
+from cv_yolo.adapters.yolo.image_files import MOST_PX
+from cv_yolo.adapters.yolo.labels import CHANGED, check_presence, note_orphans, read_label, recorded_bytes
+from cv_yolo.adapters.yolo.layout import Survey, check_all_entries, locate
+from cv_yolo.adapters.yolo.reading import OnImage, read_images
+from cv_yolo.adapters.yolo.scan_cache import cache_of
 from cv_yolo.adapters.yolo.writing import FORMAT, write_dataset
 from cv_yolo.domain.data.annotated import ImageAnnotations
 from cv_yolo.domain.data.annotations import GroundTruth, xywhn_to_xyxy
 from cv_yolo.domain.data.counting import annotations_digest, truth_of
-from cv_yolo.domain.data.findings import Bits, FindingKind, similar_pairs
-from cv_yolo.domain.data.label_text import LabelText
+from cv_yolo.domain.data.findings import FindingKind, gathered
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
 from cv_yolo.errors import DatasetError
 from cv_yolo.ports.datasets import FoundDataset, LabelledImage
 
 
 class YoloFolder:
-    """Data sets on disk. An image's label file is found as YOLO does: `images` becomes `labels` in its path."""
+    """Data sets on disk. An image's label file is found as YOLO does: `images` becomes `labels` in its path.
 
-    def __init__(self, *, most_px: int = MOST_PX) -> None:
-        self._most_px = most_px
+    `caches` is a folder where `inspect` keeps what it has read; without one, it reads every file each time. Pictures of
+    more than `most_px` are refused.
+    """
+
+    def __init__(self, caches: Path | None = None, *, most_px: int = MOST_PX) -> None:
+        self._caches, self._most_px = caches, most_px
 
     def exists(self, root: Path) -> bool:
         """Whether there is a data set at all."""
         return is_here(root)
 
-    def scan(self, root: Path) -> FoundDataset:
+    def inspect(self, root: Path, on_image: OnImage = lambda done, total: None) -> FoundDataset:
         """Read everything once: every image is decoded, every label line checked."""
-        root = _without_detours(root)
-        description, survey = read_data_yaml(root), Survey()
+        root, survey = _without_detours(root), Survey()
+        with survey.going_on():
+            return self._inspected(root, survey, on_image)
+        return FoundDataset(classes=(), images=(), refusals=survey.refusals)
+
+    def _inspected(self, root: Path, survey: Survey, on_image: OnImage) -> FoundDataset:
+        description = read_data_yaml(root)
         located = locate(root, description, survey)
         check_presence(root, located, survey)
-        images, likenesses = [], []
-        for each in located:
-            with survey.going_on():
-                record, likeness = _read(root, each, len(description.classes), survey, self._most_px)
-                images.append(record)
-                likenesses.append(likeness)
+        cache = None if self._caches is None else cache_of(self._caches, root)
+        classes = description.classes
+        read = read_images(root, located, len(classes), survey, cache=cache, on_image=on_image, most_px=self._most_px)
         note_orphans(root, located, survey)
         known = {each.image.relative_to(root).as_posix() for each in located}
-        images = with_annotations(root, images, description.classes, known=known, refusals=survey)
-        survey.conclude()
-        check_all_entries(root, survey)
-        survey.conclude()
-        _note_likeness(images, likenesses, survey)
+        records = with_annotations(root, read.records, classes, known=known, refusals=survey)
+        if not survey.refusals:
+            check_all_entries(root, survey)
         for key in description.ignored:
             survey.findings.add(FindingKind.IGNORED_KEYS, key, subject=f"`{key}`")
+        images = records if survey.refusals else _with_attributes(root, records)
         return FoundDataset(
-            classes=description.classes,
-            images=tuple(sorted(_with_attributes(root, images), key=lambda record: record.image)),
+            classes=classes,
+            images=tuple(sorted(images, key=lambda record: record.image)),
             findings=survey.findings.all(),
             category_ids=description.category_ids,
+            refusals=survey.refusals,
+            details=read.details,
         )
+
+    def scan(self, root: Path) -> FoundDataset:
+        """The same, or one error of all that was refused."""
+        found = self.inspect(root)
+        if found.refusals:
+            raise gathered(found.refusals)
+        return found
 
     def recorded(self, root: Path) -> tuple[ImageRecord, ...] | None:
         """The images that `manifest.json` records."""
@@ -112,60 +116,6 @@ class YoloFolder:
 
 def _without_detours(root: Path) -> Path:
     return root.resolve() if ".." in root.parts else root
-
-
-def _read(
-    root: Path, located: Located, class_count: int, survey: Survey, most_px: int
-) -> tuple[ImageRecord, Bits | None]:
-    picture = read_picture(located.image, most_px=most_px)
-    data = label_bytes(located.label)
-    size_px = (picture.width_px, picture.height_px)
-    label = read_label(located.label, data, class_count=class_count, size_px=size_px)
-    record = ImageRecord(
-        split=located.split,
-        image=located.image.relative_to(root).as_posix(),
-        image_sha256=picture.sha256,
-        label=located.label.relative_to(root).as_posix(),
-        label_sha256=NO_LABEL if data is None else hashlib.sha256(data).hexdigest(),
-        boxes=len(label.boxes),
-        width_px=picture.width_px,
-        height_px=picture.height_px,
-    )
-    _note(record, picture, label, survey)
-    return record, picture.likeness
-
-
-def _note(record: ImageRecord, picture: ReadPicture, label: LabelText, survey: Survey) -> None:
-    """Findings about one image and its label."""
-    for kind, lines in (
-        (FindingKind.CLIPPED_BOXES, label.clipped),
-        (FindingKind.SMALL_BOXES, label.too_small),
-        (FindingKind.REPEATED_BOXES, label.repeated),
-    ):
-        for line in lines:
-            survey.findings.add(kind, f"{record.label}:{line}")
-    for kind, holds in (
-        (FindingKind.SEVERAL_PICTURES, picture.frames > 1),
-        (FindingKind.DEEP_IMAGES, picture.is_deep),
-        (FindingKind.NOT_DECODED, not picture.decoded_as_in_training),
-    ):
-        if holds:
-            survey.findings.add(kind, record.image)
-
-
-def _note_likeness(images: Sequence[ImageRecord], likenesses: Sequence[Bits | None], survey: Survey) -> None:
-    """Findings about pictures that are there more than once: the same in one split, almost the same in two."""
-    by_split: dict[Split, list[tuple[str, Bits]]] = defaultdict(list)
-    seen: set[tuple[Split, str]] = set()
-    for record, likeness in zip(images, likenesses, strict=True):
-        if (record.split, record.image_sha256) in seen:
-            survey.findings.add(FindingKind.REPEATED_IMAGES, record.image)
-        seen.add((record.split, record.image_sha256))
-        if likeness is not None:
-            by_split[record.split].append((record.image, likeness))
-    for one, other in combinations(by_split.values(), 2):
-        for first, second in similar_pairs([bits for _, bits in one], [bits for _, bits in other]):
-            survey.findings.add(FindingKind.SIMILAR_IMAGES, f"{one[first][0]} and {other[second][0]}")
 
 
 def _with_attributes(root: Path, images: list[ImageRecord]) -> list[ImageRecord]:

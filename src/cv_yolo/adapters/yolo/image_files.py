@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from cv_yolo.adapters.yolo.entries import bytes_of, start_of
-from cv_yolo.domain.data.findings import GRID, Bits, difference_hash
+from cv_yolo.domain.data.likeness import Likeness, likeness_of
 from cv_yolo.errors import DatasetError
 
 MOST_PX: Final = 178_956_970  # where Pillow refuses a picture as a decompression bomb
@@ -20,7 +19,8 @@ SMALLEST_SIDE_PX: Final = 10  # Ultralytics leaves out what is smaller
 ORIENTATION: Final = 274  # EXIF's number for how a picture was held
 UPRIGHT: Final = 1
 LONGEST_START: Final = 64  # bytes by which a format is known
-SIDEWAYS: Final = range(5, 9)
+SIDEWAYS: Final = range(5, 9)  # width and height change places
+LIKENESS_PX: Final = 96  # a JPEG is decoded at an eighth, a quarter or half of its size, but not below this
 RESTORE: Final = "restore the file, or remove it together with its label"
 CONVERT: Final = "convert it to JPEG or PNG of 8 bits, or remove it together with its label"
 READABLE: Final = (
@@ -60,7 +60,7 @@ COMPARABLE: Final = {"RGB", "RGBA", "L", "P", "CMYK"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPicture:
-    """The result of reading an image file; `likeness` is None for a uniform image.
+    """The result of reading an image file; `likeness` is None where its levels cannot be compared.
 
     `decoded_as_in_training` is False where only OpenCV could say, and it is not installed.
     """
@@ -71,25 +71,28 @@ class ReadPicture:
     frames: int
     is_deep: bool
     decoded_as_in_training: bool
-    likeness: Bits | None
+    likeness: Likeness | None
 
 
 def read_picture(path: Path, *, most_px: int = MOST_PX) -> ReadPicture:
     """Read and decode an image once; raises `DatasetError` that names the file where training could not use it.
 
-    A picture of more than `most_px` is not decoded.
+    A picture of more than `most_px` is not decoded. A JPEG is decoded at a smaller size, as libjpeg does it: all of its
+    data are read and decompressed, so that what is cut off is found, and only the inverse transform is shortened.
     """
     data = bytes_of(path)
     _require_readable_format(path, data)
     try:
         with header_of(io.BytesIO(data)) as opened:
             _require_few_pixels(path, opened.size, most_px)
-            frames, mode, turned = getattr(opened, "n_frames", 1), opened.mode, _orientation(opened) != UPRIGHT
+            frames, mode, orientation = getattr(opened, "n_frames", 1), opened.mode, _orientation(opened)
+            plain = (opened.format, mode) in PLAIN and orientation == UPRIGHT and frames == 1
+            size = opened.size[::-1] if orientation in SIDEWAYS else opened.size
+            drafted = opened.draft("L", (LIKENESS_PX, LIKENESS_PX)) is not None
             opened.load()
-            ImageOps.exif_transpose(opened, in_place=True)
-            width_px, height_px = opened.size
-            grey = _grey(opened) if mode in COMPARABLE else None
-            plain = (opened.format, mode) in PLAIN and not turned and frames == 1
+            ImageOps.exif_transpose(opened, in_place=True)  # TIFF files are upright after loading
+            width_px, height_px = size if drafted else opened.size
+            likeness = _likeness(opened) if mode in COMPARABLE else None
     except DatasetError:
         raise
     except Exception as error:  # Pillow's readers raise many kinds for damaged bytes
@@ -108,7 +111,7 @@ def read_picture(path: Path, *, most_px: int = MOST_PX) -> ReadPicture:
         frames=frames,
         is_deep=mode.startswith("I;16"),
         decoded_as_in_training=plain or _is_decoded_by_opencv(path, data, (width_px, height_px)),
-        likeness=None if grey is None else difference_hash(grey),
+        likeness=likeness,
     )
 
 
@@ -160,8 +163,10 @@ def _orientation(opened: Image.Image) -> int:
     return int(opened.getexif().get(ORIENTATION, UPRIGHT))
 
 
-def _grey(opened: Image.Image) -> npt.NDArray[np.uint8]:
-    return np.asarray(opened.convert("L").resize(GRID, Image.Resampling.BOX))
+def _likeness(upright: Image.Image) -> Likeness:
+    grey = upright if upright.mode == "L" else upright.convert("L")
+    factor = min(grey.size) // LIKENESS_PX
+    return likeness_of(np.asarray(grey.reduce(factor) if factor > 1 else grey))
 
 
 def _is_decoded_by_opencv(path: Path, data: bytes, size: tuple[int, int]) -> bool:

@@ -1,14 +1,13 @@
 """`cv-yolo data`: make, bring in or check a data set; keep its revisions, and fetch them."""
 
 import json
-from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from cv_yolo.cli.commands.data_import import export_data, import_data
-from cv_yolo.domain.data.findings import DatasetFinding
 from cv_yolo.domain.data.manifest import DatasetManifest, Split
 from cv_yolo.domain.training.specs import STRIDE_PX
 from cv_yolo.errors import DatasetError
@@ -28,6 +27,15 @@ commands use the same one in a shell with these variables:
 \b
   export DVC_GLOBAL_CONFIG_DIR=$PWD/.cv-yolo/dvc/global DVC_SITE_CACHE_DIR=$PWD/.cv-yolo/dvc/site
   dvc push --remote minio
+"""
+
+CHECK_EPILOGUE: Final = """
+\b
+Examples:
+  cv-yolo data check data/mine
+  cv-yolo data check data/mine --report        a page with the pictures
+  cv-yolo data check data/mine --fix           remove repeated label lines, orphaned labels, exact copies
+  cv-yolo data check data/mine --json
 """
 
 
@@ -77,20 +85,50 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
     _print(manifest, out, as_json)
 
 
-@data.command(epilog="\b\nExamples:\n  cv-yolo data check data/tiny_coco\n  cv-yolo data check data/mine --json")
+@data.command(epilog=CHECK_EPILOGUE)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest's summary as JSON.")
-def check(folder: Path, as_json: bool) -> None:
+@click.option("--fix", is_flag=True, help="Make the fixes that change nothing that is read; keep copies.")
+@click.option("--report", is_flag=False, flag_value="", metavar="[DIR]", help="Write a page (default: in the home).")
+@click.option("--policy", type=click.Path(path_type=Path), help="Rules (default: configs/data_policy.yaml, if any).")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, each finding with all places.")
+def check(folder: Path, *, fix: bool, report: str | None, policy: Path | None, as_json: bool) -> None:
     """Check every image and label, and print the revision.
 
-    Whatever training and evaluation cannot use is an error (exit code 2); all errors are listed at once. Warnings are
-    counted, with examples: boxes clipped to their image or too small to count, images without a label file, labels
-    without an image, ignored files, and near-duplicates across splits.
+    Whatever training and evaluation cannot use, and what the data policy forbids, is an error (exit code 2); all errors
+    are listed at once. Warnings are counted, with examples. Files that did not change since the last check are not read
+    again.
     """
-    from cv_yolo.workflows.prepare_dataset import check_dataset
+    from cv_yolo.cli.output.dataset_check import check_json, print_check, print_fixes, reading
+    from cv_yolo.container import Container
+    from cv_yolo.domain.data.findings import gathered
+    from cv_yolo.workflows.fix_dataset import FixedDataset, fix_dataset
+    from cv_yolo.workflows.prepare_dataset import inspect_dataset
+    from cv_yolo.workflows.report_dataset import write_dataset_report
 
-    checked = check_dataset(_source(folder))
-    _print(checked.manifest, folder, as_json, checked.findings)
+    container, root = Container(), _root_of(folder)
+    with reading(quiet=as_json) as on_image:
+        source = container.checked_source(root, _say, policy=container.data_policy(policy), on_image=on_image)
+        done = FixedDataset(fixes=(), backup=None, inspected=inspect_dataset(source))
+        if fix:
+            backup = container.settings.checks / f"{root.name}-{datetime.now():%Y%m%d-%H%M%S}"
+            done = fix_dataset(source, done.inspected, fixer=container.dataset_fixer, backup=backup)
+    page = None
+    if report is not None:
+        out = Path(report) if report else container.settings.checks / root.name
+        page = write_dataset_report(
+            source, done.inspected, renderer=container.renderer, folder=out, now=datetime.now(UTC)
+        )
+    if as_json:
+        content = check_json(root.name, done.inspected, fixes=done.fixes, backup=done.backup)
+        click.echo(json.dumps(content, indent=1))
+    else:
+        print_check(folder, done.inspected)
+        if fix:
+            print_fixes(done.fixes, done.backup, folder)
+        if page is not None:
+            click.echo(f"  page {page}")
+    if done.inspected.errors:
+        raise gathered(done.inspected.errors)
 
 
 @data.command(epilog=REMOTE_EPILOGUE)
@@ -116,8 +154,15 @@ def pull(folder: Path) -> None:
 def _source(folder: Path) -> "DatasetSource":
     from cv_yolo.container import Container
 
-    root = folder.resolve() if ".." in folder.parts else folder.absolute()
-    return Container().dataset_source(root, lambda text: click.echo(text, err=True))
+    return Container().dataset_source(_root_of(folder), _say)
+
+
+def _root_of(folder: Path) -> Path:
+    return folder.resolve() if ".." in folder.parts else folder.absolute()
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _refuse_foreign_folder(out: Path) -> None:
@@ -132,9 +177,7 @@ def _refuse_foreign_folder(out: Path) -> None:
         raise DatasetError(f"{out}: was not generated by `cv-yolo data synth`", hint="give another --out")
 
 
-def _print(
-    manifest: DatasetManifest, folder: Path, as_json: bool, findings: tuple[DatasetFinding, ...] | None = None
-) -> None:
+def _print(manifest: DatasetManifest, out: Path, as_json: bool) -> None:
     summary: dict[str, Any] = {
         "name": manifest.name,
         "classes": list(manifest.classes),
@@ -144,16 +187,10 @@ def _print(
         "dvc_hash": manifest.dvc_hash,
         "versioned": manifest.versioned,
     }
-    if findings is not None:
-        summary["findings"] = [asdict(finding) | {"sentence": finding.sentence} for finding in findings]
     if as_json:
         click.echo(json.dumps(summary, indent=1))
         return
-    click.echo(f"{folder}: {', '.join(manifest.classes)}")
+    click.echo(f"{out}: {', '.join(manifest.classes)}")
     for split, images in manifest.counts().items():
         click.echo(f"  {split:5} {images:6} images {manifest.box_counts()[split]:6} boxes")
-    for finding in findings or ():
-        click.echo(f"  note: {finding.sentence}")
     click.echo(f"  revision {manifest.revision[:16]}")
-    if manifest.dvc_hash:
-        click.echo(f"  DVC {manifest.dvc_hash} ({'recorded' if manifest.versioned else 'not recorded by DVC'})")

@@ -1,10 +1,4 @@
-"""What is odd about a data set and no reason to refuse it: counted, with examples, for people and for machines.
-
-Pictures that look the same though their bytes differ: saved once more, scaled, or neighbouring frames of a film.
-
-Each picture has a difference hash: whether each of 16 x 16 cells is darker than the one to its right (N. Krawetz, "Kind
-of Like That", 2013). Two hashes of unrelated pictures differ in about half of the bits.
-"""
+"""What was found in a data set: each kind counted, with its places, how serious it is, and what fixes it."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,9 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from cv_yolo.errors import DatasetError
 
 MOST_EXAMPLES: Final = 3
@@ -23,9 +14,22 @@ MOST_REFUSALS: Final = 10
 MOST_HINTS: Final = 3
 
 
+class Severity(StrEnum):
+    """How serious a finding is: an error stops training, evaluation and `data check` (exit code 2)."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    OFF = "off"
+
+
 class FindingKind(StrEnum):
     """What was found, in the order in which it is shown."""
 
+    UNUSABLE = "unusable"
+    IDENTICAL_ACROSS_SPLITS = "identical_across_splits"
+    GROUPS_ACROSS_SPLITS = "groups_across_splits"
+    MISSING_CLASSES = "missing_classes"
+    TEST_CHANGED = "test_changed"
     UNLABELED_IMAGES = "images_without_label_file"
     ORPHANED_LABELS = "labels_without_image"
     CLIPPED_BOXES = "clipped_boxes"
@@ -41,6 +45,11 @@ class FindingKind(StrEnum):
     ABSENT_CLASSES = "classes_without_a_box_in_a_split"
     SIMILAR_IMAGES = "similar_images"
     REPEATED_IMAGES = "repeated_images"
+    SIMILAR_WITHIN_SPLIT = "similar_within_split"
+    TINY_BOXES = "tiny_boxes"
+    UNLEARNED_CLASSES = "unlearned_classes"
+    IMBALANCED_CLASSES = "imbalanced_classes"
+    DIFFERENT_SPLITS = "different_splits"
     SEVERAL_PICTURES = "files_with_several_pictures"
     DEEP_IMAGES = "images_of_16_bits"
     NOT_DECODED = "images_not_decoded_as_in_training"
@@ -56,9 +65,17 @@ class FindingKind(StrEnum):
     OTHER_FILE_NAMES = "other_file_names"
     COUNTED_FROM_ZERO = "corners_counted_from_zero"
     IGNORED_KEYS = "ignored_keys"
+    UNUSED_EXCEPTIONS = "unused_exceptions"
 
 
 _SENTENCES: Final = {
+    FindingKind.UNUSABLE: "{count} that training or evaluation cannot use",
+    FindingKind.IDENTICAL_ACROSS_SPLITS: "{count} of the same picture in two splits: "
+    "a picture seen in training cannot judge the model",
+    FindingKind.GROUPS_ACROSS_SPLITS: "{count} of `{subject}` in more than one split: "
+    "what belongs together is seen in training and judges the model",
+    FindingKind.MISSING_CLASSES: "{count} without a box in a split that must have it",
+    FindingKind.TEST_CHANGED: "{count} changed since the last decision on this data set",
     FindingKind.UNLABELED_IMAGES: "{count} without a label file: taken as images without objects",
     FindingKind.ORPHANED_LABELS: "{count} without an image: not used",
     FindingKind.CLIPPED_BOXES: "{count} over the edge of the image: clipped to it",
@@ -75,6 +92,11 @@ _SENTENCES: Final = {
     FindingKind.SIMILAR_IMAGES: "{count} of almost the same picture in two splits: "
     "what was seen in training makes the scores of val and test too good",
     FindingKind.REPEATED_IMAGES: "{count} with exactly the content of another one of the split",
+    FindingKind.SIMILAR_WITHIN_SPLIT: "{count} of almost the same picture in one split",
+    FindingKind.TINY_BOXES: "{count} {subject}: hardly anything is left of them to be learned",
+    FindingKind.UNLEARNED_CLASSES: "{count} with boxes in val or test and none in train",
+    FindingKind.IMBALANCED_CLASSES: "{count} {subject} in train",
+    FindingKind.DIFFERENT_SPLITS: "{count} between splits: metrics of val and test may not hold elsewhere",
     FindingKind.SEVERAL_PICTURES: "{count} with several pictures or pages: only the first one is used",
     FindingKind.DEEP_IMAGES: "{count} with 16 bits a channel: training uses the upper 8",
     FindingKind.NOT_DECODED: "{count} not decoded as training does: OpenCV is missing (extra `ultralytics`)",
@@ -91,8 +113,71 @@ _SENTENCES: Final = {
     FindingKind.OTHER_FILE_NAMES: "{count} found under another name than the annotations give",
     FindingKind.COUNTED_FROM_ZERO: "{count} with a corner at 0, which Pascal VOC does not have: "
     "the corners of this source are read as counted from 0, not from 1",
+    FindingKind.UNUSED_EXCEPTIONS: "{count} of the data policy that nothing matches",
+}
+_REMEDIES: Final = {
+    FindingKind.UNUSABLE: "correct what each message names",
+    FindingKind.IDENTICAL_ACROSS_SPLITS: "remove one of each pair",
+    FindingKind.GROUPS_ACROSS_SPLITS: "move all images of a group into one split",
+    FindingKind.MISSING_CLASSES: "add labelled images of the class to the split, or change `required_classes`",
+    FindingKind.TEST_CHANGED: "restore the test images of the decision, or except the new revision with a reason: "
+    "metrics before and after are of different images",
+    FindingKind.UNLABELED_IMAGES: "add the label file; an empty one states that there are no objects",
+    FindingKind.ORPHANED_LABELS: "restore the image, or remove the label file (`--fix`)",
+    FindingKind.CLIPPED_BOXES: "correct the box; `--fix` writes the clipped one",
+    FindingKind.SMALL_BOXES: "remove the line, or draw the box again",
+    FindingKind.REPEATED_BOXES: "remove the line (`--fix`)",
+    FindingKind.ROUNDED_VALUES: "nothing: the tool that wrote them has rounded",
+    FindingKind.CONFIDENCES: "nothing, unless these are predictions: annotations have no confidence",
+    FindingKind.OUTLINES: "nothing, unless a box is wrong: draw it in the source",
+    FindingKind.CROWDS: "nothing: training leaves them out, and scoring counts them as COCO does",
+    FindingKind.OTHER_CLASSES: "import them, too: `--classes` without them keeps all",
+    FindingKind.MOVED_IMAGES: "nothing, or import with the grouping of the first time",
+    FindingKind.UNGROUPED_IMAGES: "give them a group, or a pattern that matches their paths",
+    FindingKind.ABSENT_CLASSES: "add labelled images of the class to the split, or divide again with another `--seed`",
+    FindingKind.SIMILAR_IMAGES: "move both into one split, remove one, or except the pair with a reason",
+    FindingKind.REPEATED_IMAGES: "remove one of them; `--fix` removes those with the same labels",
+    FindingKind.SIMILAR_WITHIN_SPLIT: "remove one, unless both are wanted",
+    FindingKind.TINY_BOXES: "train at a larger image size, or cut large images into tiles",
+    FindingKind.UNLEARNED_CLASSES: "add images of the class to train, or remove it from `names`",
+    FindingKind.IMBALANCED_CLASSES: "add images of the rare classes",
+    FindingKind.DIFFERENT_SPLITS: "split the images again at random, by group",
+    FindingKind.SEVERAL_PICTURES: "save each picture as its own file",
+    FindingKind.DEEP_IMAGES: "convert them to 8 bits, so that you choose how",
+    FindingKind.NOT_DECODED: "install the extra `ultralytics`",
+    FindingKind.LINKED_FOLDERS: "copy the folder here, or add it to DVC where it is",
+    FindingKind.IGNORED_FILES: "convert them to JPEG or PNG, or remove them",
+    FindingKind.IGNORED_KEYS: "remove the key, or correct its name",
+    FindingKind.IGNORED_ANNOTATION_FILES: "remove them, or import them by themselves",
+    FindingKind.IGNORED_ANNOTATIONS: "correct them in the source, and import it again",
+    FindingKind.UNLISTED_IMAGES: "annotate them; an image without objects is listed, too",
+    FindingKind.UNUSED_CLASSES: "nothing, unless the class is wanted: label it",
+    FindingKind.ROTATED_BOXES: "nothing, unless upright boxes are too large for the objects",
+    FindingKind.OUTLINED_OBJECTS: "nothing, unless a box is wrong: draw it in the source",
+    FindingKind.BROKEN_OUTLINES: "correct the outline in the source, and import it again",
+    FindingKind.OTHER_FILE_NAMES: "correct the names in the annotations",
+    FindingKind.COUNTED_FROM_ZERO: "compare some boxes with their images: they may be off by a pixel",
+    FindingKind.UNUSED_EXCEPTIONS: "remove them from the policy",
+}
+ALWAYS_ERRORS: Final = frozenset({FindingKind.UNUSABLE, FindingKind.IDENTICAL_ACROSS_SPLITS})
+ERRORS: Final = ALWAYS_ERRORS | {
+    FindingKind.SIMILAR_IMAGES,
+    FindingKind.GROUPS_ACROSS_SPLITS,
+    FindingKind.MISSING_CLASSES,
+    FindingKind.TEST_CHANGED,
 }
 _NOUNS: Final = {
+    FindingKind.UNUSABLE: "problem",
+    FindingKind.IDENTICAL_ACROSS_SPLITS: "pair",
+    FindingKind.GROUPS_ACROSS_SPLITS: "group",
+    FindingKind.MISSING_CLASSES: "class",
+    FindingKind.TEST_CHANGED: "test set",
+    FindingKind.SIMILAR_WITHIN_SPLIT: "pair",
+    FindingKind.TINY_BOXES: "box",
+    FindingKind.UNLEARNED_CLASSES: "class",
+    FindingKind.IMBALANCED_CLASSES: "class",
+    FindingKind.DIFFERENT_SPLITS: "difference",
+    FindingKind.UNUSED_EXCEPTIONS: "exception",
     FindingKind.ORPHANED_LABELS: "label file",
     FindingKind.CLIPPED_BOXES: "box",
     FindingKind.SMALL_BOXES: "box",
@@ -120,23 +205,37 @@ _NOUNS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetFinding:
-    """One kind of oddity: how often, the first places, and `subject`, what kind of file or key it is about."""
+    """One kind of finding: how often, the first places, and `subject`, what kind of file or key it is about.
+
+    `places` are all of them. `severity` is that of the data policy.
+    """
 
     kind: FindingKind
     count: int
     examples: tuple[str, ...] = ()
     subject: str = ""
+    places: tuple[str, ...] = ()
+    severity: Severity = Severity.WARNING
+
+    @property
+    def remedy(self) -> str:
+        """What fixes it."""
+        return _REMEDIES[self.kind]
+
+    @property
+    def summary(self) -> str:
+        """One line without the places: `2 boxes over the edge of the image: clipped to it`."""
+        noun = _NOUNS.get(self.kind, "image")
+        many = f"{noun}es" if noun.endswith(("x", "s")) else f"{noun}s"
+        count = f"{self.count} {noun if self.count == 1 else many}"
+        return _SENTENCES[self.kind].format(count=count, subject=self.subject)
 
     @property
     def sentence(self) -> str:
         """One line for a person: `2 boxes over the edge of the image: clipped to it (labels/val/7.txt:3, …)`."""
-        noun = _NOUNS.get(self.kind, "image")
-        many = f"{noun}es" if noun.endswith(("x", "s")) else f"{noun}s"
-        count = f"{self.count} {noun if self.count == 1 else many}"
-        said = _SENTENCES[self.kind].format(count=count, subject=self.subject)
         if not self.examples:
-            return said
-        return f"{said} ({', '.join(self.examples)}{', …' if self.count > len(self.examples) else ''})"
+            return self.summary
+        return f"{self.summary} ({', '.join(self.examples)}{', …' if self.count > len(self.examples) else ''})"
 
 
 class Findings:
@@ -152,12 +251,7 @@ class Findings:
     def all(self) -> tuple[DatasetFinding, ...]:
         """All that was found: by kind, then the most frequent subject first."""
         order = list(FindingKind)
-        found = [
-            DatasetFinding(
-                kind=kind, count=len(places), examples=tuple(sorted(places)[:MOST_EXAMPLES]), subject=subject
-            )
-            for (kind, subject), places in self._places.items()
-        ]
+        found = [finding_at(kind, sorted(places), subject=subject) for (kind, subject), places in self._places.items()]
         return tuple(sorted(found, key=lambda each: (order.index(each.kind), -each.count, each.subject)))
 
 
@@ -167,6 +261,20 @@ class GatheredError(DatasetError):
     def __init__(self, message: str, *, hint: str | None, refusals: tuple[DatasetError, ...]) -> None:
         super().__init__(message, hint=hint)
         self.refusals = refusals
+
+
+def finding_at(
+    kind: FindingKind, places: Sequence[str], *, subject: str = "", severity: Severity = Severity.WARNING
+) -> DatasetFinding:
+    """What was found at these places."""
+    return DatasetFinding(
+        kind=kind,
+        count=len(places),
+        examples=tuple(places[:MOST_EXAMPLES]),
+        subject=subject,
+        places=tuple(places),
+        severity=severity,
+    )
 
 
 class Refusals:
@@ -186,6 +294,11 @@ class Refusals:
     def refuse(self, error: DatasetError) -> None:
         """Collect one refusal."""
         self._refusals.append(error)
+
+    @property
+    def refusals(self) -> tuple[DatasetError, ...]:
+        """All that was refused so far."""
+        return tuple(self._refusals)
 
     def conclude(self) -> None:
         """Raise all that was refused as one error."""
@@ -211,30 +324,3 @@ def gathered(refusals: Sequence[DatasetError]) -> DatasetError:
         hint="; ".join(list(hints)[:MOST_HINTS]) or None,
         refusals=tuple(ordered),
     )
-
-
-GRID: Final = (17, 16)  # columns, rows: a cell more in each row than there are differences
-MOST_DIFFERENT_BITS: Final = 20  # of 256; drawn scenes and photographs that are not related differ in 60 and more
-LEAST_CONTRAST: Final = 8  # grey levels; a picture of one colour is like any other
-BLOCK: Final = 2048
-
-Bits = npt.NDArray[np.float32]
-
-
-def difference_hash(grey: npt.NDArray[np.uint8]) -> Bits | None:
-    """The hash, (256,) of -1 and 1, of a picture scaled to (16, 17) grey cells; None where it shows nothing."""
-    if int(grey.max()) - int(grey.min()) < LEAST_CONTRAST:
-        return None
-    return np.where(grey[:, 1:] > grey[:, :-1], np.float32(1), np.float32(-1)).ravel()
-
-
-def similar_pairs(first: Sequence[Bits], second: Sequence[Bits]) -> Iterator[tuple[int, int]]:
-    """The places of all pairs, one of each side, whose pictures look the same."""
-    if not first or not second:
-        return
-    one, two = np.stack(first), np.stack(second)
-    bits = one.shape[1]
-    for start in range(0, len(one), BLOCK):
-        for begin in range(0, len(two), BLOCK):
-            alike = one[start : start + BLOCK] @ two[begin : begin + BLOCK].T >= bits - 2 * MOST_DIFFERENT_BITS
-            yield from ((start + int(row), begin + int(column)) for row, column in np.argwhere(alike))

@@ -1,10 +1,13 @@
 """A small line chart as inline SVG: no library, no script, readable in light and dark and without colour."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from cv_yolo.reports.charts.axes import Axis, Range, axis_over
 from cv_yolo.reports.markup import Html, escaped
+from cv_yolo.reports.text.formatting import count_text
 
 Points = tuple[tuple[float, float], ...]
 Spread = tuple[tuple[float, float, float], ...]
@@ -114,6 +117,27 @@ def line_chart(
         "</svg>",
     ]
     return Html("\n".join(parts))
+
+
+def histogram(samples: Mapping[str, Sequence[float]], labels: Labels, *, edges: Sequence[float]) -> Html:
+    """The share of each sample in each bin as an outline; what lies beyond the last edge counts in the last bin."""
+    series = [
+        Series(name=f"{name} ({count_text(len(values), 'value')})", points=_stepped(values, edges), slot=slot)
+        for slot, (name, values) in enumerate(samples.items())
+        if len(values)
+    ]
+    return line_chart(series, labels, x_range=(edges[0], edges[-1]), y_range=(0.0, 1.0 if not series else 0.0))
+
+
+def _stepped(values: Sequence[float], edges: Sequence[float]) -> Points:
+    inside = np.clip(np.asarray(values, dtype=np.float64), edges[0], edges[-1])
+    shares = 100 * np.histogram(inside, bins=np.asarray(edges))[0] / len(values)
+    steps = [
+        (float(x), float(share))
+        for low, high, share in zip(edges, edges[1:], shares, strict=False)
+        for x in (low, high)
+    ]  # fmt: skip
+    return ((float(edges[0]), 0.0), *steps, (float(edges[-1]), 0.0))
 
 
 def group(slot: int) -> str:

@@ -115,7 +115,7 @@ class ImageView:
             width=self.thumbnail.width_px,
             height=self.thumbnail.height_px,
             words=words,
-            layers=[(kind, _outline(kind, boxes)) for kind, boxes in _boxes(annotated).items() if boxes],
+            layers=[(kind, outline(kind, boxes)) for kind, boxes in _boxes(annotated).items() if boxes],
             numbers=[self._number(place, error, errors[:place]) for place, error in enumerate(errors)],
         )
 
@@ -156,7 +156,7 @@ def summary(annotated: AnnotatedImage) -> str:
 
 def legend(kinds: Iterable[str]) -> Html:
     """How these kinds of boxes are drawn."""
-    return render_macro(TEMPLATE, "legend", [(kind, _outline(kind, [(2, 2, 24, 16)]), LEGEND[kind]) for kind in kinds])
+    return render_macro(TEMPLATE, "legend", [(kind, outline(kind, [(2, 2, 24, 16)]), LEGEND[kind]) for kind in kinds])
 
 
 def _really(box: AnnotatedDetection, truths: Sequence[AnnotatedTruth]) -> int | None:
@@ -186,7 +186,7 @@ def _boxes(annotated: AnnotatedImage) -> dict[str, list[Corners]]:
     return boxes
 
 
-def _outline(kind: str, boxes: Iterable[Corners]) -> str:
+def outline(kind: str, boxes: Iterable[Corners]) -> str:
     """All boxes of one kind as one path; wrong ones are struck out."""
     return "".join(
         f"M{x1:g} {y1:g}H{x2:g}V{y2:g}H{x1:g}z" + (f"L{x2:g} {y2:g}" if kind == "wrong" else "")

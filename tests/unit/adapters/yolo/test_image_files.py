@@ -311,3 +311,52 @@ def test_the_size_by_the_header_is_that_of_the_decoded_picture(tmp_path: Path, o
     noise(1, (64, 48)).save(tmp_path / "a.jpg", exif=exif)
     picture = read_picture(tmp_path / "a.jpg")
     assert upright_size(tmp_path / "a.jpg") == (picture.width_px, picture.height_px)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_that_is_cut_off_is_found_wherever_though_it_is_decoded_at_a_smaller_size(
+    tmp_path: Path, mode: str, progressive: bool
+) -> None:
+    whole = tmp_path / "whole.jpg"
+    noise(5, (800, 640)).convert(mode).save(whole, quality=70, progressive=progressive)
+    data = whole.read_bytes()
+    read = read_picture(whole)
+    assert (read.width_px, read.height_px) == (800, 640)
+    for end in (*range(300, len(data) - 2, len(data) // 23), len(data) - 40):
+        cut = tmp_path / "cut.jpg"
+        cut.write_bytes(data[:end])
+        with pytest.raises(DatasetError, match="does not decode"):
+            read_picture(cut)
+
+
+def test_a_jpeg_is_accepted_at_a_smaller_size_exactly_where_it_is_at_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.jpg"
+    noise(6, (400, 320)).save(path, quality=60)
+    data, rng = path.read_bytes(), np.random.default_rng(0)
+    verdicts = set()
+    for _ in range(150):
+        damaged = bytearray(data)
+        for place in rng.integers(0, len(data), size=rng.integers(1, 6)):
+            damaged[place] = rng.integers(0, 256)
+        path.write_bytes(damaged[: rng.integers(len(data) // 2, len(data) + 1)] if rng.random() < 0.3 else damaged)
+        assert is_read(path) == is_decoded(path)
+        verdicts.add(is_read(path))
+    assert verdicts == {True, False}
+
+
+def is_read(path: Path) -> bool:
+    try:
+        read_picture(path)
+    except DatasetError:
+        return False
+    return True
+
+
+def is_decoded(path: Path) -> bool:
+    try:
+        with Image.open(path) as opened:
+            opened.load()
+    except Exception:  # noqa: BLE001 - Pillow's readers raise many kinds for damaged bytes
+        return False
+    return min(opened.size) >= 10

@@ -3,13 +3,15 @@
 import hashlib
 import json
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cv_yolo.cli.main import run
-from tests.yolo_data import a_small_data_set, put_label
+from tests.yolo_data import LABEL, a_small_data_set, noise, put_data_yaml, put_label
 
 SMALL = ("--counts", "2", "1", "1", "--size", "64")
 
@@ -211,3 +213,112 @@ def test_a_name_that_is_not_utf_8_is_an_error_without_a_traceback(
     os.rename(folder + b"/a.jpg", folder + b"/\xe9.jpg")  # noqa: PTH104
     assert run(["data", "check", "data/mine"]) == 2
     assert "\\udce9.jpg: a line break, a control character or bytes that are not UTF-8" in capsys.readouterr().err
+
+
+# -- the data gate ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def leaky(mine: Path) -> Path:
+    """A near-duplicate across splits, a repeated label line, and a label without an image."""
+    noise(3, (300, 200)).resize((600, 400)).save(mine / "images" / "train" / "d.jpg", quality=95)
+    noise(3, (300, 200)).save(mine / "images" / "val" / "e.jpg", quality=70)
+    put_label(mine, "train/d.jpg", LABEL)
+    put_label(mine, "val/e.jpg", LABEL + LABEL)
+    put_label(mine, "train/lost.jpg", LABEL)
+    return mine
+
+
+def test_all_findings_come_in_one_run_and_errors_end_with_2(leaky: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put_label(leaky, "train/a.jpg", "0 0.5\n")
+    assert run(["data", "check", "data/mine", "--json"]) == 2
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert [(each["kind"], each["severity"], each["places"]) for each in found["findings"]] == [
+        ("unusable", "error", ["labels/train/a.txt:1: 2 fields, expected 5 (class x y width height)"]),
+        ("similar_images", "error", ["images/train/d.jpg and images/val/e.jpg"]),
+        ("labels_without_image", "warning", ["labels/train/lost.txt"]),
+        ("repeated_boxes", "warning", ["labels/val/e.txt:2"]),
+    ]
+    assert all(each["remedy"] for each in found["findings"])
+    assert (found["revision"], len(found["gate"]["errors"]), found["images"]["train"]) == (None, 2, 2)
+    assert "error: the data set has 2 problems:" in captured.err
+
+
+def test_safe_fixes_are_listed_and_can_be_put_back(leaky: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = content_of(leaky)
+    assert run(["data", "check", "data/mine", "--fix"]) == 2, "the near-duplicate is left to a person"
+    text = capsys.readouterr().out
+    assert "  fixed: labels/val/e.txt: 1 repeated lines removed, 0 boxes clipped\n" in text
+    assert "  fixed: labels/train/lost.txt: label file without an image removed\n" in text
+    backup = re.search(r"put everything back: cp -r (\S+)/\. data/mine", text)
+    assert backup is not None
+    assert content_of(leaky) != before
+    shutil.copytree(backup[1], leaky, dirs_exist_ok=True)
+    assert content_of(leaky) == before
+
+
+def test_fixes_are_in_the_json_too(leaky: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (leaky / "images" / "val" / "e.jpg").unlink()
+    assert run(["data", "check", "data/mine", "--fix", "--json"]) == 0
+    found = json_of(capsys)
+    assert [each["path"] for each in found["gate"]["fixes"]] == ["labels/train/lost.txt", "labels/val/e.txt"]
+    assert Path(found["gate"]["backup"]).is_dir()
+    assert found["findings"] == []
+
+
+def test_nothing_to_fix_is_said(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["data", "check", "data/mine", "--fix"]) == 0
+    assert "nothing that can be fixed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("option", "place"), [((), ".cv-yolo/checks/mine"), (("out",), "out")])
+def test_a_page_is_written_on_request(
+    leaky: Path, project: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, ...], place: str
+) -> None:
+    assert run(["data", "check", "data/mine", "--report", *option]) == 2
+    page = project / place / "report.html"
+    assert f"page {page if not option else 'out/report.html'}" in capsys.readouterr().out
+    assert "mine: 1 kind of error" in page.read_text(encoding="utf-8")
+
+
+def test_the_projects_policy_decides_and_another_one_can_be_given(
+    leaky: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "configs").mkdir(exist_ok=True)
+    policy = project / "configs" / "data_policy.yaml"
+    policy.write_text("rules: {similar_images: warning, labels_without_image: off}\n", encoding="utf-8")
+    assert run(["data", "check", "data/mine"]) == 0
+    text = capsys.readouterr().out
+    assert "  note: 1 pair of almost the same picture" in text
+    assert "without an image" not in text
+    exception = "{rule: similar_images, places: [images/val/e.jpg], reason: looked at}"
+    (project / "other.yaml").write_text(f"exceptions: [{exception}]\n", encoding="utf-8")
+    assert run(["data", "check", "data/mine", "--policy", "other.yaml"]) == 0
+    assert "1 finding accepted by exceptions of the data policy" in capsys.readouterr().out
+
+
+def test_a_wrong_policy_is_an_error_that_names_file_and_key(
+    mine: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "wrong.yaml").write_text("rulez: {}\n", encoding="utf-8")
+    assert run(["data", "check", "data/mine", "--policy", "wrong.yaml"]) == 2
+    assert "wrong.yaml: rulez: unknown key" in capsys.readouterr().err
+
+
+def test_classes_are_counted_by_split(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put_data_yaml(mine, names=[f"class {number}" for number in range(25)])
+    assert run(["data", "check", "data/mine"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"  boxes in images +train +val +test\n  class 0 +2 in 2 +1 in 1 +–\n", text)
+    assert "… and 5 more classes" in text
+
+
+def test_a_second_check_reads_from_the_cache_and_says_the_same(
+    mine: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["data", "check", "data/mine", "--json"]) == 0
+    first = json_of(capsys)
+    assert run(["data", "check", "data/mine", "--json"]) == 0
+    assert json_of(capsys) == first
+    assert list((project / ".cv-yolo" / "checks").glob("*.npz"))

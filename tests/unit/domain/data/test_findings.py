@@ -48,8 +48,9 @@ def test_a_finding_is_one_sentence(finding, sentence):
 
 
 @pytest.mark.parametrize("kind", FindingKind)
-def test_every_kind_has_a_sentence(kind):
+def test_every_kind_has_a_sentence_and_what_fixes_it(kind):
     assert DatasetFinding(kind=kind, count=2).sentence.startswith("2 ")
+    assert DatasetFinding(kind=kind, count=2).remedy
 
 
 def test_a_single_refusal_is_raised_unchanged():

@@ -4,12 +4,18 @@ import re
 
 import pytest
 
+from cv_yolo.domain.data.data_policy import DataPolicy
+from cv_yolo.domain.data.findings import FindingKind, Severity, finding_at
+from cv_yolo.domain.data.gate import GatedImages, ImageDetails
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.promotion.checks import Outcome
 from cv_yolo.reports.pages.comparison import comparison_html, evaluation_html
+from cv_yolo.reports.pages.dataset import dataset_html
 from cv_yolo.reports.pages.decision import decision_html
 from cv_yolo.reports.pages.summary import summary_html
+from cv_yolo.reports.view_models import DatasetReport, ShownBoxes, ShownPair
 from tests.builders import (
+    NOON,
     a_champion,
     a_comparison_report,
     a_curve,
@@ -28,6 +34,7 @@ from tests.builders import (
     an_estimate,
     an_evaluation,
     an_evaluation_report,
+    an_image,
     some_thumbnails,
 )
 from tests.unit.reports.parsed_pages import Page, asks_for_nothing
@@ -100,9 +107,28 @@ def summary_page():
     return summary_html(runs, a_manifest(), {RUN: NASTY})
 
 
+def dataset_page():
+    finding = finding_at(FindingKind.SIMILAR_IMAGES, [f"{IMAGE} and {IMAGE}"], subject=NASTY, severity=Severity.ERROR)
+    images = (an_image(image=IMAGE),)
+    report = DatasetReport(
+        name=NASTY,
+        gated=GatedImages(classes=(CLASS,), images=images, details=ImageDetails()),
+        findings=(finding,),
+        policy=DataPolicy(),
+        manifest=None,
+        pairs={finding: (ShownPair(first=IMAGE, second=IMAGE),)},
+        boxes={finding: (ShownBoxes(image=IMAGE, lines=(1,)),)},
+        thumbnails=some_thumbnails(IMAGE),
+        excepted=0,
+        made_at=NOON,
+    )
+    return dataset_html(report)
+
+
 @pytest.mark.parametrize(
     ("page", "names"),
     [
+        (dataset_page, (CLASS, IMAGE)),
         (decision_page, (CLASS, SLICE, RUN)),
         (comparison_page, (CLASS, SLICE, RUN)),
         (evaluation_page, (CLASS, SLICE, IMAGE, RUN)),
