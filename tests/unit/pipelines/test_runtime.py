@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 
 from cv_yolo.container import Container
+from cv_yolo.container.environment import of_children
 from cv_yolo.pipelines import runtime
 
 SCRIPT = """
@@ -19,7 +20,7 @@ print("asked")
 
 
 def test_zenmls_output_is_not_mixed_with_json(zenml_container: Container) -> None:
-    environment = zenml_container.children._environment
+    environment = of_children(zenml_container.settings)
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "asked\n"
     assert "Failed to run step" in done.stderr
@@ -55,7 +56,7 @@ print(exported, [thread.name for thread in threading.enumerate() if "Otel" in th
 
 
 def test_zenmls_step_logs_are_stored_before_the_interpreter_exits(zenml_container: Container) -> None:
-    environment = zenml_container.children._environment
+    environment = of_children(zenml_container.settings)
     done = subprocess.run([sys.executable, "-c", BUFFERED], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == f"{['step 0', 'closed', 'stopped', 'step 1', 'closed', 'stopped']} []\n"
     assert done.stderr == "", "on Python 3.12, a flush at interpreter shutdown would end with a traceback"
