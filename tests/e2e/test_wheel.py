@@ -26,8 +26,12 @@ LARGEST_BYTES = 8_000_000
 
 def uv(*arguments: str, cwd: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "uv", "--quiet", *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )  # asserted in the next line
+        [sys.executable, "-m", "uv", "--quiet", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,  # asserted by the next line
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -98,7 +98,7 @@ def test_the_level_of_the_intervals_is_that_of_the_evaluation(sources, trained, 
     assert got("e3_s416", sources).card.interval_confidence == 0.9
 
 
-@pytest.mark.parametrize("name", ["production", "9", "nobody"])
+@pytest.mark.parametrize("name", ["production", "9", "absent"])
 def test_what_is_missing_is_refused_with_what_there_is(sources, trained, name):
     staged(sources, trained(), Stage.STAGING)
     staged(sources, trained(name="e5_s416"))
@@ -111,7 +111,7 @@ def test_long_lists_of_what_there_is_are_cut(sources, trained):
     for number in range(7):
         trained(name=f"e{number}_s416")
     with pytest.raises(NotFoundError) as refused:
-        got("nobody", sources)
+        got("absent", sources)
     assert refused.value.hint == (
         "there are the versions – and the finished runs e6_s416, e5_s416, e4_s416, e3_s416, e2_s416, …"
     )

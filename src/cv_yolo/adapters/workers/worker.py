@@ -34,7 +34,7 @@ def serve(folder: Path, *, trainer: Trainer, predictor: Predictor, inspector: We
             write(folder / "result.json", to_message(predictor.predict(request)), PredictionMessage)
         else:
             write(folder / "result.json", inspector.inspect(request), WeightsInfo)
-    except Exception as error:
+    except Exception as error:  # whatever it is, the supervisor reports it
         write(folder / "error.json", describe(error), ChildError)
         raise
     return 0
