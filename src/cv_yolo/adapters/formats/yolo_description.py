@@ -28,7 +28,7 @@ TEXTS: Final = {*NAME_FILES, "license.txt", "requirements.txt"}  # no labels
 DARKNET_KEYS: Final = {"classes", "train", "valid", "val", "test", "names", "backup", "eval", "results", "top"}
 GIVEN: Final = "--class-names"
 NAME_THEM: Final = (
-    "--class-names person,car in the order of their numbers, a file with one name per line, or coco for COCO's 80 classes"
+    "--class-names person,car in the order of their numbers, a file with a name on each line, or coco for COCO's 80"
 )
 
 
