@@ -1,8 +1,9 @@
 """Child processes that start at once: a server that has imported PyTorch forks one for each job.
 
 Importing PyTorch and torchvision takes seconds, and each cell of a grid needs several child processes. The server
-imports them once. It knows no secret, creates no CUDA context and runs no parallel region, so that its forks are as
-good as new processes. It exits when its connection closes.
+imports them once. It knows no secret, creates no CUDA context and runs no parallel region: its only other threads are
+OpenBLAS's, idle, which OpenBLAS stops for a fork. So its forks are as good as new processes. It exits when its
+connection closes.
 
 A job is one message on a Unix socket: a JSON object with `folder`, `directory` (the working directory) and
 `environment`, and two descriptors: the job's log, and its lifeline, which becomes the child's standard input. On the
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -167,6 +169,7 @@ def serve_jobs(connection: socket.socket, work: Work) -> NoReturn:
 
     The children exit by themselves when their lifelines close.
     """
+    warnings.filterwarnings("ignore", r"This process .* is multi-threaded", DeprecationWarning)  # see above
     gc.collect()
     gc.freeze()  # the children share these pages for as long as no collection writes to them
     signals, wakeup = socket.socketpair()
