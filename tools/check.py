@@ -19,9 +19,9 @@ PYTHON = (sys.executable, "-m")
 SCRIPTS = Path(sys.executable).parent
 
 
-def _pytest(name: str, *arguments: str, processes: int = 2) -> tuple[str, ...]:
+def _pytest(name: str, *arguments: str) -> tuple[str, ...]:
     # Files go to the workers in the order of `LONG` in tests/conftest.py, not by how many tests they have.
-    spread = (f"--numprocesses={processes}", "--dist=loadfile", "--no-loadscope-reorder")
+    spread = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
     return (*PYTHON, "pytest", *spread, "--durations=20", f"--junitxml=build/tests/{name}.xml", *arguments)
 
 
@@ -34,7 +34,7 @@ CHECKS: dict[str, tuple[tuple[str, ...], ...]] = {
     "types": ((*PYTHON, "mypy"),),
     "contracts": ((str(SCRIPTS / "lint-imports"),),),
     "tests": (
-        _pytest("tests", *WITHOUT, "--cov", "--cov-report=", processes=3),  # commands wait a third of the time
+        _pytest("tests", *WITHOUT, "--cov", "--cov-report="),
     ),
     "coverage": (
         (*PYTHON, "coverage", "report", "--fail-under=90"),
