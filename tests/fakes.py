@@ -44,6 +44,7 @@ from cv_yolo.ports.datasets import FoundDataset, LabelledImage, Thumbnail
 from cv_yolo.ports.models import InspectionRequest, OnEpoch, Prediction, PredictionRequest, WeightsInfo
 from cv_yolo.ports.records import NewRun
 from cv_yolo.ports.registry import NewVersion
+from cv_yolo.workflows.detectors import Sources
 from cv_yolo.workflows.register import Register
 
 REASON_TAG = "reason"
@@ -631,6 +632,17 @@ class FakeImageRenderer:
         images = " ".join(truth.image for truth, _ in pairs)
         out.write_text(f"{images} at {confidence_threshold:g}", encoding="utf-8")
         return out
+
+
+def fake_sources(folder: Path) -> Sources:
+    """Where detectors come from, where nothing is recorded yet."""
+    return Sources(
+        tracker=FakeExperimentTracker(),
+        register=a_fake_register(),
+        weights=folder / "fetched",
+        inspector=FakeInspector(),
+        workdir=folder / "inspection",
+    )
 
 
 def a_fake_register(model: str = "cv_yolo_tiny") -> Register:

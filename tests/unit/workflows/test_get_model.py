@@ -10,24 +10,17 @@ from cv_yolo.errors import ConfigError, NotFoundError, WeightsError
 from cv_yolo.files import sha256_of
 from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows import get_model
-from cv_yolo.workflows.detectors import Sources
 from cv_yolo.workflows.get_model import find_model, write_model
 from cv_yolo.workflows.register import commit, registered
 from tests.builders import NOON, a_new_version, a_proposal
-from tests.fakes import FakeExperimentTracker, FakeInspector, a_fake_register
+from tests.fakes import fake_sources
 
 PARAMS = {"epochs": "3", "image_size_px": "416", "device": "cpu", "threads": "2"}
 
 
 @pytest.fixture
 def sources(tmp_path):
-    return Sources(
-        tracker=FakeExperimentTracker(),
-        register=a_fake_register(),
-        weights=tmp_path / "fetched",
-        inspector=FakeInspector(),
-        workdir=tmp_path / "inspection",
-    )
+    return fake_sources(tmp_path)
 
 
 @pytest.fixture

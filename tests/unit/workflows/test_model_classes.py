@@ -6,24 +6,17 @@ from cv_yolo.domain.promotion.versions import Stage
 from cv_yolo.errors import InputError
 from cv_yolo.files import sha256_of
 from cv_yolo.ports.records import NewRun
-from cv_yolo.workflows.detectors import Sources
 from cv_yolo.workflows.model_classes import require_model_of
 from cv_yolo.workflows.register import commit
 from tests.builders import NOON, a_manifest, a_new_version, a_proposal
-from tests.fakes import FakeExperimentTracker, FakeInspector, a_fake_register
+from tests.fakes import fake_sources
 
 PARAMS = {"epochs": "3", "image_size_px": "416", "device": "cpu", "threads": "2"}
 
 
 @pytest.fixture
 def sources(tmp_path):
-    return Sources(
-        tracker=FakeExperimentTracker(),
-        register=a_fake_register(),
-        weights=tmp_path / "fetched",
-        inspector=FakeInspector(),
-        workdir=tmp_path / "inspection",
-    )
+    return fake_sources(tmp_path)
 
 
 def version_of(sources, tmp_path, *names, recorded=True, kept=True):

@@ -53,14 +53,7 @@ def read(root: Path) -> AnnotatedDataset:
     if not files:
         raise DatasetError(f"{root}: no annotations of CVAT (an XML file of <annotations>)")
     images = [image for file in files for image in file.annotated_images()]
-    source.conclude()
-    source.note_unlisted()
-    used = (each.category for image in images for each in image.objects)
-    return AnnotatedDataset(
-        classes=tuple(dict.fromkeys([*(label for file in files for label in file.labels), *used])),
-        images=tuple(sorted(images, key=lambda image: image.path)),
-        findings=source.findings.all(),
-    )
+    return source.dataset(images, [label for file in files for label in file.labels])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,13 +62,7 @@ def read(root: Path) -> AnnotatedDataset:
                 place = f"{printable(path)}: task {shown(task.get('id', index))}"
                 with source.collecting(place):
                     images += _Task(source, path, task, place).annotated_image()
-    source.conclude()
-    source.note_unlisted()
-    return AnnotatedDataset(
-        classes=tuple(sorted({each.category for image in images for each in image.objects})),
-        images=tuple(sorted(images, key=lambda image: image.path)),
-        findings=source.findings.all(),
-    )
+    return source.dataset(images)
 
 
 class _Task:

@@ -9,7 +9,7 @@ import os
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -22,6 +22,7 @@ from PIL import Image
 
 from cv_yolo.adapters.formats.outlines import XYWH
 from cv_yolo.adapters.yolo.image_files import header_of
+from cv_yolo.domain.data.annotated import AnnotatedDataset, ImageAnnotations
 from cv_yolo.domain.data.findings import FindingKind, Findings, Refusals
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.data.names import IMAGE_SUFFIXES, printable, require_usable_name
@@ -149,6 +150,18 @@ class SourceFolder(Refusals):
                 hint=hint,
             )
         return FoundImage(path=str(path), width_px=width_px, height_px=height_px)
+
+    def dataset(self, images: Iterable[ImageAnnotations], classes: Iterable[str] | None = None) -> AnnotatedDataset:
+        """All that was read, once nothing is refused; classes that no list names are sorted by name."""
+        self.conclude()
+        self.note_unlisted()
+        ordered = tuple(sorted(images, key=lambda image: image.path))
+        used = sorted({each.category for image in ordered for each in image.objects})
+        return AnnotatedDataset(
+            classes=tuple(used) if classes is None else tuple(dict.fromkeys([*classes, *used])),
+            images=ordered,
+            findings=self.findings.all(),
+        )
 
     def note_unlisted(self) -> None:
         """Count the images that no annotation names."""

@@ -152,7 +152,7 @@ def _unpack(archive: Path, folder: Path, shown: str, report: Callable[[str], Non
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened_archive.open(entry) as source, target.open("xb") as file:
                     shutil.copyfileobj(source, file, CHUNK_BYTES)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:  # what zipfile raises for damage
         raise DatasetError(
             f"{shown}: damaged: {' '.join(str(error).split())}", hint="download or export it once more"
         ) from error

@@ -72,13 +72,7 @@ def read(root: Path) -> AnnotatedDataset:
     for file in files:
         with source.collecting(file.shown):
             images.append(file.annotated_image(splits.of(file.path), first_px=first_px))
-    source.conclude()
-    source.note_unlisted()
-    return AnnotatedDataset(
-        classes=tuple(sorted({each.category for image in images for each in image.objects})),
-        images=tuple(sorted(images, key=lambda image: image.path)),
-        findings=source.findings.all(),
-    )
+    return source.dataset(images)
 
 
 def write(dataset: AnnotatedDataset, images_root: Path, out: Path) -> None:
