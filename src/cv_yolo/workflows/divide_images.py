@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cv_yolo.domain.data.annotated import AnnotatedDataset, ImageAnnotations
-from cv_yolo.domain.data.findings import FindingKind, Findings, Refusals
+from cv_yolo.domain.data.findings import FindingKind, Findings
 from cv_yolo.domain.data.manifest import Split
+from cv_yolo.domain.data.refusals import Refusals
 from cv_yolo.domain.data.similar_search import similar_pairs, views_of
 from cv_yolo.domain.data.splitting import Fractions, best_seed, joined_groups, side_of
 from cv_yolo.errors import DatasetError, InputError

@@ -15,9 +15,10 @@ from typing import Final
 from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.class_names import listed
 from cv_yolo.domain.data.counting import count_objects
-from cv_yolo.domain.data.findings import DatasetFinding, FindingKind, Findings, Refusals, gathered
+from cv_yolo.domain.data.findings import DatasetFinding, FindingKind, Findings
 from cv_yolo.domain.data.label_text import conflict
 from cv_yolo.domain.data.manifest import DatasetManifest
+from cv_yolo.domain.data.refusals import Refusals, gathered
 from cv_yolo.errors import DatasetError, InputError
 from cv_yolo.ports.datasets import AnnotationReader, CheckedPicture, FormerImport, ImportFolder
 from cv_yolo.workflows.divide_images import Division, divide, similar_images

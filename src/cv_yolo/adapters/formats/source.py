@@ -23,9 +23,10 @@ from PIL import Image
 from cv_yolo.adapters.formats.outlines import XYWH
 from cv_yolo.adapters.yolo.image_files import header_of
 from cv_yolo.domain.data.annotated import AnnotatedDataset, ImageAnnotations
-from cv_yolo.domain.data.findings import FindingKind, Findings, Refusals
+from cv_yolo.domain.data.findings import FindingKind, Findings
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.data.names import IMAGE_SUFFIXES, printable, require_usable_name
+from cv_yolo.domain.data.refusals import Refusals
 from cv_yolo.errors import DatasetError
 
 NOT_LOOKED_INTO: Final = {"__MACOSX"}

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
 from cv_yolo.disk import in_words, room_at
-from cv_yolo.domain.data.findings import Refusals
 from cv_yolo.domain.data.names import is_one_line, printable
+from cv_yolo.domain.data.refusals import Refusals
 from cv_yolo.errors import DatasetError, ServiceUnavailableError
 from cv_yolo.http import LOCAL, session_for
 

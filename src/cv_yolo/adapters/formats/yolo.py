@@ -24,9 +24,10 @@ from cv_yolo.adapters.yolo.labels import decoded
 from cv_yolo.adapters.yolo.writing import write_data_yaml
 from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.counting import count_objects
-from cv_yolo.domain.data.findings import FindingKind, Findings, Refusals
+from cv_yolo.domain.data.findings import FindingKind, Findings
 from cv_yolo.domain.data.label_text import LabelLine, Outlines, format_label_text, read_label_lines
 from cv_yolo.domain.data.names import printable, require_usable_name
+from cv_yolo.domain.data.refusals import Refusals
 from cv_yolo.errors import DatasetError
 
 LABELS: Final = "labels"

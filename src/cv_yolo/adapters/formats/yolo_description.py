@@ -12,9 +12,9 @@ from cv_yolo.adapters.yolo.data_yaml import read_foreign_yaml
 from cv_yolo.adapters.yolo.entries import bytes_of, start_of
 from cv_yolo.adapters.yolo.labels import decoded
 from cv_yolo.domain.data.class_names import listed, require_distinct
-from cv_yolo.domain.data.findings import Refusals
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.data.names import IMAGE_SUFFIXES, printable
+from cv_yolo.domain.data.refusals import Refusals
 from cv_yolo.errors import DatasetError, InputError
 
 YAML: Final = {".yaml", ".yml"}

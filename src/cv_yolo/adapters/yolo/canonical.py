@@ -19,8 +19,8 @@ from cv_yolo.adapters.yolo.labels import label_bytes, read_label
 from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations, Segmentation
 from cv_yolo.domain.data.class_names import listed
 from cv_yolo.domain.data.counting import annotations_digest, count_objects
-from cv_yolo.domain.data.findings import Refusals
 from cv_yolo.domain.data.manifest import ImageRecord, Split
+from cv_yolo.domain.data.refusals import Refusals
 from cv_yolo.errors import DatasetError
 
 NAME: Final = "annotations.json"

@@ -27,8 +27,9 @@ from cv_yolo.adapters.yolo.writing import FORMAT, write_dataset
 from cv_yolo.domain.data.annotated import ImageAnnotations
 from cv_yolo.domain.data.annotations import GroundTruth, xywhn_to_xyxy
 from cv_yolo.domain.data.counting import annotations_digest, truth_of
-from cv_yolo.domain.data.findings import FindingKind, gathered
+from cv_yolo.domain.data.findings import FindingKind
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
+from cv_yolo.domain.data.refusals import gathered
 from cv_yolo.errors import DatasetError
 from cv_yolo.ports.datasets import FoundDataset, LabelledImage
 

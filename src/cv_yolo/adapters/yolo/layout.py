@@ -16,9 +16,10 @@ from cv_yolo.adapters.yolo.entries import (
     is_link,
     require_file,
 )
-from cv_yolo.domain.data.findings import FindingKind, Findings, Refusals
+from cv_yolo.domain.data.findings import FindingKind, Findings
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.data.names import IMAGE_SUFFIXES, printable, require_usable_name
+from cv_yolo.domain.data.refusals import Refusals
 from cv_yolo.errors import DatasetError
 
 

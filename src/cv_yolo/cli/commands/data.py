@@ -100,7 +100,7 @@ def check(folder: Path, *, fix: bool, report: str | None, policy: Path | None, a
     """
     from cv_yolo.cli.output.dataset_check import check_json, print_check, print_fixes, reading
     from cv_yolo.container import Container
-    from cv_yolo.domain.data.findings import gathered
+    from cv_yolo.domain.data.refusals import gathered
     from cv_yolo.workflows.fix_dataset import FixedDataset, fix_dataset
     from cv_yolo.workflows.prepare_dataset import inspect_dataset
     from cv_yolo.workflows.report_dataset import write_dataset_report

@@ -15,7 +15,7 @@ import pytest
 
 from cv_yolo.adapters.formats import unpacking
 from cv_yolo.adapters.formats.unpacking import opened
-from cv_yolo.domain.data.findings import GatheredError
+from cv_yolo.domain.data.refusals import GatheredError
 from cv_yolo.errors import DatasetError, ServiceUnavailableError
 
 Entry = tuple[str | zipfile.ZipInfo, bytes | str]

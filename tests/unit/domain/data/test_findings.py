@@ -2,7 +2,8 @@
 
 import pytest
 
-from cv_yolo.domain.data.findings import DatasetFinding, FindingKind, Findings, gathered
+from cv_yolo.domain.data.findings import DatasetFinding, FindingKind, Findings
+from cv_yolo.domain.data.refusals import gathered
 from cv_yolo.errors import DatasetError
 
 
