@@ -15,6 +15,7 @@ from cv_yolo.domain.stack import DatabaseAddress, StackAddresses
 from cv_yolo.settings import Settings
 from cv_yolo_stack.configuration.local_stack import read_addresses, read_database
 from cv_yolo_stack.servers.pages import free_port
+from tests.warm import run_command
 
 CLI = (sys.executable, "-m", "cv_yolo")
 PORTS = ("zenml", "mlflow", "store", "console", "database")
@@ -41,15 +42,7 @@ def environment_of(root: Path) -> dict[str, str]:
 
 def cv_yolo(root: Path, *arguments: str, code: int | None = 0, **more: str) -> "subprocess.CompletedProcess[str]":
     """Run one of our commands there; `code` is the exit code that it must have, None for any."""
-    done = subprocess.run(
-        [*CLI, *arguments],
-        cwd=root,
-        env=environment_of(root) | more,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,  # checked by the next line
-    )
+    done = run_command(arguments, folder=root, environment=environment_of(root) | more, timeout_s=TIMEOUT_S)
     assert code in {None, done.returncode}, f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done
 

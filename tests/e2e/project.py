@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cv_yolo.container.workers import WORKER_SERVER
+from tests.warm import run_command
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COPIED = ("configs", "dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config", ".dvcignore", "tools", "weights", "src")
@@ -45,7 +46,10 @@ class Project:
 
     def run(self, *arguments: str) -> Done:
         """`cv-yolo` with these arguments, to its end."""
-        return self._to_the_end(self.python, "-m", "cv_yolo", *arguments)
+        if self.path != REPOSITORY:
+            return self.run_module("cv_yolo", *arguments)
+        done = run_command(arguments, folder=self.root, environment=self.environment(), timeout_s=600)
+        return Done(exit_code=done.returncode, out=done.stdout, err=done.stderr)
 
     def run_module(self, module: str, *arguments: str) -> Done:
         """`python -m MODULE` from the project's folder."""

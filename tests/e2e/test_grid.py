@@ -31,7 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_a_fresh_clone_goes_from_nothing_to_a_detector_that_is_promoted_provisionally(project: Project) -> None:
-    done = project.run(*GRID, "--json")
+    done = project.run_module("cv_yolo", *GRID, "--json")
     assert done.exit_code == 0, done.err
     assert noise_in(done.err) == [], "on no Python, not even while the interpreter ends"
     reported = done.json
