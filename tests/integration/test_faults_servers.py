@@ -152,6 +152,7 @@ PHASES = {
 GONE_WITHIN_S = 10  # on a machine of our own; other work on it may take as long again
 
 
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_ctrl_c_stops_a_grid_whose_servers_are_all_hung_and_the_same_command_resumes_it(
     clone: Clone, faulty_stack: RunningStack
 ) -> None:
