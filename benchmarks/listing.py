@@ -2,6 +2,7 @@
 
     python -m benchmarks.listing                 # ten minutes, most of them to write the runs
     python -m benchmarks.listing --runs 300 --json
+    python -m benchmarks.listing --server        also connected to servers on this machine, which hold as many runs
 
 The home is the one that `tests/homes/` keeps, with one run; the others are copies of it, written by MLflow's client.
 The commands take turns with `--help`, and the least time of each counts. Exits with 1 where a command takes more than
@@ -18,12 +19,15 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.pipeline_overhead import ROOT, project_in
+from cv_yolo_stack.servers.pages import free_port
 
 COMMANDS = (
     *(("runs",), ("runs", "--json"), ("show", "e1_s192"), ("show", "e1_s192", "--json")),
     *(("models",), ("models", "--json"), ("history",), ("history", "--json")),
 )
+OF_SERVERS = COMMANDS[:6]  # the audit log of servers is read with ZenML's client
 HELP = ("--help",)
+PORTS = ("zenml", "mlflow", "store", "console", "database")
 ROUNDS = 5
 DEMANDED = 8.0
 FILL = """
@@ -46,12 +50,28 @@ for number in range(1, count):
     client.log_inputs(copy.info.run_id, run.inputs.dataset_inputs)
     client.set_terminated(copy.info.run_id, "FINISHED", end)
 """
+TO_SERVER = """
+import sys
+from cv_yolo.adapters.mlflow.database import RunsInDatabase
+from cv_yolo.container import EXPERIMENT, Container
+from cv_yolo.ports.records import NewRun
+container = Container()
+known = RunsInDatabase(container.settings.mlflow_database, experiment=EXPERIMENT, otherwise=None).runs()
+tracker = container.records.tracker()
+tracker.connect()
+for run in known:
+    new = NewRun(name=run.name, params=run.params, tags=run.tags, user=run.user, inputs=run.inputs)
+    run_id = tracker.start(new)
+    tracker.log_metrics(run_id, run.metrics)
+    tracker.finish(run_id, run.status)
+"""
 
 
 def main() -> int:
     """Measure, then print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000, help="how many runs the larger home holds (default: 1000)")
+    parser.add_argument("--server", action="store_true", help="also start servers, and list the same runs from them")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -61,6 +81,8 @@ def main() -> int:
         database = project / ".cv-yolo" / "mlflow" / "mlflow.db"
         _run([sys.executable, "-c", FILL, str(database), str(options.runs)], project)
         figures[str(options.runs)] = _measured(project)
+        if options.server:
+            figures[f"{options.runs} on a server"] = _on_server(project)
     if options.json:
         print(json.dumps({"demanded": DEMANDED, "cores": os.cpu_count() or 1, "runs": figures}))
     else:
@@ -71,16 +93,32 @@ def main() -> int:
 def _print(figures: dict[str, dict[str, dict[str, float]]]) -> None:
     print(f"{'':24}" + "".join(f"{f'runs: {runs}':>24}" for runs in figures))
     for command in next(iter(figures.values())):
-        cells = (f"{took[command]['cpu_s']:.2f} s  ratio {took[command]['ratio']:4.1f}" for took in figures.values())
+        cells = (
+            f"{took[command]['cpu_s']:.2f} s  ratio {took[command]['ratio']:4.1f}" if command in took else ""
+            for took in figures.values()
+        )
         print(f"{command:24}" + "".join(f"{cell:>24}" for cell in cells))
 
 
-def _measured(project: Path) -> dict[str, dict[str, float]]:
+def _on_server(project: Path) -> dict[str, dict[str, float]]:
+    """The same runs, read from MLflow's server; the servers are stopped afterwards."""
+    cli = [sys.executable, "-m", "cv_yolo"]
+    ports = [word for name in PORTS for word in (f"--{name}-port", str(free_port(0)))]
+    try:
+        _run([*cli, "up", *ports], project)
+        _run([*cli, "stack", "register"], project)
+        _run([sys.executable, "-c", TO_SERVER], project)
+        return _measured(project, OF_SERVERS)
+    finally:
+        _run([*cli, "down"], project)
+
+
+def _measured(project: Path, commands: tuple[tuple[str, ...], ...] = COMMANDS) -> dict[str, dict[str, float]]:
     """Processor seconds of each command, and its ratio to `--help`."""
-    for command in (HELP, *COMMANDS):
+    for command in (HELP, *commands):
         _cpu_s(project, command)  # with warm files
-    rounds = [{command: _cpu_s(project, command) for command in (HELP, *COMMANDS)} for _ in range(ROUNDS)]
-    least = {command: min(took[command] for took in rounds) for command in (HELP, *COMMANDS)}
+    rounds = [{command: _cpu_s(project, command) for command in (HELP, *commands)} for _ in range(ROUNDS)]
+    least = {command: min(took[command] for took in rounds) for command in (HELP, *commands)}
     return {
         " ".join(command): {"cpu_s": round(took, 3), "ratio": round(took / least[HELP], 2)}
         for command, took in least.items()

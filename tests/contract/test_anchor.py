@@ -1,19 +1,37 @@
-"""`Anchor`: one text kept with a registered model, by the fake and by MLflow."""
+"""`Anchor`: one text kept with a registered model, by the fake and by MLflow (read by REST, too)."""
 
 from pathlib import Path
 
 import pytest
 
 from cv_yolo.adapters.mlflow.registry import MlflowRegistry
+from cv_yolo.adapters.mlflow.rest import VersionsOnServer
+from cv_yolo.domain.stack import TrackingAddress
 from cv_yolo.ports.registry import Anchor
 from tests.fakes import FakeModelRegistry
 
 
-@pytest.fixture(params=["fake", "mlflow"])
+class ReadByRest(MlflowRegistry):
+    """MLflow's registry, whose anchor is read by the REST interface at that address."""
+
+    def __init__(self, *, uri: str, model: str, address: TrackingAddress) -> None:
+        super().__init__(uri=uri, model=model)
+        otherwise = MlflowRegistry(uri="none://", model="not to be asked")
+        self._reader = VersionsOnServer(address, model=model, timeout_s=10, otherwise=otherwise)
+
+    def anchor(self) -> str | None:
+        return self._reader.anchor()
+
+
+@pytest.fixture(params=["fake", "mlflow", "rest"])
 def kept(request: pytest.FixtureRequest, store: Path) -> Anchor:
     if request.param == "fake":
         return FakeModelRegistry()
-    return MlflowRegistry(uri=f"sqlite:///{store}/mlflow.db", model=request.node.name)
+    uri, model = f"sqlite:///{store}/mlflow.db", request.node.name
+    if request.param == "mlflow":
+        return MlflowRegistry(uri=uri, model=model)
+    MlflowRegistry(uri=uri, model="any").versions()  # the server expects a database
+    return ReadByRest(uri=uri, model=model, address=request.getfixturevalue("mlflow_server"))
 
 
 def test_an_unregistered_model_has_no_anchor(kept: Anchor) -> None:

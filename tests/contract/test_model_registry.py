@@ -1,4 +1,4 @@
-"""`ModelRegistry`: versions and their stages, held by the fake, by MLflow (and listed from its file) and by ZenML."""
+"""`ModelRegistry`: versions and stages, held by the fake, MLflow (listed from its file or by REST, too) and ZenML."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ import pytest
 
 from cv_yolo.adapters.mlflow.database import VersionsInDatabase
 from cv_yolo.adapters.mlflow.registry import MlflowRegistry
+from cv_yolo.adapters.mlflow.rest import VersionsOnServer
 from cv_yolo.adapters.mlflow.tracker import MlflowTracker
 from cv_yolo.domain.promotion.versions import ModelVersion, Stage
+from cv_yolo.domain.stack import TrackingAddress
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.ports.records import NewRun
 from cv_yolo.ports.registry import ModelRegistry, NewVersion
@@ -48,7 +50,18 @@ class ListedFromFile(MlflowRegistry):
         return VersionsInDatabase(path, model=self._model, otherwise=otherwise).versions()
 
 
-@pytest.fixture(params=["fake", "mlflow", "mlflow's file", "zenml"])
+def listed_by_rest(address: TrackingAddress) -> type[MlflowRegistry]:
+    """MLflow's registry, whose versions are listed by the REST interface at that address."""
+
+    class ListedByRest(MlflowRegistry):
+        def versions(self) -> tuple[ModelVersion, ...]:
+            otherwise = MlflowRegistry(uri="none://", model="not to be asked")
+            return VersionsOnServer(address, model=self._model, timeout_s=10, otherwise=otherwise).versions()
+
+    return ListedByRest
+
+
+@pytest.fixture(params=["fake", "mlflow", "mlflow's file", "mlflow's rest", "zenml"])
 def case(request: pytest.FixtureRequest, store: Path) -> Case:
     # Each test has a model of its own; the databases are made once. The name is short: ZenML limits its length.
     model = f"model_{abs(hash(request.node.name)) % 10**9}"
@@ -60,8 +73,11 @@ def case(request: pytest.FixtureRequest, store: Path) -> Case:
         return Case(registry=registry, model=model, new_run_id=lambda: f"run-{next(numbers)}")
     uri = f"sqlite:///{store}/mlflow.db"
     tracker = MlflowTracker(uri=uri, experiment="runs", artifacts=store / "artifacts")
+    kinds = {"mlflow": lambda: MlflowRegistry, "mlflow's file": lambda: ListedFromFile} | {
+        "mlflow's rest": lambda: listed_by_rest(request.getfixturevalue("mlflow_server"))
+    }
     return Case(
-        registry=(MlflowRegistry if request.param == "mlflow" else ListedFromFile)(uri=uri, model=model),
+        registry=kinds[request.param]()(uri=uri, model=model),
         model=model,
         new_run_id=lambda: tracker.start(NewRun(name="e3_s320", params={}, tags={})),
     )

@@ -1,4 +1,4 @@
-"""`RunReader`: the runs of an experiment, listed by the fake, by MLflow's client, and from MLflow's SQLite file."""
+"""`RunReader`: the runs of an experiment, listed by the fake, MLflow's client, its SQLite file and its REST API."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cv_yolo.adapters.mlflow.database import RunsInDatabase
+from cv_yolo.adapters.mlflow.rest import RunsOnServer
 from cv_yolo.adapters.mlflow.tracker import MlflowTracker
 from cv_yolo.domain.training.runs import DatasetInput, Run, RunStatus
 from cv_yolo.domain.training.tracking_events import RunEnding, StepMetrics
@@ -32,7 +33,7 @@ class Case:
     reader: RunReader
 
 
-@pytest.fixture(params=["fake", "mlflow", "database"])
+@pytest.fixture(params=["fake", "mlflow", "database", "server"])
 def case(request: pytest.FixtureRequest, store: Path) -> Case:
     if request.param == "fake":
         fake = FakeExperimentTracker()
@@ -41,6 +42,10 @@ def case(request: pytest.FixtureRequest, store: Path) -> Case:
     tracker = recording(store, experiment)
     if request.param == "mlflow":
         return Case(recorder=tracker, reader=tracker)
+    if request.param == "server":
+        address = request.getfixturevalue("mlflow_server")
+        listed = RunsOnServer(address, experiment=experiment, timeout_s=10, otherwise=NoClient())
+        return Case(recorder=tracker, reader=listed)
     reader = RunsInDatabase(store / "mlflow.db", experiment=experiment, otherwise=NoClient())
     return Case(recorder=tracker, reader=reader)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cv_yolo.adapters.files.weights import FinishedTrainingsFolder
     from cv_yolo.adapters.mlflow.database import VersionsInDatabase
     from cv_yolo.adapters.mlflow.registry import MlflowRegistry
+    from cv_yolo.adapters.mlflow.rest import VersionsOnServer
     from cv_yolo.adapters.mlflow.tracker import MlflowTracker
 
 EXPERIMENT = "cv_yolo_tiny"
@@ -111,9 +112,16 @@ class Records:
         )
 
     def _run_reader(self, experiment: str, recorder: RunReader) -> RunReader:
-        """Lists the runs: from MLflow's file where it is on this machine, without MLflow."""
+        """Lists the runs without MLflow: from its file where it is on this machine, else by its REST interface."""
         if self._settings.connection is not None:
-            return recorder
+            from cv_yolo.adapters.mlflow.rest import RunsOnServer
+
+            return RunsOnServer(
+                self._servers.stack_addresses.tracking,
+                experiment=experiment,
+                timeout_s=self._servers.answer_timeout_s,
+                otherwise=recorder,
+            )
         from cv_yolo.adapters.mlflow.database import RunsInDatabase
 
         return RunsInDatabase(self._settings.mlflow_database, experiment=experiment, otherwise=recorder)
@@ -133,11 +141,18 @@ class Records:
 
         return self._limited(MlflowRegistry(uri=self.tracking_uri, model=model))
 
-    def version_reader(self, model: str = MODEL) -> "MlflowRegistry | VersionsInDatabase":
-        """Lists the versions of the model, and reads the anchor: from MLflow's file where it is on this machine."""
+    def version_reader(self, model: str = MODEL) -> "VersionsOnServer | VersionsInDatabase":
+        """Lists the versions of the model, and reads the anchor, without MLflow, as for the runs."""
         registry = self.tracking_registry(model)
         if self._settings.connection is not None:
-            return registry
+            from cv_yolo.adapters.mlflow.rest import VersionsOnServer
+
+            return VersionsOnServer(
+                self._servers.stack_addresses.tracking,
+                model=model,
+                timeout_s=self._servers.answer_timeout_s,
+                otherwise=registry,
+            )
         from cv_yolo.adapters.mlflow.database import VersionsInDatabase
 
         return VersionsInDatabase(self._settings.mlflow_database, model=model, otherwise=registry)
