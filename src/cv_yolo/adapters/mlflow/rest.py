@@ -22,7 +22,7 @@ API: Final = "/api/2.0/mlflow"
 MISSING: Final = "RESOURCE_DOES_NOT_EXIST"
 
 
-class _LeftToClientError(Exception):
+class _UnexpectedAnswerError(Exception):
     """The answer is nothing that is read here."""
 
 
@@ -37,7 +37,7 @@ class RunsOnServer:
         try:
             with _understood():
                 return tuple(map(_run, self._found()))
-        except _LeftToClientError:
+        except _UnexpectedAnswerError:
             return self._otherwise.runs()
 
     def _found(self) -> Iterator[dict[str, Any]]:
@@ -45,7 +45,7 @@ class RunsOnServer:
         if known is None:
             return
         if known["experiment"]["lifecycle_stage"] != "active":
-            raise _LeftToClientError
+            raise _UnexpectedAnswerError
         asked = {"experiment_ids": [known["experiment"]["experiment_id"]], "max_results": PAGE}
         while True:
             page = self._server.post("runs/search", asked)
@@ -66,7 +66,7 @@ class VersionsOnServer:
         try:
             with _understood():
                 return tuple(sorted(self._found(), key=lambda each: int(each.version)))
-        except _LeftToClientError:
+        except _UnexpectedAnswerError:
             return self._otherwise.versions()
 
     def anchor(self) -> str | None:
@@ -75,7 +75,7 @@ class VersionsOnServer:
             with _understood():
                 model = self._server.get("registered-models/get", name=self._model)
                 return None if model is None else _pairs(model["registered_model"].get("tags", ())).get(ANCHOR_TAG)
-        except _LeftToClientError:
+        except _UnexpectedAnswerError:
             return self._otherwise.anchor()
 
     def _found(self) -> Iterator[ModelVersion]:
@@ -123,11 +123,11 @@ class _Server:
         url = f"{self._address.uri}{API}/{path}"
         answer = ask(method, url, name=SERVICE, login=login, json=asked, timeout_s=self._timeout_s)
         if not isinstance(answer.body, dict):
-            raise _LeftToClientError
+            raise _UnexpectedAnswerError
         if answer.body.get("error_code") == MISSING:
             return None
         if not answer.ok:
-            raise _LeftToClientError
+            raise _UnexpectedAnswerError
         return answer.body
 
 
@@ -137,7 +137,7 @@ def _understood() -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _LeftToClientError from error
+        raise _UnexpectedAnswerError from error
 
 
 def _run(found: dict[str, Any]) -> Run:
