@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from cv_yolo.domain.data.data_policy import DataPolicy
-from cv_yolo.domain.data.difference import DatasetContent, DatasetDifference, ImageChange, ImageChangeKind
+from cv_yolo.domain.data.difference import DatasetContent, DatasetDifference, ImageChangeKind, ImageDifference
 from cv_yolo.domain.data.findings import DatasetFinding
 from cv_yolo.domain.data.gate import GatedImages
 from cv_yolo.domain.data.manifest import DatasetManifest
@@ -133,5 +133,5 @@ class DifferenceReport:
     before: RevisionView
     after: RevisionView
     difference: DatasetDifference
-    shown: dict[ImageChangeKind, tuple[ImageChange, ...]]
+    shown: dict[ImageChangeKind, tuple[ImageDifference, ...]]
     made_at: datetime

@@ -22,6 +22,9 @@ from cv_yolo.ports.revisions import (
 
 DVC_TAG: Final = "dvc_hash"
 HELD_IN_MEMORY: Final = 2
+NOT_STORED: Final = (
+    "DVC's cache lacks files: `cv-yolo data pull` gets those of the current record, `dvc fetch --all-commits` all"
+)
 NO_CHANGES: Final[Mapping[str, int]] = {}
 
 
@@ -59,9 +62,13 @@ class LoggedRevision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceState:
-    """What is in the folder now; `counts` differ from those of the last record, None where that is not known."""
+    """What is in the folder now; `counts` are those of the difference to the last record.
+
+    `differs` says whether there is one. What is None is not known.
+    """
 
     summary: RevisionSummary | None = None
+    differs: bool | None = None
     counts: Mapping[str, int] | None = None
     problem: str | None = None
 
@@ -158,6 +165,8 @@ def log_dataset(source: RevisionSource, root: Path) -> DatasetLog:
     runs = known_runs(source, notes)
     reader = RevisionReader(source)
     rows = [_logged(reader, source, each, runs) for each in history.revisions]
+    if any(not row.stored.complete for row in rows):
+        notes.append(NOT_STORED)
     workspace = _workspace(reader, root, rows, exists=exists)
     here = None if workspace.summary is None else workspace.summary.revision
     return DatasetLog(
@@ -217,12 +226,13 @@ def _workspace(reader: RevisionReader, root: Path, rows: Sequence[LoggedRevision
     if not rows:
         return WorkspaceState(summary=summary)
     if summary.revision == rows[0].revision:
-        return WorkspaceState(summary=summary, counts=NO_CHANGES)
+        return WorkspaceState(summary=summary, differs=False, counts=NO_CHANGES)
     try:
         counts = compare(reader.content(rows[0].recorded.dvc_hash), content).counts()
     except DatasetError as error:
-        return WorkspaceState(summary=summary, problem=error.message)
-    return WorkspaceState(summary=summary, counts=counts)
+        differs = None if rows[0].revision is None else True
+        return WorkspaceState(summary=summary, differs=differs, problem=error.message)
+    return WorkspaceState(summary=summary, differs=True, counts=counts)
 
 
 def _unrecorded(rows: Sequence[LoggedRevision], runs: Sequence[Run], name: str) -> dict[str, tuple[str, ...]]:

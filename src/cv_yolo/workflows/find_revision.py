@@ -87,7 +87,7 @@ def find_revision(source: RevisionSource, given: str, *, folders: Iterable[Path]
         )
     notes: list[str] = []
     known = _known(source, folders, notes)
-    revision, dvc_hashes = _meant(known, given)
+    revision, dvc_hashes = _meant(known, given, notes)
     records = tuple(
         each for of, each in known.records if (of is not None and of == revision) or each.dvc_hash in dvc_hashes
     )
@@ -144,7 +144,7 @@ def _known(source: RevisionSource, folders: Iterable[Path], notes: list[str]) ->
     return _Known(records=records, folders=here, runs=runs, tests=tests)
 
 
-def _meant(known: _Known, given: str) -> tuple[str | None, tuple[str, ...]]:
+def _meant(known: _Known, given: str, notes: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
     """The revision that begins so with DVC's hashes of it; else the one of DVC's hashes that does."""
     found = {revision for revision in known.revisions() if revision.startswith(given)}
     by_dvc = {each.dvc_hash: revision for revision, each in known.records if each.dvc_hash.startswith(given)}
@@ -159,7 +159,7 @@ def _meant(known: _Known, given: str) -> tuple[str | None, tuple[str, ...]]:
     if unknown:
         return None, tuple(unknown)
     raise DatasetError(
-        f"{given}: no record, no folder below data/ and no run has a revision that begins so",
+        "\n  ".join([f"{given}: no record, no folder below data/ and no run has a revision that begins so", *notes]),
         hint="`cv-yolo data log FOLDER` lists the recorded revisions, `cv-yolo runs` the runs",
     )
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from cv_yolo.domain.data.difference import ImageChange, ImageChangeKind
+from cv_yolo.domain.data.difference import ImageChangeKind, ImageDifference
 from cv_yolo.files import write_whole
 from cv_yolo.ports.datasets import ImageRenderer
 from cv_yolo.reports.pages.difference import difference_html
@@ -21,7 +21,7 @@ def write_difference_report(
 ) -> Path:
     """Write the page into the folder; an image with several changes is shown once, with its boxes if they differ."""
     before, after = comparison.before, comparison.after
-    shown: dict[ImageChangeKind, tuple[ImageChange, ...]] = {}
+    shown: dict[ImageChangeKind, tuple[ImageDifference, ...]] = {}
     for kind in ImageChangeKind:
         changes = [change for change in comparison.difference.images if shown_as(change) is kind]
         shown[kind] = tuple(changes[: MOST_SHOWN.get(kind, MOST_OTHERS)])
@@ -39,7 +39,7 @@ def write_difference_report(
     return page
 
 
-def shown_as(change: ImageChange) -> ImageChangeKind:
+def shown_as(change: ImageDifference) -> ImageChangeKind:
     """Among which changes an image is shown: those that need a closer look first."""
     first = (ImageChangeKind.REPLACED, ImageChangeKind.RELABELLED)
     return next((kind for kind in first if kind in change.kinds), change.kinds[0])

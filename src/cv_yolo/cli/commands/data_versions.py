@@ -81,7 +81,7 @@ def diff(one: str, other: str | None, *, report: str | None, as_json: bool) -> N
     A and B are folders, NAME@COMMIT (a commit, branch or tag of git), or revisions from `data log`. Without B, A is
     compared with its folder as it is now.
     """
-    from cv_yolo.cli.output.dataset_revisions import difference_json, print_difference
+    from cv_yolo.cli.output.dataset_difference import difference_json, print_difference
     from cv_yolo.workflows.compare_revisions import compared
     from cv_yolo.workflows.report_difference import write_difference_report
 

@@ -1,35 +1,22 @@
-"""What `cv-yolo data log`, `diff` and `where` print: as text, and as JSON with everything."""
+"""What `cv-yolo data log` and `where` print: as text, and as JSON with everything."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cv_yolo.domain.data.box_changes import SAME_OBJECT_IOU, SAME_PLACE, BoxChange, BoxChangeKind, NamedBox
-from cv_yolo.domain.data.difference import ImageChange, ImageChangeKind
-from cv_yolo.domain.data.manifest import ImageRecord, Split
 from cv_yolo.domain.data.names import printable
-from cv_yolo.reports.text.difference import RULE, SIGNS, class_changes_text, counts_text, image_change_text
+from cv_yolo.reports.text.difference import counts_text
 from cv_yolo.reports.text.formatting import ABSENT, count_text
 
 if TYPE_CHECKING:
     from cv_yolo.ports.revisions import RecordedRevision, RevisionSummary, StoredFiles
-    from cv_yolo.workflows.compare_revisions import ComparedRevision, RevisionComparison
     from cv_yolo.workflows.dataset_revisions import DatasetLog, LoggedRevision, WorkspaceState
     from cv_yolo.workflows.find_revision import RevisionUse
 
 SHORT: Final = 12
 SHORT_COMMIT: Final = 7
-MOST_EXAMPLES: Final = 6
-BOX_WORDS: Final = {
-    BoxChangeKind.ADDED: "added",
-    BoxChangeKind.REMOVED: "removed",
-    BoxChangeKind.CLASS_CHANGED: "with another class",
-    BoxChangeKind.MOVED: "moved or resized",
-}
 
 
 def print_log(folder: Path, log: "DatasetLog") -> None:
@@ -71,55 +58,6 @@ def log_json(log: "DatasetLog") -> dict[str, Any]:
         },
         "unrecorded": [{"revision": revision, "runs": list(runs)} for revision, runs in log.unrecorded.items()],
         "notes": list(log.notes),
-    }
-
-
-def print_difference(comparison: "RevisionComparison") -> None:
-    """The counts by split, the classes, the boxes, and examples of each kind of change."""
-    before, after, difference = comparison.before, comparison.after, comparison.difference
-    for word, side in (("from", before), ("to  ", after)):
-        click.echo(f"{word} {side.content.revision[:SHORT]}  {side.place.title}")
-    for name, cells in _difference_rows(comparison):
-        click.echo(f"  {name:<28}" + "".join(f"{cell:>14}" for cell in cells))
-    if difference.classes:
-        click.echo(f"  classes: {class_changes_text(difference.classes)}")
-    boxes = Counter(box.kind for change in difference.images for box in change.boxes)
-    if boxes:
-        listed = ", ".join(f"{boxes[kind]} {word}" for kind, word in BOX_WORDS.items() if boxes[kind])
-        click.echo(f"  boxes of these images: {listed}")
-    if not difference.images and not difference.classes:
-        click.echo("  no difference")
-    shown = 0
-    for kind in ImageChangeKind:
-        changes = [change for change in difference.of(kind) if change.kinds[0] is kind]
-        most = 1 if kind is ImageChangeKind.REWRITTEN else MOST_EXAMPLES
-        for change in changes[:most]:
-            click.echo(f"  {SIGNS.get(kind, '·')} {image_change_text(change)}")
-        shown += min(len(changes), most)
-    if len(difference.images) > shown:
-        click.echo(f"  … and {len(difference.images) - shown} more: `--json` and `--report` have them")
-    if boxes:
-        click.echo(RULE)
-
-
-def difference_json(comparison: "RevisionComparison") -> dict[str, Any]:
-    """All of it for programs: every image that differs, with every box that does."""
-    difference = comparison.difference
-    return {
-        "before": _side_json(comparison.before),
-        "after": _side_json(comparison.after),
-        "rule": {"images": "sha256", "same_place": SAME_PLACE, "same_object_iou": SAME_OBJECT_IOU},
-        "counts": difference.counts(),
-        "classes": asdict(difference.classes),
-        "images": [
-            {
-                "kinds": list(change.kinds),
-                "before": _image_json(change.before),
-                "after": _image_json(change.after),
-                "boxes": [_box_change_json(box) for box in change.boxes],
-            }
-            for change in difference.images
-        ],
     }
 
 
@@ -185,7 +123,7 @@ def use_json(use: "RevisionUse") -> dict[str, Any]:
 def _details(row: "LoggedRevision") -> Iterator[str]:
     if row.summary is not None:
         images = ", ".join(f"{split} {count}" for split, count in row.summary.images.items())
-        changes = "first record" if row.recorded.former is None else _changes(row.counts)
+        changes = "no record before it" if row.recorded.former is None else _changes(row.counts)
         yield f"{images} images, {count_text(row.summary.boxes, 'box', 'boxes')}; {changes}"
     if row.problem is not None:
         yield f"not known: {printable(row.problem.splitlines()[0])}"
@@ -205,7 +143,11 @@ def _workspace_text(state: "WorkspaceState", *, has_records: bool) -> str:
     if not has_records:
         return f"{revision}, not recorded"
     if state.counts is None:
-        return f"{revision}; whether it is the last recorded one is not known: {printable(state.problem or '')}"
+        problem = printable((state.problem or "").splitlines()[0])
+        differs = (
+            "whether it is the last recorded one" if state.differs is None else "what changed since the last record"
+        )
+        return f"{revision}; {differs} is not known: {problem}"
     if not any(state.counts.values()):
         return f"{revision}, as last recorded"
     return f"{revision} differs from the last recorded one: {counts_text(state.counts)}"
@@ -231,30 +173,6 @@ def _runs_text(runs: Sequence[str]) -> str:
     return ", ".join(map(printable, runs[:3])) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")  # noqa: PLR2004
 
 
-def _difference_rows(comparison: "RevisionComparison") -> Iterator[tuple[str, list[str]]]:
-    before, after, difference = comparison.before.content, comparison.after.content, comparison.difference
-    yield "", [*(split.value for split in Split), "all"]
-    for name, counts in (
-        ("images", [[len(each.split(split)) for split in Split] for each in (before, after)]),
-        ("boxes", [[sum(r.boxes for r in each.split(split)) for split in Split] for each in (before, after)]),
-    ):
-        pairs = list(zip(*([*column, sum(column)] for column in counts), strict=True))
-        yield name, [str(one) if one == other else f"{one} → {other}" for one, other in pairs]
-    for kind in ImageChangeKind:
-        changes = difference.of(kind)
-        if changes:
-            counted = Counter(_record_of(change).split for change in changes)
-            cells = [str(counted[split]) if counted[split] else ABSENT for split in Split]
-            yield kind.value, [*cells, str(len(changes))]
-
-
-def _record_of(change: ImageChange) -> ImageRecord:
-    record = change.after or change.before
-    if record is None:
-        raise ValueError("a change of no image")
-    return record
-
-
 def _record_json(record: "RecordedRevision") -> dict[str, Any]:
     return {
         "folder": str(record.folder),
@@ -277,43 +195,3 @@ def _summary_json(summary: "RevisionSummary | None") -> dict[str, Any]:
 def _stored_json(stored: "StoredFiles") -> dict[str, Any]:
     missing = None if stored.files is None else stored.missing
     return {"cache": stored.complete, "files": stored.files, "missing": missing}
-
-
-def _side_json(side: "ComparedRevision") -> dict[str, Any]:
-    recorded = side.place.recorded
-    return {
-        "title": side.place.title,
-        "folder": str(side.place.folder),
-        "commit": None if recorded is None else recorded.commit,
-        "dvc_hash": None if recorded is None else recorded.dvc_hash,
-        "revision": side.content.revision,
-        "classes": list(side.content.classes),
-        "images": {split.value: len(side.content.split(split)) for split in Split},
-        "boxes": {split.value: sum(record.boxes for record in side.content.split(split)) for split in Split},
-    }
-
-
-def _image_json(record: ImageRecord | None) -> dict[str, Any] | None:
-    if record is None:
-        return None
-    return {
-        "image": record.image,
-        "split": record.split,
-        "sha256": record.image_sha256,
-        "width_px": record.width_px,
-        "height_px": record.height_px,
-        "boxes": record.boxes,
-    }
-
-
-def _box_change_json(change: BoxChange) -> dict[str, Any]:
-    return {
-        "kind": change.kind,
-        "iou": change.iou,
-        "before": _box_json(change.before),
-        "after": _box_json(change.after),
-    }
-
-
-def _box_json(box: NamedBox | None) -> dict[str, Any] | None:
-    return None if box is None else {"class": box.category, "xyxy": list(box.xyxy), "crowd": box.is_crowd}

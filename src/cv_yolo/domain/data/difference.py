@@ -69,7 +69,7 @@ class ImageChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageChange:
+class ImageDifference:
     """One image that differs: `before` is absent where it was added, `after` where it was removed.
 
     `boxes` are the boxes that differ, of an image that both revisions have. Those of the former revision are named by
@@ -109,9 +109,9 @@ class DatasetDifference:
     """All that differs: images by path."""
 
     classes: ClassChanges = field(default_factory=ClassChanges)
-    images: tuple[ImageChange, ...] = ()
+    images: tuple[ImageDifference, ...] = ()
 
-    def of(self, kind: ImageChangeKind) -> tuple[ImageChange, ...]:
+    def of(self, kind: ImageChangeKind) -> tuple[ImageDifference, ...]:
         """The images to which this happened."""
         return tuple(change for change in self.images if kind in change.kinds)
 
@@ -138,7 +138,7 @@ def compare(before: DatasetContent, after: DatasetContent) -> DatasetDifference:
         boxes: tuple[BoxChange, ...] = ()
         if one is not None and other is not None and _may_differ_in_boxes(one, other, classes):
             boxes = box_changes(before.named_boxes(one, names), after.named_boxes(other, {}))
-        changes.append(ImageChange(before=one, after=other, boxes=boxes))
+        changes.append(ImageDifference(before=one, after=other, boxes=boxes))
     return DatasetDifference(
         classes=classes,
         images=tuple(sorted((change for change in changes if change.kinds), key=lambda change: change.image)),

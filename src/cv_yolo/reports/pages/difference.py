@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cv_yolo.domain.data.box_changes import BoxChange, BoxChangeKind, NamedBox
-from cv_yolo.domain.data.difference import ImageChange, ImageChangeKind
+from cv_yolo.domain.data.difference import ImageChangeKind, ImageDifference
 from cv_yolo.domain.data.manifest import ImageRecord, Split
 from cv_yolo.reports.charts.icons import icon
 from cv_yolo.reports.markup import Html
@@ -93,7 +93,7 @@ def _parts(report: DifferenceReport) -> Iterator[Part]:
     yield Part(id="data", heading="Data", contents=(facts_list(_facts(report)),))
 
 
-def _section(report: DifferenceReport, kind: ImageChangeKind, shown: Sequence[ImageChange]) -> Iterator[Html]:
+def _section(report: DifferenceReport, kind: ImageChangeKind, shown: Sequence[ImageDifference]) -> Iterator[Html]:
     if note := NOTES.get(kind):
         yield paragraph(note, kind="note")
     if any(change.boxes for change in shown):
@@ -105,7 +105,7 @@ def _section(report: DifferenceReport, kind: ImageChangeKind, shown: Sequence[Im
     yield render_macro(TEMPLATE, "cases", counted, cases)
 
 
-def _case(report: DifferenceReport, change: ImageChange, id: str) -> dict[str, object]:
+def _case(report: DifferenceReport, change: ImageDifference, id: str) -> dict[str, object]:
     """Both pictures where boxes or the picture differ, else the later one, or the one there is."""
     both = bool(change.boxes) or ImageChangeKind.REPLACED in change.kinds
     panels = []
@@ -125,7 +125,7 @@ def _case(report: DifferenceReport, change: ImageChange, id: str) -> dict[str, o
     }
 
 
-def _caption(change: ImageChange) -> str:
+def _caption(change: ImageDifference) -> str:
     before, after = change.before, change.after
     if before is None or after is None:
         return ""

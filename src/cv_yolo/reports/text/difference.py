@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from cv_yolo.domain.data.box_changes import SAME_OBJECT_IOU, BoxChange, BoxChangeKind, NamedBox
-from cv_yolo.domain.data.difference import ClassChanges, ImageChange, ImageChangeKind
+from cv_yolo.domain.data.difference import ClassChanges, ImageChangeKind, ImageDifference
 from cv_yolo.domain.data.manifest import ImageRecord
 from cv_yolo.domain.data.names import printable
 from cv_yolo.reports.text.formatting import MINUS, count_text, list_text
@@ -57,15 +57,13 @@ def class_changes_text(changes: ClassChanges) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def image_change_text(change: ImageChange) -> str:
+def image_change_text(change: ImageDifference) -> str:
     """What became of an image, in one line without its sign: its path, and what differs."""
     before, after = change.before, change.after
-    record = after or before
-    if record is None:
-        return ""
-    path = printable(record.image)
+    path = printable(change.image)
     if before is None or after is None:
-        return f"{path} ({record.split}, {count_text(record.boxes, 'box', 'boxes')})"
+        record = after or before
+        return "" if record is None else f"{path} ({record.split}, {count_text(record.boxes, 'box', 'boxes')})"
     kinds = change.kinds
     parts = [
         f"moved from {before.split} to {after.split}" if ImageChangeKind.MOVED in kinds else "",
@@ -94,14 +92,13 @@ def boxes_text(boxes: tuple[BoxChange, ...]) -> str:
 def box_change_text(change: BoxChange) -> str:
     """`dog added`, `cat removed`, `cat → dog`, `person moved or resized (IoU 0.71)`."""
     if change.before is None or change.after is None:
-        return f"{_named(change.after or change.before)} {change.kind}"
+        box = change.after or change.before
+        return "" if box is None else f"{_named(box)} {change.kind}"
     overlap = "" if change.iou is None or change.iou == 1 else f" (IoU {change.iou:.2f})"
     if change.kind is BoxChangeKind.CLASS_CHANGED:
         return f"{_named(change.before)} → {_named(change.after)}{overlap}"
     return f"{_named(change.after)} moved or resized{overlap}"
 
 
-def _named(box: NamedBox | None) -> str:
-    if box is None:
-        return ""
+def _named(box: NamedBox) -> str:
     return f"{box.category} (crowd)" if box.is_crowd else box.category
