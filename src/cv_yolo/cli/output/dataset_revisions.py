@@ -80,8 +80,8 @@ def print_use(use: "RevisionUse") -> None:
         how = [word for word, holds in (("trained on it", decision.trained_on), ("judged by its test images",
                decision.judged_on)) if holds]  # fmt: skip
         click.echo(
-            f"  decision {entry.number} ({entry.at:%Y-%m-%d}): version {entry.version} {entry.action.replace('_', ' ')}"
-            f" for {entry.stage}, {' and '.join(how)}"
+            f"  decision {entry.number} ({entry.at:%Y-%m-%d}): version {entry.version} "
+            f"{entry.action.replace('_', ' ')} ({entry.stage}), {' and '.join(how)}"
         )
     for note in use.notes:
         click.echo(f"  note: {printable(note)}")
