@@ -49,7 +49,8 @@ def test_added_and_removed_images_with_one_picture_each_and_renamed_ones_with_th
     before = content(an_image_of(Split.TRAIN, "a"), an_image_of(Split.TRAIN, "b", image_sha256="1"))
     moved = an_image_of(Split.VAL, "b2", image_sha256="1", label_sha256=before.images[1].label_sha256)
     page = written(tmp_path, before, content(an_image_of(Split.TRAIN, "c"), moved))
-    assert "mine: 1 image added, 1 removed, 1 moved" in page.text
+    assert "mine: 3 images differ" in page.text
+    assert "1 image added, 1 removed, 1 moved" in page.text
     assert "train → val, was images/train/b.jpg" in page.text
     assert len(page.all("image")) == 3
 
@@ -96,6 +97,7 @@ def test_replaced_pictures_side_by_side_and_classes(tmp_path):
     )
     after = content(replace(image, image_sha256="2"), truths=[crowd], classes=("cat", "puppy", "bird"))
     page = written(tmp_path, content(image), after)
+    assert "mine: 1 image and 2 classes differ" in page.text
     assert "1 image replaced, 1 relabelled, 2 classes changed" in page.text
     assert "Classes: bird added; dog is now puppy." in page.text
     assert "cat (crowd) added" in page.text
@@ -111,4 +113,5 @@ def test_images_whose_copies_cannot_be_made_are_named(tmp_path):
 def test_images_whose_label_text_alone_differs(tmp_path):
     image = an_image_of(Split.TRAIN, "a")
     page = written(tmp_path, content(image), content(replace(image, label_sha256="2")))
+    assert "mine: 1 image differs" in page.text
     assert "The boxes are the same" in page.text

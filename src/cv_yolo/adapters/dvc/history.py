@@ -22,6 +22,7 @@ from cv_yolo.ports.revisions import LaidOutFiles, RecordedHistory, RecordedRevis
 
 DIRECTORY: Final = ".dir"
 LOCK: Final = "dvc.lock"
+DESCRIPTION: Final = "data.yaml"
 RECORDS: Final = ("*.dvc", LOCK)
 SHARDS: Final = ".shards"
 HEAD: Final = "HEAD"
@@ -40,7 +41,14 @@ class DvcHistory:
         self._cache: Path | None = None
 
     def recorded(self, folder: Path | None = None, *, everywhere: bool = False) -> RecordedHistory:
-        """The records of a folder, or of all."""
+        """The records of a folder, or of all that may hold a data set: models of stages do not."""
+        found = self._recorded(folder, everywhere=everywhere)
+        if folder is not None:
+            return found
+        others = {each.dvc_hash for each in found.revisions if not self._may_be_dataset(each.dvc_hash)}
+        return replace(found, revisions=tuple(each for each in found.revisions if each.dvc_hash not in others))
+
+    def _recorded(self, folder: Path | None, *, everywhere: bool) -> RecordedHistory:
         notes = [] if (self._project / ".dvc").is_dir() else [NO_DVC]
         current = self._current(folder, notes)
         problem = self._git.problem()
@@ -110,6 +118,12 @@ class DvcHistory:
                 if place is not None:
                     os.symlink(place, root / path)  # noqa: PTH211 - pathlib takes twice as long
             yield LaidOutFiles(root=root, md5=listed)
+
+    def _may_be_dataset(self, dvc_hash: str) -> bool:
+        try:
+            return DESCRIPTION in self._listed(dvc_hash)
+        except DatasetError:
+            return True
 
     def _current(self, folder: Path | None, notes: list[str]) -> list[RecordedRevision]:
         """What the records say now, committed or not."""

@@ -16,7 +16,7 @@ from cv_yolo.reports.pages.sections import facts_list
 from cv_yolo.reports.tables.metrics import plain_table
 from cv_yolo.reports.templates import render_macro
 from cv_yolo.reports.text.difference import RULE, box_change_text, class_changes_text, counts_sentence, former_name_text
-from cv_yolo.reports.text.formatting import ABSENT, count_text, time_text
+from cv_yolo.reports.text.formatting import ABSENT, count_text, list_text, time_text
 from cv_yolo.reports.text.provenance import LabelledValue
 from cv_yolo.reports.view_models import DifferenceReport, RevisionView
 
@@ -67,7 +67,7 @@ def difference_html(report: DifferenceReport) -> str:
     """The page as one file that needs nothing else."""
     counts = report.difference.counts()
     differs = any(counts.values())
-    heading = counts_sentence(counts)
+    heading = _heading(report)
     body = render_macro(
         "dataset.html.j2",
         "body",
@@ -75,11 +75,20 @@ def difference_html(report: DifferenceReport) -> str:
         kicker=f"data set {report.name} · {time_text(report.made_at)}",
         sign=icon("waived" if differs else "passed"),
         heading=f"{report.name}: {heading}",
-        lead=f"From {report.before.title} to {report.after.title}.",
+        lead=f"{counts_sentence(counts).capitalize()}. From {report.before.title} to {report.after.title}.",
         fine=f"Revisions {report.before.content.revision[:16]} and {report.after.content.revision[:16]}",
         parts=parts_html(tuple(_parts(report))),
     )
     return page(f"{heading} · {report.name}", body)
+
+
+def _heading(report: DifferenceReport) -> str:
+    """`130 images and 1 class differ`."""
+    images, classes = len(report.difference.images), report.difference.counts()["classes"]
+    counted = [count_text(images, "image")] if images else []
+    counted += [count_text(classes, "class", "classes")] if classes else []
+    verb = "differs" if images + classes == 1 else "differ"
+    return f"{list_text(counted)} {verb}" if counted else "no difference"
 
 
 def _parts(report: DifferenceReport) -> Iterator[Part]:
@@ -194,9 +203,7 @@ def _summary(report: DifferenceReport) -> Html:
             counted = Counter(record.split for record in records if record is not None)
             cells = (str(counted[split]) if counted[split] else ABSENT for split in Split)
             rows.append((kind.capitalize(), *cells, str(len(changes))))
-    return plain_table(
-        ["", *Split, "all"], rows, "Images by the split that they are in later, of removed ones formerly"
-    )
+    return plain_table(["", *Split, "all"], rows, "Changes by the later split, of removed images by the former one")
 
 
 def _facts(report: DifferenceReport) -> Iterator[LabelledValue]:

@@ -72,6 +72,17 @@ def test_other_branches_count_only_where_all_are_asked_for(project: Path) -> Non
     assert history.at(project / "data" / "mine", "trial").subject == "on a branch"
 
 
+def test_recorded_folders_that_hold_no_data_set_are_left_out(project: Path) -> None:
+    models = project / "models"
+    models.mkdir()
+    (models / "best.pt").write_bytes(b"weights")
+    dvc_records.add(project, models)
+    dvc_records.git(project, "add", "models.dvc")
+    dvc_records.git(project, "commit", "-q", "-m", "models")
+    found = history_of(project).recorded(everywhere=True).revisions
+    assert {each.folder.name for each in found} == {"mine"}
+
+
 def test_a_project_in_a_folder_of_the_repository(tmp_path: Path) -> None:
     dvc_records.git(tmp_path, "init", "-q", "-b", "main")
     root = dvc_records.a_project(tmp_path / "teams" / "vision lab")
