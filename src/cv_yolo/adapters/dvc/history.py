@@ -159,12 +159,16 @@ class DvcHistory:
     def _read(
         self, places: Sequence[tuple[str, str]], folder: Path | None, notes: list[str]
     ) -> dict[tuple[str, str], Records]:
-        """What files record in commits; those that cannot be read are noted."""
+        """What files record in commits; content that cannot be read is noted once."""
         records: dict[tuple[str, str], Records] = {}
+        noted: set[tuple[str, bytes]] = set()
         for (name, file), content in self._git.contents(places).items():
             try:
                 records[name, file] = self._of(file, content, folder)
             except DatasetError as error:
+                if (file, content) in noted:
+                    continue
+                noted.add((file, content))
                 notes.append(f"{file} in commit {name[:7]}: cannot be read: {_reason(error)}")
         return records
 

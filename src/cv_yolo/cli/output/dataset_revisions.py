@@ -1,6 +1,6 @@
 """What `cv-yolo data log` and `where` print: as text, and as JSON with everything."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -123,7 +123,7 @@ def use_json(use: "RevisionUse") -> dict[str, Any]:
 def _details(row: "LoggedRevision") -> Iterator[str]:
     if row.summary is not None:
         images = ", ".join(f"{split} {count}" for split, count in row.summary.images.items())
-        changes = "no record before it" if row.recorded.former is None else _changes(row.counts)
+        changes = _changes(row)
         yield f"{images} images, {count_text(row.summary.boxes, 'box', 'boxes')}; {changes}"
     if row.problem is not None:
         yield f"not known: {printable(row.problem.splitlines()[0])}"
@@ -132,8 +132,10 @@ def _details(row: "LoggedRevision") -> Iterator[str]:
     yield f"DVC {row.recorded.dvc_hash[:SHORT]}; files: {', '.join([*places, _stored_text(row.stored), *used])}"
 
 
-def _changes(counts: Mapping[str, int] | None) -> str:
-    return "what changed is not known" if counts is None else counts_text(counts)
+def _changes(row: "LoggedRevision") -> str:
+    if row.recorded.former is None:
+        return "no earlier record is known" if row.recorded.commit is None else "no record in the commit before"
+    return "what changed is not known" if row.counts is None else counts_text(row.counts)
 
 
 def _workspace_text(state: "WorkspaceState", *, has_records: bool) -> str:

@@ -156,7 +156,12 @@ def test_a_broken_record_is_named_and_the_others_are_listed(project: Path, conte
     assert reason in found.notes[0]
     assert found.notes[0].endswith("(`git checkout data/mine.dvc` restores it)")
     dvc_records.commit(project, "broken")
-    assert "data/mine.dvc in commit" in "".join(history_of(project).recorded(project / "data" / "mine").notes)
+    (project / "data" / "mine.dvc").write_bytes(content + b"\n")
+    dvc_records.commit(project, "still broken")
+    (project / "data" / "mine.dvc").write_bytes(content)
+    dvc_records.commit(project, "broken again")
+    notes = history_of(project).recorded(project / "data" / "mine").notes
+    assert sum("data/mine.dvc in commit" in note for note in notes) == 3
 
 
 def list_of(project: Path, dvc_hash: str) -> Path:

@@ -37,7 +37,7 @@ def test_the_log_lists_revisions_with_what_changed(mine: Path, capsys: Capture) 
     assert lines[1].endswith("Ann: Review of Monday")
     assert lines[2].strip() == "train 2, val 1, test 0 images, 4 boxes; +1 −1 ~1"
     assert lines[3].strip().endswith("files: workspace, DVC cache")
-    assert "no record before it" in lines[5]
+    assert "no record in the commit before" in lines[5]
     assert lines[7].endswith(", as last recorded")
     content = said(capsys, "data", "log", "mine", "--json").json
     checked = said(capsys, "data", "check", "data/mine", "--json").json
