@@ -27,7 +27,7 @@ COMMANDS: Final = {  # name -> module, imported only when the command is asked f
     "init": ("cv_yolo.cli.commands.init", "Make a folder a project: configurations, policies, demo, CI files."),
     "baseline": ("cv_yolo.cli.commands.grid", "Train and evaluate one detector, and decide on its promotion."),
     "grid": ("cv_yolo.cli.commands.grid", "Train a grid of detectors, compare them, promote the best."),
-    "data": ("cv_yolo.cli.commands.data", "Import, check, generate, export, push and pull data sets."),
+    "data": ("cv_yolo.cli.commands.data", "Import, check, compare, generate, export, push and pull data sets."),
     "runs": ("cv_yolo.cli.commands.runs", "List the tracked runs."),
     "show": ("cv_yolo.cli.commands.runs", "Show one run: parameters, scores, origin."),
     "evaluate": ("cv_yolo.cli.commands.evaluate", "Evaluate a model on a split, with confidence intervals."),

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from cv_yolo.domain.data.data_policy import DataPolicy
+from cv_yolo.domain.data.difference import DatasetContent, DatasetDifference, ImageChangeKind, ImageDifference
 from cv_yolo.domain.data.findings import DatasetFinding
 from cv_yolo.domain.data.gate import GatedImages
 from cv_yolo.domain.data.manifest import DatasetManifest
@@ -112,4 +113,25 @@ class DatasetReport:
     boxes: dict[DatasetFinding, tuple[ShownBoxes, ...]]
     thumbnails: dict[str, Thumbnail]
     excepted: int
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RevisionView:
+    """A revision as it is shown: how it is called, what it holds, and small copies of some of its images by path."""
+
+    title: str
+    content: DatasetContent
+    thumbnails: dict[str, Thumbnail]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DifferenceReport:
+    """Two revisions of a data set and all that differs; `shown` are the changes with pictures, by their first kind."""
+
+    name: str
+    before: RevisionView
+    after: RevisionView
+    difference: DatasetDifference
+    shown: dict[ImageChangeKind, tuple[ImageDifference, ...]]
     made_at: datetime

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from cv_yolo.domain.data.data_policy import DataPolicy
+from cv_yolo.domain.data.difference import diff_images
 from cv_yolo.domain.data.findings import DatasetFinding, FindingKind, Severity, finding_at
 from cv_yolo.domain.data.gate import GatedImages, changed_test_set, gate_findings
-from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split, diff_images, revision_of
+from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split, revision_of
 from cv_yolo.domain.data.refusals import gathered
 from cv_yolo.errors import CvYoloError, DatasetError, one_line
 from cv_yolo.ports.datasets import DatasetFolder, DatasetStore, FoundDataset

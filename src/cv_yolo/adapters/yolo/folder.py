@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from cv_yolo.adapters.yolo.attributes import read_attributes
@@ -25,8 +24,8 @@ from cv_yolo.adapters.yolo.reading import OnImage, read_images
 from cv_yolo.adapters.yolo.scan_cache import cache_of
 from cv_yolo.adapters.yolo.writing import FORMAT, write_dataset
 from cv_yolo.domain.data.annotated import ImageAnnotations
-from cv_yolo.domain.data.annotations import GroundTruth, xywhn_to_xyxy
-from cv_yolo.domain.data.counting import annotations_digest, truth_of
+from cv_yolo.domain.data.annotations import GroundTruth
+from cv_yolo.domain.data.counting import annotations_digest, truth_of, truth_of_boxes
 from cv_yolo.domain.data.findings import FindingKind
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
 from cv_yolo.domain.data.refusals import gathered
@@ -138,10 +137,4 @@ def _truth(
     if image is not None:
         return truth_of(image, classes)
     boxes = read_label(root / record.label, data, class_count=len(classes), size_px=size_px).boxes
-    normalised = np.array([box.xywhn for box in boxes], dtype=np.float64).reshape(-1, 4)
-    corners = xywhn_to_xyxy(normalised, width_px=record.width_px, height_px=record.height_px)
-    return GroundTruth(
-        image=record.image,
-        boxes_xyxy=np.clip(corners, 0.0, np.array(size_px * 2, dtype=np.float64)),  # a half may round beyond the edge
-        class_ids=np.array([box.class_id for box in boxes], dtype=np.int64),
-    )
+    return truth_of_boxes(record.image, boxes, width_px=record.width_px, height_px=record.height_px)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cv_yolo.cli.commands.data_import import export_data, import_data
+from cv_yolo.cli.commands.data_versions import diff, log, where
 from cv_yolo.domain.data.manifest import DatasetManifest, Split
 from cv_yolo.domain.training.specs import STRIDE_PX
 from cv_yolo.errors import DatasetError
@@ -41,11 +42,13 @@ Examples:
 
 @click.group()
 def data() -> None:
-    """Import, check, generate, export, push and pull data sets."""
+    """Import, check, compare, generate, export, push and pull data sets."""
 
 
 data.add_command(import_data)
 data.add_command(export_data)
+for command in (log, diff, where):
+    data.add_command(command)
 
 
 @data.command(

@@ -16,24 +16,24 @@ OnStep = Callable[[str, int, int], None]
 
 
 @contextmanager
-def stages(*, quiet: bool = False) -> Iterator[OnStep]:
-    """Yields what takes the steps: `on_step(stage, done, total)`. With `quiet` nothing is shown."""
+def stages(*, quiet: bool = False, transient: bool = False) -> Iterator[OnStep]:
+    """Yields what takes the steps: `on_step(stage, done, total)`. `quiet` shows nothing, `transient` leaves nothing."""
     if quiet:
         yield lambda stage, done, total: None
     elif sys.stderr.isatty():
-        with _bars() as on_step:
+        with _bars(transient=transient) as on_step:
             yield on_step
     else:
         yield _LogLines().step
 
 
 @contextmanager
-def _bars() -> Iterator[OnStep]:
+def _bars(*, transient: bool) -> Iterator[OnStep]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=transient) as progress:
         tasks = {}
 
         def on_step(stage: str, done: int, total: int) -> None:

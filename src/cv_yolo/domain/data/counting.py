@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cv_yolo.domain.data.annotated import AnnotatedObject, ImageAnnotations
-from cv_yolo.domain.data.annotations import GroundTruth, area_px, xyxy_to_xywhn
+from cv_yolo.domain.data.annotations import GroundTruth, area_px, xywhn_to_xyxy, xyxy_to_xywhn
 from cv_yolo.domain.data.label_text import Box, LabelText, count_boxes
 
 
@@ -57,6 +57,18 @@ def truth_of(image: ImageAnnotations, classes: Sequence[str]) -> GroundTruth:
             [box if known is None else known for known, box in zip(areas, area_px(boxes), strict=True)],
             dtype=np.float64,
         ),
+    )
+
+
+def truth_of_boxes(image: str, boxes: Sequence[Box], *, width_px: int, height_px: int) -> GroundTruth:
+    """The boxes of label text, in pixels."""
+    normalised = np.array([box.xywhn for box in boxes], dtype=np.float64).reshape(-1, 4)
+    corners = xywhn_to_xyxy(normalised, width_px=width_px, height_px=height_px)
+    edges = np.array((width_px, height_px) * 2, dtype=np.float64)
+    return GroundTruth(
+        image=image,
+        boxes_xyxy=np.clip(corners, 0.0, edges),  # a half may round beyond the edge
+        class_ids=np.array([box.class_id for box in boxes], dtype=np.int64),
     )
 
 

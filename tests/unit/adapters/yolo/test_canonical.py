@@ -12,7 +12,8 @@ from cv_yolo.adapters.ultralytics.examples import examples_of
 from cv_yolo.adapters.yolo.canonical import read_annotations
 from cv_yolo.adapters.yolo.imported import YoloImports
 from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
-from cv_yolo.domain.data.manifest import DatasetManifest, Split, diff_images
+from cv_yolo.domain.data.difference import diff_images
+from cv_yolo.domain.data.manifest import DatasetManifest, Split
 from cv_yolo.errors import DatasetError
 from tests.builders import a_training_request
 from tests.yolo_data import FOLDER, manifest_of, noise, put_label

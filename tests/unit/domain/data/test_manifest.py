@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_yolo.domain.data.manifest import MOST_SLICES, DatasetManifest, ManifestDiff, Split, diff_images, revision_of
+from cv_yolo.domain.data.difference import ManifestDiff, diff_images
+from cv_yolo.domain.data.manifest import MOST_SLICES, DatasetManifest, Split, revision_of
 from cv_yolo.errors import DatasetError
 from tests.builders import a_manifest, an_image, some_images
 
