@@ -596,7 +596,7 @@ class FakeDatasetStore:
         self._lay(root, self._recipes[root])
         return True
 
-    def content_hash(self, root: Path) -> str | None:
+    def content_hash(self, root: Path, known: Mapping[str, str] | None = None) -> str | None:
         return _directory_hash(self._folder.scan(root)) if self._folder.exists(root) else None
 
     def recorded_hash(self, root: Path) -> str | None:

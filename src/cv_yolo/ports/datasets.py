@@ -24,7 +24,8 @@ class FoundDataset:
     """The content of a data set's folder: every image decoded, every label checked; `findings` are its warnings.
 
     `category_ids` are the numbers that COCO files about this data give its classes, where the folder records them.
-    `refusals` are what training and evaluation cannot use; `details` what the images show.
+    `refusals` are what training and evaluation cannot use; `details` what the images show. `md5` are those of the
+    files that were read, by path.
     """
 
     classes: tuple[str, ...]
@@ -33,6 +34,7 @@ class FoundDataset:
     category_ids: dict[str, int] = field(default_factory=dict)
     refusals: tuple[DatasetError, ...] = ()
     details: ImageDetails = field(default_factory=ImageDetails, compare=False, repr=False)
+    md5: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -170,7 +172,9 @@ class DatasetStore(Protocol):
     def make(self, root: Path) -> bool:
         """Make the data by its recorded recipe and keep the result; False without a recipe."""
 
-    def content_hash(self, root: Path) -> str | None: ...
+    def content_hash(self, root: Path, known: Mapping[str, str] | None = None) -> str | None:
+        """The hash of what is in the folder now; `known` are MD5 of files by path, which are not read again."""
+
     def recorded_hash(self, root: Path) -> str | None: ...
 
 

@@ -145,7 +145,7 @@ def _gate_findings(source: DatasetSource, found: FoundDataset, *, is_whole: bool
 
 
 def _manifest(source: DatasetSource, found: FoundDataset, recorded: tuple[ImageRecord, ...] | None) -> DatasetManifest:
-    dvc_hash = source.store.content_hash(source.root)
+    dvc_hash = source.store.content_hash(source.root, found.md5)
     manifest = DatasetManifest(
         name=source.root.name,
         classes=found.classes,
@@ -223,5 +223,7 @@ def _scan(source: DatasetSource) -> tuple[FoundDataset, tuple[ImageRecord, ...] 
 
 def _with_attributes(found: tuple[ImageRecord, ...], recorded: tuple[ImageRecord, ...]) -> tuple[ImageRecord, ...]:
     """Columns that the manifest records for an image stay with it, beside those that the folder gives it now."""
-    known = {record.image: record.attributes for record in recorded}
+    known = {record.image: record.attributes for record in recorded if record.attributes}
+    if not known:
+        return found
     return tuple(replace(record, attributes=known.get(record.image, {}) | record.attributes) for record in found)

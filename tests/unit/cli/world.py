@@ -1,6 +1,7 @@
 """A project on disk whose services are fakes: the command line at work without torch, MLflow, ZenML and DVC."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +52,7 @@ class NoStore:
     def make(self, root: Path) -> bool:
         return False
 
-    def content_hash(self, root: Path) -> str | None:
+    def content_hash(self, root: Path, known: Mapping[str, str] | None = None) -> str | None:
         return None
 
     def recorded_hash(self, root: Path) -> str | None:

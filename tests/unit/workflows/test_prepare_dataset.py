@@ -200,7 +200,7 @@ def test_data_that_dvc_never_recorded_are_not_versioned():
 
 
 class _Hashless(FakeDatasetStore):
-    def content_hash(self, root):
+    def content_hash(self, root, known=None):
         return None
 
 

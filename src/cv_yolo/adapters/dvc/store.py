@@ -1,6 +1,6 @@
 """DVC behind the ports `DatasetStore` and `DatasetRemote`.
 
-Its command line changes data, its hash only reads. Each command is given the server's remote.
+Its command line changes data. Each command is given the server's remote.
 
 The object store's bucket as DVC's remote is in the home's own configuration, with its keys, readable only by its owner.
 
@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 
 from cv_yolo.adapters.dvc.command import Attended, DvcCommand
+from cv_yolo.adapters.dvc.directory_hash import directory_hash
 from cv_yolo.domain.stack import DATASET_REMOTE, DATASET_REMOTE_BESIDE, ChangeKind, ObjectStoreAddress
 from cv_yolo.errors import CvYoloError, DatasetError, ServiceUnavailableError
 from cv_yolo.files import write_secret
@@ -97,18 +98,9 @@ class DvcStore:
         """Use the project's own remote; what was pushed stays there."""
         self._remote.forget()
 
-    def content_hash(self, root: Path) -> str | None:
+    def content_hash(self, root: Path, known: Mapping[str, str] | None = None) -> str | None:
         """DVC's directory hash of what is in the folder now; None where the folder is missing."""
-        if not root.is_dir():
-            return None
-        from dvc_data.hashfile.build import build
-        from dvc_data.hashfile.db.local import LocalHashFileDB
-        from dvc_objects.fs.local import LocalFileSystem
-
-        files = LocalFileSystem()
-        scratch = LocalHashFileDB(files, os.devnull)
-        _, _, built = build(scratch, str(root.resolve()), files, HASH_KEY, dry_run=True)
-        return str(built.hash_info.value)
+        return directory_hash(root, known or {}) if root.is_dir() else None
 
     def recorded_hash(self, root: Path) -> str | None:
         """The hash that `dvc.lock` or a `.dvc` file records for the folder."""

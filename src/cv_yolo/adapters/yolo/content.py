@@ -88,9 +88,6 @@ class _Stored:
     root: Path
     md5: Mapping[str, str]
 
-    def path(self, file: Path) -> str:
-        return file.relative_to(self.root).as_posix()
-
     def require_undamaged(self, path: str, data: bytes) -> None:
         """DVC before 3 hashed text with the line endings of Unix."""
         wanted = self.md5.get(path)
@@ -110,17 +107,18 @@ class _Reader:
     def image(self, each: Located, facts: ImageFacts) -> tuple[ImageRecord, GroundTruth]:
         """An image's record, and the boxes that count."""
         sha256, width_px, height_px = facts
-        name, data = self.stored.path(each.image), label_bytes(each.label)
+        path = self.stored.root / each.label
+        data = label_bytes(path)
         if data is not None:
-            self.stored.require_undamaged(self.stored.path(each.label), data)
-        annotations = None if self.annotated is None else self.annotated.get(name)
+            self.stored.require_undamaged(each.label, data)
+        annotations = None if self.annotated is None else self.annotated.get(each.image)
         size_px = (width_px, height_px)
-        label = read_label(each.label, data, class_count=len(self.classes), size_px=size_px)
+        label = read_label(path, data, class_count=len(self.classes), size_px=size_px)
         record = ImageRecord(
             split=each.split,
-            image=name,
+            image=each.image,
             image_sha256=sha256,
-            label=self.stored.path(each.label),
+            label=each.label,
             label_sha256=NO_LABEL if data is None else hashlib.sha256(data).hexdigest(),
             boxes=len(label.boxes),
             width_px=width_px,
@@ -129,7 +127,7 @@ class _Reader:
         )
         if annotations is not None:
             return record, truth_of(annotations, self.classes)
-        return record, truth_of_boxes(name, label.boxes, width_px=width_px, height_px=height_px)
+        return record, truth_of_boxes(each.image, label.boxes, width_px=width_px, height_px=height_px)
 
 
 def _images(
@@ -143,12 +141,12 @@ def _images(
     settled_ns = time.time_ns() - SETTLED_NS
 
     def read(each: Located) -> tuple[str | None, ImageFacts | DatasetError]:
-        key = _key(each.image, stored.md5.get(stored.path(each.image)), settled_ns)
+        key = _key(stored, each.image, settled_ns)
         known = None if key is None else facts.get(key)
         if known is not None:
             return key, known
         try:
-            return key, _facts_of(each.image, stored)
+            return key, _facts_of(stored, each.image)
         except DatasetError as error:
             return key, error
 
@@ -165,20 +163,21 @@ def _images(
             on_image(start + len(batch), len(located))
 
 
-def _key(image: Path, md5: str | None, settled_ns: int) -> str | None:
+def _key(stored: _Stored, image: str, settled_ns: int) -> str | None:
     """By what the facts about an image are kept; None for one that may still change."""
+    md5 = stored.md5.get(image)
     if md5 is not None:
         return md5
-    state = state_of(image)
+    state = state_of(f"{stored.root}/{image}")
     return None if max(state[1], state[2]) > settled_ns else "-".join(map(str, state))
 
 
-def _facts_of(image: Path, stored: _Stored) -> ImageFacts:
-    data, path = bytes_of(image), stored.path(image)
-    wanted = stored.md5.get(path)
+def _facts_of(stored: _Stored, image: str) -> ImageFacts:
+    path = stored.root / image
+    data, wanted = bytes_of(path), stored.md5.get(image)
     if wanted is not None and hashlib.md5(data, usedforsecurity=False).hexdigest() != wanted:
-        raise _damaged(path, wanted)
-    width_px, height_px = upright_size(image)
+        raise _damaged(image, wanted)
+    width_px, height_px = upright_size(path)
     return hashlib.sha256(data).hexdigest(), width_px, height_px
 
 

@@ -1,5 +1,6 @@
 """Names and contents of untrusted files: read whole, or refused by name."""
 
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,19 @@ def is_absent(path: Path) -> bool:
     return False
 
 
+def is_linked_to_folder(entry: "os.DirEntry[str]") -> bool:
+    """Whether a link is there that leads to a folder."""
+    return entry.is_symlink() and leads_to_folder(entry)
+
+
+def leads_to_folder(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is a folder, through links; False if it cannot be read."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _is(kind: Callable[[int], bool], path: Path, *, follow: bool = True) -> bool:
     try:
         return kind(path.stat(follow_symlinks=follow).st_mode)
@@ -84,6 +98,14 @@ class Listings:
 
     def __init__(self) -> None:
         self._names: dict[Path, dict[str, str]] = {}
+        self._exact: dict[str, frozenset[str]] = {}
+
+    def lacks(self, root: Path, name: str) -> bool:
+        """Whether nothing is there at all; the name is a path in the folder `root`."""
+        folder, _, base = name.rpartition("/")
+        if folder not in self._exact:
+            self._exact[folder] = frozenset(_names_in(root / folder))
+        return base not in self._exact[folder] and is_absent(root / name)
 
     def same_but_case(self, root: Path, path: Path) -> Path | None:
         """The entries at this path, ignoring case; the exact name first."""
@@ -98,9 +120,14 @@ class Listings:
 
     def _of(self, folder: Path) -> dict[str, str]:
         if folder not in self._names:
-            try:
-                names = sorted((path.name for path in folder.iterdir()), reverse=True)
-            except OSError:  # no folder, or none that can be read: nothing is found in it
-                names = []
+            names = sorted(_names_in(folder), reverse=True)
             self._names[folder] = {name.lower(): name for name in names} | {name: name for name in names}
         return self._names[folder]
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except OSError:  # no folder, or none that can be read: nothing is found in it
+        return []

@@ -62,7 +62,7 @@ class YoloFolder:
         classes = description.classes
         read = read_images(root, located, len(classes), survey, cache=cache, on_image=on_image, most_px=self._most_px)
         note_orphans(root, located, survey)
-        known = {each.image.relative_to(root).as_posix() for each in located}
+        known = {each.image for each in located}
         records = with_annotations(root, read.records, classes, known=known, refusals=survey)
         if not survey.refusals:
             check_all_entries(root, survey)
@@ -76,6 +76,7 @@ class YoloFolder:
             category_ids=description.category_ids,
             refusals=survey.refusals,
             details=read.details,
+            md5=read.md5,
         )
 
     def scan(self, root: Path) -> FoundDataset:
@@ -121,6 +122,8 @@ def _without_detours(root: Path) -> Path:
 def _with_attributes(root: Path, images: list[ImageRecord]) -> list[ImageRecord]:
     """The images with what `attributes.csv` says of them."""
     found = read_attributes(root, {record.image for record in images})
+    if not found:
+        return images
     return [replace(record, attributes=record.attributes | found.get(record.image, {})) for record in images]
 
 

@@ -66,6 +66,7 @@ class ReadPicture:
     """
 
     sha256: str
+    md5: str
     width_px: int
     height_px: int
     frames: int
@@ -106,6 +107,7 @@ def read_picture(path: Path, *, most_px: int = MOST_PX) -> ReadPicture:
         raise DatasetError(f"{path}: 32 bits for each value: training cannot read that", hint=CONVERT)
     return ReadPicture(
         sha256=hashlib.sha256(data).hexdigest(),
+        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
         width_px=width_px,
         height_px=height_px,
         frames=frames,

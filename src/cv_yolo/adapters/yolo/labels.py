@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cv_yolo.adapters.yolo.entries import bytes_of, is_absent, is_file, is_folder
-from cv_yolo.adapters.yolo.layout import IMAGES, NOT_LABELS, Located, Survey, files_below
+from cv_yolo.adapters.yolo.layout import IMAGES, LABELS, NOT_LABELS, Located, Survey, files_below, suffix_of
 from cv_yolo.domain.data.findings import FindingKind
 from cv_yolo.domain.data.label_text import LabelText, parse_label_text
 from cv_yolo.domain.data.manifest import ImageRecord, Split
@@ -69,7 +69,7 @@ def check_presence(root: Path, located: Sequence[Located], survey: Survey) -> No
     for each in located:
         by_split[each.split].append(each)
     for split, images in by_split.items():
-        missing = [each for each in images if is_absent(each.label)]
+        missing = [each for each in images if survey.listings.lacks(root, each.label)]
         with survey.going_on():
             if len(missing) == len(images):
                 raise _no_labels(root, split, images, survey)
@@ -81,27 +81,27 @@ def check_presence(root: Path, located: Sequence[Located], survey: Survey) -> No
 def note_orphans(root: Path, located: Sequence[Located], survey: Survey) -> None:
     """Count label files to which no image belongs."""
     known = {each.label for each in located}
-    seen: set[Path] = set()
-    for folder in sorted({_labels_folder(root, each.label) for each in located}):
-        if not is_folder(folder):
+    seen: set[str] = set()
+    folders = {label.rpartition("/")[0] for label in known}
+    for folder in sorted({_labels_folder(each) for each in folders}):
+        if not is_folder(root / folder):
             continue
         with survey.going_on():
-            for path in files_below(folder, survey):
-                is_label = path.suffix.lower() == ".txt" and path.name not in NOT_LABELS
-                if is_label and path not in known and path not in seen and not _has_image(root, path):
-                    survey.findings.add(FindingKind.ORPHANED_LABELS, printable(path.relative_to(root).as_posix()))
-                seen.add(path)
+            for name in files_below(root, folder, survey):
+                is_label = suffix_of(name) == ".txt" and name.rpartition("/")[2] not in NOT_LABELS
+                if is_label and name not in known and name not in seen and not _has_image(root, name):
+                    survey.findings.add(FindingKind.ORPHANED_LABELS, printable(name))
+                seen.add(name)
 
 
 def _note_missing(root: Path, each: Located, survey: Survey) -> None:
     near = _near(root, each, survey)
     if near is None:
-        survey.findings.add(FindingKind.UNLABELED_IMAGES, each.image.relative_to(root).as_posix())
+        survey.findings.add(FindingKind.UNLABELED_IMAGES, each.image)
         return
     with survey.going_on():
-        expected = each.label.relative_to(root).as_posix()
         raise DatasetError(
-            f"{near}: did you mean {expected}? {each.image.relative_to(root).as_posix()} has no label file",
+            f"{near}: did you mean {each.label}? {each.image} has no label file",
             hint="rename or move the label file to the place where it is read",
         )
 
@@ -109,9 +109,8 @@ def _note_missing(root: Path, each: Located, survey: Survey) -> None:
 def _no_labels(root: Path, split: Split, images: Sequence[Located], survey: Survey) -> DatasetError:
     """The refusal of a split in which every image would count as one without objects."""
     first = images[0]
-    expected = first.label.relative_to(root).as_posix()
-    image = first.image.relative_to(root).as_posix()
-    near = _near(root, first, survey) or _anywhere(root, first.image)
+    expected, image = first.label, first.image
+    near = _near(root, first, survey) or _anywhere(root, root / image)
     many = "the image" if len(images) == 1 else f"any of the {len(images)} images"
     said = f"{root}: no label file for {many} of {split}: {expected} belongs to {image}"
     if near is None:
@@ -133,7 +132,7 @@ def _renamed_folder(found: str, expected: str) -> str | None:
 
 def _near(root: Path, located: Located, survey: Survey) -> Path | None:
     """A label file that is almost where it belongs: other case, next to its image, or `a.jpg.txt` for `a.jpg`."""
-    image, label = located.image, located.label
+    image, label = root / located.image, root / located.label
     candidates = (label, label.with_name(f"{image.name}.txt"), image.with_suffix(".txt"))
     for candidate in candidates:
         found = survey.listings.same_but_case(root, candidate)
@@ -154,14 +153,14 @@ def _anywhere(root: Path, image: Path) -> Path | None:
     return next((found[suffix] for suffix in (".txt", *OTHER_ANNOTATIONS) if suffix in found), None)
 
 
-def _labels_folder(root: Path, label: Path) -> Path:
-    """The folder `labels` that mirrors a folder `images`."""
-    parts = label.relative_to(root).parts[:-1]
-    return root.joinpath(*parts[: len(parts) - parts[::-1].index("labels")])
+def _labels_folder(folder: str) -> str:
+    """The folder `labels` that mirrors a folder `images`, for a folder in it or itself."""
+    parts = folder.split("/")
+    return "/".join(parts[: len(parts) - parts[::-1].index(LABELS)])
 
 
-def _has_image(root: Path, label: Path) -> bool:
+def _has_image(root: Path, label: str) -> bool:
     """Whether an image that is not listed lies where this label's image belongs."""
-    folder = _labels_folder(root, label)
-    image = folder.with_name(IMAGES) / label.relative_to(folder)
+    folder = _labels_folder(label.rpartition("/")[0])
+    image = (root / folder).with_name(IMAGES) / label.removeprefix(f"{folder}/")
     return any(is_file(image.with_suffix(suffix)) for suffix in IMAGE_SUFFIXES)

@@ -4,7 +4,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from cv_yolo.adapters.yolo.data_yaml import NAME, Description
@@ -14,11 +14,13 @@ from cv_yolo.adapters.yolo.entries import (
     is_file,
     is_folder,
     is_link,
+    is_linked_to_folder,
+    leads_to_folder,
     require_file,
 )
 from cv_yolo.domain.data.findings import FindingKind, Findings
 from cv_yolo.domain.data.manifest import Split
-from cv_yolo.domain.data.names import IMAGE_SUFFIXES, printable, require_usable_name
+from cv_yolo.domain.data.names import IMAGE_SUFFIXES, is_usable_name, printable, require_usable_name
 from cv_yolo.domain.data.refusals import Refusals
 from cv_yolo.errors import DatasetError
 
@@ -35,15 +37,19 @@ class Survey(Refusals):
 UNREMARKABLE: Final = {"thumbs.db", "desktop.ini"}
 NOT_LABELS: Final = {"classes.txt"}  # LabelImg's list of class names
 IMAGES: Final = "images"
+LABELS: Final = "labels"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """An image of a split and the place of its label file, which need not exist."""
+    """An image of a split and the place of its label file, which need not exist.
+
+    Both are paths relative to the data set's folder, with forward slashes.
+    """
 
     split: Split
-    image: Path
-    label: Path
+    image: str
+    label: str
 
 
 def locate(root: Path, description: Description, survey: Survey) -> list[Located]:
@@ -58,67 +64,84 @@ def locate(root: Path, description: Description, survey: Survey) -> list[Located
         ]
         located += found
     _require_one_split(root, located, survey)
-    _require_a_label_each(located, survey)
+    _require_a_label_each(root, located, survey)
     return located
 
 
-def label_of(root: Path, image: Path) -> Path:
+def label_of(root: Path, image: str) -> str:
     """The label file as YOLO finds it: the last `images` in the path becomes `labels`, the suffix `.txt`."""
-    parts = list(image.relative_to(root).parts)
-    if IMAGES not in parts[:-1]:
-        near = next((part for part in reversed(parts[:-1]) if part.lower() == IMAGES), None)
+    folder, _, base = image.rpartition("/")
+    parts = folder.split("/")
+    if IMAGES not in parts:
+        near = next((part for part in reversed(parts) if part.lower() == IMAGES), None)
         meant = "" if near is None else f": did you mean `{IMAGES}` for `{near}`?"
         raise DatasetError(
-            f"{image}: images must be below a folder `images`, their labels below `labels` next to it{meant}"
+            f"{root / image}: images must be below a folder `images`, their labels below `labels` next to it{meant}"
         )
-    parts[len(parts) - 2 - parts[:-1][::-1].index(IMAGES)] = "labels"
-    return root.joinpath(*parts).with_suffix(".txt")
+    parts[len(parts) - 1 - parts[::-1].index(IMAGES)] = LABELS
+    return "/".join((*parts, f"{base.rpartition('.')[0]}.txt"))
 
 
-def files_below(folder: Path, survey: Survey) -> Iterator[Path]:
-    """The files of a folder and those below it, by name; links are followed, but not back into a folder above."""
-    real = os.path.realpath(folder)
-    yield from _below(folder, (real, *map(str, Path(real).parents)), survey)
+def suffix_of(name: str) -> str:
+    """The suffix of a path in lower case."""
+    base = name.rpartition("/")[2]
+    place = base.rfind(".")
+    return base[place:].lower() if 0 < place < len(base) - 1 else ""
+
+
+def files_below(root: Path, folder: str, survey: Survey) -> Iterator[str]:
+    """The files of a folder and those below it, by name; links are followed, but not back into a folder above.
+
+    The folder and the files are paths relative to `root`.
+    """
+    real = os.path.realpath(root / folder)
+    yield from _below(root, folder, (real, *map(str, Path(real).parents)), survey)
 
 
 def check_all_entries(root: Path, survey: Survey) -> None:
     """Refuse what no revision can be made of: links to nothing, pipes; count folders that DVC does not look into."""
-
-    def refuse(error: OSError) -> None:
-        with survey.going_on():
-            raise _unreadable(Path(error.filename), error)
-
-    for folder, folders, names in os.walk(root, onerror=refuse):
-        for name in sorted(folders):
-            path = Path(folder) / name
-            if is_link(path):
-                place = printable(path.relative_to(root).as_posix())
-                survey.findings.add(FindingKind.LINKED_FOLDERS, place)
-        for name in sorted(names):
-            path = Path(folder) / name
-            if is_link(path) or not is_file(path):
-                with survey.going_on():
-                    require_file(path)
+    folders = [str(root)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif not entry.is_file(follow_symlinks=False):
+                        _check_odd_entry(root, entry, survey)
+        except OSError as error:
+            survey.refuse(_unreadable(Path(error.filename), error))
 
 
-def _below(folder: Path, above: tuple[str, ...], survey: Survey) -> Iterator[Path]:
+def _check_odd_entry(root: Path, entry: "os.DirEntry[str]", survey: Survey) -> None:
+    path = Path(entry.path)
+    if is_linked_to_folder(entry):
+        survey.findings.add(FindingKind.LINKED_FOLDERS, printable(path.relative_to(root).as_posix()))
+        return
+    with survey.going_on():
+        require_file(path)
+
+
+def _below(root: Path, folder: str, above: tuple[str, ...], survey: Survey) -> Iterator[str]:
     try:
-        names = sorted(path.name for path in folder.iterdir())
+        with os.scandir(root / folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        raise _unreadable(folder, error) from error
-    for name in names:
-        path = folder / name
-        if name.startswith("."):
-            _note_hidden(path, survey)
-        elif is_folder(path):
+        raise _unreadable(root / folder, error) from error
+    before = f"{folder}/" if folder else ""
+    for entry in entries:
+        if entry.name.startswith("."):
+            _note_hidden(root / folder / entry.name, survey)
+        elif leads_to_folder(entry):
             with survey.going_on():
-                require_usable_name(path, name)
+                path = root / folder / entry.name
+                require_usable_name(path, entry.name)
                 real = os.path.realpath(path)
                 if real in above:
                     raise DatasetError(f"{path}: a link back to a folder above it", hint="remove the link")
-                yield from _below(path, (*above, real), survey)
+                yield from _below(root, before + entry.name, (*above, real), survey)
         else:
-            yield path
+            yield before + entry.name
 
 
 def _unreadable(folder: Path, error: OSError) -> DatasetError:
@@ -131,7 +154,7 @@ def _note_hidden(path: Path, survey: Survey) -> None:
         survey.findings.add(FindingKind.IGNORED_FILES, printable(path), subject="hidden")
 
 
-def _images_at(root: Path, split: Split, place: str, survey: Survey) -> list[tuple[Path, Path]]:
+def _images_at(root: Path, split: Split, place: str, survey: Survey) -> list[tuple[str, str]]:
     """The images at a place that `data.yaml` names, with their labels; an empty list where that was refused."""
     with survey.going_on():
         path = _inside(root, split, place)
@@ -143,26 +166,29 @@ def _images_at(root: Path, split: Split, place: str, survey: Survey) -> list[tup
     return []
 
 
-def _images_in(root: Path, split: Split, place: str, folder: Path, survey: Survey) -> list[tuple[Path, Path]]:
-    found: list[tuple[Path, Path]] = []
+def _images_in(root: Path, split: Split, place: str, folder: Path, survey: Survey) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
     ignored: Counter[str] = Counter()
-    refused: set[Path] = set()
-    for path in files_below(folder, survey):
-        suffix = path.suffix.lower()
+    refused: set[str] = set()
+    for name in files_below(root, _relative(root, folder), survey):
+        inside, _, base = name.rpartition("/")
+        suffix = suffix_of(base)
         if suffix not in IMAGE_SUFFIXES:
-            if path.name.lower() not in UNREMARKABLE:
+            if base.lower() not in UNREMARKABLE:
                 ignored[suffix or "no suffix"] += 1
-                example = printable(path.relative_to(root).as_posix())
-                survey.findings.add(FindingKind.IGNORED_FILES, example, subject=printable(suffix) or "no suffix")
+                survey.findings.add(
+                    FindingKind.IGNORED_FILES, printable(name), subject=printable(suffix) or "no suffix"
+                )
             continue
-        if path.parent in refused:  # one refusal for all images of a folder without a place for labels
+        if inside in refused:  # one refusal for all images of a folder without a place for labels
             continue
         with survey.going_on():
-            require_usable_name(path, path.name)
+            if not is_usable_name(base):
+                require_usable_name(root / name, base)
             try:
-                found.append((path, label_of(root, path)))
+                found.append((name, label_of(root, name)))
             except DatasetError:
-                refused.add(path.parent)
+                refused.add(inside)
                 raise
     if not found and not refused and (split is not Split.TEST or ignored):
         listed = ", ".join(f"{count} {printable(suffix)}" for suffix, count in sorted(ignored.items()))
@@ -174,7 +200,7 @@ def _images_in(root: Path, split: Split, place: str, folder: Path, survey: Surve
     return found
 
 
-def _images_listed(root: Path, listing: Path, survey: Survey) -> list[tuple[Path, Path]]:
+def _images_listed(root: Path, listing: Path, survey: Survey) -> list[tuple[str, str]]:
     """The images that a text file names, a path each line, seen from the data set's folder."""
     try:
         lines = listing.read_text(encoding="utf-8-sig").splitlines()
@@ -190,7 +216,7 @@ def _images_listed(root: Path, listing: Path, survey: Survey) -> list[tuple[Path
     return found
 
 
-def _listed_image(root: Path, where: str, line: str) -> tuple[Path, Path]:
+def _listed_image(root: Path, where: str, line: str) -> tuple[str, str]:
     image = Path(os.path.normpath(root / line))
     if not image.is_relative_to(root):
         raise DatasetError(f"{where}: {printable(line)} lies outside the data set's folder {root}")
@@ -199,8 +225,13 @@ def _listed_image(root: Path, where: str, line: str) -> tuple[Path, Path]:
         raise DatasetError(
             f"{where}: {printable(line)} {why}", hint=f"paths are relative to {root}, such as images/train/a.jpg"
         )
-    require_usable_name(image, image.relative_to(root).as_posix())
-    return image, label_of(root, image)
+    name = _relative(root, image)
+    require_usable_name(image, name)
+    return name, label_of(root, name)
+
+
+def _relative(root: Path, path: Path) -> str:
+    return "" if path == root else path.relative_to(root).as_posix()
 
 
 def _inside(root: Path, split: Split, place: str) -> Path:
@@ -239,29 +270,29 @@ def _no_folder(root: Path, split: Split, place: str, survey: Survey) -> DatasetE
 
 
 def _require_one_split(root: Path, located: list[Located], survey: Survey) -> None:
-    splits: dict[Path, list[Split]] = defaultdict(list)
-    for each in located:
-        splits[each.image].append(each.split)
-    twice = {image: found for image, found in splits.items() if len(found) > 1}
+    counts = Counter(each.image for each in located)
+    twice = {image for image, count in counts.items() if count > 1}
     if twice:
-        image, found = min(twice.items())
-        where = " and ".join(dict.fromkeys(str(split) for split in found))
+        image = min(twice, key=PurePosixPath)
+        where = " and ".join(dict.fromkeys(str(each.split) for each in located if each.image == image))
         with survey.going_on():
             raise DatasetError(
-                f"{root / NAME}: {len(twice)} of the images are listed twice, in {where}: {image}",
+                f"{root / NAME}: {len(twice)} of the images are listed twice, in {where}: {root / image}",
                 hint="each image belongs to one split: what was seen in training cannot judge the model",
             )
 
 
-def _require_a_label_each(located: list[Located], survey: Survey) -> None:
-    images: dict[Path, set[Path]] = defaultdict(set)
+def _require_a_label_each(root: Path, located: list[Located], survey: Survey) -> None:
+    counts = Counter(each.label for each in located)
+    images: dict[str, set[str]] = defaultdict(set)
     for each in located:
-        images[each.label].add(each.image)
+        if counts[each.label] > 1:
+            images[each.label].add(each.image)
     for label, sharing in images.items():
-        if len(sharing) > 1 and not is_absent(label):
-            names = " and ".join(sorted(image.name for image in sharing))
+        if len(sharing) > 1 and not survey.listings.lacks(root, label):
+            names = " and ".join(sorted(PurePosixPath(image).name for image in sharing))
             with survey.going_on():
                 raise DatasetError(
-                    f"{label}: the label file of {names}: it is ambiguous",
+                    f"{root / label}: the label file of {names}: it is ambiguous",
                     hint="rename one of the images, and give it its own label file",
                 )

@@ -3,10 +3,10 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,15 @@ import numpy as np
 from cv_yolo.adapters.yolo.image_files import ReadPicture, read_picture
 from cv_yolo.adapters.yolo.labels import NO_LABEL, label_bytes, read_label
 from cv_yolo.adapters.yolo.layout import Located, Survey
-from cv_yolo.adapters.yolo.scan_cache import KnownImages, ReadImage, is_settled, read_cache, state_of, write_cache
+from cv_yolo.adapters.yolo.scan_cache import (
+    FileState,
+    KnownImages,
+    ReadImage,
+    is_settled,
+    read_cache,
+    state_of,
+    write_cache,
+)
 from cv_yolo.domain.data.findings import FindingKind
 from cv_yolo.domain.data.gate import ImageDetails
 from cv_yolo.domain.data.likeness import Grey, window_hashes
@@ -24,19 +32,63 @@ from cv_yolo.domain.data.similar_search import Views, similar_pairs
 from cv_yolo.errors import DatasetError
 
 BATCH: Final = 256
+CHUNK: Final = 8  # images that a thread reads before it asks for more
 COLUMNS: Final = 6  # of `ImageDetails.boxes`
 NO_HASHES: Final = np.empty((0, 20, 2), dtype=np.uint64)
 NO_CELLS: Final = np.empty((0, 32, 32), dtype=np.uint8)
 
 OnImage = Callable[[int, int], None]
+States = tuple[FileState, FileState]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadImages:
-    """All images that can be used, and what they show."""
+    """All images that can be used, what they show, and the MD5 of all files that were read, by path."""
 
     records: list[ImageRecord]
     details: ImageDetails
+    md5: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    """Reads images of a data set with their labels; what is refused is handed back."""
+
+    root: Path
+    classes: int
+    most_px: int
+    known: Mapping[str, ReadImage]
+
+    def look_up(self, each: Located) -> ReadImage | States:
+        """The image from the cache if neither file changed, else the states of the files."""
+        states = (state_of(f"{self.root}/{each.image}"), state_of(f"{self.root}/{each.label}"))
+        cached = self.known.get(each.image)
+        return cached if cached is not None and cached.states == states else states
+
+    def read(self, asked: Sequence[tuple[Located, States]]) -> list[ReadImage | DatasetError]:
+        """Some images from their files, of which the states were looked at before."""
+        return [self._read(each, states) for each, states in asked]
+
+    def _read(self, each: Located, states: States) -> ReadImage | DatasetError:
+        path = self.root / each.label
+        try:
+            picture, data = read_picture(self.root / each.image, most_px=self.most_px), label_bytes(path)
+            size_px = (picture.width_px, picture.height_px)
+            label = read_label(path, data, class_count=self.classes, size_px=size_px)
+        except DatasetError as error:
+            return error
+        rows = [(box.class_id, *box.xywhn, line) for box, line in zip(label.boxes, label.lines, strict=True)]
+        return ReadImage(
+            states=states,
+            picture=picture,
+            hashes=NO_HASHES,
+            label_sha256=NO_LABEL if data is None else hashlib.sha256(data).hexdigest(),
+            label_md5=NO_LABEL if data is None else hashlib.md5(data, usedforsecurity=False).hexdigest(),
+            rows=np.array(rows, dtype=np.float32).reshape(-1, COLUMNS),
+            clipped=label.clipped,
+            too_small=label.too_small,
+            repeated=label.repeated,
+        )
 
 
 def read_images(
@@ -53,62 +105,60 @@ def read_images(
     started_ns, known = time.time_ns(), read_cache(cache, classes, most_px)
     read: dict[str, ReadImage] = {}
     records = []
-    for each, found in _read_all(located, partial(_read, root, classes, known, most_px), on_image):
-        with survey.going_on():
-            if isinstance(found, DatasetError):
-                raise found
-            record = _record(root, each, found)
-            read[record.image] = found
-            records.append(record)
-            _note(record, found, survey)
+    reader = _Reader(root=root, classes=classes, most_px=most_px, known=known.images)
+    for each, found in _read_all(located, reader, on_image):
+        if isinstance(found, DatasetError):
+            survey.refuse(found)
+            continue
+        read[each.image] = found
+        records.append(_record(each, found))
+        _note(each, found, survey)
     similar = _similar(read, known)
     if cache is not None and any(known.images.get(name) is not found for name, found in read.items()):
         kept = {name: found for name, found in read.items() if is_settled(found.states, started_ns)}
         pairs = tuple(pair for pair in similar if kept.keys() >= set(pair))
         write_cache(cache, KnownImages(images=kept, pairs=pairs), classes, most_px)
-    return ReadImages(records=records, details=_details(read, similar))
+    md5 = {each.image: read[each.image].picture.md5 for each in located if each.image in read}
+    md5 |= {each.label: read[each.image].label_md5 for each in located if each.image in read}
+    return ReadImages(records=records, details=_details(read, similar), md5=md5)
 
 
 def _read_all(
-    located: Sequence[Located], read: Callable[[Located], ReadImage | DatasetError], on_image: OnImage
+    located: Sequence[Located], reader: _Reader, on_image: OnImage
 ) -> Iterator[tuple[Located, ReadImage | DatasetError]]:
     """Each image in order; while a batch is looked at, the next one is being read."""
     batches = [located[start : start + BATCH] for start in range(0, len(located), BATCH)]
     done = 0
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        ahead = pool.map(read, batches[0]) if batches else iter(())
+        ahead = _ask(pool, reader, located[:BATCH])
         for number, batch in enumerate(batches, start=1):
-            results = list(ahead)
-            ahead = pool.map(read, batches[number]) if number < len(batches) else iter(())
+            results = ahead.results()
+            if number < len(batches):
+                ahead = _ask(pool, reader, batches[number])
             for each, found in zip(batch, _hashed(results), strict=True):
                 done += 1
                 yield each, found
             on_image(done, len(located))
 
 
-def _read(root: Path, classes: int, known: KnownImages, most_px: int, each: Located) -> ReadImage | DatasetError:
-    """One image with its label, from the cache if neither changed; what is refused is handed back."""
-    states = (state_of(each.image), state_of(each.label))
-    cached = known.images.get(each.image.relative_to(root).as_posix())
-    if cached is not None and cached.states == states:
-        return cached
-    try:
-        picture, data = read_picture(each.image, most_px=most_px), label_bytes(each.label)
-        size_px = (picture.width_px, picture.height_px)
-        label = read_label(each.label, data, class_count=classes, size_px=size_px)
-    except DatasetError as error:
-        return error
-    rows = [(box.class_id, *box.xywhn, line) for box, line in zip(label.boxes, label.lines, strict=True)]
-    return ReadImage(
-        states=states,
-        picture=picture,
-        hashes=NO_HASHES,
-        label_sha256=NO_LABEL if data is None else hashlib.sha256(data).hexdigest(),
-        rows=np.array(rows, dtype=np.float32).reshape(-1, COLUMNS),
-        clipped=label.clipped,
-        too_small=label.too_small,
-        repeated=label.repeated,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Asked:
+    """What is known of the images of a batch, and what is being read of the others, in their order."""
+
+    looked_up: Sequence[ReadImage | States]
+    being_read: Iterator[list[ReadImage | DatasetError]]
+
+    def results(self) -> list[ReadImage | DatasetError]:
+        """All images of the batch, as soon as they are read."""
+        read = chain.from_iterable(self.being_read)
+        return [each if isinstance(each, ReadImage) else next(read) for each in self.looked_up]
+
+
+def _ask(pool: ThreadPoolExecutor, reader: _Reader, batch: Sequence[Located]) -> _Asked:
+    looked_up = [reader.look_up(each) for each in batch]
+    unknown = [(each, found) for each, found in zip(batch, looked_up, strict=True) if not isinstance(found, ReadImage)]
+    chunks = [unknown[start : start + CHUNK] for start in range(0, len(unknown), CHUNK)]
+    return _Asked(looked_up=looked_up, being_read=pool.map(reader.read, chunks))
 
 
 def _hashed(results: Sequence[ReadImage | DatasetError]) -> list[ReadImage | DatasetError]:
@@ -152,12 +202,12 @@ def _details(read: dict[str, ReadImage], similar: tuple[tuple[str, str], ...]) -
     )
 
 
-def _record(root: Path, located: Located, found: ReadImage) -> ImageRecord:
+def _record(located: Located, found: ReadImage) -> ImageRecord:
     return ImageRecord(
         split=located.split,
-        image=located.image.relative_to(root).as_posix(),
+        image=located.image,
         image_sha256=found.picture.sha256,
-        label=located.label.relative_to(root).as_posix(),
+        label=located.label,
         label_sha256=found.label_sha256,
         boxes=len(found.rows),
         width_px=found.picture.width_px,
@@ -165,7 +215,7 @@ def _record(root: Path, located: Located, found: ReadImage) -> ImageRecord:
     )
 
 
-def _note(record: ImageRecord, found: ReadImage, survey: Survey) -> None:
+def _note(located: Located, found: ReadImage, survey: Survey) -> None:
     """Findings about one image and its label."""
     for kind, lines in (
         (FindingKind.CLIPPED_BOXES, found.clipped),
@@ -173,11 +223,11 @@ def _note(record: ImageRecord, found: ReadImage, survey: Survey) -> None:
         (FindingKind.REPEATED_BOXES, found.repeated),
     ):
         for line in lines:
-            survey.findings.add(kind, f"{record.label}:{line}")
+            survey.findings.add(kind, f"{located.label}:{line}")
     for kind, holds in (
         (FindingKind.SEVERAL_PICTURES, found.picture.frames > 1),
         (FindingKind.DEEP_IMAGES, found.picture.is_deep),
         (FindingKind.NOT_DECODED, not found.picture.decoded_as_in_training),
     ):
         if holds:
-            survey.findings.add(kind, record.image)
+            survey.findings.add(kind, located.image)

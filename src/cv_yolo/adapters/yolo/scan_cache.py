@@ -9,6 +9,7 @@ the cache; a pipeline run reads every file, and a training verifies the hash of 
 import hashlib
 import io
 import json
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from cv_yolo.domain.data.gate import LabelRows
 from cv_yolo.domain.data.likeness import LIKENESS_VERSION, SIDE, Likeness
 from cv_yolo.files import write_bytes_whole
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 SETTLED_NS: Final = 2_000_000_000
 NO_LABEL_FILE: Final = (-1, 0, 0, 0, 0)
 
@@ -42,6 +43,7 @@ class ReadImage:
     picture: ReadPicture
     hashes: npt.NDArray[np.uint64]
     label_sha256: str
+    label_md5: str
     rows: LabelRows
     clipped: tuple[int, ...] = ()
     too_small: tuple[int, ...] = ()
@@ -56,10 +58,10 @@ class KnownImages:
     pairs: tuple[tuple[str, str], ...] = ()
 
 
-def state_of(path: Path) -> FileState:
+def state_of(path: str) -> FileState:
     """What the cache trusts of a file, through links; of one that is not there, or cannot be looked at, nothing."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - a `Path` for each of many files takes longer than to look at it
     except OSError:
         return NO_LABEL_FILE
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
@@ -112,7 +114,7 @@ def _columns(known: KnownImages, classes: int, most_px: int) -> dict[str, npt.ND
     return {
         "head": _text([_versions(classes, most_px), names, notes]),
         "states": np.array([each.states for each in images], dtype=np.int64).reshape(-1, 2, 5),
-        "hex": _text([[each.picture.sha256, each.label_sha256] for each in images]),
+        "hex": _text([[p.sha256, p.md5, i.label_sha256, i.label_md5] for p, i in zip(pictures, images, strict=True)]),
         "numbers": np.array([_numbers(picture) for picture in pictures], dtype=np.int64).reshape(-1, 6),
         "brightness": np.array([-1.0 if p.likeness is None else p.likeness.brightness for p in pictures]),
         "counts": np.array([[len(v), len(i.rows)] for v, i in zip(views, images, strict=True)]).reshape(-1, 2),
@@ -141,15 +143,16 @@ def _known(columns: Mapping[str, npt.NDArray[Any]], classes: int, most_px: int) 
     ends = np.cumsum(columns["counts"], axis=0)
     states, numbers = columns["states"].tolist(), columns["numbers"].tolist()
     images = {}
-    for place, (name, shas) in enumerate(zip(names, json.loads(columns["hex"].tobytes()), strict=True)):
+    for place, (name, hashes) in enumerate(zip(names, json.loads(columns["hex"].tobytes()), strict=True)):
         views, rows = (slice(*_range(ends[:, column], place)) for column in range(2))
         clipped, too_small, repeated = map(tuple, notes.get(str(place), ((), (), ())))
         likeness = Likeness(views=columns["views"][views], brightness=float(columns["brightness"][place]))
         images[name] = ReadImage(
             states=(tuple(states[place][0]), tuple(states[place][1])),
-            picture=_picture(shas[0], numbers[place], likeness),
+            picture=_picture(hashes[0], hashes[1], numbers[place], likeness),
             hashes=columns["hashes"][views],
-            label_sha256=shas[1],
+            label_sha256=hashes[2],
+            label_md5=hashes[3],
             rows=columns["rows"][rows],
             clipped=clipped,
             too_small=too_small,
@@ -158,10 +161,11 @@ def _known(columns: Mapping[str, npt.NDArray[Any]], classes: int, most_px: int) 
     return KnownImages(images=images, pairs=tuple((names[a], names[b]) for a, b in columns["pairs"].tolist()))
 
 
-def _picture(sha256: str, numbers: Sequence[int], likeness: Likeness) -> ReadPicture:
+def _picture(sha256: str, md5: str, numbers: Sequence[int], likeness: Likeness) -> ReadPicture:
     width_px, height_px, frames, is_deep, decoded, is_comparable = numbers
     return ReadPicture(
         sha256=sha256,
+        md5=md5,
         width_px=width_px,
         height_px=height_px,
         frames=frames,

@@ -19,12 +19,17 @@ def printable(text: str | PurePath) -> str:
 
 def is_one_line(text: str) -> bool:
     """Whether a text is one line of characters that every system can store."""
-    return not any(_is_odd(character) for character in text)
+    return text.isprintable() or not any(_is_odd(character) for character in text)
+
+
+def is_usable_name(name: str) -> bool:
+    """Whether it is one line of text everywhere: names go through lists of files, tables and other systems."""
+    return "\\" not in name and is_one_line(name)
 
 
 def require_usable_name(path: PurePath, name: str) -> None:
-    """A name goes through lists of files, tables and other systems: it must be one line of text everywhere."""
-    if "\\" in name or not is_one_line(name):
+    """Raises `DatasetError` for a name that cannot be used; the path says where it is."""
+    if not is_usable_name(name):
         why = "a backslash" if "\\" in name else "a line break, a control character or bytes that are not UTF-8"
         raise DatasetError(f"{printable(path)}: {why} in the name", hint="rename the file, and its label with it")
 

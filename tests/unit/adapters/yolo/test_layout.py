@@ -425,14 +425,14 @@ def test_a_folder_beside_the_images_that_cannot_be_listed_is_named(root: Path, m
 
 def test_a_folder_that_cannot_be_listed_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_image(root, "train/night/d.jpg")
-    listed = Path.iterdir
+    listed = os.scandir
 
-    def refuse(self: Path) -> Any:
-        if self.name == "night" and "images" in self.parts:
-            raise PermissionError(13, "Permission denied", str(self))
-        return listed(self)
+    def refuse(path: Path | str) -> Any:
+        if Path(path).name == "night" and "images" in Path(path).parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     night = root / "images" / "train" / "night"
     assert refused(root).message == f"{night}: cannot be read: Permission denied"
 

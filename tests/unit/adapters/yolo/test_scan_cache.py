@@ -1,5 +1,6 @@
 """A second check reads only what changed, and never takes a changed file for the former one."""
 
+import hashlib
 import os
 import shutil
 import time
@@ -173,3 +174,14 @@ def test_progress_counts_the_images(root: Path, monkeypatch: pytest.MonkeyPatch)
     seen: list[tuple[int, int]] = []
     YoloFolder().inspect(root, lambda done, total: seen.append((done, total)))
     assert seen == [(2, 3), (3, 3)]
+
+
+def test_the_hashes_for_dvc_are_those_of_all_images_and_labels_from_files_and_from_the_cache(root: Path) -> None:
+    first = check(root)
+    expected = {
+        path.relative_to(root).as_posix(): hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        for path in root.rglob("*/*/*")
+        if path.is_file()
+    }
+    assert first.md5 == expected
+    assert check(root).md5 == expected
