@@ -121,12 +121,15 @@ class Container:
 
     def data_policy(self, path: Path | None = None) -> "DataPolicy":
         """The rules of the data gate: of that file, else of the project's own, else the defaults."""
-        from cv_yolo.config import load_data_policy
         from cv_yolo.domain.data.data_policy import DataPolicy
 
         own = self.settings.root / DATA_POLICY
         found = path or (own if own.exists() else None)
-        return DataPolicy() if found is None else load_data_policy(found)
+        if found is None:
+            return DataPolicy()
+        from cv_yolo.config import load_data_policy
+
+        return load_data_policy(found)
 
     def checked_source(
         self,

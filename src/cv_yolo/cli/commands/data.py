@@ -106,7 +106,6 @@ def check(folder: Path, *, fix: bool, report: str | None, policy: Path | None, a
     from cv_yolo.domain.data.refusals import gathered
     from cv_yolo.workflows.fix_dataset import FixedDataset, fix_dataset
     from cv_yolo.workflows.prepare_dataset import inspect_dataset
-    from cv_yolo.workflows.report_dataset import write_dataset_report
 
     container, root = Container(), _root_of(folder)
     with reading(quiet=as_json) as on_image:
@@ -117,6 +116,8 @@ def check(folder: Path, *, fix: bool, report: str | None, policy: Path | None, a
             done = fix_dataset(source, done.inspected, fixer=container.dataset_fixer, backup=backup)
     page = None
     if report is not None:
+        from cv_yolo.workflows.report_dataset import write_dataset_report
+
         out = Path(report) if report else container.settings.checks / root.name
         page = write_dataset_report(
             source, done.inspected, renderer=container.renderer, folder=out, now=datetime.now(UTC)
