@@ -46,7 +46,7 @@ def write_secret(path: Path, text: str) -> None:
     write_bytes_whole(path, text.encode("utf-8"), mode=0o600)
 
 
-def write_bytes_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+def write_bytes_whole(path: Path, content: bytes | memoryview, *, mode: int = 0o666) -> None:
     """Write a file so that a reader sees the former content or the new one, never a part; the umask narrows `mode`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scrap = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

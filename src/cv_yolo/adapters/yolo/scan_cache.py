@@ -82,7 +82,7 @@ def read_cache(path: Path | None, classes: int, most_px: int) -> KnownImages:
     if path is None:
         return KnownImages(images={})
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as columns:
+        with np.load(path, allow_pickle=False) as columns:
             return _known({name: columns[name] for name in columns.files}, classes, most_px)
     except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile):
         return KnownImages(images={})  # it is only a cache
@@ -92,7 +92,7 @@ def write_cache(path: Path, known: KnownImages, classes: int, most_px: int) -> N
     """Keep what is known, readable only by its owner."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **_columns(known, classes, most_px))
-    write_bytes_whole(path, buffer.getvalue(), mode=0o600)
+    write_bytes_whole(path, buffer.getbuffer(), mode=0o600)
 
 
 def _versions(classes: int, most_px: int) -> list[Any]:
