@@ -116,18 +116,20 @@ class _Tables:
         self._hashes = hashes
         self._key_bits = min(max(len(hashes).bit_length() + 3, KEY_BITS[0]), KEY_BITS[1])
         keys = _keys(hashes, self._key_bits)
-        self._order = np.argsort(keys, axis=0, kind="stable").astype(np.int32)
-        self._starts = [_starts(keys[:, table], self._key_bits) for table in range(TABLES)]
+        self._order = np.argsort(keys, axis=1, kind="stable").astype(np.int32)
+        self._starts = [_starts(each, self._key_bits) for each in keys]
+        self._filled = [np.diff(each) > 0 for each in self._starts]
 
     def near(self, asked: Hashes) -> tuple[Places, Places, Places]:
         """The places of all pairs of an asked hash and a filed one that differ in few bits, and in how many."""
         keys, found, differences = _keys(asked, self._key_bits), [], []
         for table, starts in enumerate(self._starts):
-            first = starts[keys[:, table]]
-            count = np.minimum(starts[keys[:, table] + 1] - first, MOST_IN_BUCKET)
-            who = np.repeat(np.arange(len(asked)), count)
+            hits = np.flatnonzero(self._filled[table][keys[table]])
+            first = starts[keys[table, hits]]
+            count = np.minimum(starts[keys[table, hits] + 1] - first, MOST_IN_BUCKET)
+            who = np.repeat(hits, count)
             offsets = np.arange(len(who)) - np.repeat(np.cumsum(count) - count, count)
-            what = self._order[np.repeat(first, count) + offsets, table]
+            what = self._order[table, np.repeat(first, count) + offsets]
             different = np.bitwise_count(asked[who] ^ self._hashes[what]).sum(axis=1, dtype=np.int64)
             near = different <= MOST_DIFFERENT_BITS
             found.append(who[near] * len(self._hashes) + what[near])
@@ -138,7 +140,7 @@ class _Tables:
 
 
 def _keys(hashes: Hashes, key_bits: int) -> npt.NDArray[np.int32]:
-    """The keys, (N, TABLES), of hashes: numbers below 2**24, which `float32` holds exactly."""
+    """The keys, (TABLES, N), of hashes: numbers below 2**24, which `float32` holds exactly."""
     rng = np.random.default_rng(0)
     weights = np.zeros((HASH_BITS, TABLES), dtype=np.float32)
     for table in range(TABLES):
@@ -149,7 +151,7 @@ def _keys(hashes: Hashes, key_bits: int) -> npt.NDArray[np.int32]:
         )
         for start in range(0, len(hashes), BLOCK)
     ]
-    return np.concatenate(parts)
+    return np.concatenate([each.T for each in parts], axis=1)
 
 
 def _starts(keys: npt.NDArray[np.int32], key_bits: int) -> npt.NDArray[np.int32]:
