@@ -51,7 +51,7 @@ class ReadImages:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reader:
+class _ImageReader:
     """Reads images of a data set with their labels; what is refused is handed back."""
 
     root: Path
@@ -105,7 +105,7 @@ def read_images(
     started_ns, known = time.time_ns(), read_cache(cache, classes, most_px)
     read: dict[str, ReadImage] = {}
     records = []
-    reader = _Reader(root=root, classes=classes, most_px=most_px, known=known.images)
+    reader = _ImageReader(root=root, classes=classes, most_px=most_px, known=known.images)
     for each, found in _read_all(located, reader, on_image):
         if isinstance(found, DatasetError):
             survey.refuse(found)
@@ -124,7 +124,7 @@ def read_images(
 
 
 def _read_all(
-    located: Sequence[Located], reader: _Reader, on_image: OnImage
+    located: Sequence[Located], reader: _ImageReader, on_image: OnImage
 ) -> Iterator[tuple[Located, ReadImage | DatasetError]]:
     """Each image in order; while a batch is looked at, the next one is being read."""
     batches = [located[start : start + BATCH] for start in range(0, len(located), BATCH)]
@@ -154,7 +154,7 @@ class _Asked:
         return [each if isinstance(each, ReadImage) else next(read) for each in self.looked_up]
 
 
-def _ask(pool: ThreadPoolExecutor, reader: _Reader, batch: Sequence[Located]) -> _Asked:
+def _ask(pool: ThreadPoolExecutor, reader: _ImageReader, batch: Sequence[Located]) -> _Asked:
     looked_up = [reader.look_up(each) for each in batch]
     unknown = [(each, found) for each, found in zip(batch, looked_up, strict=True) if not isinstance(found, ReadImage)]
     chunks = [unknown[start : start + CHUNK] for start in range(0, len(unknown), CHUNK)]
