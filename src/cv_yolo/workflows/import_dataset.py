@@ -54,6 +54,11 @@ class ImportedDataset:
     boxes: Mapping[str, Mapping[str, int]]
     origin: Mapping[str, str]
 
+    @property
+    def divides_similar(self) -> bool:
+        """Whether pictures that look the same are in two splits."""
+        return any(finding.kind is FindingKind.SIMILAR_IMAGES for finding in self.findings)
+
 
 def import_dataset(
     request: ImportRequest,
