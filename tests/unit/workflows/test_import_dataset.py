@@ -18,7 +18,7 @@ from cv_yolo.errors import DatasetError, InputError
 from cv_yolo.workflows.divide_images import SIMILARITY, Division
 from cv_yolo.workflows.export_dataset import export_dataset
 from cv_yolo.workflows.import_dataset import ImportedDataset, ImportRequest, import_dataset
-from tests.yolo_data import FOLDER, noise
+from tests.yolo_data import FOLDER, checked, noise
 
 FOLDER_OF_IMPORTS = YoloImports()
 PERSON = AnnotatedObject(category="person", xywh=(10, 10, 30, 20), place="a.xml: object 1")
@@ -507,13 +507,12 @@ def test_a_picture_that_changes_during_the_import_is_refused(small: Source) -> N
 
 def test_images_without_a_split_are_not_written(small: Source) -> None:
     dataset = replace(small.read(small.root), images=(replace(small.images[0], split=None),))
-    picture = FOLDER_OF_IMPORTS.check_picture(small.root / "a.png")
     with pytest.raises(ValueError, match="without a split"):
         FOLDER_OF_IMPORTS.write(
             small.target,
             dataset,
             images_root=small.root,
-            pictures={"a.png": picture},
+            pictures=checked(FOLDER_OF_IMPORTS, small.root, small.images[:1]),
             origin={},
             on_image=lambda done: None,
         )

@@ -3,12 +3,14 @@
 import hashlib
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -29,6 +31,8 @@ NO_HASHES: Final = np.empty((0, 20, 2), dtype=np.uint64)
 NO_CELLS: Final = np.empty((0, 32, 32), dtype=np.uint8)
 
 OnImage = Callable[[int, int], None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +76,23 @@ def read_images(
 def _read_all(
     located: Sequence[Located], read: Callable[[Located], ReadImage | DatasetError], on_image: OnImage
 ) -> Iterator[tuple[Located, ReadImage | DatasetError]]:
-    """Each image in order; while a batch is looked at, the next one is being read."""
-    batches = [located[start : start + BATCH] for start in range(0, len(located), BATCH)]
-    done = 0
+    """Each image in order; the hashes of a batch are computed while the next one is being read."""
+    results, done = read_ahead(located, read), 0
+    while done < len(located):
+        batch = located[done : done + BATCH]
+        yield from zip(batch, _hashed(list(islice(results, len(batch)))), strict=True)
+        done += len(batch)
+        on_image(done, len(located))
+
+
+def read_ahead(items: Sequence[Item], read: Callable[[Item], Result]) -> Iterator[Result]:
+    """What is read of each item, in order, by as many threads as there are processors, a batch or two ahead."""
+    batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        ahead = pool.map(read, batches[0]) if batches else iter(())
-        for number, batch in enumerate(batches, start=1):
-            results = list(ahead)
-            ahead = pool.map(read, batches[number]) if number < len(batches) else iter(())
-            for each, found in zip(batch, _hashed(results), strict=True):
-                done += 1
-                yield each, found
-            on_image(done, len(located))
+        ahead = deque(pool.map(read, batch) for batch in batches[:1])
+        for number in range(1, len(batches) + 1):
+            ahead.extend(pool.map(read, batch) for batch in batches[number : number + 1])
+            yield from ahead.popleft()
 
 
 def _read(root: Path, classes: int, known: KnownImages, most_px: int, each: Located) -> ReadImage | DatasetError:
