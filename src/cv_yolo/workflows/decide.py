@@ -198,7 +198,7 @@ def _decision(
         checks=tuple(checks),
         judgement=judgement,
         accepted=context.accepted,
-        findings=() if judgement is None else _changed_test_set(context),
+        data_findings=() if judgement is None else _changed_test_set(context),
     )
 
 

@@ -365,7 +365,7 @@ def changed_since(world):
 def test_that_the_last_decision_judged_by_other_test_images_is_reported_and_changes_no_verdict(world, changed_since):
     candidate, before = changed_since
     decision = world.among(candidate, is_this_dataset=lambda path: path == "data/mine").decision
-    (finding,) = decision.findings
+    (finding,) = decision.data_findings
     assert (finding.kind, finding.severity) == (FindingKind.TEST_CHANGED, Severity.ERROR)
     assert (finding.subject, finding.places) == (before, (world.manifest.split_revision(Split.TEST),))
     assert (decision.verdict, decision.has_data_errors) == (Verdict.PROMOTE, True)
@@ -381,7 +381,7 @@ def test_the_data_policy_says_how_serious_other_test_images_are(world, changed_s
         context = {"is_this_dataset": lambda path: True, "data_policy": DataPolicy(**policy)}
         decision = world.among(candidate, **context).decision
         assert not decision.has_data_errors
-        return [finding.severity for finding in decision.findings]
+        return [finding.severity for finding in decision.data_findings]
 
     rule = FindingKind.TEST_CHANGED
     assert severities(severities={rule: Severity.WARNING}, exceptions=(unused,)) == [Severity.WARNING]
@@ -391,11 +391,11 @@ def test_the_data_policy_says_how_serious_other_test_images_are(world, changed_s
 
 def test_the_same_test_images_and_those_of_another_data_set_are_no_finding(world, changed_since):
     candidate, _ = changed_since
-    assert world.among(candidate).decision.findings == ()
+    assert world.among(candidate).decision.data_findings == ()
     context = world.context(is_this_dataset=lambda path: True)
     carry_out(decide_on(candidate, context), candidate, context, actor="anna@desk")
     third = world.evaluated("third")
-    assert decide_on(third, context).decision.findings == ()
+    assert decide_on(third, context).decision.data_findings == ()
 
 
 def test_more_training_images_leave_the_champions_test_score_in_use(world):

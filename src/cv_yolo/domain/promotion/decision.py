@@ -51,7 +51,7 @@ class Decision:
     """What was compared, what was chosen, what the test images said, and what follows.
 
     `chosen` is None where no run could be chosen at all; `judgement` where the test images were not asked. `accepted`
-    is the reason for which a person let an inconclusive decision pass. `findings` are what the data policy reports
+    is the reason for which a person let an inconclusive decision pass. `data_findings` are what the data policy reports
     about the test images: they change no verdict.
     """
 
@@ -66,7 +66,7 @@ class Decision:
     checks: tuple[Check, ...]
     judgement: Judgement | None = None
     accepted: str | None = None
-    findings: tuple[DatasetFinding, ...] = ()
+    data_findings: tuple[DatasetFinding, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.checks:
@@ -105,7 +105,7 @@ class Decision:
     @property
     def has_data_errors(self) -> bool:
         """Whether the data policy calls a finding about the test images an error."""
-        return any(finding.severity is Severity.ERROR for finding in self.findings)
+        return any(finding.severity is Severity.ERROR for finding in self.data_findings)
 
     @property
     def evaluation(self) -> Evaluation | None:

@@ -84,7 +84,7 @@ def data_warnings(decision: Decision) -> tuple[str, ...]:
         f"The last decision on this data set judged by other test images (revision {finding.subject[:REVISION]}, now "
         f"{finding.places[0][:REVISION]}): its metrics cannot be compared with these, and decisions are counted for "
         "each revision of the test images."
-        for finding in decision.findings
+        for finding in decision.data_findings
     )
 
 

@@ -107,7 +107,7 @@ def test_the_use_of_the_test_images_is_counted_and_a_spent_budget_is_shown(capsy
 
 
 def test_other_test_images_than_those_of_the_last_decision_are_warned_of(capsys: Capture) -> None:
-    text = " ".join(printed(capsys, a_decision(findings=(another_test_set(),))).split())
+    text = " ".join(printed(capsys, a_decision(data_findings=(another_test_set(),))).split())
     assert "Warning: The last decision on this data set judged by other test images (revision 0123456789ab, now" in text
     assert "Warning" not in printed(capsys, a_decision())
 

@@ -125,7 +125,7 @@ def test_a_worn_out_test_set_is_warned_of():
 
 def test_other_test_images_than_those_of_the_last_decision_are_warned_of():
     for severity, kind in ((Severity.WARNING, "good"), (Severity.ERROR, "open")):
-        decision = a_decision(findings=(another_test_set(severity),))
+        decision = a_decision(data_findings=(another_test_set(severity),))
         assert page_of(decision=decision).count("warning") == 1
         assert "judged by other test images" in page_of(decision=decision).text
         assert banner_of(decision)[0] == kind

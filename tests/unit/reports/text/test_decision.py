@@ -123,7 +123,7 @@ def test_a_worn_out_test_set_is_warned_of():
 
 
 def test_other_test_images_than_those_of_the_last_decision_are_warned_of():
-    markdown = decision_markdown(a_decision_report(decision=a_decision(findings=(another_test_set(),))))
+    markdown = decision_markdown(a_decision_report(decision=a_decision(data_findings=(another_test_set(),))))
     assert "\n\n**The last decision on this data set judged by other test images" in markdown
 
 

@@ -198,8 +198,8 @@ def test_a_test_set_that_changed_is_warned_of():
         "The last decision on this data set judged by other test images (revision 0123456789ab, now ba9876543210): its "
         "metrics cannot be compared with these, and decisions are counted for each revision of the test images."
     )
-    assert data_warnings(a_decision(findings=(another_test_set(),))) == (sentence,)
-    assert warnings_json(a_decision(findings=(another_test_set(),)))["warnings"] == [sentence]
+    assert data_warnings(a_decision(data_findings=(another_test_set(),))) == (sentence,)
+    assert warnings_json(a_decision(data_findings=(another_test_set(),)))["warnings"] == [sentence]
     assert data_warnings(a_decision()) == ()
     assert warnings_json(None) == {"warnings": [], "gaps": []}
 
