@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cv_yolo.domain.data.annotations import Detections, GroundTruth
+from cv_yolo.domain.data.findings import DatasetFinding, FindingKind, Severity, finding_at
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split
 from cv_yolo.domain.evaluation.annotated_images import AnnotatedDetection, AnnotatedImage, AnnotatedTruth
 from cv_yolo.domain.evaluation.comparison import Comparison, compare
@@ -387,6 +388,11 @@ def a_decision(**changes: Any) -> Decision:
         "judgement": a_judgement(),
     }
     return Decision(**(values | changes))
+
+
+def another_test_set(severity: Severity = Severity.ERROR) -> DatasetFinding:
+    """The finding that the last decision judged by other test images."""
+    return finding_at(FindingKind.TEST_CHANGED, ["ba98765432109876"], subject="0123456789abcdef", severity=severity)
 
 
 def a_version(**changes: Any) -> ModelVersion:

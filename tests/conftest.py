@@ -32,6 +32,7 @@ LONG = (
     *("integration/test_audit_log_on_the_server.py", "integration/test_register.py", "integration/test_ci_job.py"),
     *("integration/test_up.py", "integration/test_delivery.py", "integration/test_backup.py"),
     *("e2e/test_wheel.py", "e2e/test_grid.py", "e2e/test_failures.py", "e2e/test_decisions.py", "e2e/test_homes.py"),
+    "e2e/test_tutorial.py",
     *("statistics/test_gate_calibration.py", "unit/cli/commands/test_models.py"),
     *("unit/adapters/ultralytics/test_training_data.py", "unit/adapters/ultralytics/test_weights.py"),
     *("unit/adapters/ultralytics/test_alone.py", "unit/adapters/ultralytics/test_ultralytics.py"),

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,8 +13,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
+from cv_yolo.domain.data.annotated import AnnotatedDataset, ImageAnnotations
 from cv_yolo.domain.data.annotations import Boxes, Detections, GroundTruth, xyxy_to_xywhn
 from cv_yolo.domain.data.categories import Categories
+from cv_yolo.domain.data.counting import count_objects
+from cv_yolo.domain.data.fixes import Fix, FixPlan
 from cv_yolo.domain.data.label_text import Box, format_label_text
 from cv_yolo.domain.data.manifest import DatasetManifest, ImageRecord, Split, revision_of
 from cv_yolo.domain.promotion.audit import AuditFinding, Entry
@@ -40,7 +43,7 @@ from cv_yolo.errors import (
     WeightsError,
 )
 from cv_yolo.files import sha256_of
-from cv_yolo.ports.datasets import FoundDataset, LabelledImage, Thumbnail
+from cv_yolo.ports.datasets import CheckedPicture, FormerImport, FoundDataset, LabelledImage, Thumbnail
 from cv_yolo.ports.models import InspectionRequest, OnEpoch, Prediction, PredictionRequest, WeightsInfo
 from cv_yolo.ports.records import NewRun
 from cv_yolo.ports.registry import NewVersion
@@ -533,6 +536,103 @@ class FakeDatasetFolder:
         if root not in self._stored:
             raise DatasetError(f"{root / 'data.yaml'}: cannot be read")
         return self._stored[root]
+
+
+class FakeImportFolder:
+    """Imports by their root, and source pictures by path; a picture that is not there, or a reason, is refused."""
+
+    def __init__(self) -> None:
+        self.sources: dict[Path, CheckedPicture | str] = {}
+        self.tables: dict[Path, Mapping[str, Mapping[str, str]]] = {}
+        self.foreign: set[Path] = set()
+        self._written: dict[Path, tuple[AnnotatedDataset, DatasetManifest, FormerImport]] = {}
+
+    def pictures(self, root: Path) -> tuple[Path, ...]:
+        return tuple(sorted(path for path in self.sources if path.is_relative_to(root)))
+
+    def columns(self, root: Path, images: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        return {image: row for image, row in self.tables.get(root, {}).items() if image in images}
+
+    def check_pictures(self, paths: Sequence[Path]) -> Iterator[CheckedPicture | DatasetError]:
+        for path in paths:
+            found = self.sources.get(path, "cannot be read")
+            yield DatasetError(f"{path}: {found}") if isinstance(found, str) else found
+
+    def former(self, root: Path) -> FormerImport | None:
+        if root in self.foreign:
+            raise DatasetError(f"{root}: was not made by `cv-yolo data import`")
+        return self._written[root][2] if root in self._written else None
+
+    def write(
+        self,
+        root: Path,
+        dataset: AnnotatedDataset,
+        *,
+        images_root: Path,
+        pictures: Mapping[str, CheckedPicture],
+        origin: Mapping[str, str],
+        on_image: Callable[[int], None],
+    ) -> DatasetManifest:
+        records, placed = [], []
+        for done, image in enumerate(dataset.images, start=1):
+            picture = self.sources.get(images_root / image.path)
+            if picture != pictures[image.path]:
+                raise DatasetError(f"{images_root / image.path}: changed during the import")
+            records.append(_imported_record(image, pictures[image.path], dataset.classes))
+            placed.append(replace(image, path=records[-1].image))
+            on_image(done)
+        records.sort(key=lambda record: record.image)
+        manifest = DatasetManifest(name=root.name, classes=dataset.classes, images=tuple(records))
+        former = FormerImport(
+            classes=dataset.classes,
+            origin={"tool": "cv-yolo data import", **origin},
+            splits={record.image_sha256: record.split for record in records},
+        )
+        placed.sort(key=lambda image: image.path)
+        self._written[root] = (replace(dataset, images=tuple(placed), findings=()), manifest, former)
+        return manifest
+
+    def annotated(self, root: Path) -> AnnotatedDataset:
+        if root not in self._written:
+            raise DatasetError(f"{root / 'data.yaml'}: cannot be read")
+        return self._written[root][0]
+
+
+def _imported_record(image: ImageAnnotations, picture: CheckedPicture, classes: tuple[str, ...]) -> ImageRecord:
+    if image.split is None:
+        raise ValueError(f"{image.path}: without a split")
+    name = Path(image.path)
+    return ImageRecord(
+        split=image.split,
+        image=f"images/{image.split}/{name.name}",
+        image_sha256=picture.sha256,
+        label=f"labels/{image.split}/{name.stem}.txt",
+        label_sha256=hashlib.sha256(repr(image.objects).encode()).hexdigest(),
+        boxes=len(count_objects(image, classes).label.boxes),
+        width_px=image.width_px,
+        height_px=image.height_px,
+        attributes=dict(image.attributes),
+    )
+
+
+class FakeDatasetFixer:
+    """Removes orphaned labels of the folders in `orphans`, keeps their names by backup, and calls `then`."""
+
+    def __init__(self, orphans: Mapping[Path, Iterable[str]], *, then: Callable[[], None] = lambda: None) -> None:
+        self.orphans = {root: set(paths) for root, paths in orphans.items()}
+        self.then = then
+        self.kept: dict[Path, tuple[str, ...]] = {}
+        self.plans: list[FixPlan] = []
+
+    def fix(self, root: Path, images: Mapping[str, ImageRecord], plan: FixPlan, backup: Path) -> tuple[Fix, ...]:
+        self.plans.append(plan)
+        there = self.orphans.get(root, set())
+        fixed = tuple(path for path in plan.orphans if path in there)
+        if fixed:
+            self.kept[backup] = fixed
+            self.then()
+        there.difference_update(fixed)
+        return tuple(Fix(path=path, what="label file without an image removed") for path in fixed)
 
 
 def _record(image: str, picture: LabelledImage) -> ImageRecord:

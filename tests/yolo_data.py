@@ -1,5 +1,6 @@
 """A small data set in YOLO's layout on disk, to be damaged by tests."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import yaml
 from PIL import Image
 
 from cv_yolo.adapters.yolo.folder import YoloFolder
+from cv_yolo.domain.data.annotated import ImageAnnotations
 from cv_yolo.domain.data.data_policy import DataPolicy
 from cv_yolo.domain.data.gate import GatedImages, gate_findings
 from cv_yolo.domain.data.manifest import DatasetManifest
 from cv_yolo.errors import DatasetError
-from cv_yolo.ports.datasets import FoundDataset
+from cv_yolo.ports.datasets import CheckedPicture, FoundDataset, ImportFolder
 
 FOLDER = YoloFolder()
 GOOD: dict[str, Any] = {"train": "images/train", "val": "images/val", "names": ["person"]}
@@ -86,3 +88,10 @@ def gate_findings_of(root: Path) -> dict[str, tuple[str, ...]]:
 def manifest_of(found: FoundDataset) -> DatasetManifest:
     """What a scan found, as a manifest."""
     return DatasetManifest(name="mine", classes=found.classes, images=found.images)
+
+
+def checked(folder: ImportFolder, root: Path, images: Iterable[ImageAnnotations]) -> dict[str, CheckedPicture]:
+    """The pictures of an import by path, each of which can be used."""
+    paths = [image.path for image in images]
+    found = zip(paths, folder.check_pictures([root / path for path in paths]), strict=True)
+    return {path: picture for path, picture in found if isinstance(picture, CheckedPicture)}

@@ -25,6 +25,11 @@ REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 SCHEMA = json.loads((REFERENCE / "model.schema.json").read_text("utf-8"))
 PARAMS = {"epochs": "3", "image_size_px": "320", "device": "cpu", "threads": "1", "images_val": "10"}
 TAGS = {"dataset": "demo", "dataset_revision": "r" * 64, "dvc_hash": "d.dir"}
+TEST_EVALUATION = {
+    "images": 40,
+    "resampling": {"confidence": 0.95},
+    "figures": {"map_50": {"value": 0.5, "interval": {"low": 0.3, "high": 0.7, "method": "bca"}}},
+}
 METRICS = {"final/map_50": 0.6, "interval/map_50/low": 0.4, "interval/map_50/high": 0.8, "final/map_large": 0.5}
 
 
@@ -76,6 +81,9 @@ def train(sources: Sources, tmp_path: Path) -> None:
     tracker.log_artifacts(run_id, [evaluation], "evaluation/val")
     tracker.tag(run_id, {"weights_sha256": sha256_of(weights)})
     tracker.log_metrics(run_id, METRICS | {"final/confidence_threshold": 0.25})
+    decided = tmp_path / "2025-03-04-decision-7.json"
+    decided.write_text(json.dumps(TEST_EVALUATION), encoding="utf-8")
+    tracker.log_artifacts(run_id, [decided], "decision")
     tracker.finish(run_id, RunStatus.FINISHED)
     version = registered(a_new_version(run_id=run_id, weights_sha256=sha256_of(weights)), sources.register)
     proposal = a_proposal(stage=Stage.STAGING, version=version.version, run_id=run_id)
@@ -100,6 +108,7 @@ def test_what_is_written_follows_the_schema_and_says_what_was_recorded(
         "map_50": {"value": 0.6, "low": 0.4, "high": 0.8},
         "map_large": {"value": 0.5, "low": None, "high": None},
     }
+    assert card["test_metrics"]["values"] == {"map_50": {"value": 0.5, "low": 0.3, "high": 0.7}}
     assert (card["data"], card["decision"]["id"]) == (
         {"name": "demo", "revision": "r" * 64, "dvc_hash": "d.dir"},
         "decision-7",

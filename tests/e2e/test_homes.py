@@ -18,7 +18,7 @@ from tests.homes.make import PLACE, import_paths
 V1 = REPOSITORY / "tests" / "homes" / "v1"
 PROSE = frozenset({"expected", "found", "remedy"})  # doctor's sentences
 CHECKS = frozenset({"required", "measured", "sentence"})  # of a decision: sentences, beside the numbers
-LATER = frozenset({"kind", "data", "gate"})  # keys that later versions added
+LATER = frozenset({"kind", "data", "gate", "data_findings"})  # keys that later versions added
 MEASURED = frozenset({"took_s", "took_ms", "latency_ms", "disk"})
 MADE_NOW = frozenset({"id", "made_at", "sha256", "files"})  # a backup of today holds the schema, too
 DONE_NOW = frozenset(  # `ended_at`: the evaluations' version has a new form, and they are recorded again

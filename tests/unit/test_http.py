@@ -1,18 +1,14 @@
 """Asking a server: its response, the error if it does not answer, and that no secret is shown."""
 
-import ssl
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from threading import Event
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from cv_yolo.errors import ServiceUnavailableError
 from cv_yolo.http import Answer, ask, network_environment
+from tests.certificates import a_certificate
 from tests.loopback import Asked, Reply, json_reply, loopback
 
 
@@ -161,26 +157,3 @@ def test_s3_clients_use_the_common_authorities_unless_configured_otherwise(
     for name, value in named.items():
         plain.setenv(name, value)
     assert network_environment().get("AWS_CA_BUNDLE") == expected
-
-
-def a_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for this machine that is its own authority, and the context of a server that shows it."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "us")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    both, certificate = folder / "server.pem", folder / "authority.pem"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    both.write_bytes(secret + certificate.read_bytes())
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
-    return certificate, context

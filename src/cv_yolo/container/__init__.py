@@ -141,11 +141,9 @@ class Container:
     ) -> "DatasetSource":
         """The data set in that folder for `data check`, which keeps what it has read, and asks the records."""
         from cv_yolo.adapters.yolo.folder import YoloFolder
-        from cv_yolo.workflows.judged_data import last_test_revision
+        from cv_yolo.workflows.judged_data import in_folder, last_test_revision
 
-        def is_this(path: str) -> bool:
-            return (self.settings.root / path).resolve() == root.resolve()
-
+        is_this = in_folder(root, project=self.settings.root)
         return replace(
             self.dataset_source(root, report),
             folder=YoloFolder(caches=self.settings.checks, most_px=self.settings.most_px),

@@ -24,6 +24,7 @@ from cv_yolo.reports.pages.summary import summary_html
 from cv_yolo.workflows import model_classes as models
 from cv_yolo.workflows.decide import DecisionContext
 from cv_yolo.workflows.evaluate import Examination
+from cv_yolo.workflows.judged_data import in_folder
 from cv_yolo.workflows.prepare_dataset import DatasetSource
 from cv_yolo.workflows.promote import GridCandidates, promote
 from cv_yolo.workflows.report import Origin, RunEvidence, run_reports
@@ -160,12 +161,13 @@ def summary(evidence: Evidence, experiment: str) -> HTMLString:
 
 def _decision_context(evidence: Evidence, plan: ExperimentPlan) -> DecisionContext:
     container, policy = runtime.container(), plan.policy
+    root = container.settings.root / plan.dataset
     return DecisionContext(
         policy=policy,
         stage=Stage.STAGING,
         manifest=evidence.manifest,
         examination=container.examination(
-            container.settings.root / plan.dataset,
+            root,
             workdir=runtime.run_folder(runtime.pipeline_run()) / "decision",
             resampling=policy.resampling,
             experiment=plan.experiment,
@@ -174,6 +176,8 @@ def _decision_context(evidence: Evidence, plan: ExperimentPlan) -> DecisionConte
         id=runtime.pipeline_run_id()[:8],
         now=datetime.now(UTC),
         accepted=plan.accept_inconclusive,
+        data_policy=container.data_policy(),
+        is_this_dataset=in_folder(root, project=container.settings.root),
     )
 
 

@@ -19,7 +19,7 @@ from cv_yolo.pipelines import outages, runtime
 from cv_yolo.pipelines.plan import ExperimentPlan
 from cv_yolo.pipelines.training import yolo_training_pipeline
 from cv_yolo.reports.text.checks import checks_json
-from cv_yolo.reports.text.gaps import gaps_json
+from cv_yolo.reports.text.sentences import warnings_json
 from cv_yolo.workflows.deliver import DeliveringTracker
 from cv_yolo.workflows.report import decision_path
 from cv_yolo.workflows.run_lease import beating, close_abandoned
@@ -52,7 +52,7 @@ class PipelineOutcome:
             "verdict": self.decision.verdict if self.decision else None,
             "promoted": self.decision is not None and self.decision.promotes,
             "provisional": self.decision is not None and self.decision.provisional,
-            **gaps_json(self.decision.evaluation if self.decision else None),
+            **warnings_json(self.decision),
             "decision": _decision_json(self.decision) if self.decision else None,
             "written": str(self.written) if self.written else None,
         }

@@ -1,6 +1,6 @@
 """How data sets are read, written, stored and rendered."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -111,8 +111,8 @@ class ImportFolder(Protocol):
     def columns(self, root: Path, images: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """Columns of the images of a source by path, as `attributes.csv` has them; raises `DatasetError`."""
 
-    def check_picture(self, path: Path) -> CheckedPicture:
-        """Decode an image as training does; raises `DatasetError` where it could not use it."""
+    def check_pictures(self, paths: Sequence[Path]) -> Iterator[CheckedPicture | DatasetError]:
+        """Decode each image as training does, in this order; a `DatasetError` in place of one that it could not use."""
 
     def former(self, root: Path) -> FormerImport | None:
         """The import that is there; None for a free place; raises `DatasetError` for anything else."""

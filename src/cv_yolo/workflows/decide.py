@@ -1,9 +1,12 @@
 """Compare, decide, carry out: val chooses among the runs, test judges the chosen one, the register keeps it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from cv_yolo.domain.data.data_policy import DataPolicy
+from cv_yolo.domain.data.findings import DatasetFinding, FindingKind
+from cv_yolo.domain.data.gate import changed_test_set
 from cv_yolo.domain.data.manifest import DatasetManifest, Split
 from cv_yolo.domain.evaluation.all_metrics import main_measure
 from cv_yolo.domain.evaluation.comparison import Comparison
@@ -25,6 +28,7 @@ from cv_yolo.ports.registry import NewVersion
 from cv_yolo.workflows import register as registering
 from cv_yolo.workflows.detectors import Sources, of_version
 from cv_yolo.workflows.evaluate import Detector, Examination, detect, examine, with_classes
+from cv_yolo.workflows.judged_data import last_test_revision
 from cv_yolo.workflows.model_classes import require_model_of
 
 
@@ -32,7 +36,8 @@ from cv_yolo.workflows.model_classes import require_model_of
 class DecisionContext:
     """Who decides and on what: the policy and the stage asked for, the data, and what is needed of the world.
 
-    `accepted` is a person's reason for letting an inconclusive decision pass.
+    `accepted` is a person's reason for letting an inconclusive decision pass. `is_this_dataset` says whether a path of
+    the records is that of the data set; by `data_policy`, a test set that changed since the last decision is reported.
     """
 
     policy: PromotionPolicy
@@ -43,6 +48,8 @@ class DecisionContext:
     id: str
     now: datetime
     accepted: str | None = None
+    data_policy: DataPolicy = field(default_factory=DataPolicy)
+    is_this_dataset: Callable[[str], bool] = lambda path: False
 
     def __post_init__(self) -> None:
         if self.stage not in self.policy.gates:
@@ -191,7 +198,17 @@ def _decision(
         checks=tuple(checks),
         judgement=judgement,
         accepted=context.accepted,
+        data_findings=() if judgement is None else _changed_test_set(context),
     )
+
+
+def _changed_test_set(context: DecisionContext) -> tuple[DatasetFinding, ...]:
+    """Whether the last decision on this data set judged by other test images, as far as the data policy reports it."""
+    log, tracker = context.sources.register.log, context.sources.tracker
+    judged = last_test_revision(log, tracker, context.is_this_dataset)
+    found = changed_test_set(context.manifest.split_revision(Split.TEST), judged)
+    applied = context.data_policy.applied(found)
+    return tuple(finding for finding in applied if finding.kind is FindingKind.TEST_CHANGED)
 
 
 def _val_figures(detector: Detector, context: DecisionContext) -> Bootstrapped:

@@ -26,6 +26,7 @@ from cv_yolo.workflows.train import closing_on_failure, dataset_input
 
 SAMPLES = 6
 SAMPLES_NAME = "sample_predictions.jpg"
+DECISION_FOLDER = "decision"  # of a run\'s artifacts: what a decision about it said
 DETECTIONS_NAME = "detections.npz"
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cv_yolo.domain.promotion.model_card import ModelCard, WeightsFile
+from cv_yolo.domain.promotion.audit import Entry
+from cv_yolo.domain.promotion.model_card import DecisionMetrics, ModelCard, WeightsFile, decision_about
 from cv_yolo.domain.promotion.versions import ModelVersion
 from cv_yolo.domain.training.runs import Run, RunStatus, find_run
 from cv_yolo.errors import ConfigError, NotFoundError, WeightsError
 from cv_yolo.files import read_weights, sha256_of, write_bytes_whole
 from cv_yolo.workflows.detectors import Sources, classes_of_detector, find_version, of_run, of_version
+from cv_yolo.workflows.evaluate import DECISION_FOLDER
 from cv_yolo.workflows.follow_log import placed
 from cv_yolo.workflows.user_folder import reporting, require_folder
 
@@ -55,17 +57,19 @@ def find_model(
         )
     detector = of_run(run, sources) if version is None else of_version(version, sources)
     entries = sources.register.log.entries()
+    stage = None if version is None else placed(entries, [version]).get(version.version)
     card = ModelCard(
         model=sources.register.model,
         run=run,
         experiment=experiment,
         version=version,
-        stage=None if version is None else placed(entries, [version]).get(version.version),
+        stage=stage,
         classes=classes_of_detector(detector, sources),
         settings=detector.settings,
         confidence_threshold=detector.confidence_threshold,
         interval_confidence=_interval_confidence(run, sources),
         entries=entries,
+        test=None if version is None else _decision_metrics(run, decision_about(entries, version, stage), sources),
         weights=WeightsFile(name=WEIGHTS_NAME, sha256=detector.weights_sha256, bytes=detector.weights.stat().st_size),
         data_licence=data_licence(run),
     )
@@ -134,6 +138,24 @@ def _interval_confidence(run: Run, sources: Sources) -> float | None:
         return None
     evaluation = json.loads(sources.tracker.artifact(run.run_id, EVALUATION))
     return float(evaluation["resampling"]["confidence"])
+
+
+def _decision_metrics(run: Run, entry: Entry | None, sources: Sources) -> DecisionMetrics | None:
+    """What the decision measured on the test images; None where an earlier version of the program decided."""
+    kept = () if entry is None else sources.tracker.artifacts(run.run_id, DECISION_FOLDER)
+    found = next((path for path in kept if entry is not None and path.endswith(f"-{entry.decision}.json")), None)
+    if found is None:
+        return None
+    evaluation = json.loads(sources.tracker.artifact(run.run_id, found))
+    main = {name: figure for name, figure in sorted(evaluation["figures"].items()) if "/" not in name}
+    return DecisionMetrics(
+        images=evaluation["images"],
+        interval_confidence=evaluation["resampling"]["confidence"],
+        values={
+            name: {"value": figure["value"], **{end: (figure["interval"] or {}).get(end) for end in ("low", "high")}}
+            for name, figure in main.items()
+        },
+    )
 
 
 def _holds(path: Path, content: bytes) -> bool:

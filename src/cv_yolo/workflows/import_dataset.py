@@ -54,6 +54,11 @@ class ImportedDataset:
     boxes: Mapping[str, Mapping[str, int]]
     origin: Mapping[str, str]
 
+    @property
+    def divides_similar(self) -> bool:
+        """Whether pictures that look the same are in two splits."""
+        return any(finding.kind is FindingKind.SIMILAR_IMAGES for finding in self.findings)
+
 
 def import_dataset(
     request: ImportRequest,
@@ -142,11 +147,9 @@ def _read(request: ImportRequest, read: AnnotationReader, folder: ImportFolder) 
 
 
 def _refused_pictures(request: ImportRequest, folder: ImportFolder) -> Iterator[DatasetError]:
-    for path in folder.pictures(request.source):
-        try:
-            folder.check_picture(path)
-        except DatasetError as refusal:
-            yield refusal
+    for found in folder.check_pictures(folder.pictures(request.source)):
+        if isinstance(found, DatasetError):
+            yield found
 
 
 def _check_pictures(
@@ -157,9 +160,11 @@ def _check_pictures(
     on_progress: OnProgress,
 ) -> dict[str, CheckedPicture]:
     pictures = {}
-    for done, image in enumerate(dataset.images, start=1):
+    checked = folder.check_pictures([request.source / image.path for image in dataset.images])
+    for done, (image, picture) in enumerate(zip(dataset.images, checked, strict=True), start=1):
         with refusals.going_on():
-            picture = folder.check_picture(request.source / image.path)
+            if isinstance(picture, DatasetError):
+                raise picture
             if (picture.width_px, picture.height_px) != (image.width_px, image.height_px):
                 raise DatasetError(
                     f"{request.source / image.path}: {picture.width_px} x {picture.height_px} px, annotated as "

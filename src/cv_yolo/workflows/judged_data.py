@@ -1,10 +1,16 @@
 """By which test images the last decision on a data set judged."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from cv_yolo.ports.records import RunReader
 from cv_yolo.ports.registry import AuditLog
 from cv_yolo.workflows.train import DATASET_PATH_TAG
+
+
+def in_folder(root: Path, *, project: Path) -> Callable[[str], bool]:
+    """Says whether the path of a data set, seen from the project, is that folder."""
+    return lambda path: (project / path).resolve() == root.resolve()
 
 
 def last_test_revision(log: AuditLog, runs: RunReader, is_this: Callable[[str], bool]) -> str | None:

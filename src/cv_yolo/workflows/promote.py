@@ -12,7 +12,14 @@ from cv_yolo.domain.training.specs import TrainedModel
 from cv_yolo.ports.datasets import ImageRenderer
 from cv_yolo.workflows.decide import DecisionContext, carry_out, compare, decide_among, decide_on
 from cv_yolo.workflows.evaluate import Detector, detector_of
-from cv_yolo.workflows.report import Origin, RunEvidence, decision_path, report_decision, write_decision
+from cv_yolo.workflows.report import (
+    Origin,
+    RunEvidence,
+    decision_path,
+    keep_evaluation,
+    report_decision,
+    write_decision,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,5 +71,6 @@ def promote(
         chosen = None if result.decision.chosen is None else detectors[result.decision.chosen]
     version = carry_out(result, chosen, context, actor=actor)
     report = report_decision(result, version, context, renderer=renderer, origin=origin, evidence=evidence)
+    keep_evaluation(result.decision, context.examination.workdir, tracker)
     html = write_decision(report, folder, tracker)
     return Promotion(decision=result.decision, page=decision_path(result.decision, folder), html=html)

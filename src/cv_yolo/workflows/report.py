@@ -1,7 +1,8 @@
 """Gather what a written decision shows, and keep it: in the project, and with the run that was chosen."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cv_yolo.domain.evaluation.annotated_images import AnnotatedImage, annotate_images
@@ -16,7 +17,7 @@ from cv_yolo.reports.pages.decision import decision_html
 from cv_yolo.reports.text.decision import decision_markdown
 from cv_yolo.reports.view_models import MOST_IMAGES, DecisionReport, RunReport
 from cv_yolo.workflows.decide import DecisionContext, DecisionResult
-from cv_yolo.workflows.evaluate import SAMPLES_NAME
+from cv_yolo.workflows.evaluate import DECISION_FOLDER, SAMPLES_NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +82,17 @@ def write_decision(report: DecisionReport, folder: Path, tracker: ExperimentTrac
             hint="`cv-yolo history` shows the decision; make room, or let the folder be written to",
         ) from error
     if report.decision.chosen is not None:
-        tracker.log_artifacts(report.decision.chosen, pages, "decision")
+        tracker.log_artifacts(report.decision.chosen, pages, DECISION_FOLDER)
     return html
+
+
+def keep_evaluation(decision: Decision, workdir: Path, tracker: ExperimentTracker) -> None:
+    """Keep what the chosen run scored on the test images with the run, by the decision's id."""
+    if decision.chosen is None or decision.evaluation is None:
+        return
+    file = decision_path(decision, workdir).with_suffix(".json")
+    write_whole(file, json.dumps(asdict(decision.evaluation), indent=1))
+    tracker.log_artifacts(decision.chosen, [file], DECISION_FOLDER)
 
 
 def run_reports(

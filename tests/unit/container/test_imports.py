@@ -15,7 +15,7 @@ from cv_yolo.domain.data.manifest import Split
 from cv_yolo.errors import DatasetError
 from cv_yolo.ports.datasets import AnnotationReader
 from cv_yolo.settings import Settings
-from tests.yolo_data import a_small_data_set, noise, put_label
+from tests.yolo_data import a_small_data_set, checked, noise, put_label
 
 OBJECTS = (
     AnnotatedObject(
@@ -117,7 +117,7 @@ def test_a_failure_leaves_no_folder(tmp_path: Path) -> None:
 def test_our_own_folder_is_read_by_its_annotations(tmp_path: Path) -> None:
     dataset = a_dataset(tmp_path / "source")
     folder = YoloImports()
-    pictures = {image.path: folder.check_picture(tmp_path / "source" / image.path) for image in dataset.images}
+    pictures = checked(folder, tmp_path / "source", dataset.images)
     folder.write(
         tmp_path / "mine",
         dataset,

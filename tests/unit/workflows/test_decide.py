@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from cv_yolo.domain.data.data_policy import DataPolicy, PolicyException
+from cv_yolo.domain.data.findings import FindingKind, Severity
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.domain.promotion.audit import Action
@@ -20,6 +22,7 @@ from cv_yolo.workflows.decide import DecisionContext, carry_out, compare, decide
 from cv_yolo.workflows.detectors import Sources, find_detector
 from cv_yolo.workflows.evaluate import Examination, detector_of, evaluate
 from cv_yolo.workflows.register import commit, holder, judge
+from cv_yolo.workflows.train import DATASET_PATH_TAG
 from tests.builders import (
     NOON,
     a_gate,
@@ -64,6 +67,7 @@ class World:
     dataset: FakeDatasetFolder = field(default_factory=FakeDatasetFolder)
     predictions: FakePredictionFile = field(default_factory=FakePredictionFile)
     models: dict = field(default_factory=dict)
+    tags: dict = field(default_factory=dict)
 
     def __post_init__(self):
         self.register = a_fake_register()
@@ -109,7 +113,8 @@ class World:
     def trained(self, name, *, misses=(), epochs=3):
         """A model of which the run is tracked, and which misses a box in the images of those numbers; its detector."""
         params = {"epochs": str(epochs), "image_size_px": "320", "device": "cpu", "threads": "1"}
-        run_id = self.tracker.start(NewRun(name=name, params=params, tags={"dataset_revision": self.manifest.revision}))
+        tags = {"dataset_revision": self.manifest.revision, **self.tags}
+        run_id = self.tracker.start(NewRun(name=name, params=params, tags=tags))
         model = a_trained_model(self.folder, run_id=run_id, spec=a_spec(epochs=epochs))
         weights = self.folder / f"{run_id}.pt"
         weights.write_text(f"weights of {name}, {run_id}", encoding="utf-8")
@@ -341,6 +346,56 @@ def test_a_champion_measured_on_another_revision_of_the_test_images_is_scored_ag
     revisions = {each.subject.split_revision for each in (result.candidate.evaluation, result.comparison.first)}
     assert revisions == {world.manifest.split_revision(Split.TEST)}
     assert before not in revisions
+
+
+@pytest.fixture
+def changed_since(world):
+    """A candidate to be judged by other test images than the decision before; the revision of those."""
+    world.tags = {DATASET_PATH_TAG: "data/mine"}
+    world.promoted("old")
+    candidate, before = world.evaluated("new"), world.manifest.split_revision(Split.TEST)
+    changed = (
+        replace(each, label_sha256="changed") if each.split is Split.TEST else each for each in world.manifest.images
+    )
+    world.manifest = a_manifest(images=tuple(changed))
+    world.look()
+    return candidate, before
+
+
+def test_that_the_last_decision_judged_by_other_test_images_is_reported_and_changes_no_verdict(world, changed_since):
+    candidate, before = changed_since
+    decision = world.among(candidate, is_this_dataset=lambda path: path == "data/mine").decision
+    (finding,) = decision.data_findings
+    assert (finding.kind, finding.severity) == (FindingKind.TEST_CHANGED, Severity.ERROR)
+    assert (finding.subject, finding.places) == (before, (world.manifest.split_revision(Split.TEST),))
+    assert (decision.verdict, decision.has_data_errors) == (Verdict.PROMOTE, True)
+
+
+def test_the_data_policy_says_how_serious_other_test_images_are(world, changed_since):
+    candidate, _ = changed_since
+    now = world.manifest.split_revision(Split.TEST)
+    excepted = PolicyException(rule=FindingKind.TEST_CHANGED, places=(now,), reason="100 more images")
+    unused = PolicyException(rule=FindingKind.TEST_CHANGED, places=("former",), reason="50 more images")
+
+    def severities(**policy):
+        context = {"is_this_dataset": lambda path: True, "data_policy": DataPolicy(**policy)}
+        decision = world.among(candidate, **context).decision
+        assert not decision.has_data_errors
+        return [finding.severity for finding in decision.data_findings]
+
+    rule = FindingKind.TEST_CHANGED
+    assert severities(severities={rule: Severity.WARNING}, exceptions=(unused,)) == [Severity.WARNING]
+    assert severities(severities={rule: Severity.OFF}) == []
+    assert severities(exceptions=(excepted,)) == []
+
+
+def test_the_same_test_images_and_those_of_another_data_set_are_no_finding(world, changed_since):
+    candidate, _ = changed_since
+    assert world.among(candidate).decision.data_findings == ()
+    context = world.context(is_this_dataset=lambda path: True)
+    carry_out(decide_on(candidate, context), candidate, context, actor="anna@desk")
+    third = world.evaluated("third")
+    assert decide_on(third, context).decision.data_findings == ()
 
 
 def test_more_training_images_leave_the_champions_test_score_in_use(world):

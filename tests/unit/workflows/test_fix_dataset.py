@@ -10,36 +10,24 @@ from cv_yolo.domain.data.fixes import Fix
 from cv_yolo.errors import DatasetError
 from cv_yolo.workflows.fix_dataset import fix_dataset
 from cv_yolo.workflows.prepare_dataset import inspect_dataset
+from tests.fakes import FakeDatasetFixer
 from tests.unit.workflows.test_prepare_dataset import REFUSAL, ROOT, WHOLE, a_folder, a_source
 
 ORPHAN = finding_at(FindingKind.ORPHANED_LABELS, ["labels/train/lost.txt"])
 BACKUP = Path("backup")
 
 
-class Fixer:
-    """Removes orphans from the folder in memory."""
-
-    def __init__(self, folder, *, able=True):
-        self.folder, self.able, self.plans = folder, able, []
-
-    def fix(self, root, images, plan, backup):
-        self.plans.append(plan)
-        if not self.able:
-            return ()
-        self.folder.put(root, WHOLE, recorded=WHOLE.images)
-        return tuple(Fix(path=path, what="removed") for path in plan.orphans)
-
-
 def fixed(found, *, able=True):
     folder = a_folder(found)
     source, _ = a_source(folder)
-    fixer = Fixer(folder, able=able)
+    orphans = ORPHAN.places if able else ()
+    fixer = FakeDatasetFixer({ROOT: orphans}, then=lambda: folder.put(ROOT, WHOLE, recorded=WHOLE.images))
     return fix_dataset(source, inspect_dataset(source), fixer=fixer, backup=BACKUP), fixer
 
 
 def test_what_was_fixed_is_listed_and_the_data_are_looked_at_again():
     done, _ = fixed(replace(WHOLE, findings=(ORPHAN,)))
-    assert done.fixes == (Fix(path="labels/train/lost.txt", what="removed"),)
+    assert done.fixes == (Fix(path="labels/train/lost.txt", what="label file without an image removed"),)
     assert (done.backup, done.inspected.findings) == (BACKUP, ())
 
 

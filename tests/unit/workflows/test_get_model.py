@@ -91,6 +91,33 @@ def test_the_level_of_the_intervals_is_that_of_the_evaluation(sources, trained, 
     assert got("e3_s416", sources).card.interval_confidence == 0.9
 
 
+def test_what_the_decision_measured_on_the_test_images_is_handed_over(sources, trained, tmp_path):
+    run_id = trained()
+    staged(sources, run_id, Stage.STAGING)
+    assert got("staging", sources).card.as_json()["test_metrics"] is None, "decided by an earlier version"
+    evaluation = {
+        "images": 40,
+        "resampling": {"confidence": 0.9},
+        "figures": {
+            "map_50": {"value": 0.6, "interval": {"low": 0.5, "high": 0.7, "method": "bca"}},
+            "map_small": {"value": 0.1, "interval": None},
+            "class/person/ap_50": {"value": 0.6, "interval": None},
+        },
+    }
+    for decision, content in (("decision-6", {}), ("decision-7", evaluation)):
+        (tmp_path / f"2025-03-04-{decision}.json").write_text(json.dumps(content), encoding="utf-8")
+        sources.tracker.log_artifacts(run_id, [tmp_path / f"2025-03-04-{decision}.json"], "decision")
+    assert got("staging", sources).card.as_json()["test_metrics"] == {
+        "split": "test",
+        "images": 40,
+        "interval_confidence": 0.9,
+        "values": {
+            "map_50": {"value": 0.6, "low": 0.5, "high": 0.7},
+            "map_small": {"value": 0.1, "low": None, "high": None},
+        },
+    }
+
+
 @pytest.mark.parametrize("name", ["production", "9", "absent"])
 def test_what_is_missing_is_refused_with_what_there_is(sources, trained, name):
     staged(sources, trained(), Stage.STAGING)

@@ -15,10 +15,12 @@ from cv_yolo.domain.data.findings import DatasetFinding, FindingKind
 from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.data.splitting import Fractions
 from cv_yolo.errors import DatasetError, InputError
+from cv_yolo.ports.datasets import CheckedPicture
 from cv_yolo.workflows.divide_images import SIMILARITY, Division
 from cv_yolo.workflows.export_dataset import export_dataset
 from cv_yolo.workflows.import_dataset import ImportedDataset, ImportRequest, import_dataset
-from tests.yolo_data import FOLDER, noise
+from tests.fakes import FakeImportFolder
+from tests.yolo_data import FOLDER, checked, noise
 
 FOLDER_OF_IMPORTS = YoloImports()
 PERSON = AnnotatedObject(category="person", xywh=(10, 10, 30, 20), place="a.xml: object 1")
@@ -507,13 +509,12 @@ def test_a_picture_that_changes_during_the_import_is_refused(small: Source) -> N
 
 def test_images_without_a_split_are_not_written(small: Source) -> None:
     dataset = replace(small.read(small.root), images=(replace(small.images[0], split=None),))
-    picture = FOLDER_OF_IMPORTS.check_picture(small.root / "a.png")
     with pytest.raises(ValueError, match="without a split"):
         FOLDER_OF_IMPORTS.write(
             small.target,
             dataset,
             images_root=small.root,
-            pictures={"a.png": picture},
+            pictures=checked(FOLDER_OF_IMPORTS, small.root, small.images[:1]),
             origin={},
             on_image=lambda done: None,
         )
@@ -553,6 +554,43 @@ def test_names_that_are_one_on_some_system_keep_apart(one: str, other: str) -> N
     assert len(stems) == 3
     assert targets["b.jpg"] == "images/train/b.jpg"
     assert target_paths(images_at("b.jpg", other, one)) == targets
+
+
+# --- in memory
+
+
+def test_pictures_come_in_the_order_of_the_annotations_with_their_progress(tmp_path: Path) -> None:
+    folder, root = FakeImportFolder(), tmp_path / "source"
+    images = tuple(
+        ImageAnnotations(path=f"{number}.png", width_px=64, height_px=48, objects=(PERSON,), split=split)
+        for number, split in enumerate((Split.VAL, Split.TRAIN, Split.TRAIN))
+    )
+    for number in range(3):
+        folder.sources[root / f"{number}.png"] = CheckedPicture(sha256=f"{number}" * 64, width_px=64, height_px=48)
+    request = ImportRequest(source=root, shown="mine", root=tmp_path / "mine", division=Division())
+    steps: list[tuple[str, int, int]] = []
+
+    def imported() -> ImportedDataset:
+        return import_dataset(
+            request,
+            read=lambda _: AnnotatedDataset(classes=("person",), images=images),
+            folder=folder,
+            on_progress=lambda *step: steps.append(step),
+        )
+
+    first = imported().manifest
+    assert [record.image_sha256[0] for record in first.images] == ["1", "2", "0"]
+    assert steps == [
+        ("Reading annotations", 0, 1),
+        *(("Checking images", done, 3) for done in (1, 2, 3)),
+        *(("Writing", done, 3) for done in (1, 2, 3)),
+    ]
+    folder.sources[root / "1.png"] = "does not decode"
+    with pytest.raises(DatasetError, match=r"mine/1\.png: does not decode"):
+        imported()
+    former = folder.former(tmp_path / "mine")
+    assert former is not None
+    assert former.splits == {record.image_sha256: record.split for record in first.images}
 
 
 # --- export

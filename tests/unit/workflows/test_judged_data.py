@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cv_yolo.domain.promotion.audit import Action, chained
-from cv_yolo.workflows.judged_data import last_test_revision
+from cv_yolo.workflows.judged_data import in_folder, last_test_revision
 from cv_yolo.workflows.train import DATASET_PATH_TAG
 from tests.builders import NOON, a_proposal, a_run
 from tests.fakes import FakeAuditLog
@@ -47,3 +47,15 @@ def test_without_a_decision_no_run_is_asked_for():
     runs = Runs(one="data/mine")
     assert last_test_revision(a_log(), runs, is_mine) is None
     assert runs.asked == 0
+
+
+def test_a_data_set_is_the_same_by_each_path_that_leads_to_it(tmp_path):
+    (tmp_path / "data" / "mine").mkdir(parents=True)
+    (tmp_path / "linked").symlink_to(tmp_path / "data" / "mine")
+    is_this = in_folder(tmp_path / "linked", project=tmp_path)
+    assert [is_this(path) for path in ("data/mine", "data/../linked", str(tmp_path / "data/mine"), "data/other")] == [
+        True,
+        True,
+        True,
+        False,
+    ]

@@ -1,5 +1,7 @@
 """A grid's best run and a version that a person names are promoted by the same use case."""
 
+import json
+
 import pytest
 
 from cv_yolo.domain.data.manifest import Split
@@ -43,6 +45,8 @@ def test_the_best_run_of_a_grid_gets_the_stage_and_a_page(world):
     assert (version.run_id, version.stage) == (better.run_id, Stage.STAGING)
     assert done.page.read_text(encoding="utf-8") == done.html
     assert done.page.with_suffix(".md").is_file()
+    kept = json.loads(world.tracker.artifact(better.run_id, f"decision/{done.page.stem}.json"))
+    assert (kept["images"], kept["subject"]["split"]) == (40, "test")
 
 
 def test_a_version_that_a_person_names_goes_the_same_way(world):

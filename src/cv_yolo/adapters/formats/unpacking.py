@@ -17,27 +17,18 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin, urlsplit
+from typing import Final
+from urllib.parse import urlsplit
 
-from cv_yolo.disk import in_words, room_at
+from cv_yolo.adapters.formats.downloading import CHUNK_BYTES, MOST_BYTES, downloaded, require_room
+from cv_yolo.disk import in_words
 from cv_yolo.domain.data.names import is_one_line, printable
 from cv_yolo.domain.data.refusals import Refusals
-from cv_yolo.errors import DatasetError, ServiceUnavailableError
-from cv_yolo.http import LOCAL, session_for
-
-if TYPE_CHECKING:
-    import requests
+from cv_yolo.errors import DatasetError
 
 MOST_ENTRIES: Final = 2_000_000
-MOST_BYTES: Final = 500_000_000_000
 MOST_TIMES: Final = 200  # an entry or an archive that unpacks to more is a bomb: pictures are compressed already
 SMALL_BYTES: Final = 20_000_000  # what is no larger may be empty text or a white picture
-KEPT_FREE_BYTES: Final = 200_000_000
-CHUNK_BYTES: Final = 1 << 20
-REPORTED_BYTES: Final = 50_000_000
-FAILED: Final = 400
-MOST_REDIRECTS: Final = 10
 JUNK: Final = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
 LAYOUT: Final = {"images", "labels", "train", "val", "valid", "test", "annotations"}  # folders that mean something
 UNPACK: Final = "unpack it, look at what is in it, and import the folder"
@@ -59,7 +50,7 @@ def opened(
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="import-", dir=scratch) as made:
         if "://" in source:
-            archive = _downloaded(source, Path(made), report)
+            archive = _packed(downloaded(source, Path(made), report), source)
             shown = urlsplit(source).path.rpartition("/")[2] or "archive"
         else:
             archive, shown = _existing(source), Path(source).name
@@ -81,63 +72,13 @@ def _existing(source: str) -> Path:
     return path
 
 
-def _downloaded(address: str, scratch: Path, report: Callable[[str], None]) -> Path:
-    """Stream an address to a file; its query, which may be a key, is in no message."""
-    import requests
-
-    shown = printable(address.partition("?")[0])
-    target = scratch / "download.zip"
-    try:
-        with session_for(address) as session, _answer(session, address) as answer:
-            if answer.status_code >= FAILED:
-                raise DatasetError(
-                    f"{shown}: the server answers {answer.status_code}",
-                    hint="does the address still work in a browser? Links of labelling tools expire",
-                )
-            _stream(answer, target, shown, report)
-    except requests.RequestException as error:
-        raise ServiceUnavailableError(
-            f"{shown}: cannot be downloaded: {type(error).__name__}", hint="download it in a browser, and give the file"
-        ) from error
-    if not zipfile.is_zipfile(target):
+def _packed(archive: Path, address: str) -> Path:
+    if not zipfile.is_zipfile(archive):
         raise DatasetError(
-            f"{shown}: not a zip archive", hint="is it a page that asks for a login? Download it, and give the file"
+            f"{printable(address.partition('?')[0])}: not a zip archive",
+            hint="is it a page that asks for a login? Download it, and give the file",
         )
-    return target
-
-
-def _stream(answer: "requests.Response", target: Path, shown: str, report: Callable[[str], None]) -> None:
-    length = answer.headers.get("Content-Length", "")
-    total = int(length) if length.isdecimal() else 0
-    _require_room(target.parent, total, shown)
-    report(f"downloading {shown}{f': {in_words(total)}' if total else ''}")
-    done, reported = 0, 0
-    with target.open("wb") as file:
-        for chunk in answer.iter_content(CHUNK_BYTES):
-            done += file.write(chunk)
-            if done - reported >= REPORTED_BYTES:
-                reported = done
-                _require_room(target.parent, 0, shown)
-                report(f"downloading {shown}: {in_words(done)}{f' of {in_words(total)}' if total else ''}")
-    report(f"downloaded {in_words(done)}")
-
-
-def _answer(session: "requests.Session", address: str) -> "requests.Response":
-    """The answer to an address, through redirects; each is checked before it is asked."""
-    local = urlsplit(address).hostname in LOCAL
-    for _ in range(MOST_REDIRECTS):
-        shown, parts = printable(address.partition("?")[0]), urlsplit(address)
-        plain = local and parts.scheme == "http" and parts.hostname in LOCAL
-        if (parts.scheme != "https" and not plain) or not parts.hostname:
-            raise DatasetError(
-                f"{shown}: only https addresses are downloaded", hint="download it yourself, and give the file"
-            )
-        answer = session.get(address, stream=True, timeout=(10, 60), allow_redirects=False)
-        if not answer.is_redirect:
-            return answer
-        answer.close()
-        address = urljoin(address, answer.headers["location"])
-    raise DatasetError(f"{shown}: more than {MOST_REDIRECTS} redirects", hint="download it yourself, and give the file")
+    return archive
 
 
 def _unpack(archive: Path, folder: Path, shown: str, report: Callable[[str], None]) -> None:
@@ -145,7 +86,7 @@ def _unpack(archive: Path, folder: Path, shown: str, report: Callable[[str], Non
         with zipfile.ZipFile(archive) as opened_archive:
             entries = _checked(opened_archive, archive, shown)
             total = sum(entry.file_size for entry, _ in entries)
-            _require_room(folder.parent, total, shown)
+            require_room(folder.parent, total, shown)
             report(f"unpacking {shown}: {len(entries)} files, {in_words(total)}")
             for entry, path in entries:
                 target = folder / path
@@ -238,15 +179,6 @@ def _refuse_collisions(paths: Sequence[PurePosixPath], shown: str, refusals: Ref
 
 def _key(path: PurePosixPath) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFC", path.as_posix()).casefold())
-
-
-def _require_room(folder: Path, size: int, shown: str) -> None:
-    room = room_at(folder)
-    if room.free_bytes < size + KEPT_FREE_BYTES:
-        raise DatasetError(
-            f"{shown}: needs {in_words(size)}, and {room.sentence}",
-            hint="free some space, or set CV_YOLO_HOME elsewhere",
-        )
 
 
 def _require_no_links_out(root: Path) -> None:

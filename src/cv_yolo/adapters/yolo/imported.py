@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -17,6 +17,7 @@ from cv_yolo.adapters.yolo.data_yaml import read_data_yaml, read_licence
 from cv_yolo.adapters.yolo.entries import bytes_of, is_absent
 from cv_yolo.adapters.yolo.folder import YoloFolder
 from cv_yolo.adapters.yolo.image_files import MOST_PX, read_picture
+from cv_yolo.adapters.yolo.reading import read_ahead
 from cv_yolo.adapters.yolo.writing import bring_back, swapped_in, write_descriptions
 from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.annotations import Boxes
@@ -59,9 +60,16 @@ class YoloImports:
         """What an `attributes.csv` of the source says."""
         return read_attributes(root, images)
 
-    def check_picture(self, path: Path) -> CheckedPicture:
-        """Decode an image as training does."""
-        picture = read_picture(path, most_px=self._most_px)
+    def check_pictures(self, paths: Sequence[Path]) -> Iterator[CheckedPicture | DatasetError]:
+        """Decode images as training does, on all processors."""
+        for _, pictures in read_ahead(paths, lambda pool, batch: pool.map(self._checked, batch)):
+            yield from pictures
+
+    def _checked(self, path: Path) -> CheckedPicture | DatasetError:
+        try:
+            picture = read_picture(path, most_px=self._most_px)
+        except DatasetError as refusal:
+            return refusal
         odd = {
             FindingKind.SEVERAL_PICTURES: picture.frames > 1,
             FindingKind.DEEP_IMAGES: picture.is_deep,

@@ -3,12 +3,14 @@
 import hashlib
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -39,6 +41,8 @@ NO_CELLS: Final = np.empty((0, 32, 32), dtype=np.uint8)
 
 OnImage = Callable[[int, int], None]
 States = tuple[FileState, FileState]
+Item = TypeVar("Item")
+Reading = TypeVar("Reading")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,19 +130,24 @@ def read_images(
 def _read_all(
     located: Sequence[Located], reader: _ImageReader, on_image: OnImage
 ) -> Iterator[tuple[Located, ReadImage | DatasetError]]:
-    """Each image in order; while a batch is looked at, the next one is being read."""
-    batches = [located[start : start + BATCH] for start in range(0, len(located), BATCH)]
+    """Each image in order; the hashes of a batch are computed while the next one is being read."""
     done = 0
+    for batch, asked in read_ahead(located, partial(_ask, reader)):
+        yield from zip(batch, _hashed(asked.results()), strict=True)
+        done += len(batch)
+        on_image(done, len(located))
+
+
+def read_ahead(
+    items: Sequence[Item], ask: Callable[[ThreadPoolExecutor, Sequence[Item]], Reading]
+) -> Iterator[tuple[Sequence[Item], Reading]]:
+    """Batches of items with what was asked of as many threads as there are processors, one batch ahead."""
+    batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        ahead = _ask(pool, reader, located[:BATCH])
+        ahead = deque(ask(pool, batch) for batch in batches[:1])
         for number, batch in enumerate(batches, start=1):
-            results = ahead.results()
-            if number < len(batches):
-                ahead = _ask(pool, reader, batches[number])
-            for each, found in zip(batch, _hashed(results), strict=True):
-                done += 1
-                yield each, found
-            on_image(done, len(located))
+            ahead.extend(ask(pool, following) for following in batches[number : number + 1])
+            yield batch, ahead.popleft()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -154,7 +163,7 @@ class _Asked:
         return [each if isinstance(each, ReadImage) else next(read) for each in self.looked_up]
 
 
-def _ask(pool: ThreadPoolExecutor, reader: _ImageReader, batch: Sequence[Located]) -> _Asked:
+def _ask(reader: _ImageReader, pool: ThreadPoolExecutor, batch: Sequence[Located]) -> _Asked:
     looked_up = [reader.look_up(each) for each in batch]
     unknown = [(each, found) for each, found in zip(batch, looked_up, strict=True) if not isinstance(found, ReadImage)]
     chunks = [unknown[start : start + CHUNK] for start in range(0, len(unknown), CHUNK)]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -91,13 +92,14 @@ def import_data(
     pinned by name: a second import of the same NAME keeps the order of the first.
     """
     from cv_yolo.container import Container
+    from cv_yolo.domain.data.findings import FindingKind, Severity
     from cv_yolo.domain.data.splitting import Fractions
-    from cv_yolo.workflows.divide_images import Division
+    from cv_yolo.workflows.divide_images import SIMILARITY, USUAL, Division
     from cv_yolo.workflows.import_dataset import ImportRequest
 
     division = Division(fractions=None if split is None else Fractions.parse(split), group_by=group_by, seed=seed)
     container = Container()
-    root = _root(container, name)
+    root, policy = _root(container, name), container.data_policy()
     names, only = _class_names(class_names), _listed(classes)
     report = partial(click.echo, err=True)
     with (
@@ -109,10 +111,16 @@ def import_data(
         )
         wanted = None if format == AUTO else format
         found, imported = _imported(container, request, wanted, names, Outlines(polygons), as_json)
+    refused = imported.divides_similar and policy.severity(FindingKind.SIMILAR_IMAGES) is Severity.ERROR
+    again = _again(source, split=split or str(USUAL), group_by=SIMILARITY)
+    following = again if refused else f"cv-yolo grid --data data/{name}"
     if as_json:
-        click.echo(json.dumps(_as_json(imported, found, name), indent=1))
-    else:
-        _print(imported, found, name, _shown(source))
+        click.echo(json.dumps(_as_json(imported, found, name) | {"next": following}, indent=1))
+        return
+    _print(imported, found, name, _shown(source))
+    if refused:
+        click.echo("  training refuses such pairs, unless the data policy excepts them; to keep each in one split:")
+    click.echo(f"next: {following}")
 
 
 @click.command("export", epilog=EXPORT_EPILOGUE)
@@ -183,6 +191,19 @@ def _shown(source: str) -> str:
     return source.partition("?")[0] if "://" in source else source.rstrip("/") or source
 
 
+def _again(source: str, **changed: str) -> str:
+    """This command once more with the options that were given, and others; without the query of an address."""
+    context = click.get_current_context()
+    shown = _shown(source)
+    words = ["cv-yolo", "data", "import", shown if "?" not in source or "://" not in source else f"{shown}?…"]
+    for option in context.command.params:
+        value = changed.get(option.name or "", context.params[option.name or ""])
+        if not isinstance(option, click.Option) or value in (None, False, option.default) or option.name == "as_json":
+            continue
+        words += option.opts[:1] if option.is_flag else [option.opts[0], str(value)]
+    return shlex.join(words)
+
+
 def _listed(text: str | None) -> tuple[str, ...]:
     return () if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -242,4 +263,3 @@ def _print(imported: "ImportedDataset", format: str, name: str, source: str) -> 
     if "seed" in imported.origin:
         click.echo(f"  divided {imported.origin['split']} with the seed {imported.origin['seed']}")
     click.echo(f"  revision {manifest.revision[:16]}")
-    click.echo(f"next: cv-yolo grid --data data/{name}")

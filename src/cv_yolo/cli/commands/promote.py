@@ -19,10 +19,11 @@ from cv_yolo.domain.promotion.decision import Decision
 from cv_yolo.domain.promotion.policy import PromotionPolicy
 from cv_yolo.domain.promotion.versions import HELD_BY_ONE, Stage
 from cv_yolo.reports.text.checks import checks_json
-from cv_yolo.reports.text.gaps import gaps_json
+from cv_yolo.reports.text.sentences import warnings_json
 from cv_yolo.workflows.check_policy import require_fit
 from cv_yolo.workflows.decide import DecisionContext
 from cv_yolo.workflows.detectors import NEWEST, find_detector
+from cv_yolo.workflows.judged_data import in_folder
 from cv_yolo.workflows.promote import promote as promote_detector
 from cv_yolo.workflows.report import Origin
 
@@ -77,7 +78,7 @@ def promote(version: str | None, **given: Any) -> int:
         decision, page = _decide(here, name, stage, rule, accepted=given["accept_inconclusive"])
     if given["as_json"]:
         summary = {"verdict": decision.verdict, "promoted": decision.promotes, "provisional": decision.provisional}
-        summary |= gaps_json(decision.evaluation)
+        summary |= warnings_json(decision)
         summary |= {"decision": asdict(decision) | {"checks": checks_json(decision.checks)}, "written": str(page)}
         click.echo(json.dumps(summary, indent=1, default=str))
     else:
@@ -100,6 +101,8 @@ def _decide(
         id=secrets.token_hex(4),
         now=datetime.now(UTC),
         accepted=accepted,
+        data_policy=container.data_policy(),
+        is_this_dataset=in_folder(here.examination.dataset_root, project=container.settings.root),
     )
     echo(f"{detector.name}: judging it on {len(here.manifest.split(Split.TEST))} test images …")
     done = promote_detector(

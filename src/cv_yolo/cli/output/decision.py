@@ -16,6 +16,7 @@ from cv_yolo.errors import PolicyRefusedError
 from cv_yolo.reports.text.checks import check_text
 from cv_yolo.reports.text.formatting import metric_text
 from cv_yolo.reports.text.gaps import gap_title
+from cv_yolo.reports.text.sentences import data_warnings
 
 MARKS: Final = {
     Outcome.PASSED: "[green]✓[/]",
@@ -46,7 +47,7 @@ def print_decision(decision: Decision, written: Path | None, root: Path) -> None
     for row in decision.failed_rows:
         out.print(f"[red]{escape(row.name)} {row.status}:[/] {escape(row.reason or 'no reason recorded')}")
     out.print()
-    all_well = decision.promotes and not gap_title(decision.evaluation)
+    all_well = decision.promotes and not gap_title(decision.evaluation) and not decision.has_data_errors
     out.print(f"[bold {'green' if all_well else 'yellow'}]{escape(headline(decision))}[/]")
     for check in decision.checks:
         out.print(f"  {MARKS[check.outcome]} {escape(check_text(check).sentence)}")
@@ -90,6 +91,8 @@ def _print_next(out: Console, decision: Decision) -> None:
     if judgement is not None:
         spent = f" [yellow](the policy allows {budget})[/]" if judgement.use > budget else ""
         out.print(f"  Decision number {judgement.use} on these test images{spent}.")
+    for warning in data_warnings(decision):
+        out.print(f"  [yellow]Warning:[/] {escape(warning)}")
     if decision.verdict is Verdict.INCONCLUSIVE:
         more = decision.more_images
         if more is not None:

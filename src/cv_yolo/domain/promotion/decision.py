@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from cv_yolo.domain.data.findings import DatasetFinding, Severity
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate
 from cv_yolo.domain.promotion.checks import Check, Outcome, images_to_settle_all
@@ -50,7 +51,8 @@ class Decision:
     """What was compared, what was chosen, what the test images said, and what follows.
 
     `chosen` is None where no run could be chosen at all; `judgement` where the test images were not asked. `accepted`
-    is the reason for which a person let an inconclusive decision pass.
+    is the reason for which a person let an inconclusive decision pass. `data_findings` are what the data policy reports
+    about the test images: they change no verdict.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Decision:
     checks: tuple[Check, ...]
     judgement: Judgement | None = None
     accepted: str | None = None
+    data_findings: tuple[DatasetFinding, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.checks:
@@ -98,6 +101,11 @@ class Decision:
     def more_images(self) -> int | None:
         """How many further test images would settle what is undecided; None where that is not known."""
         return images_to_settle_all(self.checks)
+
+    @property
+    def has_data_errors(self) -> bool:
+        """Whether the data policy calls a finding about the test images an error."""
+        return any(finding.severity is Severity.ERROR for finding in self.data_findings)
 
     @property
     def evaluation(self) -> Evaluation | None:

@@ -1,6 +1,6 @@
 """What the user of a detector has to know about it: the content of `model.json` (docs/reference/model-json.md)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,7 +10,7 @@ from cv_yolo.domain.promotion.audit import Entry, settled_by
 from cv_yolo.domain.promotion.versions import HELD_BY_ONE, ModelVersion, Stage
 from cv_yolo.domain.training.runs import Run
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 LICENCE_OF_TRAINED_WEIGHTS: Final = "AGPL-3.0"  # Ultralytics', which its authors apply to what it trains
 NO_METRIC: Final = "confidence_threshold"  # a choice of val, not a measurement
 
@@ -25,11 +25,20 @@ class WeightsFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionMetrics:
+    """What the last decision measured on the test images; `values` are a value with its limits by metric."""
+
+    images: int
+    interval_confidence: float
+    values: Mapping[str, Mapping[str, float | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """A detector as it is handed over; `version` and `stage` are None for a run that was never registered.
 
-    `entries` is the audit log, `interval_confidence` the level of the run's intervals (None: not recorded), and
-    `data_licence` what the data set says of itself.
+    `entries` is the audit log, `interval_confidence` the level of the run's intervals (None: not recorded), `test` what
+    the decision measured (None: no decision, or not recorded), and `data_licence` what the data set says of itself.
     """
 
     model: str
@@ -43,6 +52,7 @@ class ModelCard:
     interval_confidence: float | None
     entries: tuple[Entry, ...]
     weights: WeightsFile
+    test: DecisionMetrics | None = None
     data_licence: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -71,6 +81,7 @@ class ModelCard:
                 "interval_confidence": self.interval_confidence,
                 "values": _metrics(self.run),
             },
+            "test_metrics": None if self.test is None else {"split": "test", **asdict(self.test)},
             "decision": _decision(self.entries, self.version, self.stage),
             "licences": {"weights": LICENCE_OF_TRAINED_WEIGHTS, "data": self.data_licence},
             "files": [asdict(self.weights)],
@@ -85,13 +96,17 @@ def _placement(entries: Sequence[Entry], stage: Stage) -> dict[str, Any]:
     return {"name": str(stage), "action": str(entry.action), "by": entry.actor, "at": _time(entry.at)}
 
 
-def _decision(entries: Sequence[Entry], version: ModelVersion | None, stage: Stage | None) -> dict[str, Any] | None:
-    """The last decision about the version: about its stage, if there is one."""
+def decision_about(entries: Sequence[Entry], version: ModelVersion | None, stage: Stage | None) -> Entry | None:
+    """The entry of the last decision about the version: about its stage, if there is one."""
     judged = [each for each in entries if version and each.version == version.version and each.decision]
     found = [each for each in judged if each.stage is stage] or judged
-    if not found:
+    return found[-1] if found else None
+
+
+def _decision(entries: Sequence[Entry], version: ModelVersion | None, stage: Stage | None) -> dict[str, Any] | None:
+    entry = decision_about(entries, version, stage)
+    if entry is None:
         return None
-    entry = found[-1]
     return {
         "id": entry.decision,
         "verdict": entry.verdict,

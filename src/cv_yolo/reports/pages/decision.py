@@ -24,6 +24,7 @@ from cv_yolo.reports.text.provenance import data_facts, evaluation_facts, other_
 from cv_yolo.reports.text.sentences import (
     budget_warning,
     certainty_sentences,
+    data_warnings,
     next_steps,
     selection_sentence,
     verdict_sentence,
@@ -70,8 +71,8 @@ def _body(report: DecisionReport, parts: Sequence[Part]) -> Html:
     """The banner with the verdict, how sure it is and what to do next; then the parts."""
     decision = report.decision
     outcome = outcome_of(decision)
-    if gap_title(decision.evaluation) and outcome is Outcome.PASSED:
-        outcome = Outcome.WAIVED  # no page is green whose title names what is missing
+    if (gap_title(decision.evaluation) or decision.has_data_errors) and outcome is Outcome.PASSED:
+        outcome = Outcome.WAIVED  # no page is green that names what is missing, or an error of the data policy
     return render(
         "decision.html.j2",
         kind=KINDS[outcome],
@@ -81,7 +82,7 @@ def _body(report: DecisionReport, parts: Sequence[Part]) -> Html:
         verdict=verdict_sentence(report),
         missing=beside_title(decision.evaluation),
         certainty=certainty_sentences(report),
-        warning=budget_warning(decision),
+        warnings=tuple(filter(None, (budget_warning(decision), *data_warnings(decision)))),
         steps=next_steps(report),
         parts=parts_html(parts),
     )

@@ -30,6 +30,7 @@ from cv_yolo.reports.text.provenance import (
 from cv_yolo.reports.text.sentences import (
     budget_warning,
     certainty_sentences,
+    data_warnings,
     next_steps,
     selection_sentence,
     verdict_sentence,
@@ -82,6 +83,8 @@ def _missing(decision: Decision) -> Iterator[str]:
 def _certainty(report: DecisionReport) -> Iterator[str]:
     yield _text(" ".join(certainty_sentences(report)))
     if warning := budget_warning(report.decision):
+        yield f"**{_text(warning)}**"
+    for warning in data_warnings(report.decision):
         yield f"**{_text(warning)}**"
 
 

@@ -1,7 +1,7 @@
 """A decision in sentences: what was decided and why, how sure it is, and what to do next."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from cv_yolo.domain.evaluation.intervals import Estimate
 from cv_yolo.domain.promotion.checks import Outcome, SelectionCheck
@@ -18,8 +18,10 @@ from cv_yolo.reports.text.formatting import (
     ordinal_text,
     percent_text,
 )
-from cv_yolo.reports.text.gaps import gap_title, missing_names
+from cv_yolo.reports.text.gaps import gap_title, gaps_json, missing_names
 from cv_yolo.reports.view_models import DecisionReport
+
+REVISION: Final = 12  # characters of a revision
 
 
 def verdict_title(decision: Decision) -> str:
@@ -74,6 +76,22 @@ def budget_warning(decision: Decision) -> str | None:
         f"This is the {ordinal_text(use)} decision on this test set, and the policy allows {budget}: each further "
         "one makes it more likely that a version passes by chance. Use new test images for the next decisions."
     )
+
+
+def data_warnings(decision: Decision) -> tuple[str, ...]:
+    """What the data policy reports about the test images: that they are not those of the last decision."""
+    return tuple(
+        f"The last decision on this data set judged by other test images (revision {finding.subject[:REVISION]}, now "
+        f"{finding.places[0][:REVISION]}): its metrics cannot be compared with these, and decisions are counted for "
+        "each revision of the test images."
+        for finding in decision.data_findings
+    )
+
+
+def warnings_json(decision: Decision | None) -> dict[str, Any]:
+    """`warnings` as sentences, and `gaps` as data."""
+    found = gaps_json(None if decision is None else decision.evaluation)
+    return found if decision is None else found | {"warnings": [*found["warnings"], *data_warnings(decision)]}
 
 
 def selection_sentence(decision: Decision) -> str | None:

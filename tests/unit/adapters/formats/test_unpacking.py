@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import pytest
 
-from cv_yolo.adapters.formats import unpacking
+from cv_yolo.adapters.formats import downloading, unpacking
 from cv_yolo.adapters.formats.unpacking import opened
 from cv_yolo.domain.data.refusals import GatheredError
 from cv_yolo.errors import DatasetError, ServiceUnavailableError
@@ -166,7 +166,7 @@ def test_archives_that_are_too_large_are_refused(
 
 
 def test_an_archive_for_which_there_is_no_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacking, "KEPT_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr(downloading, "KEPT_FREE_BYTES", 1 << 62)
     said = refused(packed(tmp_path / "a.zip", ("a", "a")), tmp_path / "scratch")
     assert "are free on" in said.message
 
@@ -278,7 +278,7 @@ def test_an_address_is_downloaded_and_its_key_is_in_no_message(address: str, tmp
 
 
 def test_a_long_download_shows_how_far_it_is(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacking, "REPORTED_BYTES", 10)
+    monkeypatch.setattr(downloading, "REPORTED_BYTES", 10)
     _Server.answers = {"/a.zip": (200, {}, zipped(a="1" * 100))}
     said: list[str] = []
     content_of(f"{address}/a.zip", tmp_path / "s", report=said.append)

@@ -16,7 +16,7 @@ from cv_yolo.domain.data.difference import diff_images
 from cv_yolo.domain.data.manifest import DatasetManifest, Split
 from cv_yolo.errors import DatasetError
 from tests.builders import a_training_request
-from tests.yolo_data import FOLDER, manifest_of, noise, put_label
+from tests.yolo_data import FOLDER, checked, manifest_of, noise, put_label
 
 OBJECTS = (
     AnnotatedObject(
@@ -43,7 +43,7 @@ def imported(tmp_path: Path) -> Path:
     images[1] = replace(images[1], objects=(*OBJECTS, replace(OBJECTS[1], segmentation=RUNS)))
     dataset = AnnotatedDataset(classes=("person", "dog"), images=tuple(images), category_ids={"person": 1, "dog": 18})
     folder = YoloImports()
-    pictures = {name.path: folder.check_picture(tmp_path / "source" / name.path) for name in images}
+    pictures = checked(folder, tmp_path / "source", images)
     folder.write(
         tmp_path / "mine",
         dataset,

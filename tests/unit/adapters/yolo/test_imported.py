@@ -13,7 +13,7 @@ from cv_yolo.adapters.formats.export import export
 from cv_yolo.adapters.yolo.imported import YoloImports
 from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.manifest import DatasetManifest, Split
-from tests.yolo_data import FOLDER, manifest_of, noise
+from tests.yolo_data import FOLDER, checked, manifest_of, noise
 
 IMPORTS = YoloImports()
 CLASSES = ("person", "dog")
@@ -43,7 +43,7 @@ def imported(root: Path, *images: Sequence[AnnotatedObject]) -> DatasetManifest:
         root / "mine",
         AnnotatedDataset(classes=CLASSES, images=tuple(made), category_ids={"person": 1, "dog": 18}),
         images_root=root / "source",
-        pictures={image.path: IMPORTS.check_picture(root / "source" / image.path) for image in made},
+        pictures=checked(IMPORTS, root / "source", made),
         origin={},
         on_image=lambda done: None,
     )

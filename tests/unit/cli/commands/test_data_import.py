@@ -2,15 +2,18 @@
 
 import json
 import re
+import shlex
 import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import ImageOps
 
 from cv_yolo.adapters.yolo.data_yaml import read_licence
 from cv_yolo.cli.main import run
+from tests.loopback import Reply, loopback
 from tests.unit.cli.world import Said, said
 from tests.yolo_data import LABEL, a_small_data_set, noise, put_data_yaml, put_image, put_label
 
@@ -73,6 +76,55 @@ def test_everything_that_is_wrong_is_said_at_once_and_the_former_data_stay(
     assert f"  {archive}/images/train/b.png: does not decode: it is a GIF" in found.err
     assert "hint: " in found.err
     assert said(capsys, "data", "check", "data/mine", "--json").json["revision"] == before
+
+
+@pytest.fixture
+def leaking(source: Path) -> Path:
+    """A source with a picture in train that is the mirror image of one in val."""
+    for number in range(12):
+        put_image(source, f"train/{number}.png")
+    ImageOps.mirror(noise(sum(b"val/c.jpg"))).save(source / "images" / "train" / "mirrored.png")
+    put_label(source, "train/mirrored.png")
+    return source
+
+
+def test_pictures_that_training_would_refuse_come_with_the_command_that_keeps_them_in_one_split(
+    leaking: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = (
+        "cv-yolo data import Downloads/mine --name mine --split 0.6/0.2/0.2 --group-by similarity --seed 1"
+        " --add-classes"
+    )
+    options = ("Downloads/mine", "--name", "mine", "--split", "0.6/0.2/0.2", "--seed", "1", "--add-classes")
+    found = said(capsys, *IMPORT, *options)
+    assert "training refuses such pairs, unless the data policy excepts them" in found.out
+    assert found.out.endswith(f"\nnext: {again}\n")
+    assert said(capsys, *IMPORT, *options, "--json").json["next"] == again
+    assert run(["data", "check", "data/mine"]) == 2
+    assert run(shlex.split(again)[1:]) == 0
+    assert run(["data", "check", "data/mine"]) == 0
+    assert capsys.readouterr().out.count("next: cv-yolo grid --data data/mine\n") == 1
+
+
+def test_the_splits_of_the_source_are_divided_again_where_they_share_a_picture(
+    leaking: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = said(capsys, *IMPORT, "Downloads/mine", "--name", "mine", "--json").json
+    assert found["next"].endswith(" --name mine --split 0.8/0.1/0.1 --group-by similarity")
+    (project / "configs").mkdir()
+    (project / "configs" / "data_policy.yaml").write_text("rules: {similar_images: warning}\n", encoding="utf-8")
+    found = said(capsys, *IMPORT, "Downloads/mine", "--name", "mine", "--json").json
+    assert found["next"] == "cv-yolo grid --data data/mine"
+
+
+def test_the_key_of_an_address_is_left_out_of_the_command(
+    leaking: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = packed(leaking, project / "mine.zip").read_bytes()
+    with loopback(lambda asked: Reply(body=archive)) as address:
+        found = said(capsys, *IMPORT, f"{address}/mine.zip?key=secret", "--name", "mine")
+    assert f"next: cv-yolo data import '{address}/mine.zip?…' --name mine --split" in found.out
+    assert "secret" not in found.out + found.err
 
 
 def test_every_refusal_is_in_the_json(source: Path, project: Path, capsys: pytest.CaptureFixture[str]) -> None:

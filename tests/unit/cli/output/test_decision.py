@@ -23,6 +23,7 @@ from tests.builders import (
     an_estimate,
     an_evaluation,
     an_image_count,
+    another_test_set,
 )
 
 ROOT = Path("project")
@@ -103,6 +104,12 @@ def test_the_use_of_the_test_images_is_counted_and_a_spent_budget_is_shown(capsy
     assert "images.\n" in printed(capsys, a_decision(policy=policy))
     spent = printed(capsys, a_decision(policy=policy, judgement=a_judgement(use=4)))
     assert "Decision number 4 on these test images (the policy allows 3)." in spent
+
+
+def test_other_test_images_than_those_of_the_last_decision_are_warned_of(capsys: Capture) -> None:
+    text = " ".join(printed(capsys, a_decision(data_findings=(another_test_set(),))).split())
+    assert "Warning: The last decision on this data set judged by other test images (revision 0123456789ab, now" in text
+    assert "Warning" not in printed(capsys, a_decision())
 
 
 def test_where_the_test_images_were_not_asked_nothing_is_counted(capsys: Capture) -> None:

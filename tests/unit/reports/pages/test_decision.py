@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from cv_yolo.domain.data.findings import Severity
 from cv_yolo.domain.evaluation.intervals import Estimate
 from cv_yolo.domain.promotion.checks import Outcome
 from cv_yolo.domain.training.runs import RunStatus
@@ -28,6 +29,7 @@ from tests.builders import (
     an_annotated_image,
     an_estimate,
     an_evaluation,
+    another_test_set,
     some_thumbnails,
 )
 from tests.unit.reports.parsed_pages import SVG, Page, asks_for_nothing
@@ -119,6 +121,14 @@ def test_a_worn_out_test_set_is_warned_of():
     page = page_of(decision=a_decision(judgement=a_judgement(use=21)))
     assert page.count("warning") == 1
     assert "This is the 21st decision on this test set" in page.text
+
+
+def test_other_test_images_than_those_of_the_last_decision_are_warned_of():
+    for severity, kind in ((Severity.WARNING, "good"), (Severity.ERROR, "open")):
+        decision = a_decision(data_findings=(another_test_set(severity),))
+        assert page_of(decision=decision).count("warning") == 1
+        assert "judged by other test images" in page_of(decision=decision).text
+        assert banner_of(decision)[0] == kind
 
 
 def test_the_parts_follow_in_the_order_in_which_they_are_read():

@@ -21,6 +21,7 @@ from tests.builders import (
     a_version,
     an_estimate,
     an_evaluation,
+    another_test_set,
 )
 
 NASTY = "a|b <i>&amp; [x](y) `c` *d* _e_\nf"
@@ -119,6 +120,11 @@ def test_a_long_list_is_cut_and_counted():
 def test_a_worn_out_test_set_is_warned_of():
     markdown = decision_markdown(a_decision_report(decision=a_decision(judgement=a_judgement(use=21))))
     assert "**This is the 21st decision on this test set, and the policy allows 20:" in markdown
+
+
+def test_other_test_images_than_those_of_the_last_decision_are_warned_of():
+    markdown = decision_markdown(a_decision_report(decision=a_decision(data_findings=(another_test_set(),))))
+    assert "\n\n**The last decision on this data set judged by other test images" in markdown
 
 
 def test_a_decision_that_asked_no_test_image_has_no_figures():

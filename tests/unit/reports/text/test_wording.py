@@ -7,9 +7,11 @@ from cv_yolo.domain.promotion.policy import Rule
 from cv_yolo.reports.text.sentences import (
     budget_warning,
     certainty_sentences,
+    data_warnings,
     selection_sentence,
     verdict_sentence,
     verdict_title,
+    warnings_json,
 )
 from tests.builders import (
     a_champion,
@@ -26,6 +28,7 @@ from tests.builders import (
     an_estimate,
     an_evaluation,
     an_image_count,
+    another_test_set,
 )
 
 FAILED = a_check(outcome=Outcome.FAILED, required=0.9)
@@ -188,6 +191,17 @@ def test_a_worn_out_test_set_is_warned_of_instead_of_counted():
 
 def test_the_last_planned_decision_is_no_reason_to_warn():
     assert budget_warning(judged(use=20).decision) is None
+
+
+def test_a_test_set_that_changed_is_warned_of():
+    sentence = (
+        "The last decision on this data set judged by other test images (revision 0123456789ab, now ba9876543210): its "
+        "metrics cannot be compared with these, and decisions are counted for each revision of the test images."
+    )
+    assert data_warnings(a_decision(data_findings=(another_test_set(),))) == (sentence,)
+    assert warnings_json(a_decision(data_findings=(another_test_set(),)))["warnings"] == [sentence]
+    assert data_warnings(a_decision()) == ()
+    assert warnings_json(None) == {"warnings": [], "gaps": []}
 
 
 def test_val_says_which_runs_are_within_noise():
