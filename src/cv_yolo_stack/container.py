@@ -103,7 +103,7 @@ class StackContainer:
             registry=self.servers.stack_registry,
             tracking=self.tracking_server,
             objects=self.servers.object_store,
-            datasets=self.detector.dvc,
+            datasets=self.detector.datasets.dvc,
         )
 
     def tracking_server(self, address: TrackingAddress) -> "MlflowServer":

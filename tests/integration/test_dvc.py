@@ -235,7 +235,7 @@ def test_a_dvc_stage_gets_no_key(project_root: Path, monkeypatch: pytest.MonkeyP
     (project_root / "dvc.yaml").write_text(
         "stages:\n  spy:\n    cmd: mkdir data && env > data/spied\n    outs:\n      - data/spied\n", encoding="utf-8"
     )
-    assert Container(Settings(root=project_root)).dvc.make(project_root / "data" / "spied")
+    assert Container(Settings(root=project_root)).datasets.dvc.make(project_root / "data" / "spied")
     assert "hidden-word" not in (project_root / "data" / "spied").read_text(encoding="utf-8")
 
 

@@ -27,8 +27,8 @@ def container(tmp_path: Path) -> Container:
 
 def test_parts_that_hold_state_are_made_once(container: Container) -> None:
     assert container.children is container.children
-    assert container.dataset_folder is container.dataset_folder
-    assert container.dataset_store is container.dataset_store
+    assert container.datasets.folder is container.datasets.folder
+    assert container.datasets.store is container.datasets.store
     assert container.pretrained_weights is container.pretrained_weights
     assert container.renderer is container.renderer
     assert container.prediction_file is container.prediction_file
@@ -66,7 +66,7 @@ def test_children_get_no_server_and_no_key(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_painter_paints_the_requested_size(container: Container) -> None:
-    pixels, boxes = container.paint(np.random.default_rng(0), size_px=96)
+    pixels, boxes = container.datasets.paint(np.random.default_rng(0), size_px=96)
     assert pixels.shape == (96, 96, 3)
     assert boxes.shape[1] == 4
 
@@ -126,7 +126,7 @@ def test_an_examination_uses_the_requested_folder_and_experiment(container: Cont
     assert (made.dataset_root, made.workdir, made.resampling) == (tmp_path / "data", tmp_path / "work", resampling)
     assert made.predictor is container.children
     assert made.predictions is container.prediction_file
-    assert made.folder is container.dataset_folder
+    assert made.folder is container.datasets.folder
     assert isinstance(made.tracker, DeliveringTracker)
     assert made.tracker._recorder._experiment == "another"
 
@@ -139,8 +139,8 @@ def test_detectors_come_from_the_requested_model_and_experiment(container: Conta
 
 def test_fetching_a_data_set_reports_progress(container: Container, tmp_path: Path) -> None:
     reported: list[str] = []
-    source = container.dataset_source(tmp_path / "data", reported.append)
+    source = container.datasets.source(tmp_path / "data", reported.append)
     source.report("fetched")
     assert (source.root, reported) == (tmp_path / "data", ["fetched"])
-    assert source.folder is container.dataset_folder
-    assert source.store is container.dataset_store
+    assert source.folder is container.datasets.folder
+    assert source.store is container.datasets.store

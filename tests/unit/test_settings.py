@@ -17,7 +17,7 @@ from cv_yolo.container import Container
 from cv_yolo.ports.records import NewRun
 parts = Container()
 data = Path("data"); data.mkdir(); (data / "a.txt").write_text("a")
-parts.dataset_store.content_hash(data)
+parts.datasets.store.content_hash(data)
 parts.records.tracker().start(NewRun(name="n", params={}, tags={}))
 parts.records.pipeline_registry().versions()
 from cv_yolo.adapters.ultralytics.library import prepare

@@ -171,7 +171,7 @@ def session(choices: Choices, names: Sequence[str]) -> Iterator[ScoringSession]:
             container=container,
             choices=choices,
             sources=sources,
-            manifest=prepare_dataset(container.dataset_source(root, echo)),
+            manifest=prepare_dataset(container.datasets.source(root, echo)),
             examination=replace(
                 container.examination(
                     root,

@@ -3,15 +3,14 @@
 import secrets
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cv_yolo.container import environment, workers
+from cv_yolo.container.datasets import Datasets
 from cv_yolo.container.records import EXPERIMENT, MODEL, Records, answer_limit
 from cv_yolo.container.servers import ServerClients
-from cv_yolo.domain.stack import DATASETS_BUCKET
 from cv_yolo.domain.training.progress import Event, EventKind
 from cv_yolo.settings import Settings
 from cv_yolo.workflows.retry import RetryPolicy
@@ -19,27 +18,19 @@ from cv_yolo.workflows.run_lease import DRIVER_TAG
 from cv_yolo.workflows.time_limit import StopSignal, TimeLimit
 
 if TYPE_CHECKING:  # commands that list runs and versions need no NumPy
-    import numpy as np
-    import numpy.typing as npt
-
-    from cv_yolo.adapters.dvc.store import DvcStore
     from cv_yolo.adapters.files.journal import Journal
     from cv_yolo.adapters.files.weights import PretrainedWeights
     from cv_yolo.adapters.machine import SystemMeter
     from cv_yolo.adapters.workers.supervisor import ChildProcess
     from cv_yolo.container.imports import Imports
-    from cv_yolo.domain.data.annotations import Boxes
-    from cv_yolo.domain.data.data_policy import DataPolicy
     from cv_yolo.domain.evaluation.intervals import Resampling
-    from cv_yolo.ports.datasets import DatasetFixer, DatasetFolder, DatasetStore, ImageRenderer
+    from cv_yolo.ports.datasets import ImageRenderer
     from cv_yolo.ports.models import PredictionFile
     from cv_yolo.ports.projects import StarterFiles
     from cv_yolo.workflows.detectors import Sources
     from cv_yolo.workflows.evaluate import Examination
-    from cv_yolo.workflows.prepare_dataset import DatasetSource
 
 __all__ = ["EXPERIMENT", "MODEL", "Container", "starter_files"]
-DATA_POLICY = Path("configs", "data_policy.yaml")
 
 
 def starter_files() -> "StarterFiles":
@@ -78,6 +69,7 @@ class Container:
         self.records = Records(
             self.settings, self.servers, retry=self.retry, time_limit=self.time_limit, report=self.report
         )
+        self.datasets = Datasets(self.settings, self.servers, self.records, stop=self.stop, report=self.report)
 
     @classmethod
     def of_pipeline_run(cls, name: str, settings: Settings | None = None) -> "Container":
@@ -107,60 +99,6 @@ class Container:
         """The folder of all state."""
         return self.settings.home
 
-    def dataset_source(self, root: Path, report: Callable[[str], None]) -> "DatasetSource":
-        """The data set in that folder, and where it can be fetched from."""
-        from cv_yolo.workflows.prepare_dataset import DatasetSource
-
-        return DatasetSource(
-            root=root,
-            folder=self.dataset_folder,
-            store=self.dataset_store,
-            report=report,
-            policy=self.data_policy(),
-        )
-
-    def data_policy(self, path: Path | None = None) -> "DataPolicy":
-        """The rules of the data gate: of that file, else of the project's own, else the defaults."""
-        from cv_yolo.domain.data.data_policy import DataPolicy
-
-        own = self.settings.root / DATA_POLICY
-        found = path or (own if own.exists() else None)
-        if found is None:
-            return DataPolicy()
-        from cv_yolo.config import load_data_policy
-
-        return load_data_policy(found)
-
-    def checked_source(
-        self,
-        root: Path,
-        report: Callable[[str], None],
-        *,
-        policy: "DataPolicy",
-        on_image: Callable[[int, int], None],
-    ) -> "DatasetSource":
-        """The data set in that folder for `data check`, which keeps what it has read, and asks the records."""
-        from cv_yolo.adapters.yolo.folder import YoloFolder
-        from cv_yolo.workflows.judged_data import in_folder, last_test_revision
-
-        is_this = in_folder(root, project=self.settings.root)
-        return replace(
-            self.dataset_source(root, report),
-            folder=YoloFolder(caches=self.settings.checks, most_px=self.settings.most_px),
-            policy=policy,
-            on_image=on_image,
-            last_test_revision=lambda: last_test_revision(
-                self.records.audit_log(policy.registered_model), self.records.tracker(), is_this
-            ),
-        )
-
-    @cached_property
-    def dataset_fixer(self) -> "DatasetFixer":
-        """Fixes data sets on disk."""
-        from cv_yolo.adapters.yolo.fixing import YoloFixer
-
-        return YoloFixer()
-
     def examination(
         self, root: Path, *, workdir: Path, resampling: "Resampling", experiment: str = EXPERIMENT
     ) -> "Examination":
@@ -171,7 +109,7 @@ class Container:
             predictor=self.children,
             inspector=self.children,
             predictions=self.prediction_file,
-            folder=self.dataset_folder,
+            folder=self.datasets.folder,
             tracker=self.records.tracker(experiment),
             dataset_root=root,
             workdir=workdir,
@@ -210,44 +148,11 @@ class Container:
         return SystemMeter()
 
     @cached_property
-    def dataset_folder(self) -> "DatasetFolder":
-        """Data sets on disk."""
-        from cv_yolo.adapters.yolo.folder import YoloFolder
-
-        return YoloFolder(most_px=self.settings.most_px)
-
-    @cached_property
     def imports(self) -> "Imports":
         """Import and export of data sets."""
         from cv_yolo.container.imports import Imports
 
         return Imports(self.settings)
-
-    def data_licence(self, dataset: str) -> str | None:
-        """What the data set in that folder of the project says of its licence; None where it is not here."""
-        from cv_yolo.adapters.yolo.data_yaml import read_licence
-
-        return read_licence(self.settings.root / dataset)
-
-    @property
-    def dataset_store(self) -> "DatasetStore":
-        """DVC, with the stack's remote where this machine is connected to one, else with the project's own."""
-        if self.settings.connection is None:
-            self.dvc.forget_remote()
-        else:
-            self.dvc.set_remote(self.servers.stack_addresses.objects, DATASETS_BUCKET)
-        return self.dvc
-
-    @cached_property
-    def dvc(self) -> "DvcStore":
-        """DVC as the project configures it."""
-        from cv_yolo.adapters.dvc.command import Attended
-        from cv_yolo.adapters.dvc.store import DvcStore
-
-        answers = None if self.settings.connection is None else self.servers.store_answers
-        attended = Attended(stop=self.stop, answers=answers, silence_s=self.settings.answer_limit_s)
-        given = environment.of_data_stages()
-        return DvcStore(root=self.settings.root, environment=given, attended=attended, report=self.report)
 
     @cached_property
     def pretrained_weights(self) -> "PretrainedWeights":
@@ -255,14 +160,6 @@ class Container:
         from cv_yolo.adapters.files.weights import PretrainedWeights
 
         return PretrainedWeights(root=self.settings.root, cache=self.settings.weights)
-
-    def paint(self, rng: "np.random.Generator", *, size_px: int) -> "tuple[npt.NDArray[np.uint8], Boxes]":
-        """A scene in the demo's style; a `Painter`."""
-        from cv_yolo.adapters.scenes.scene import draw_scene
-        from cv_yolo.adapters.scenes.sprites import SceneStyle
-
-        scene = draw_scene(rng, size_px=size_px, style=SceneStyle.DEMO)
-        return scene.image, scene.boxes_xyxy
 
     def code_version(self) -> str:
         """The versions of the code and libraries that determine a training."""
@@ -303,7 +200,7 @@ class Container:
         from cv_yolo.adapters.ultralytics.weights import UltralyticsInspector
         from cv_yolo.adapters.workers.worker import serve
 
-        trainer = UltralyticsTrainer(self.dataset_folder)
+        trainer = UltralyticsTrainer(self.datasets.folder)
         weights = OnnxGuard(UltralyticsPredictor(), UltralyticsInspector())
         return serve(folder, trainer=trainer, predictor=weights, inspector=weights)
 

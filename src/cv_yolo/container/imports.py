@@ -1,6 +1,6 @@
-"""How data sets come in and go out, and where their revisions are: sources, readers, imports, exports, history."""
+"""How data sets of other formats come in and go out: sources, readers, the folder of imports, exports."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from importlib import import_module
@@ -13,9 +13,7 @@ from cv_yolo.settings import Settings
 if TYPE_CHECKING:
     from cv_yolo.domain.data.annotated import AnnotatedDataset
     from cv_yolo.domain.data.label_text import Outlines
-    from cv_yolo.domain.training.runs import Run
     from cv_yolo.ports.datasets import AnnotationReader, DatasetExport, ImportFolder
-    from cv_yolo.workflows.dataset_revisions import RevisionSource
 
 FORMATS: Final = ("coco", "voc", "yolo", "cvat", "labelstudio")
 
@@ -28,7 +26,7 @@ class _Format(Protocol):
 
 
 class Imports:
-    """The adapters of import, export and revisions."""
+    """The adapters of import and export."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -68,24 +66,6 @@ class Imports:
         from cv_yolo.adapters.formats.export import export
 
         return export
-
-    def revisions(
-        self, runs: "Callable[[], Sequence[Run]]", on_image: Callable[[str, int, int], None]
-    ) -> "RevisionSource":
-        """Where revisions of data sets are recorded, kept, read and remembered."""
-        from cv_yolo.adapters.dvc.history import DvcHistory
-        from cv_yolo.adapters.files.revisions import RevisionsFolder
-        from cv_yolo.adapters.yolo.content import YoloContents
-        from cv_yolo.workflows.dataset_revisions import RevisionSource
-
-        remembered = self._settings.checks / "revisions"
-        return RevisionSource(
-            history=DvcHistory(project=self._settings.root, scratch=self._settings.home / "tmp"),
-            contents=YoloContents(remembered / "images.json"),
-            known=RevisionsFolder(remembered),
-            runs=runs,
-            on_image=on_image,
-        )
 
 
 def _format(name: str) -> _Format:

@@ -50,7 +50,7 @@ class Evidence:
 def dataset_source(dataset: str) -> DatasetSource:
     """The data set at that path, and where it can be fetched from; its progress goes to the journal."""
     container = runtime.container()
-    return container.dataset_source(container.settings.root / dataset, container.report)
+    return container.datasets.source(container.settings.root / dataset, container.report)
 
 
 def require_model_of(manifest: DatasetManifest, registered_model: str) -> DatasetManifest:
@@ -176,7 +176,7 @@ def _decision_context(evidence: Evidence, plan: ExperimentPlan) -> DecisionConte
         id=runtime.pipeline_run_id()[:8],
         now=datetime.now(UTC),
         accepted=plan.accept_inconclusive,
-        data_policy=container.data_policy(),
+        data_policy=container.datasets.policy(),
         is_this_dataset=in_folder(root, project=container.settings.root),
     )
 

@@ -36,7 +36,7 @@ def connect(url: str | None, embedded: bool) -> None:
     settings = Settings()
     if embedded or url is None:
         settings.connection_file.unlink(missing_ok=True)
-        StackContainer(settings).detector.dvc.forget_remote()
+        StackContainer(settings).detector.datasets.dvc.forget_remote()
         click.echo("Using the embedded defaults again.")
         return
     server = PipelineServerAddress(url=url.rstrip("/"), api_key=_given_key())
@@ -44,7 +44,7 @@ def connect(url: str | None, embedded: bool) -> None:
     container.servers.pipeline_server(server).use()
     found = read_addresses(server, container.servers.stack_registry(server), stack=settings.stack)
     write_connection(settings, server)
-    container.detector.dvc.set_remote(found.objects, DATASETS_BUCKET)
+    container.detector.datasets.dvc.set_remote(found.objects, DATASETS_BUCKET)
     click.echo(
         f"Connected to {server.url}: runs go to {found.tracking.uri}, files to {found.objects.endpoint_url or 'S3'}."
     )

@@ -110,7 +110,7 @@ class World:
 
     @cached_property
     def manifest(self) -> Any:
-        return prepare_dataset(self.container.dataset_source(self.root / DATA, print))
+        return prepare_dataset(self.container.datasets.source(self.root / DATA, print))
 
     def images(self, split: Split) -> list[str]:
         return [record.image for record in self.manifest.split(split)]

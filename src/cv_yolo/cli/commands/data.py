@@ -78,8 +78,8 @@ def synth(out: Path, counts: tuple[int, int, int], size: int, seed: int, as_json
     with filling(out, home=container.home), stages(quiet=as_json) as on_step:
         manifest = draw_dataset(
             out.resolve(),
-            painter=container.paint,
-            folder=container.dataset_folder,
+            painter=container.datasets.paint,
+            folder=container.datasets.folder,
             counts=dict(zip(Split, counts, strict=True)),
             size_px=size,
             seed=seed,
@@ -108,12 +108,13 @@ def check(folder: Path, *, fix: bool, report: str | None, policy: Path | None, a
     from cv_yolo.workflows.prepare_dataset import inspect_dataset
 
     container, root = Container(), _root_of(folder)
+    datasets = container.datasets
     with reading(quiet=as_json) as on_image:
-        source = container.checked_source(root, _say, policy=container.data_policy(policy), on_image=on_image)
+        source = datasets.checked_source(root, _say, policy=datasets.policy(policy), on_image=on_image)
         done = FixedDataset(fixes=(), backup=None, inspected=inspect_dataset(source))
         if fix:
             backup = container.settings.checks / f"{root.name}-{datetime.now():%Y%m%d-%H%M%S}"
-            done = fix_dataset(source, done.inspected, fixer=container.dataset_fixer, backup=backup)
+            done = fix_dataset(source, done.inspected, fixer=datasets.fixer, backup=backup)
     page = None
     if report is not None:
         from cv_yolo.workflows.report_dataset import write_dataset_report
@@ -158,7 +159,7 @@ def pull(folder: Path) -> None:
 def _source(folder: Path) -> "DatasetSource":
     from cv_yolo.container import Container
 
-    return Container().dataset_source(_root_of(folder), _say)
+    return Container().datasets.source(_root_of(folder), _say)
 
 
 def _root_of(folder: Path) -> Path:

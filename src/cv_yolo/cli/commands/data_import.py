@@ -99,7 +99,7 @@ def import_data(
 
     division = Division(fractions=None if split is None else Fractions.parse(split), group_by=group_by, seed=seed)
     container = Container()
-    root, policy = _root(container, name), container.data_policy()
+    root, policy = _root(container, name), container.datasets.policy()
     names, only = _class_names(class_names), _listed(classes)
     report = partial(click.echo, err=True)
     with (

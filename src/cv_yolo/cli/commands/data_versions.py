@@ -132,7 +132,7 @@ def _reading(*, quiet: bool) -> Iterator[tuple["Container", "RevisionSource"]]:
     with stages(quiet=quiet, transient=True) as on_step:
         yield (
             container,
-            container.imports.revisions(
+            container.datasets.revisions(
                 container.records.tracker().runs, lambda what, done, total: on_step(f"Reading {what}", done, total)
             ),
         )

@@ -43,7 +43,7 @@ def get(name: str, out: Path, force: bool, model: str, experiment: str, as_json:
 
     def licence(run: "Run") -> str | None:
         folder = run.tags.get(DATASET_PATH_TAG)
-        return None if folder is None else container.data_licence(folder)
+        return None if folder is None else container.datasets.licence(folder)
 
     found = find_model(name, container.sources(model, experiment), experiment=experiment, data_licence=licence)
     changed = write_model(found, out, force=force)

@@ -101,7 +101,7 @@ def _decide(
         id=secrets.token_hex(4),
         now=datetime.now(UTC),
         accepted=accepted,
-        data_policy=container.data_policy(),
+        data_policy=container.datasets.policy(),
         is_this_dataset=in_folder(here.examination.dataset_root, project=container.settings.root),
     )
     echo(f"{detector.name}: judging it on {len(here.manifest.split(Split.TEST))} test images …")
