@@ -193,3 +193,13 @@ def test_progress_is_reported(case: Case) -> None:
 def test_a_recipe_is_known_by_its_name(case: Case) -> None:
     assert case.store.recipe(case.makeable) == "make_it"
     assert case.store.recipe(case.unknown) is None
+
+
+def test_a_data_set_changes_between_shards_and_single_files_and_stays_the_same(case: Case) -> None:
+    content = case.store.content_hash(case.unknown)
+    for shards in (True, False):
+        pushed = case.store.push(case.unknown, shards=shards)
+        assert (pushed.dvc_hash, pushed.shards > 0) == (content, shards)
+        case.remove(case.unknown)
+        assert case.store.pull(case.unknown) is not None
+        assert case.store.content_hash(case.unknown) == case.store.recorded_hash(case.unknown) == content

@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -177,7 +177,7 @@ class DvcProject:
             if status.missing:
                 raise MissingObjectsError(len(status.missing))
 
-        with failures() as reasons, closing(get_index(to)) as index:
+        with failures() as reasons, self._index(to) as index:
             done = transfer(
                 *(source, to, {tree.hash_info}),
                 shallow=False,
@@ -189,6 +189,10 @@ class DvcProject:
             raise reasons[0] if reasons else OSError(f"{len(done.failed)} objects could not be transferred")
         new = {each.value for each in done.transferred}
         return new, sum(sizes.get(each, 0) for each in new)
+
+    def _index(self, to: Any) -> AbstractContextManager[Any]:
+        """What is known of a remote, by which it is asked less; the cache may have a list without its files."""
+        return nullcontext() if to == self.cache else closing(get_index(to))
 
     def put(self, path: Path, md5: str, to: Any, callback: Any = None) -> None:
         """Upload one file as an object."""
