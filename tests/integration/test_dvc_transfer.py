@@ -150,3 +150,12 @@ def test_a_project_without_a_remote_says_so(root: Path) -> None:
     with pytest.raises(DatasetError, match="no remote to push to"):
         store_of(root).push(root / "data" / "mine")
     assert not (root / "data" / "mine.dvc").exists()
+
+
+def test_records_are_found_where_git_ignores_all_of_data_but_them(root: Path) -> None:
+    (root / ".gitignore").write_text("/data/*\n!/data/*.dvc\n", encoding="utf-8")
+    data, store = root / "data" / "mine", store_of(root)
+    assert store.push(data).recorded
+    assert not store.push(data).recorded
+    assert store.pull(without(root)) is not None
+    assert (data / "data.yaml").is_file()

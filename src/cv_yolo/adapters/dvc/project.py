@@ -129,15 +129,27 @@ class DvcProject:
 
         Raises DVC's errors where the folder overlaps with another output, or is tracked by git.
         """
-        stage = get_or_create_stage(self.repo, os.path.relpath(target)).stage
-        self.repo.check_graph(stages=[stage])
-        output = stage.outs[0]
+        output = self._recorded(target)
+        if output is None:
+            stage = get_or_create_stage(self.repo, os.path.relpath(target)).stage
+            self.repo.check_graph(stages=[stage])
+            output = stage.outs[0]
         if output.use_scm_ignore and self.repo.scm.is_tracked(output.fspath):
             raise DatasetError(
                 f"{os.path.relpath(target)}: git tracks its files, and DVC would keep them, too",
                 hint=f"take them out of git, they stay on disk: git rm -r --cached {os.path.relpath(target)}",
             )
         return output
+
+    def known_output(self, target: Path) -> Any:
+        """The output that a `.dvc` file or a stage records for a folder."""
+        recorded = self._recorded(target)
+        return self.repo.find_outs_by_path(str(target))[0] if recorded is None else recorded
+
+    def _recorded(self, target: Path) -> Any:
+        """The output of the `.dvc` file next to a folder: DVC finds none that it believes to be ignored by git."""
+        pointer = Path(f"{os.path.relpath(target)}.dvc")
+        return self.repo.stage.load_one(str(pointer)).outs[0] if pointer.is_file() else None
 
     def hashed(self, root: Path, *, ignore: Any = None, stage: str = "Hashing") -> HashedFolder:
         """Hash every file of a folder; those that did not change since are not read again."""

@@ -71,7 +71,7 @@ class Pushed:
 
 def push_recorded(project: DvcProject, folder: Path) -> Pushed:
     """Upload what is recorded from the cache: the output of a stage, or a folder that is not here."""
-    (output,) = project.repo.find_outs_by_path(str(folder))
+    output = project.known_output(folder)
     remote = project.remote(output)
     tree = project.tree(output.hash_info.value, remote)
     if tree is None:

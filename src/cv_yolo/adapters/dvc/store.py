@@ -232,7 +232,8 @@ class DvcStore:
     def _checked_out(self, folder: Path) -> bool:
         """Put what the cache has into its place, as DVC does; False where the cache lacks it."""
         name = self._relative(folder)
-        checked = self._dvc("checkout", name)
+        record = record_beside(folder)  # by its file: DVC finds none that it believes to be ignored by git
+        checked = self._dvc("checkout", name if record is None else self._relative(record.pointer))
         if checked.returncode == 0:
             return True
         if NOT_HERE in checked.stderr and len(errors_in(checked.stderr)) == 1:

@@ -54,7 +54,7 @@ def _pull(project: DvcProject, folder: Path, out: Path | None) -> Mapping[str, A
         if not project.has_remote():
             return Pulled().message
         return fetch_shards(project, record, out or folder).message
-    (output,) = project.repo.find_outs_by_path(str(folder))
+    output = project.known_output(folder)
     if not project.has_remote(output):
         return cached(project, output).message
     pulled, tree = fetch_objects(project, output, output.hash_info.value)
