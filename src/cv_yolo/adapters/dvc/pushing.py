@@ -142,7 +142,7 @@ def _require_unchanged(folder: HashedFolder, store: Any, new: set[str]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Known:
+class _RecordedShards:
     """What the record says: the index without lost shards, and the objects of the folder of shards by name."""
 
     index: ShardIndex
@@ -211,7 +211,7 @@ def _in_shards(
     pushed.shards, pushed.repacked = len(made.shards), len(plan.repacked)
 
 
-def _known(project: DvcProject, record: DatasetRecord, remote: Any) -> _Known | None:
+def _known(project: DvcProject, record: DatasetRecord, remote: Any) -> _RecordedShards | None:
     """What is recorded, without shards that the remote has lost or has in part; None where it has lost the lists."""
     tree = project.tree(record.stored, remote)
     if tree is None:
@@ -226,7 +226,7 @@ def _known(project: DvcProject, record: DatasetRecord, remote: Any) -> _Known | 
             shards={name: shard for name, shard in index.shards.items() if name in whole},
             files={path: slot for path, slot in index.files.items() if slot.shard in whole},
         )
-    return _Known(index=index, objects=objects)
+    return _RecordedShards(index=index, objects=objects)
 
 
 def _size(remote: Any, md5: str) -> int | None:
@@ -236,7 +236,9 @@ def _size(remote: Any, md5: str) -> int | None:
         return None
 
 
-def _packed(project: DvcProject, folder: HashedFolder, plan: ShardPlan, known: _Known | None, remote: Any) -> _Shards:
+def _packed(
+    project: DvcProject, folder: HashedFolder, plan: ShardPlan, known: _RecordedShards | None, remote: Any
+) -> _Shards:
     there = {} if known is None else known.index.shards
     made = _Shards(
         project=project,
@@ -251,7 +253,7 @@ def _packed(project: DvcProject, folder: HashedFolder, plan: ShardPlan, known: _
     return made
 
 
-def _listed(made: _Shards, known: _Known | None, plan: ShardPlan, content: str) -> Any:
+def _listed(made: _Shards, known: _RecordedShards | None, plan: ShardPlan, content: str) -> Any:
     """Write the next list and the index; returns DVC's list of the folder of shards."""
     former = None if known is None else known.index
     whole = needs_whole_list(former, plan)

@@ -26,7 +26,7 @@ def transferring(*, quiet: bool) -> Iterator[OnTransfer]:
         with _bars() as on_progress:
             yield on_progress
     else:
-        yield _LogLines().show
+        yield _TransferLines().show
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def _bars() -> Iterator[OnTransfer]:
         yield show
 
 
-class _LogLines:
+class _TransferLines:
     """A line for a stage that takes long, with the remaining time."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
