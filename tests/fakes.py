@@ -43,7 +43,17 @@ from cv_yolo.errors import (
     WeightsError,
 )
 from cv_yolo.files import sha256_of
-from cv_yolo.ports.datasets import CheckedPicture, FormerImport, FoundDataset, LabelledImage, Thumbnail
+from cv_yolo.ports.datasets import (
+    CheckedPicture,
+    FormerImport,
+    FoundDataset,
+    LabelledImage,
+    OnTransfer,
+    PulledDataset,
+    PushedDataset,
+    Thumbnail,
+    TransferProgress,
+)
 from cv_yolo.ports.models import InspectionRequest, OnEpoch, Prediction, PredictionRequest, WeightsInfo
 from cv_yolo.ports.records import NewRun
 from cv_yolo.ports.registry import NewVersion
@@ -675,16 +685,51 @@ class FakeDatasetStore:
         self.pushed: list[Path] = []
         self._recorded, self._recipes = dict(recorded or {}), dict(recipes or {})
 
-    def pull(self, root: Path) -> bool:
+    def pull(
+        self, root: Path, *, out: Path | None = None, on_progress: OnTransfer = lambda _: None
+    ) -> PulledDataset | None:
         if root not in self._recorded or self._lost:
-            return False
-        self._lay(root, self._recorded[root])
-        return True
+            return None
+        found, folder = self._recorded[root], out or root
+        on_progress(TransferProgress(stage="Downloading", done=len(found.images), files=len(found.images)))
+        self._lay(folder, found)
+        return PulledDataset(
+            folder=folder,
+            dvc_hash=_directory_hash(found),
+            files=len(found.images),
+            bytes=0,
+            downloaded_objects=len(found.images),
+            downloaded_bytes=0,
+            remote="fake",
+        )
 
-    def push(self, root: Path) -> None:
+    def push(
+        self,
+        root: Path,
+        *,
+        name: str | None = None,
+        shards: bool | None = None,
+        on_progress: OnTransfer = lambda _: None,
+    ) -> PushedDataset:
+        before = self._recorded.get(root)
+        if root not in self._recipes and self._folder.exists(root):
+            self._recorded[root] = self._folder.scan(root)
         if root not in self._recorded:
-            raise DatasetError(f"{root}: not recorded")
+            raise DatasetError(f"{root}: no such folder, and no revision of it is recorded")
+        found, new = self._recorded[root], root not in self.pushed or before != self._recorded[root]
+        on_progress(TransferProgress(stage="Uploading", done=len(found.images), files=len(found.images)))
         self.pushed.append(root)
+        return PushedDataset(
+            record=f"data/{name or root.name}.dvc",
+            recorded=before != found,
+            dvc_hash=_directory_hash(found),
+            files=len(found.images),
+            bytes=0,
+            uploaded_objects=len(found.images) if new else 0,
+            uploaded_bytes=0,
+            remote="fake",
+            shards=int(bool(shards)),
+        )
 
     def recipe(self, root: Path) -> str | None:
         return "make_it" if root in self._recipes else None

@@ -12,7 +12,7 @@ import pytest
 
 from cv_yolo.adapters.dvc.store import DvcStore
 from cv_yolo.errors import DatasetError
-from cv_yolo.ports.datasets import DatasetStore, FoundDataset
+from cv_yolo.ports.datasets import DatasetStore, FoundDataset, TransferProgress
 from cv_yolo.settings import Settings
 from tests.builders import an_image
 from tests.dvc_recipe import RECIPE
@@ -149,11 +149,57 @@ def test_recorded_data_can_be_pushed_and_pulled(case: Case) -> None:
     assert case.store.pull(case.known)
 
 
-def test_unrecorded_data_cannot_be_pushed(case: Case) -> None:
+def test_a_push_records_the_folder_as_it_is(case: Case) -> None:
+    pushed = case.store.push(case.unknown)
+    assert pushed.recorded
+    assert pushed.uploaded_objects > 0
+    assert pushed.dvc_hash == case.store.content_hash(case.unknown) == case.store.recorded_hash(case.unknown)
+
+
+def test_a_second_push_of_the_same_content_has_nothing_to_do(case: Case) -> None:
+    case.store.push(case.unknown)
+    pushed = case.store.push(case.unknown)
+    assert (pushed.recorded, pushed.uploaded_objects) == (False, 0)
+
+
+def test_a_changed_folder_is_pushed_as_a_new_revision(case: Case) -> None:
+    before = case.store.recorded_hash(case.known)
+    case.change(case.known)
+    pushed = case.store.push(case.known)
+    assert pushed.recorded
+    assert case.store.recorded_hash(case.known) == pushed.dvc_hash != before
+
+
+def test_a_folder_that_is_neither_here_nor_recorded_cannot_be_pushed(case: Case) -> None:
     with pytest.raises(DatasetError):
-        case.store.push(case.unknown)
+        case.store.push(case.unknown.with_name("nowhere"))
+
+
+def test_a_revision_can_be_pulled_to_another_folder(case: Case) -> None:
+    out = case.known.with_name("elsewhere")
+    pulled = case.store.pull(case.known, out=out)
+    assert pulled is not None
+    assert pulled.folder == out
+    assert case.exists(out)
+    assert case.store.content_hash(out) == pulled.dvc_hash == case.store.recorded_hash(case.known)
+
+
+def test_progress_is_reported(case: Case) -> None:
+    seen: list[TransferProgress] = []
+    case.store.push(case.unknown, on_progress=seen.append)
+    assert "Uploading" in {each.stage for each in seen}
 
 
 def test_a_recipe_is_known_by_its_name(case: Case) -> None:
     assert case.store.recipe(case.makeable) == "make_it"
     assert case.store.recipe(case.unknown) is None
+
+
+def test_a_data_set_changes_between_shards_and_single_files_and_stays_the_same(case: Case) -> None:
+    content = case.store.content_hash(case.unknown)
+    for shards in (True, False):
+        pushed = case.store.push(case.unknown, shards=shards)
+        assert (pushed.dvc_hash, pushed.shards > 0) == (content, shards)
+        case.remove(case.unknown)
+        assert case.store.pull(case.unknown) is not None
+        assert case.store.content_hash(case.unknown) == case.store.recorded_hash(case.unknown) == content

@@ -187,7 +187,8 @@ def test_a_remote_that_a_person_said_locally_is_left_alone(root: Path) -> None:
 def test_a_push_of_files_that_are_nowhere_is_an_error(root: Path, objects: ObjectStoreAddress) -> None:
     store = store_of(root)
     store.set_remote(objects, f"{BUCKET}/nothing")
-    shutil.rmtree(root / ".dvc" / "cache")
+    for lost in (root / ".dvc" / "cache", root / "data" / "mine"):
+        shutil.rmtree(lost)
     with pytest.raises(DatasetError, match="neither in DVC's cache nor on the remote"):
         store.push(root / "data" / "mine")
 

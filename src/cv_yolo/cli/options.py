@@ -1,4 +1,6 @@
-"""Option types that several commands share: lists of numbers, reasons."""
+"""Options and arguments that several commands share: lists of numbers, reasons, folders."""
+
+from pathlib import Path
 
 import click
 
@@ -18,3 +20,8 @@ def given_reason(_context: click.Context, _option: click.Parameter, text: str | 
     if text is not None and not text.strip():
         raise click.BadParameter("give a reason: it is recorded in the audit log")
     return text
+
+
+def root_of(folder: Path) -> Path:
+    """The folder of a data set as an absolute path, through links as they were written."""
+    return folder.resolve() if ".." in folder.parts else folder.absolute()

@@ -157,14 +157,67 @@ class DatasetFixer(Protocol):
         """Carry out a plan as far as the files belong to the folder; the copies are below `backup`/files."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferProgress:
+    """How far a stage of a push or a pull is; 0 where a total is not known."""
+
+    stage: str
+    done: int
+    files: int
+    done_bytes: int = 0
+    total_bytes: int = 0
+
+
+OnTransfer = Callable[[TransferProgress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedDataset:
+    """What a push did: `record` is the file that git is to keep, if the folder has one; `recorded` if it changed.
+
+    `shards` is the number of shards, 0 for single objects, `why` the reason for either; `repacked` shards were left.
+    """
+
+    record: str | None
+    recorded: bool
+    dvc_hash: str
+    files: int
+    bytes: int
+    uploaded_objects: int
+    uploaded_bytes: int
+    remote: str
+    shards: int = 0
+    repacked: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulledDataset:
+    """What a pull did."""
+
+    folder: Path
+    dvc_hash: str
+    files: int
+    bytes: int
+    downloaded_objects: int
+    downloaded_bytes: int
+    remote: str
+
+
 class DatasetStore(Protocol):
     """Keeps the revisions of data sets."""
 
-    def pull(self, root: Path) -> bool:
-        """Fetch the recorded revision; False if there is none."""
+    def pull(self, root: Path, *, out: Path | None = None, on_progress: OnTransfer = ...) -> PulledDataset | None:
+        """Fetch the recorded revision, to `out` if given; None if there is none."""
 
-    def push(self, root: Path) -> None:
-        """Keep the recorded revision where others can pull it."""
+    def push(
+        self, root: Path, *, name: str | None = None, shards: bool | None = None, on_progress: OnTransfer = ...
+    ) -> PushedDataset:
+        """Record the folder as it is, and keep it where others can pull it; what a recipe makes is kept as recorded.
+
+        `name` is that of the record of a folder outside the project, `shards` whether it goes into shards; None: both
+        follow from the folder.
+        """
 
     def recipe(self, root: Path) -> str | None:
         """The name of the recorded recipe that makes the data, or None."""

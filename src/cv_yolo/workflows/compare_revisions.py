@@ -122,7 +122,7 @@ def _last_recorded(source: RevisionSource, folder: Path) -> RevisionPlace:
     if not history.revisions:
         raise DatasetError(
             "\n  ".join([f"{folder}: no revision of it is recorded to compare it with", *history.notes]),
-            hint=f"record one (`dvc add {folder}`), or name two folders",
+            hint=f"record one (`cv-yolo data push {folder}`), or name two folders",
         )
     return RevisionPlace(folder=folder, recorded=history.revisions[0])
 

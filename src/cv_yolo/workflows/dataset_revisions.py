@@ -161,7 +161,7 @@ def log_dataset(source: RevisionSource, root: Path) -> DatasetLog:
         )
     notes = list(history.notes)
     if not history.revisions:
-        notes.append("no revision is recorded yet: `dvc add` the folder, and `git commit` its .dvc file")
+        notes.append("no revision is recorded yet: `cv-yolo data push` the folder, and `git commit` its .dvc file")
     runs = known_runs(source, notes)
     reader = RevisionReader(source)
     rows = [_logged(reader, source, each, runs) for each in history.revisions]

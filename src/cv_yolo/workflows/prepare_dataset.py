@@ -170,35 +170,12 @@ def _unusable(source: DatasetSource, errors: Sequence[DatasetError]) -> tuple[Da
     return (finding_at(FindingKind.UNUSABLE, places, severity=Severity.ERROR),) if places else ()
 
 
-def pull_dataset(source: DatasetSource) -> None:
-    """Fetch the recorded revision; raises `DatasetError` where none is recorded, or it was never pushed."""
-    _require_recorded(source)
-    if not source.store.pull(source.root):
-        raise DatasetError(
-            f"{source.root}: neither DVC's cache nor its remote has the recorded revision",
-            hint="`cv-yolo data push`, on a machine that has it",
-        )
-
-
-def push_dataset(source: DatasetSource) -> None:
-    """Keep the recorded revision on the remote; raises `DatasetError` where none is recorded."""
-    _require_recorded(source)
-    source.store.push(source.root)
-
-
-def _require_recorded(source: DatasetSource) -> None:
-    if source.store.recorded_hash(source.root) is None:
-        raise DatasetError(
-            f"{source.root}: DVC has recorded no revision of it", hint=f"`dvc add {source.root}` records one"
-        )
-
-
 def _obtain(source: DatasetSource) -> None:
     """Pull what is recorded; make what was recorded and never pushed, or never recorded: that is no failure."""
     name = source.root.name
     if source.store.recorded_hash(source.root) is not None:
         source.report(f"{name} is not here: asking DVC for it")
-        if source.store.pull(source.root) and source.folder.exists(source.root):
+        if source.store.pull(source.root) is not None and source.folder.exists(source.root):
             return
     recipe = source.store.recipe(source.root)
     if recipe is not None:

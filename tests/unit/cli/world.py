@@ -17,6 +17,7 @@ from cv_yolo.domain.data.manifest import Split
 from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.domain.training.specs import TrainedModel
 from cv_yolo.files import sha256_of
+from cv_yolo.ports.datasets import OnTransfer, PushedDataset
 from cv_yolo.ports.models import InspectionRequest, WeightsInfo
 from cv_yolo.ports.records import NewRun
 from cv_yolo.workflows.draw_dataset import draw_dataset
@@ -40,11 +41,18 @@ COUNTS = {Split.TRAIN: 2, Split.VAL: 6, Split.TEST: 32}
 class NoStore:
     """DVC, unused."""
 
-    def pull(self, root: Path) -> bool:
-        return False
+    def pull(self, root: Path, *, out: Path | None = None, on_progress: OnTransfer | None = None) -> None:
+        return None
 
-    def push(self, root: Path) -> None:
-        raise AssertionError("nothing is recorded")
+    def push(
+        self,
+        root: Path,
+        *,
+        name: str | None = None,
+        shards: bool | None = None,
+        on_progress: OnTransfer | None = None,
+    ) -> PushedDataset:
+        raise AssertionError("nothing is pushed")
 
     def recipe(self, root: Path) -> str | None:
         return None

@@ -17,8 +17,6 @@ from cv_yolo.workflows.prepare_dataset import (
     check_dataset,
     inspect_dataset,
     prepare_dataset,
-    pull_dataset,
-    push_dataset,
 )
 from tests.builders import a_manifest, an_image
 from tests.fakes import FakeDatasetFolder, FakeDatasetStore
@@ -92,31 +90,6 @@ def test_a_remote_that_fails_is_no_reason_to_make_the_data_again():
     with pytest.raises(ServiceUnavailableError):
         prepare_dataset(source)
     assert not folder.exists(ROOT)
-
-
-def test_a_recorded_revision_is_pulled_on_request_and_pushed():
-    folder = FakeDatasetFolder()
-    store = FakeDatasetStore(folder, recorded={ROOT: WHOLE})
-    source, _ = a_source(folder, store)
-    pull_dataset(source)
-    assert folder.exists(ROOT)
-    push_dataset(source)
-    assert store.pushed == [ROOT]
-
-
-def test_a_revision_that_was_never_pushed_cannot_be_pulled():
-    folder = FakeDatasetFolder()
-    source, _ = a_source(folder, FakeDatasetStore(folder, recorded={ROOT: WHOLE}, lost=True))
-    with pytest.raises(DatasetError, match="neither DVC's cache nor its remote") as refusal:
-        pull_dataset(source)
-    assert "cv-yolo data push" in refusal.value.hint
-
-
-@pytest.mark.parametrize("work", [pull_dataset, push_dataset])
-def test_what_was_never_recorded_is_neither_pulled_nor_pushed(work):
-    with pytest.raises(DatasetError, match="DVC has recorded no revision") as refusal:
-        work(a_source(a_folder())[0])
-    assert "dvc add" in refusal.value.hint
 
 
 def test_a_data_set_that_is_nowhere_and_has_no_recipe_is_an_error_that_says_what_to_do():

@@ -1,15 +1,17 @@
 """DVC's command line as a child process, terminated on a stop and when a remote stops answering."""
 
+import json
 import os
+import queue
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 from cv_yolo.errors import ServiceUnavailableError, StoppedError
 
@@ -57,23 +59,108 @@ class DvcCommand:
                 raise
         return subprocess.CompletedProcess(command, child.returncode, out, err)
 
+    def transfer(
+        self, request: Mapping[str, Any], on_event: Callable[[Mapping[str, Any]], None], command: str
+    ) -> Mapping[str, Any]:
+        """Have our own child process do what `request` says; returns its answer, and passes on its progress."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "cv_yolo.adapters.dvc.worker"],
+            cwd=self._root,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as child:
+            try:
+                return self._answer(child, request, on_event, command)
+            except BaseException:
+                _terminate(child)
+                raise
+
+    def _answer(
+        self,
+        child: "subprocess.Popen[str]",
+        request: Mapping[str, Any],
+        on_event: Callable[[Mapping[str, Any]], None],
+        command: str,
+    ) -> Mapping[str, Any]:
+        assert child.stdin and child.stdout and child.stderr  # noqa: PT018 - they are pipes
+        lines: queue.Queue[str | None] = queue.Queue()
+        said: list[str | None] = []
+        readers = (
+            threading.Thread(target=_read_into, args=(child.stdout, lines.put), daemon=True),
+            threading.Thread(target=_read_into, args=(child.stderr, said.append), daemon=True),
+        )
+        for reader in readers:
+            reader.start()
+        with suppress(BrokenPipeError):
+            json.dump(request, child.stdin)
+            child.stdin.close()
+        for event in self._events(lines, command):
+            if "stage" not in event:
+                child.wait()
+                return event
+            on_event(event)
+        child.wait()
+        readers[1].join()
+        text = "".join(each for each in said if each)
+        return {"failed": text.strip() or f"the process ended with code {child.returncode}", "full": False}
+
+    def _events(self, lines: "queue.Queue[str | None]", command: str) -> Iterator[Mapping[str, Any]]:
+        """What the child says, until it has ended."""
+        watch = _Watch(self._attended, command)
+        while True:
+            try:
+                line = lines.get(timeout=POLL_S)
+            except queue.Empty:
+                watch.require()
+                continue
+            watch.require()
+            if line is None:
+                return
+            with suppress(ValueError):  # what a library prints
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    yield event
+
     def _attend(self, child: "subprocess.Popen[str]", command: str) -> tuple[str, str]:
-        answered_at_s = asked_at_s = time.monotonic()
+        watch = _Watch(self._attended, command)
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return child.communicate(timeout=POLL_S)
-            if self._attended.stop.is_set():
-                raise StoppedError(f"stopped during `dvc {command}`")
-            due = command in REMOTE and time.monotonic() - asked_at_s >= self._attended.silence_s / 3
-            if self._attended.answers is None or not due:
-                continue
-            if self._attended.answers():
-                answered_at_s = time.monotonic()
-            asked_at_s = time.monotonic()
-            if asked_at_s - answered_at_s > self._attended.silence_s:
-                raise ServiceUnavailableError(
-                    f"`dvc {command}`: the remote does not answer", hint="is it up? `cv-yolo status` shows it"
-                )
+            watch.require()
+
+
+class _Watch:
+    """Watches while a command runs whether it is to be stopped, and whether the remote answers."""
+
+    def __init__(self, attended: Attended, command: str) -> None:
+        self._attended, self._command = attended, command
+        self._answered_at_s = self._asked_at_s = time.monotonic()
+
+    def require(self) -> None:
+        """Raise `StoppedError` on a stop, `ServiceUnavailableError` where the remote has not answered for long."""
+        attended, now_s = self._attended, time.monotonic()
+        if attended.stop.is_set():
+            raise StoppedError(f"stopped during `dvc {self._command}`")
+        due = self._command in REMOTE and now_s - self._asked_at_s >= attended.silence_s / 3
+        if attended.answers is None or not due:
+            return
+        if attended.answers():
+            self._answered_at_s = time.monotonic()
+        self._asked_at_s = time.monotonic()
+        if self._asked_at_s - self._answered_at_s > attended.silence_s:
+            raise ServiceUnavailableError(
+                f"`dvc {self._command}`: the remote does not answer", hint="is it up? `cv-yolo status` shows it"
+            )
+
+
+def _read_into(stream: IO[str], take: Callable[[str | None], object]) -> None:
+    """Pass on the lines of a stream, then None."""
+    for line in stream:
+        take(line)
+    take(None)
 
 
 def _terminate(child: "subprocess.Popen[str]") -> None:

@@ -26,7 +26,7 @@ DESCRIPTION: Final = "data.yaml"
 RECORDS: Final = ("*.dvc", LOCK)
 SHARDS: Final = ".shards"
 HEAD: Final = "HEAD"
-NO_DVC: Final = "DVC keeps no data of this project: `dvc init`, then `dvc add` the folder of the data set"
+NO_DVC: Final = "DVC keeps no data of this project: `dvc init`, then `cv-yolo data push` the folder of the data set"
 FETCH: Final = "`cv-yolo data pull` gets the files of the recorded revision, `dvc fetch --all-commits` those of all"
 Records = dict[Path, str]  # DVC's hash by folder
 

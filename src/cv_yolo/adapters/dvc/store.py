@@ -1,42 +1,43 @@
 """DVC behind the ports `DatasetStore` and `DatasetRemote`.
 
-Its command line changes data. Each command is given the server's remote.
-
-The object store's bucket as DVC's remote is in the home's own configuration, with its keys, readable only by its owner.
-
-The project's configuration, which git or another home shares, is not changed (ADR 16).
+Its command line runs recipes and puts data in their place, a child process of ours transfers. Each is given the
+server's remote. The object store's bucket as DVC's remote is in the home's own configuration (`remote.py`).
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from cv_yolo.adapters.dvc.command import Attended, DvcCommand
 from cv_yolo.adapters.dvc.directory_hash import directory_hash
-from cv_yolo.domain.stack import DATASET_REMOTE, DATASET_REMOTE_BESIDE, ChangeKind, ObjectStoreAddress
-from cv_yolo.errors import CvYoloError, DatasetError, ServiceUnavailableError
-from cv_yolo.files import write_secret
-
-HASH_KEY: Final = "md5"
-NOT_HERE: Final = "Checkout failed for following targets"
-NEVER_KEPT: Final = "Missing cache files"
-REFUSED: Final = ("Forbidden", "(403)", "SignatureDoesNotMatch", "InvalidAccessKeyId", "Unable to locate credentials")
-UNREACHABLE: Final = (
-    "failed to connect",
-    "Could not connect",
-    "timed out",
-    "Connection reset",
-    "Name or service not known",
+from cv_yolo.adapters.dvc.failures import NEVER_KEPT, NOT_HERE, errors_in, failed, failed_transfer, last_line
+from cv_yolo.adapters.dvc.records import (
+    RECORDS,
+    DatasetRecord,
+    read_yaml,
+    record_beside,
+    record_from,
+    recorded_outputs,
 )
+from cv_yolo.adapters.dvc.remote import HomeRemote
+from cv_yolo.domain.stack import ChangeKind, ObjectStoreAddress
+from cv_yolo.errors import DatasetError
+from cv_yolo.ports.datasets import OnTransfer, PulledDataset, PushedDataset, TransferProgress
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _unseen(progress: TransferProgress) -> None:
+    """Show no progress."""
 
 
 class DvcStore:
     """The DVC project in `root` (with `dvc.yaml` and `.dvc/`); without one, nothing is recorded.
 
-    Only what belongs to this project is pulled, pushed or made: not what lies elsewhere, or in another project.
+    Only what belongs to this project is pulled or made: not what lies elsewhere, or in another project, unless this
+    project has recorded it from there.
     """
 
     def __init__(
@@ -51,26 +52,63 @@ class DvcStore:
         self._dvc = DvcCommand(root=root, environment=environment, attended=attended or Attended())
         self._remote = HomeRemote(project=root / ".dvc", environment=environment, report=report)
 
-    def pull(self, root: Path) -> bool:
-        """Fetch the recorded revision from cache or remote; False where none is recorded, or it was never pushed.
+    def pull(self, root: Path, *, out: Path | None = None, on_progress: OnTransfer = _unseen) -> PulledDataset | None:
+        """Fetch the recorded revision from cache or remote; None where none is recorded, or it was never pushed.
 
         Raises `ServiceUnavailableError` where the remote does not answer or refuses our key, `DatasetError` with DVC's
         own words for every other failure.
         """
-        if self.recorded_hash(root) is None or not self._is_ours(root):
-            return False
-        pulled = self._dvc("pull", *self._remote.options, self._relative(root))
-        if pulled.returncode == 0:
-            return True
-        if NOT_HERE in pulled.stderr and len(_errors(pulled.stderr)) == 1:
-            return False
-        raise _failed(f"{self._relative(root)}: cannot be pulled", pulled.stderr, "pull")
+        record = None if self._is_ours(root) else record_from(self._root, root.resolve())
+        if record is None and (self.recorded_hash(root) is None or not self._is_ours(root)):
+            return None
+        folder = root if record is None else record.folder
+        target = out or (None if record is None else root)
+        name = self._relative(folder)
+        request = {"do": "pull", "folder": name, "out": None if target is None else str(target)}
+        answer = self._transfer(request, on_progress, f"{name}: cannot be pulled", "pull")
+        if not answer["found"]:
+            return None
+        if target is None and not _is_sharded(folder) and not self._checked_out(folder):
+            return None
+        return PulledDataset(
+            folder=target or folder,
+            dvc_hash=answer["hash"],
+            files=answer["files"],
+            bytes=answer["bytes"],
+            downloaded_objects=answer["downloaded_objects"],
+            downloaded_bytes=answer["downloaded_bytes"],
+            remote=answer["remote"],
+        )
 
-    def push(self, root: Path) -> None:
-        """Keep the recorded revision on the remote."""
-        if not self._is_ours(root):
-            raise DatasetError(f"{root}: not a data set of this project", hint=f"push it in its own project: cd {root}")
-        self._push(root, f"{self._relative(root)}: cannot be pushed")
+    def push(
+        self,
+        root: Path,
+        *,
+        name: str | None = None,
+        shards: bool | None = None,
+        on_progress: OnTransfer = _unseen,
+    ) -> PushedDataset:
+        """Record the folder as it is now, and keep it on the remote; what a stage makes is recorded by `dvc repro`."""
+        if not (self._root / ".dvc").is_dir():
+            raise DatasetError(
+                f"{self._root}: keeps no revisions of data: there is no `.dvc`",
+                hint="`cv-yolo init .` or `dvc init` begins to keep them",
+            )
+        request = self._push_request(root, name) | {"shards": shards}
+        answer = self._transfer(request, on_progress, f"{request['folder']}: cannot be pushed", "push")
+        return PushedDataset(
+            record=answer["record"],
+            recorded=answer["recorded"],
+            dvc_hash=answer["hash"],
+            files=answer["files"],
+            bytes=answer["bytes"],
+            uploaded_objects=answer["uploaded_objects"],
+            uploaded_bytes=answer["uploaded_bytes"],
+            remote=answer["remote"],
+            shards=answer["shards"],
+            repacked=answer["repacked"],
+            why=answer["why"],
+        )
 
     def recipe(self, root: Path) -> str | None:
         """The stage of the project's own `dvc.yaml` that makes the folder; those of other folders do not count."""
@@ -84,10 +122,12 @@ class DvcStore:
         made = self._dvc("repro", "--single-item", stage)
         if made.returncode != 0:
             raise DatasetError(
-                f"{self._relative(root)}: the DVC stage {stage!r} that makes it failed: {_last_line(made.stderr)}",
+                f"{self._relative(root)}: the DVC stage {stage!r} that makes it failed: {last_line(made.stderr)}",
                 hint=f"run `dvc repro {stage}` to see its whole output, and to run the stages that it depends on",
             )
-        self._push(root, f"{self._relative(root)}: created, but not pushed")
+        pushed = self._dvc("push", *self._remote.options, self._relative(root))
+        if pushed.returncode != 0 or NEVER_KEPT in pushed.stderr:
+            raise failed(f"{self._relative(root)}: created, but not pushed", pushed.stderr, "push")
         return True
 
     def set_remote(self, objects: ObjectStoreAddress, bucket: str) -> ChangeKind | None:
@@ -104,21 +144,105 @@ class DvcStore:
 
     def recorded_hash(self, root: Path) -> str | None:
         """The hash that `dvc.lock` or a `.dvc` file records for the folder."""
-        relative = self._relative(root)
-        pointer = root.with_name(f"{root.name}.dvc")
-        outputs = [] if not pointer.is_file() else _read(pointer).get("outs", [])
-        for stage in _read(self._root / "dvc.lock").get("stages", {}).values():
-            outputs += [output for output in stage.get("outs", []) if output["path"] == relative]
-        return next((str(output[HASH_KEY]) for output in outputs if HASH_KEY in output), None)
+        record = self._record_of(root)
+        if record is not None:
+            return record.content
+        return next(recorded_outputs(self._root, self._relative(root)), None)
 
-    def _push(self, root: Path, what: str) -> None:
-        pushed = self._dvc("push", *self._remote.options, self._relative(root))
-        if pushed.returncode != 0 or NEVER_KEPT in pushed.stderr:
-            raise _failed(what, pushed.stderr, "push")
+    def _record_of(self, root: Path) -> DatasetRecord | None:
+        """The `.dvc` file for a folder; for one outside the project that of this folder, or of its name."""
+        if self._is_ours(root):
+            return record_beside(root)
+        return (
+            record_from(self._root, root.resolve())
+            or record_beside(root)
+            or record_beside(self._root / RECORDS / root.name)
+        )
+
+    def _push_request(self, root: Path, name: str | None) -> dict[str, Any]:
+        """What the child process is asked to push, and under which name."""
+        if self._is_ours(root):
+            if name is not None:
+                raise DatasetError(
+                    f"{root}: a folder of this project is recorded under its own name", hint="leave out --name"
+                )
+            if self.recipe(root) is not None or not root.exists():
+                if self.recorded_hash(root) is None:
+                    raise DatasetError(f"{root}: no such folder, and no revision of it is recorded")
+                return {"do": "push recorded", "folder": self._relative(root)}
+            folder = root
+        else:
+            folder = self._outside(root, name)
+        if not root.is_dir():
+            raise DatasetError(f"{root}: no such folder")
+        outside = not self._is_ours(root)
+        request = {"do": "push", "folder": self._relative(folder), "outside": outside}
+        return request | {"source": str(root.resolve() if outside else root)}
+
+    def _outside(self, root: Path, name: str | None) -> Path:
+        """Where the record of a folder outside the project is; raises `DatasetError` where another data set has it."""
+        top, source = self._root.resolve(), root.resolve()
+        if top in source.parents:
+            raise DatasetError(f"{root}: not a data set of this project", hint=f"push it in its own project: cd {root}")
+        if source == top or source in top.parents:
+            raise DatasetError(f"{root}: holds this project", hint="give the folder of the data set")
+        own = record_from(self._root, source)
+        if own is not None and name in {None, own.folder.name}:
+            return own.folder
+        folder = self._root / RECORDS / (name or source.name)
+        if NAME.fullmatch(folder.name) is None:
+            raise DatasetError(
+                f"{folder.name!r}: not a name for a data set",
+                hint="choose another: --name NAME",
+            )
+        record, here = record_beside(folder), folder.is_dir() and folder.resolve() != source
+        if here or next(recorded_outputs(self._root, self._relative(folder)), None) is not None:
+            raise DatasetError(
+                f"{root}: {RECORDS}/{folder.name} is a folder of this project", hint="another name: --name NAME"
+            )
+        if record is not None and name is None:
+            raise DatasetError(
+                f"{root}: {record.pointer.name} records {record.source or f'{RECORDS}/{folder.name}'}, another folder",
+                hint=f"as a new revision of that data set: --name {folder.name}; as one of its own: another --name",
+            )
+        return folder
+
+    def _transfer(
+        self, request: Mapping[str, Any], on_progress: OnTransfer, what: str, command: str
+    ) -> Mapping[str, Any]:
+        """The answer of the child process; raises what it refuses, or what failed there."""
+        remote = self._remote.options[1] if self._remote.options else None
+
+        def show(event: Mapping[str, Any]) -> None:
+            on_progress(
+                TransferProgress(
+                    stage=event["stage"],
+                    done=event["done"],
+                    files=event["files"],
+                    done_bytes=event["bytes"],
+                    total_bytes=event["total_bytes"],
+                )
+            )
+
+        answer = self._dvc.transfer(dict(request) | {"remote": remote}, show, command)
+        if "done" not in answer:
+            raise failed_transfer(what, answer, command)
+        return dict(answer["done"])
+
+    def _checked_out(self, folder: Path) -> bool:
+        """Put what the cache has into its place, as DVC does; False where the cache lacks it."""
+        name = self._relative(folder)
+        record = record_beside(folder)  # by its file: DVC finds none that it believes to be ignored by git
+        checked = self._dvc("checkout", name if record is None else self._relative(record.pointer))
+        if checked.returncode == 0:
+            return True
+        if NOT_HERE in checked.stderr and len(errors_in(checked.stderr)) == 1:
+            return False
+        raise failed(f"{name}: cannot be pulled", checked.stderr, "pull")
 
     def _stage_of(self, root: Path) -> str | None:
         relative = self._relative(root)
-        for name, stage in _read(self._root / "dvc.yaml").get("stages", {}).items():
+        for name, stage in read_yaml(self._root / "dvc.yaml").get("stages", {}).items():
             outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", [])]
             if relative in (Path(os.path.normpath(Path(stage.get("wdir", "."), out))).as_posix() for out in outs):
                 return str(name)
@@ -136,149 +260,6 @@ class DvcStore:
         return Path(os.path.relpath(root.resolve(), self._root.resolve())).as_posix()
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DatasetError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise DatasetError(f"{path}: not a DVC file")
-    return content
-
-
-def _errors(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip().lower().startswith("error")]
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (_errors(text) or lines or ["no message"])[-1].removeprefix("ERROR: ")
-
-
-def _blames_remote(text: str) -> bool:
-    return any(mark in text for mark in (*REFUSED, *UNREACHABLE))
-
-
-def _failed(what: str, text: str, command: str) -> CvYoloError:
-    """The error for a failed `dvc pull` or `push`: the remote's, with what to fix, or the data's."""
-    lines = [line for line in text.splitlines() if _blames_remote(line)]
-    reason = _last_line("\n".join(lines) or text)
-    if any(mark in text for mark in REFUSED):
-        return ServiceUnavailableError(
-            f"{what}: the remote refuses our key: {reason}",
-            hint="`cv-yolo stack register` or `cv-yolo connect` renews it",
-        )
-    if any(mark in text for mark in UNREACHABLE):
-        return ServiceUnavailableError(
-            f"{what}: the remote does not answer: {reason}",
-            hint="is it up? Check with `cv-yolo status` and `cv-yolo doctor`",
-        )
-    if NEVER_KEPT in text:
-        return DatasetError(
-            f"{what}: the recorded files are neither in DVC's cache nor on the remote",
-            hint="record the current files (`dvc add`, or `dvc commit` for a stage's output), or push where they are",
-        )
-    return DatasetError(
-        f"{what}: {reason}", hint=f"run `dvc {command}` to see its whole output; `dvc remote list` shows the remotes"
-    )
-
-
-CONFIG_FOLDER: Final = "DVC_GLOBAL_CONFIG_DIR"  # the home's own, which only this machine's user can read
-WRITTEN_BEFORE: Final = {"url", "region", "access_key_id", "secret_access_key"}  # by us, into `.dvc/config.local`
-
-
-class HomeRemote:
-    """The remote of one home for the DVC project in the folder `project`; `options` name it to a command."""
-
-    def __init__(self, *, project: Path, environment: Mapping[str, str], report: Callable[[str], None]) -> None:
-        self._project, self._environment, self._report = project, environment, report
-        self.options: tuple[str, ...] = ()
-
-    def set(self, objects: ObjectStoreAddress, bucket: str) -> ChangeKind | None:
-        """Use a bucket of the object store; its keys are kept in the home, readable only by its owner."""
-        if not self._project.is_dir():
-            return None
-        self._clean_project()
-        name = DATASET_REMOTE_BESIDE if DATASET_REMOTE in _remotes(self._project) else DATASET_REMOTE
-        wanted = {"url": f"s3://{bucket}/store", "region": objects.region, "access_key_id": objects.access_key}
-        wanted |= {"secret_access_key": objects.secret_key}
-        wanted |= {} if objects.endpoint_url is None else {"endpointurl": objects.endpoint_url}
-        known = _settings(self._home_config)
-        config = _without_ours(known) | {"core": {"remote": name}, _section(name): wanted}
-        self.options = ("--remote", name)
-        if known == config:
-            return ChangeKind.UNCHANGED
-        write_secret(self._home_config, _text_of(config))
-        return ChangeKind.CHANGED if _section(name) in known else ChangeKind.MADE
-
-    def forget(self) -> None:
-        """Use the project's own remote; what was pushed stays there."""
-        self._clean_project()
-        known = _settings(self._home_config)
-        if known != _without_ours(known):
-            write_secret(self._home_config, _text_of(_without_ours(known)))
-        self.options = ()
-
-    @property
-    def _home_config(self) -> Path:
-        return Path(self._environment[CONFIG_FOLDER]) / "config"
-
-    def _clean_project(self) -> None:
-        """Remove what an earlier version wrote into the project's local settings; the user's own stay."""
-        local = self._project / "config.local"
-        settings = _settings(local)
-        section = _section(DATASET_REMOTE)
-        ours = settings.get(section, {})
-        if set(ours) - {"endpointurl"} != WRITTEN_BEFORE or not ours["url"].endswith("/store"):
-            return
-        del settings[section]
-        if settings.get("core", {}).get("remote") == DATASET_REMOTE:
-            del settings["core"]["remote"]
-        if any(settings.values()):
-            write_secret(local, _text_of(settings))
-        else:
-            local.unlink()
-        self._report(
-            f"{local}: the object store's keys that an earlier version wrote there were removed: each home keeps its "
-            "own. `cv-yolo data push FOLDER` and `data pull FOLDER` use the remote of the home."
-        )
-
-
-def _settings(path: Path) -> dict[str, dict[str, str]]:
-    """The sections of a DVC configuration file; empty where there is none."""
-    if not path.is_file():
-        return {}
-    from configobj import ConfigObj, ConfigObjError
-
-    try:
-        found: dict[str, Any] = ConfigObj(str(path), encoding="utf-8", interpolation=False).dict()
-    except (OSError, ValueError, ConfigObjError) as error:
-        raise DatasetError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
-    return {name: section for name, section in found.items() if isinstance(section, dict)}
-
-
-def _text_of(settings: Mapping[str, Mapping[str, str]]) -> str:
-    from configobj import ConfigObj
-
-    return "\n".join([*ConfigObj(settings, interpolation=False).write(), ""])
-
-
-def _section(remote: str) -> str:
-    return f'remote "{remote}"'
-
-
-def _without_ours(settings: Mapping[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """The settings of a home but for our remote, and that it is the default."""
-    ours = {DATASET_REMOTE, DATASET_REMOTE_BESIDE}
-    kept = {name: dict(section) for name, section in settings.items() if name not in map(_section, ours)}
-    if kept.get("core", {}).get("remote") in ours:
-        del kept["core"]
-    return kept
-
-
-def _remotes(project: Path) -> set[str]:
-    """The names of the remotes that the project's own configuration knows."""
-    sections = {name for file in ("config", "config.local") for name in _settings(project / file)}
-    return {name.removeprefix('remote "').removesuffix('"') for name in sections if name.startswith('remote "')}
+def _is_sharded(folder: Path) -> bool:
+    record = record_beside(folder)
+    return record is not None and record.sharded

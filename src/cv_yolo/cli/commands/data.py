@@ -3,32 +3,17 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from cv_yolo.cli.commands.data_import import export_data, import_data
+from cv_yolo.cli.commands.data_transfer import pull_data, push_data
 from cv_yolo.cli.commands.data_versions import diff, log, where
+from cv_yolo.cli.options import root_of
 from cv_yolo.domain.data.manifest import DatasetManifest, Split
 from cv_yolo.domain.training.specs import STRIDE_PX
 from cv_yolo.errors import DatasetError
-
-if TYPE_CHECKING:
-    from cv_yolo.workflows.prepare_dataset import DatasetSource
-
-REMOTE_EPILOGUE: Final = """
-\b
-Examples:
-  dvc add data/mine && cv-yolo data push data/mine     record a revision, and upload it
-  cv-yolo data pull data/mine                          on another machine, or in a fresh clone
-
-The remote is that of the stack this home is connected to, else the project's own (`dvc remote list`). DVC's own
-commands use the same one in a shell with these variables:
-
-\b
-  export DVC_GLOBAL_CONFIG_DIR=$PWD/.cv-yolo/dvc/global DVC_SITE_CACHE_DIR=$PWD/.cv-yolo/dvc/site
-  dvc push --remote minio
-"""
 
 CHECK_EPILOGUE: Final = """
 \b
@@ -47,7 +32,7 @@ def data() -> None:
 
 data.add_command(import_data)
 data.add_command(export_data)
-for command in (log, diff, where):
+for command in (push_data, pull_data, log, diff, where):
     data.add_command(command)
 
 
@@ -107,7 +92,7 @@ def check(folder: Path, *, fix: bool, report: str | None, policy: Path | None, a
     from cv_yolo.workflows.fix_dataset import FixedDataset, fix_dataset
     from cv_yolo.workflows.prepare_dataset import inspect_dataset
 
-    container, root = Container(), _root_of(folder)
+    container, root = Container(), root_of(folder)
     datasets = container.datasets
     with reading(quiet=as_json) as on_image:
         source = datasets.checked_source(root, _say, policy=datasets.policy(policy), on_image=on_image)
@@ -134,36 +119,6 @@ def check(folder: Path, *, fix: bool, report: str | None, policy: Path | None, a
             click.echo(f"  page {page}")
     if done.inspected.errors:
         raise gathered(done.inspected.errors)
-
-
-@data.command(epilog=REMOTE_EPILOGUE)
-@click.argument("folder", type=click.Path(path_type=Path))
-def push(folder: Path) -> None:
-    """Upload the recorded revision of FOLDER to the DVC remote."""
-    from cv_yolo.workflows.prepare_dataset import push_dataset
-
-    push_dataset(_source(folder))
-    click.echo(f"{folder}: the recorded revision is on the remote.")
-
-
-@data.command(epilog=REMOTE_EPILOGUE)
-@click.argument("folder", type=click.Path(path_type=Path))
-def pull(folder: Path) -> None:
-    """Fetch the recorded revision of FOLDER from the DVC remote."""
-    from cv_yolo.workflows.prepare_dataset import pull_dataset
-
-    pull_dataset(_source(folder))
-    click.echo(f"{folder}: the recorded revision is here.")
-
-
-def _source(folder: Path) -> "DatasetSource":
-    from cv_yolo.container import Container
-
-    return Container().datasets.source(_root_of(folder), _say)
-
-
-def _root_of(folder: Path) -> Path:
-    return folder.resolve() if ".." in folder.parts else folder.absolute()
 
 
 def _say(text: str) -> None:

@@ -15,6 +15,7 @@ MINUTE_S, HOUR_S = 60, 3600
 THRESHOLD: Final = "confidence_threshold"  # shown among the metrics, and none itself
 PARTS: Final = {Scope.CLASS: "of {}", Scope.SLICE: "where {}", Scope.SIZE: "of {} boxes", Scope.ERROR: "of {} errors"}
 TEENS: Final = range(11, 14)
+KILO: Final = 1000
 
 
 def score_text(value: float | None) -> str:
@@ -68,6 +69,15 @@ def duration_text(seconds: float | None) -> str:
 def latency_text(milliseconds: float | None) -> str:
     """`12.3 ms`; a dash where it was not measured."""
     return ABSENT if milliseconds is None else f"{milliseconds:.3g} ms"
+
+
+def bytes_text(size: int) -> str:
+    """`312 B`, `4.1 kB`, `12.3 MB`, `1.2 GB`."""
+    if size < KILO:
+        return f"{size} B"
+    if size < KILO**2:
+        return f"{size / KILO:.1f} kB"
+    return f"{size / KILO**2:.1f} MB" if size < KILO**3 else f"{size / KILO**3:.1f} GB"
 
 
 def time_text(moment: datetime) -> str:

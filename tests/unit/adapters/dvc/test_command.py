@@ -11,7 +11,7 @@ import pytest
 from cv_yolo.adapters.dvc import command
 from cv_yolo.adapters.dvc.command import Attended
 from cv_yolo.adapters.dvc.store import DvcStore
-from cv_yolo.errors import ServiceUnavailableError, StoppedError
+from cv_yolo.errors import DatasetError, ServiceUnavailableError, StoppedError
 from tests.e2e.project import wait_for
 
 HANGS = """
@@ -35,8 +35,8 @@ def a_store(root: Path, attended: Attended, *, seconds: float = 600) -> DvcStore
     """DVC, which takes so long for every command and ignores SIGTERM."""
     fake = root.parent / "fake" / "dvc"
     fake.mkdir(parents=True)
-    (fake / "__init__.py").touch()
-    (fake / "__main__.py").write_text(HANGS.format(seconds=seconds), encoding="utf-8")
+    (fake / "__main__.py").touch()
+    (fake / "__init__.py").write_text(HANGS.format(seconds=seconds), encoding="utf-8")
     return DvcStore(root=root, environment=os.environ | {"PYTHONPATH": str(fake.parent)}, attended=attended)
 
 
@@ -76,5 +76,6 @@ def test_a_remote_that_answers_is_waited_for(root: Path) -> None:
         asked.append(True)
         return True
 
-    assert a_store(root, Attended(answers=answers, silence_s=0.3), seconds=1).pull(root / "data" / "mine")
+    with pytest.raises(DatasetError, match="No module named"):  # the fake ends, and is no DVC
+        a_store(root, Attended(answers=answers, silence_s=0.3), seconds=1).pull(root / "data" / "mine")
     assert asked

@@ -6,6 +6,7 @@ import pytest
 
 from cv_yolo.reports.text.formatting import (
     ABSENT,
+    bytes_text,
     count_text,
     counted_text,
     difference_text,
@@ -146,3 +147,10 @@ def test_words_are_listed_as_they_are_spoken(words, text):
 @pytest.mark.parametrize(("milliseconds", "text"), [(12.345, "12.3 ms"), (140.2, "140 ms"), (None, ABSENT)])
 def test_a_latency_is_shown_in_milliseconds(milliseconds, text):
     assert latency_text(milliseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(312, "312 B"), (4100, "4.1 kB"), (12_300_000, "12.3 MB"), (1_200_000_000, "1.2 GB")]
+)
+def test_sizes_are_as_people_read_them(size: int, text: str) -> None:
+    assert bytes_text(size) == text
