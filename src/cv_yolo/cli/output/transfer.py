@@ -76,7 +76,7 @@ def _measure(progress: TransferProgress) -> tuple[int, int]:
 
 def _amount(progress: TransferProgress) -> str:
     if not progress.files:
-        return ""
+        return count_text(progress.done, "file") if progress.done else ""
     files = f"{progress.done} of {progress.files} files"
     if not progress.total_bytes:
         return files
