@@ -35,8 +35,14 @@ def run_command(
     command = [sys.executable, "-m", "cv_yolo", *arguments]
     if not CAN_FORK:
         return subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
-        )  # each caller asserts the exit code
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,  # each caller asserts the exit code
+        )
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(list(IMPORTED))
     with tempfile.TemporaryDirectory() as said:
