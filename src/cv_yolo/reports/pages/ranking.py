@@ -42,10 +42,13 @@ def ranking_html(report: RankingReport) -> str:
     found = best.evaluation.figures.get(report.metric)
     moment = time_text(report.made_at)
     facts = facts_list([LabelledValue(label="Made at", value=moment), *evaluation_facts(scores)])
-    missing = [f"{each.name}: {sentence}" for each in report.ranked for sentence in gap_sentences(each.evaluation)]
+    missing = [
+        paragraph(f"{each.name}: {sentence}.") for each in report.ranked for sentence in gap_sentences(each.evaluation)
+    ]
     parts = (
         Part(id="ranking", heading="Ranking", contents=(_ranking(report), paragraph(NOTE, kind="note"))),
         Part(id="metrics", heading="Metrics", contents=tuple(_metrics(report))),
+        *([Part(id="missing", heading="Not detected or not measured", contents=tuple(missing))] if missing else []),
         Part(id="provenance", heading="Provenance", contents=(facts,)),
     )
     body = render(
@@ -55,10 +58,10 @@ def ranking_html(report: RankingReport) -> str:
             "heading": _heading(report),
             "kind": "plain",
             "sign": None,
-            "missing": [*report.notes, *missing],
+            "missing": report.notes,
         },
         moment=moment,
-        small=method_sentence(best.evaluation, found, paired=True),
+        small=method_sentence(best.evaluation, found, paired=False),
         parts=parts_html(parts),
     )
     return page(f"{count_text(len(names), 'model')} ranked", body)

@@ -21,7 +21,7 @@ def box(place: int) -> list[float]:
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Twelve images with ids in steps of 3; `a` finds everything, `b` half, `c` nothing."""
+    """Twelve images with ids in steps of 3; `a` finds everything, `b` half, `c` nothing, `d` nearly all."""
     images = [
         {"id": 3 * n, "file_name": f"{n}.jpg", "weather": "rain" if n % 2 else "sun", "serial": n, "attributes": {}}
         for n in range(12)
@@ -38,7 +38,12 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "gt.json").write_text(
         json.dumps({"images": images, "annotations": annotations, "categories": categories}), encoding="utf-8"
     )
-    for name, rows in (("a", found), ("b", [each for each in found if each["image_id"] % 2]), ("c", [])):
+    for name, rows in (
+        ("a", found),
+        ("d", found[2:]),
+        ("b", [each for each in found if each["image_id"] % 2]),
+        ("c", []),
+    ):
         (folder / f"{name}.json").write_text(json.dumps(rows), encoding="utf-8")
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -103,6 +108,9 @@ def test_several_results_are_ranked_with_paired_differences_from_the_best(files:
     page = Path("page.html").read_text(encoding="utf-8")
     assert "a.json is first of 3 with 1.000 mAP50-95" in page
     assert "2 of 2 others are shown to be worse" in page
+    assert "c.json: 2 of 2 classes are never detected" in page
+    assert run([*on(files, "compare", "a.json", "b.json", "d.json"), "--html", "page.html"]) == 0
+    assert "Not detected" not in Path("page.html").read_text(encoding="utf-8")
     lines = csv.DictReader(Path("ranking.csv").read_text(encoding="utf-8").splitlines())
     rows = {(row["name"], row["metric"]): row for row in lines}
     assert rows["b.json", "map_50"]["meaning"] == "worse"
