@@ -30,7 +30,7 @@ COMMANDS: Final = {  # name -> module, imported only when the command is asked f
     "data": ("cv_yolo.cli.commands.data", "Import, check, compare, generate, export, push and pull data sets."),
     "runs": ("cv_yolo.cli.commands.runs", "List the tracked runs."),
     "show": ("cv_yolo.cli.commands.runs", "Show one run: parameters, scores, origin."),
-    "evaluate": ("cv_yolo.cli.commands.evaluate", "Evaluate a model on a split, with confidence intervals."),
+    "evaluate": ("cv_yolo.cli.commands.evaluate", "Evaluate a model, or COCO results, with confidence intervals."),
     "compare": ("cv_yolo.cli.commands.evaluate", "Compare two models on the same images."),
     "promote": ("cv_yolo.cli.commands.promote", "Promote a version to a stage, if the policy allows it."),
     "models": ("cv_yolo.cli.commands.models", "List registered versions; check that all records agree."),

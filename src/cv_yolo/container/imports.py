@@ -13,6 +13,7 @@ from cv_yolo.settings import Settings
 if TYPE_CHECKING:
     from cv_yolo.domain.data.annotated import AnnotatedDataset
     from cv_yolo.domain.data.label_text import Outlines
+    from cv_yolo.ports.coco_files import CocoFiles
     from cv_yolo.ports.datasets import AnnotationReader, DatasetExport, ImportFolder
 
 FORMATS: Final = ("coco", "voc", "yolo", "cvat", "labelstudio")
@@ -23,6 +24,13 @@ class _Format(Protocol):
 
     def detect(self, root: Path) -> bool: ...
     def read(self, root: Path) -> "AnnotatedDataset": ...
+
+
+def coco_files() -> "CocoFiles":
+    """What reads annotations and results that are scored without a data set."""
+    from cv_yolo.adapters.formats.coco_scoring import CocoJson
+
+    return CocoJson()
 
 
 class Imports:

@@ -60,18 +60,23 @@ class DecisionReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationReport:
-    """One model on one split; `marks` are what it makes of the images, worst first."""
+    """One model on one split; `marks` are what it makes of the images, worst first.
+
+    `metric` is the figure in the heading; `notes` are what a reader must know of the images.
+    """
 
     name: str
     evaluation: Evaluation
     annotated: tuple[AnnotatedImage, ...]
     thumbnails: dict[str, Thumbnail]
     made_at: datetime
+    metric: str = "map_50"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonReport:
-    """Two models on the same images; `metric` is the figure that the verdict is about."""
+    """Two models on the same images; `metric` is the figure that the verdict is about, `notes` are of the images."""
 
     first_name: str
     second_name: str
@@ -79,6 +84,7 @@ class ComparisonReport:
     thumbnails: dict[str, Thumbnail]
     made_at: datetime
     metric: str = "map_50"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,7 @@ def evaluate(
         detector = detector_of(model)
         detected = detect(detector, manifest, Split.VAL, examination)
         subject = _subject(manifest, Split.VAL, detected, detector)
-        evaluation = _score(subject, detected, manifest, examination, confidence_threshold=None).evaluation
+        evaluation = _score(subject, Split.VAL, detected, manifest, examination, confidence_threshold=None).evaluation
         tracker.log_metrics(run_id, _tracked(evaluation), data=dataset_input(manifest, Split.VAL))
         written = examination.workdir / "evaluation.json"
         write_whole(written, json.dumps(asdict(evaluation), indent=1))
@@ -124,7 +124,7 @@ def examine(detector: Detector, manifest: DatasetManifest, split: Split, examina
     """Score a detector on a split at its own confidence threshold; on val without one, at the best."""
     detected = detect(detector, manifest, split, examination)
     subject = _subject(manifest, split, detected, detector)
-    return _score(subject, detected, manifest, examination, confidence_threshold=detector.confidence_threshold)
+    return _score(subject, split, detected, manifest, examination, confidence_threshold=detector.confidence_threshold)
 
 
 def needs_threshold(detector: Detector, split: Split) -> bool:
@@ -166,7 +166,7 @@ def score_results(
         detector_classes=detected.classes,
         ignored_detections=detected.ignored,
     )
-    return _score(subject, detected, manifest, examination, confidence_threshold=confidence_threshold)
+    return _score(subject, split, detected, manifest, examination, confidence_threshold=confidence_threshold)
 
 
 def detect(detector: Detector, manifest: DatasetManifest, split: Split, examination: Examination) -> Detected:
@@ -213,19 +213,20 @@ def _kept(detector: Detector, folder: str, images: Sequence[str], examination: E
 
 def _score(
     subject: Subject,
+    split: Split,
     detected: Detected,
     manifest: DatasetManifest,
     examination: Examination,
     *,
     confidence_threshold: float | None,
 ) -> Scored:
-    """Score detections on the split that the subject names."""
+    """Score detections on one split."""
     return score(
         subject,
-        examination.folder.ground_truth(examination.dataset_root, manifest, subject.split),
+        examination.folder.ground_truth(examination.dataset_root, manifest, split),
         detected.prediction.detections,
         resampling=examination.resampling,
-        slices={name: np.array(images) for name, images in manifest.slices(subject.split).items()},
+        slices={name: np.array(images) for name, images in manifest.slices(split).items()},
         confidence_threshold=confidence_threshold,
         detection_limits=examination.detection_limits,
     )

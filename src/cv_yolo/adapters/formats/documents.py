@@ -34,7 +34,11 @@ def glance(path: Path) -> bytes:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file; raises `DatasetError`, also for a key that is given twice."""
-    data = _bytes_of(path)
+    return json_of(bytes_of(path))
+
+
+def json_of(data: bytes) -> Any:
+    """The content of a JSON document; raises `DatasetError`, also for a key that is given twice."""
     try:
         return json.loads(data, object_pairs_hook=_without_repeats)
     except RecursionError as error:
@@ -46,7 +50,7 @@ def read_json(path: Path) -> Any:
 def read_xml(path: Path) -> Element:
     """The root of an XML file without DTD and entities; raises `DatasetError`."""
     try:
-        root: Element = defusedxml.ElementTree.fromstring(_bytes_of(path), forbid_dtd=True)
+        root: Element = defusedxml.ElementTree.fromstring(bytes_of(path), forbid_dtd=True)
     except (DefusedXmlException, ParseError, ValueError, LookupError) as error:
         raise _not_xml(error) from error
     return root
@@ -128,7 +132,7 @@ def flag(value: object, what: str) -> bool:
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file, without spaces around them; raises `DatasetError`."""
     try:
-        return [line.strip() for line in _bytes_of(path).decode("utf-8-sig").splitlines()]
+        return [line.strip() for line in bytes_of(path).decode("utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise DatasetError("not a text in UTF-8", hint="save it as UTF-8") from error
 
@@ -174,7 +178,8 @@ def shown(value: object) -> str:
     return written if len(written) <= LONGEST_SHOWN else f"{written[:LONGEST_SHOWN]}…"
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """The content of a file within the limits; raises `DatasetError`."""
     _require_size(path)
     try:
         return path.read_bytes()

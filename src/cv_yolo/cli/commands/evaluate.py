@@ -19,6 +19,9 @@ from cv_yolo.domain.evaluation.intervals import Resampling
 from cv_yolo.domain.training.specs import STRIDE_PX
 from cv_yolo.reports.text.gaps import gaps_json
 
+RANKED_BY: Final = ("map_50_95", "map_50", "map_75")
+OF_FILES: Final = ("slice_by", "metric", "csv")
+OF_DATA_SETS: Final = ("data", "split", "image_size", "categories", "first_class", "trust", "experiment", "model")
 EVALUATE_EPILOGUE: Final = """
 \b
 Examples:
@@ -27,9 +30,13 @@ Examples:
   cv-yolo evaluate runs/best.onnx --image-size 640 --data data/mine --json
   cv-yolo evaluate results.json --data data/mine --categories instances_val.json
   cv-yolo evaluate results.json --data data/mine --first-class 1
+  cv-yolo evaluate results.json --truth instances_val.json --html page.html
+  cv-yolo evaluate results.json --truth instances_val.json --slice-by weather --json
 
 MODEL is a stage, a version, `newest`, a run (its name or the beginning of its id), a .pt or .onnx file, or a COCO
 results file. Classes are compared by name; those that the data set does not name are left out.
+
+With --truth, COCO annotations are all that is needed: no project, no images. Ids and names are those of the file.
 """
 COMPARE_EPILOGUE: Final = """
 \b
@@ -37,8 +44,11 @@ Examples:
   cv-yolo compare staging e5_s416
   cv-yolo compare 3 4 --split test --html reports/3-4.html
   cv-yolo compare production new.onnx --data data/mine --json
+  cv-yolo compare a.json b.json --truth instances_val.json --html page.html
+  cv-yolo compare a.json b.json c.json --truth instances_val.json --csv ranking.csv
 
-The difference is SECOND minus FIRST, paired by image. A comparison does not count against the test budget.
+The difference is SECOND minus FIRST, paired by image. A comparison does not count against the test budget. With
+--truth, COCO results are compared on COCO annotations; more than two are ranked, each compared with the best.
 """
 
 
@@ -84,6 +94,22 @@ def _scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--resamples", type=click.IntRange(100, 10_000), default=2000, show_default=True),
         click.option("--experiment", default=EXPERIMENT, show_default=True, help="MLflow's experiment."),
         registered_model_option,
+        click.option(
+            "--truth",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="COCO annotations to score COCO results on, without a project.",
+        ),
+        click.option(
+            "--slice-by", multiple=True, metavar="ATTRIBUTE", help="With --truth: metrics by an attribute of `images`."
+        ),
+        click.option(
+            "--metric",
+            type=click.Choice(RANKED_BY),
+            default=RANKED_BY[0],
+            show_default=True,
+            help="With --truth: the metric in headings, which ranks.",
+        ),
+        click.option("--csv", type=click.Path(path_type=Path, dir_okay=False), help="With --truth: metrics as CSV."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
         click.option(
             "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML page that works offline."
@@ -94,9 +120,20 @@ def _scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _choices(given: dict[str, Any]) -> Choices:
+def _on_files(given: dict[str, Any]) -> bool:
+    """Whether files are scored without a data set; options of the other way are refused."""
+    files = given["truth"] is not None
+    context = click.get_current_context()
+    for name in OF_DATA_SETS if files else OF_FILES:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = "--registered-model" if name == "model" else f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} cannot be given {'with' if files else 'without'} --truth")
     if min(given["max_detections"]) < 1:
         raise click.BadParameter("--max-detections: at least 1")
+    return files
+
+
+def _choices(given: dict[str, Any]) -> Choices:
     if given["categories"] is not None and given["first_class"] is not None:
         raise click.BadParameter("--first-class and --categories both define the ids: give only one of them")
     return Choices(
@@ -120,6 +157,11 @@ def _choices(given: dict[str, Any]) -> Choices:
 @_scoring_options
 def evaluate(name: str, **given: Any) -> None:
     """Evaluate MODEL on a split, with a confidence interval for every metric."""
+    if _on_files(given):
+        from cv_yolo.cli.commands.coco_files import evaluate_file
+
+        evaluate_file(name, given)
+        return
     with session(_choices(given), [name]) as here:
         scored = here.score(name)
     if given["html"]:
@@ -134,9 +176,18 @@ def evaluate(name: str, **given: Any) -> None:
 @click.command(epilog=COMPARE_EPILOGUE)
 @click.argument("first")
 @click.argument("second")
+@click.argument("more", nargs=-1)
 @_scoring_options
-def compare(first: str, second: str, **given: Any) -> None:
-    """Compare FIRST and SECOND on the same images."""
+def compare(first: str, second: str, more: tuple[str, ...], **given: Any) -> None:
+    """Compare FIRST and SECOND on the same images; with --truth, rank as many COCO results as are given."""
+    if _on_files(given):
+        from cv_yolo.cli.commands.coco_files import compare_files
+
+        compare_files((first, second, *more), given)
+        return
+    if more:
+        plural = "s" if len(more) > 1 else ""
+        raise click.UsageError(f"Got unexpected extra argument{plural} ({' '.join(more)})")
     with session(_choices(given), [first, second]) as here:
         found = here.compare(first, second)
     if given["html"]:

@@ -12,8 +12,17 @@ from cv_yolo.domain.evaluation.comparison import Comparison, DifferenceKind
 from cv_yolo.domain.evaluation.error_types import ErrorType
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.intervals import Estimate
+from cv_yolo.domain.evaluation.ranking import RankedModel
 from cv_yolo.reports.tables.metric_rows import meaning
-from cv_yolo.reports.text.formatting import ABSENT, count_text, metric_text
+from cv_yolo.reports.text.comparison import images_text
+from cv_yolo.reports.text.formatting import (
+    ABSENT,
+    count_text,
+    difference_text,
+    estimate_text,
+    metric_text,
+    percent_text,
+)
 from cv_yolo.reports.text.gaps import gap_sentences
 
 AVERAGES = tuple(name for name in MAIN if name not in IN_USE)
@@ -128,9 +137,9 @@ def _meaning(figure: str, difference: Estimate | None) -> str:
 
 def _measured_on(evaluation: Evaluation) -> str:
     subject = evaluation.subject
+    data = "annotations" if subject.split is None else "split revision"
     return (
-        f"{evaluation.images} {subject.split} images, {evaluation.truths} boxes "
-        f"(split revision {subject.split_revision[:12]})"
+        f"{evaluation.images} {subject.image_noun}s, {evaluation.truths} boxes ({data} {subject.split_revision[:12]})"
     )
 
 
@@ -152,3 +161,32 @@ def print_gaps(out: Console, evaluation: Evaluation | None, *, name: str | None 
     for sentence in () if evaluation is None else gap_sentences(evaluation):
         said = sentence if name is None else f"{name}: {sentence}"
         out.print(f"[bold red]Warning:[/] {escape(said)}", soft_wrap=True)
+
+
+def print_ranking(out: Console, ranked: Sequence[RankedModel], *, metric: str) -> None:
+    """The models, best first, with the paired differences from the best."""
+    best = ranked[0].evaluation
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column, justify in (("", "right"), ("model", "left"), (metric_text(metric), "right"),
+                            ("difference from the best", "right"), ("", "left")):  # fmt: skip
+        table.add_column(column, justify=justify, no_wrap=column != "model")  # type: ignore[arg-type]
+    for each in ranked:
+        found, difference = each.evaluation.figures.get(metric), each.differences.get(metric)
+        said = meaning(difference)
+        apart = (
+            ("", "[green]best[/]") if each.rank == 1 else (difference_text(difference), f"[{STYLES[said]}]{said}[/]")
+        )
+        table.add_row(f"{each.rank}.", escape(each.name), estimate_text(found), *apart)
+    made = best.resampling
+    out.print(f"[bold]{len(ranked)} models[/] on {images_text(best)}, best first\n")
+    out.print(table)
+    out.print(
+        f"\n[dim]Intervals: {percent_text(made.confidence)}, bootstrap over images, paired, {made.resamples} "
+        f"resamples, seed {made.seed}.[/]"
+    )
+
+
+def print_notes(out: Console, notes: Sequence[str]) -> None:
+    """What a reader must know of the images."""
+    for note in notes:
+        out.print(f"[bold yellow]Note:[/] {escape(note)}.", soft_wrap=True)

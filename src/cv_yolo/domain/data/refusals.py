@@ -41,13 +41,13 @@ class Refusals:
         """All that was refused so far."""
         return tuple(self._refusals)
 
-    def conclude(self) -> None:
-        """Raise all that was refused as one error."""
+    def conclude(self, subject: str = "the data set") -> None:
+        """Raise all that was refused as one error; `subject` is what has several problems."""
         if self._refusals:
-            raise gathered(self._refusals)
+            raise gathered(self._refusals, subject=subject)
 
 
-def gathered(refusals: Sequence[DatasetError]) -> DatasetError:
+def gathered(refusals: Sequence[DatasetError], *, subject: str = "the data set") -> DatasetError:
     """All refusals as one error: the first by name with their reasons, how many more, and what to do about them.
 
     The refusals of a gathered one are taken singly; what is refused twice in the same words counts once.
@@ -61,7 +61,7 @@ def gathered(refusals: Sequence[DatasetError]) -> DatasetError:
         shown.append(f"  … and {len(ordered) - MOST_REFUSALS} more")
     hints = dict.fromkeys(refusal.hint for refusal in ordered if refusal.hint)
     return GatheredError(
-        "\n".join([f"the data set has {len(ordered)} problems:", *shown]),
+        "\n".join([f"{subject} has {len(ordered)} problems:", *shown]),
         hint="; ".join(list(hints)[:MOST_HINTS]) or None,
         refusals=tuple(ordered),
     )

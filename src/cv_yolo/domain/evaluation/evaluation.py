@@ -42,6 +42,8 @@ class PredictionSettings:
 class Subject:
     """What an evaluation is about: the data, the model and how it predicts.
 
+    `split` is None where the images are those of an annotations file, and no split of a data set: `revision` and
+    `split_revision` are then the hash of that file, and `weights_sha256` is that of the detections.
     `split_revision` is the content hash of the split alone, `predictor` the library that found the boxes, with its
     version; `settings` are absent where the detections were made elsewhere, in an unknown way. `latency_ms` is the
     median time for one image, `size_bytes` the size of the weights file. `classes` are the data set's;
@@ -52,7 +54,7 @@ class Subject:
 
     revision: str
     split_revision: str
-    split: Split
+    split: Split | None
     classes: tuple[str, ...]
     predictor: str
     weights_sha256: str
@@ -62,6 +64,11 @@ class Subject:
     trusted: bool = False
     detector_classes: tuple[str, ...] | None = field(default=None, repr=False)  # no part of what identifies it
     ignored_detections: int = field(default=0, repr=False)
+
+    @property
+    def image_noun(self) -> str:
+        """What one of the images is called: `test image`."""
+        return "image" if self.split is None else f"{self.split} image"
 
     @property
     def ignored_classes(self) -> tuple[str, ...]:
@@ -142,7 +149,8 @@ def score(
     matched = match_all_sizes(table, detection_limits=detection_limits)
     asked = int(np.count_nonzero(~matched.table.truths.crowd))
     if not asked:
-        raise EvaluationFailedError(f"no annotated boxes in the split {subject.split}: nothing can be scored")
+        where = "" if subject.split is None else f" in the split {subject.split}"
+        raise EvaluationFailedError(f"no annotated boxes{where}: nothing can be scored")
     threshold = confidence_threshold
     if threshold is None and subject.split is Split.VAL:
         threshold = matched.best_confidence_threshold

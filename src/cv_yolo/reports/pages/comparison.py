@@ -8,7 +8,7 @@ from cv_yolo.reports.charts.icons import icon
 from cv_yolo.reports.markup import Html
 from cv_yolo.reports.pages.evaluation import measured_parts
 from cv_yolo.reports.pages.image_gallery import Gallery, changed_images, gallery_style, worst_images
-from cv_yolo.reports.pages.page import Part, page, parts_html
+from cv_yolo.reports.pages.page import NOTHING, Part, page, parts_html
 from cv_yolo.reports.pages.sections import facts_list
 from cv_yolo.reports.tables.metric_rows import Scores, of_comparison, of_evaluation
 from cv_yolo.reports.templates import render
@@ -18,7 +18,6 @@ from cv_yolo.reports.text.gaps import beside_title, gap_sentences, gap_title
 from cv_yolo.reports.text.provenance import LabelledValue, evaluation_facts
 from cv_yolo.reports.view_models import ComparisonReport, EvaluationReport
 
-MAIN: Final = "map_50"
 SIGNS: Final = {"better": ("good", "passed"), "worse": ("bad", "failed"), "": ("open", "level")}
 
 
@@ -34,9 +33,10 @@ def comparison_html(report: ComparisonReport) -> str:
         for name, evaluation in zip(names, scores.evaluations, strict=True)
         for sentence in (beside_title if evaluation is scores.subject else gap_sentences)(evaluation)
     )
+    missing = (*report.notes, *missing)
     heading = _with_gaps(finding.sentence, gap_title(scores.subject), of=f"{names[1]}: ")
     banner = _Banner(kicker="Comparison", heading=heading, small=method, kind=kind, sign=icon(sign), missing=missing)
-    gallery = changed_images(names, report.comparison, report.thumbnails)
+    gallery = changed_images(names, report.comparison, report.thumbnails) if _has_images(scores) else None
     return _page(f"{names[1]} compared with {names[0]}", banner, scores, gallery, made_at=report.made_at)
 
 
@@ -44,10 +44,13 @@ def evaluation_html(report: EvaluationReport) -> str:
     """What one model scores, as one file that needs nothing else."""
     scores = of_evaluation(report)
     evaluation = scores.subject
-    method = method_sentence(evaluation, evaluation.figures.get(MAIN), paired=False)
-    heading = _with_gaps(score_sentence(scores, MAIN), gap_title(evaluation))
-    banner = _Banner(kicker="Evaluation", heading=heading, small=method, missing=beside_title(evaluation))
-    gallery = worst_images(report.name, evaluation.subject.classes, report.annotated, report.thumbnails)
+    method = method_sentence(evaluation, evaluation.figures.get(report.metric), paired=False)
+    heading = _with_gaps(score_sentence(scores, report.metric), gap_title(evaluation))
+    missing = (*report.notes, *beside_title(evaluation))
+    banner = _Banner(kicker="Evaluation", heading=heading, small=method, missing=missing)
+    gallery = None
+    if _has_images(scores):
+        gallery = worst_images(report.name, evaluation.subject.classes, report.annotated, report.thumbnails)
     return _page(f"{report.name} evaluated", banner, scores, gallery, made_at=report.made_at)
 
 
@@ -67,7 +70,13 @@ def _with_gaps(sentence: str, missing: str, *, of: str = "") -> str:
     return f"{sentence}; {of}{missing}" if missing else sentence
 
 
-def _page(title: str, banner: _Banner, scores: Scores, gallery: Gallery, *, made_at: datetime) -> str:
+def _has_images(scores: Scores) -> bool:
+    """Whether errors by image can be shown: not of files that are scored without a confidence threshold."""
+    evaluation = scores.subject
+    return evaluation.subject.split is not None or evaluation.confidence_threshold is not None
+
+
+def _page(title: str, banner: _Banner, scores: Scores, gallery: Gallery | None, *, made_at: datetime) -> str:
     moment = time_text(made_at)
     facts = facts_list([LabelledValue(label="Made at", value=moment), *evaluation_facts(scores)])
     parts = (*measured_parts(scores, gallery), Part(id="provenance", heading="Provenance", contents=(facts,)))
@@ -78,4 +87,4 @@ def _page(title: str, banner: _Banner, scores: Scores, gallery: Gallery, *, made
         small=" ".join((banner.small, *threshold_sentences(scores))),
         parts=parts_html(parts),
     )
-    return page(title, body, style=gallery_style(gallery))
+    return page(title, body, style=NOTHING if gallery is None else gallery_style(gallery))

@@ -80,7 +80,7 @@ def _groups(scores: Scores) -> Iterator[Part]:
 
 def _main(scores: Scores) -> Html:
     evaluation = scores.subject
-    caption = f"{count_text(evaluation.images, f'{evaluation.subject.split} image')}, "
+    caption = f"{count_text(evaluation.images, evaluation.subject.image_noun)}, "
     caption += f"{count_text(evaluation.truths, 'annotated box', 'annotated boxes')}"
     heads = Heads(caption=caption, row="metric", rows="metrics", measure="value and interval")
     return interval_table(scores, main_rows(scores), heads)

@@ -68,7 +68,7 @@ def measured_text(estimate: Estimate, measure: str, *, signed: bool = False) -> 
 
 def images_text(evaluation: Evaluation) -> str:
     """`200 test images`."""
-    return count_text(evaluation.images, f"{evaluation.subject.split} image")
+    return count_text(evaluation.images, evaluation.subject.image_noun)
 
 
 def method_sentence(evaluation: Evaluation, estimate: Estimate | None, *, paired: bool) -> str:

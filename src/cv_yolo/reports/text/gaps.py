@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cv_yolo.domain.evaluation.evaluation import Evaluation
 from cv_yolo.domain.evaluation.gaps import Gap, GapKind, gaps
+from cv_yolo.domain.evaluation.image_sets import CrowdedImage
 from cv_yolo.reports.text.formatting import count_text, list_text
 
 MOST_IN_A_TITLE: Final = 3
@@ -48,6 +49,14 @@ def missing_names(evaluation: Evaluation) -> str:
     return _cut(names, most=MOST_IN_A_TITLE)
 
 
+def cap_sentences(crowded: Sequence[CrowdedImage], *, max_detections: int) -> tuple[str, ...]:
+    """`AP is capped: at most 100 detections of a class count in an image, and a.jpg has 130 of person`."""
+    if not crowded:
+        return ()
+    named = _cut([f"{each.image} has {each.objects} of {each.category}" for each in crowded], most=MOST_IN_A_SENTENCE)
+    return (f"AP is capped: at most {max_detections} detections of a class count in an image, and {named}",)
+
+
 def gaps_json(evaluation: Evaluation | None) -> dict[str, Any]:
     """`warnings` as sentences, and `gaps` as data."""
     if evaluation is None:
@@ -70,7 +79,8 @@ def _sentences(evaluation: Evaluation, found: Sequence[Gap], *, most: int) -> It
 
 def _named(gap: Gap, evaluation: Evaluation) -> str:
     if gap.kind is GapKind.NOT_MEASURED and not gap.count:
-        return f"{gap.name} (no boxes in {evaluation.subject.split})"
+        split = evaluation.subject.split
+        return f"{gap.name} (no boxes{'' if split is None else f' in {split}'})"
     count = gap.count or 0
     return f"{gap.name} ({count_text(count, 'image') if gap.group == 'slice' else count_text(count, 'box', 'boxes')})"
 

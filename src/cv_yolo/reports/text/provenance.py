@@ -95,11 +95,15 @@ def run_facts(rows: Sequence[RunRow]) -> tuple[LabelledValue, ...]:
 def evaluation_facts(scores: Scores) -> tuple[LabelledValue, ...]:
     """What the evaluations were made of: the images, and of each model the weights and how it predicted."""
     subject = scores.subject.subject
+    named = tuple(zip(scores.names, scores.evaluations, strict=True))
+    if subject.split is None:
+        annotations = LabelledValue(label="Annotations (SHA-256)", value=subject.revision, exact=True)
+        return (annotations, *(_file_fact(name, evaluation.subject) for name, evaluation in named))
     facts = [
         LabelledValue(label="Data (revision)", value=subject.revision, exact=True),
         LabelledValue(label=f"Split {subject.split} (revision)", value=subject.split_revision, exact=True),
     ]
-    for name, evaluation in zip(scores.names, scores.evaluations, strict=True):
+    for name, evaluation in named:
         facts += [
             LabelledValue(label=f"{name}: evaluation", value=evaluation.id, exact=True),
             LabelledValue(label=f"{name}: weights (SHA-256)", value=evaluation.subject.weights_sha256, exact=True),
@@ -112,6 +116,10 @@ def rule_text(gate: Gate) -> str:
     """What the candidate must be against the champion."""
     metric = metric_text(gate.metric)
     return f"{metric} better" if gate.rule is Rule.SUPERIORITY else f"{metric} not worse by more than {gate.margin:g}"
+
+
+def _file_fact(name: str, subject: Subject) -> LabelledValue:
+    return LabelledValue(label=f"{name}: detections (SHA-256)", value=subject.weights_sha256, exact=True)
 
 
 def _detections_text(subject: Subject) -> str:
