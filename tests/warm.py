@@ -67,12 +67,22 @@ def _as_command(arguments: list[str], folder: Path, environment: dict[str, str],
     os.environ.clear()
     os.environ.update(environment)
     tempfile.tempdir = None
+    _forget_zenml_home()
     sys.path[:0] = [str(folder), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = ["cv_yolo", *arguments]
     try:
         runpy.run_module("cv_yolo", run_name="__main__", alter_sys=True)
     finally:
         atexit._run_exitfuncs()
+
+
+def _forget_zenml_home() -> None:
+    """ZenML found one when it was imported; the command has its own."""
+    from zenml.client import Client
+    from zenml.config.global_config import GlobalConfiguration
+
+    GlobalConfiguration._reset_instance()
+    Client._reset_instance()
 
 
 @pytest.fixture(scope="session", autouse=True)
