@@ -1,7 +1,8 @@
 """Make a release: `python tools/release.py 0.2.0` (see CONTRIBUTING.md, "Releases and deprecations").
 
-Renames the `Unreleased` section of `CHANGELOG.md` to the version with today's date, sets `cv_yolo.__version__`, commits
-both, and makes the annotated tag `v0.2.0`, whose message is the section. Nothing is pushed.
+Renames the `Unreleased` section of `CHANGELOG.md` to the version with today's date, sets `cv_yolo.__version__` and the
+tag of the image that `compose.yaml` builds, commits all, and makes the annotated tag `v0.2.0`, whose message is the
+section. Nothing is pushed.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from typing import Final
 ROOT = Path(__file__).resolve().parents[1]
 CHANGELOG: Final = "CHANGELOG.md"
 VERSION_FILE: Final = "src/cv_yolo/__init__.py"
+COMPOSE_FILE: Final = "compose.yaml"
+BEFORE_VERSION: Final = {VERSION_FILE: '__version__ = "', COMPOSE_FILE: "image: cv-yolo/setup:"}
 UNRELEASED: Final = "## Unreleased\n"
 VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
 
@@ -33,10 +36,9 @@ def release(version: str, root: Path, *, date: str) -> str:
     if _git(root, "tag", "--list", tag):
         raise ReleaseError(f"{tag} exists already")
     text, notes = released((root / CHANGELOG).read_text(encoding="utf-8"), version, date)
-    (root / CHANGELOG).write_text(text, encoding="utf-8")
-    module = root / VERSION_FILE
-    code = re.sub(r'__version__ = "[^"]*"', f'__version__ = "{version}"', module.read_text(encoding="utf-8"))
-    module.write_text(code, encoding="utf-8")
+    changed = {CHANGELOG: text} | {name: _with_version(root, name, version) for name in BEFORE_VERSION}
+    for name, content in changed.items():
+        (root / name).write_text(content, encoding="utf-8")
     _git(root, "commit", "--quiet", "--all", "--message", f"Release {version}")
     _git(root, "tag", "--annotate", tag, "--cleanup=verbatim", "--message", f"{tag}\n\n{notes}")
     return tag
@@ -51,6 +53,15 @@ def released(changelog: str, version: str, date: str) -> tuple[str, str]:
         raise ReleaseError(f"{CHANGELOG}: nothing is listed under Unreleased")
     text = f"{before}{UNRELEASED}\n## {version} ({date})\n\n{notes.strip()}\n"
     return (f"{text}\n{earlier}" if earlier else text), notes.strip()
+
+
+def _with_version(root: Path, name: str, version: str) -> str:
+    """The content of a file that names the version once, with another version."""
+    before = BEFORE_VERSION[name]
+    content = (root / name).read_text(encoding="utf-8")
+    if content.count(before) != 1:
+        raise ReleaseError(f"{name}: {content.count(before)} versions found, not one")
+    return re.sub(rf"{re.escape(before)}[\d.]+", before + version, content)
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -21,6 +21,7 @@ def repository(tmp_path: Path) -> Path:
     module = tmp_path / TOOL.VERSION_FILE
     module.parent.mkdir(parents=True)
     module.write_text('"""The package."""\n\n__version__ = "0.1.0"\n')
+    (tmp_path / TOOL.COMPOSE_FILE).write_text("services:\n  stack:\n    image: cv-yolo/setup:0.1.0\n    build: .\n")
     (tmp_path / TOOL.CHANGELOG).write_text(CHANGES)
     git(tmp_path, "init", "--quiet")
     for name, value in {"user.name": "Anna", "user.email": "anna@example.org"}.items():
@@ -35,6 +36,7 @@ def test_a_release_renames_the_section_sets_the_version_and_tags_the_commit(repo
     text = (repository / TOOL.CHANGELOG).read_text()
     assert text == CHANGES.replace("## Unreleased\n", f"## Unreleased\n\n## 0.2.0 ({DATE})\n")
     assert '__version__ = "0.2.0"' in (repository / TOOL.VERSION_FILE).read_text()
+    assert "image: cv-yolo/setup:0.2.0\n" in (repository / TOOL.COMPOSE_FILE).read_text()
     assert git(repository, "status", "--porcelain") == ""
     assert git(repository, "rev-parse", "v0.2.0^{commit}") == git(repository, "rev-parse", "HEAD")
     assert git(repository, "tag", "--list", "--format=%(contents)", "v0.2.0").strip() == (
@@ -52,6 +54,14 @@ def test_without_changes_there_is_no_release(repository: Path) -> None:
     with pytest.raises(TOOL.ReleaseError, match="nothing is listed under Unreleased"):
         TOOL.release("0.3.0", repository, date=DATE)
     assert git(repository, "tag").split() == ["v0.2.0"]
+
+
+def test_a_file_without_the_version_is_named_and_nothing_is_changed(repository: Path) -> None:
+    (repository / TOOL.COMPOSE_FILE).write_text("services: {}\n")
+    git(repository, "commit", "--quiet", "--all", "--message", "No services")
+    with pytest.raises(TOOL.ReleaseError, match=r"compose\.yaml: 0 versions found, not one"):
+        TOOL.release("0.2.0", repository, date=DATE)
+    assert git(repository, "status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize(("version", "reason"), [("next", "not a version"), ("0.1", "not a version")])
