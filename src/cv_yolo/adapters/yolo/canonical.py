@@ -19,6 +19,7 @@ from cv_yolo.adapters.yolo.labels import label_bytes, read_label
 from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations, Segmentation
 from cv_yolo.domain.data.class_names import listed
 from cv_yolo.domain.data.counting import annotations_digest, count_objects
+from cv_yolo.domain.data.label_text import LabelText
 from cv_yolo.domain.data.manifest import ImageRecord, Split
 from cv_yolo.domain.data.refusals import Refusals
 from cv_yolo.errors import DatasetError
@@ -163,7 +164,22 @@ def with_annotations(
 def _with_hash(
     root: Path, record: ImageRecord, annotated: Mapping[str, ImageAnnotations], classes: tuple[str, ...]
 ) -> ImageRecord:
-    image, label = annotated.get(record.image), root / record.label
+    label, size_px = root / record.label, (record.width_px, record.height_px)
+    written = read_label(label, label_bytes(label), class_count=len(classes), size_px=size_px)
+    image = agreed_annotations(root, record, written, annotated, classes)
+    attributes = {**image.attributes, **record.attributes}
+    return replace(record, annotations_sha256=annotations_digest(image), attributes=attributes)
+
+
+def agreed_annotations(
+    root: Path,
+    record: ImageRecord,
+    written: LabelText,
+    annotated: Mapping[str, ImageAnnotations],
+    classes: tuple[str, ...],
+) -> ImageAnnotations:
+    """The annotations of an image; raises `DatasetError` where its size or its label text has something else."""
+    image = annotated.get(record.image)
     if image is None:
         raise DatasetError(f"{root / record.image}: not in {NAME}", hint=REMOVE)
     size_px = (record.width_px, record.height_px)
@@ -172,14 +188,12 @@ def _with_hash(
             f"{root / record.image}: {size_px[0]} x {size_px[1]} px, {NAME} has {image.width_px} x {image.height_px}",
             hint=REMOVE,
         )
-    written = read_label(label, label_bytes(label), class_count=len(classes), size_px=size_px)
     counted = count_objects(image, classes).label
     here, there = (sorted((box.class_id, box.xywhn) for box in each.boxes) for each in (written, counted))
     if here != there:
         what = f"{len(here)} boxes, {NAME} has {len(there)}" if len(here) != len(there) else f"other boxes than {NAME}"
-        raise DatasetError(f"{label}: {what}", hint=REMOVE)
-    attributes = {**image.attributes, **record.attributes}
-    return replace(record, annotations_sha256=annotations_digest(image), attributes=attributes)
+        raise DatasetError(f"{root / record.label}: {what}", hint=REMOVE)
+    return image
 
 
 def _objects(path: Path, content: _File, names: Mapping[int, str]) -> dict[int, list[AnnotatedObject]]:

@@ -10,12 +10,12 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from cv_yolo.adapters.yolo.canonical import NAME as ANNOTATIONS
-from cv_yolo.adapters.yolo.canonical import read_annotations
+from cv_yolo.adapters.yolo.canonical import agreed_annotations, read_annotations
 from cv_yolo.adapters.yolo.data_yaml import NAME, is_here, read_data_yaml
 from cv_yolo.adapters.yolo.entries import bytes_of, is_absent
 from cv_yolo.adapters.yolo.image_files import upright_size
@@ -111,9 +111,7 @@ class _Reader:
         data = label_bytes(path)
         if data is not None:
             self.stored.require_undamaged(each.label, data)
-        annotations = None if self.annotated is None else self.annotated.get(each.image)
-        size_px = (width_px, height_px)
-        label = read_label(path, data, class_count=len(self.classes), size_px=size_px)
+        label = read_label(path, data, class_count=len(self.classes), size_px=(width_px, height_px))
         record = ImageRecord(
             split=each.split,
             image=each.image,
@@ -123,11 +121,12 @@ class _Reader:
             boxes=len(label.boxes),
             width_px=width_px,
             height_px=height_px,
-            annotations_sha256="" if annotations is None else annotations_digest(annotations),
         )
-        if annotations is not None:
-            return record, truth_of(annotations, self.classes)
-        return record, truth_of_boxes(each.image, label.boxes, width_px=width_px, height_px=height_px)
+        if self.annotated is None:
+            return record, truth_of_boxes(each.image, label.boxes, width_px=width_px, height_px=height_px)
+        annotations = agreed_annotations(self.stored.root, record, label, self.annotated, self.classes)
+        digest = annotations_digest(annotations)
+        return replace(record, annotations_sha256=digest), truth_of(annotations, self.classes)
 
 
 def _images(

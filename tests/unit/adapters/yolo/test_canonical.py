@@ -10,6 +10,7 @@ import pytest
 
 from cv_yolo.adapters.ultralytics.examples import examples_of
 from cv_yolo.adapters.yolo.canonical import read_annotations
+from cv_yolo.adapters.yolo.content import YoloContents
 from cv_yolo.adapters.yolo.imported import YoloImports
 from cv_yolo.domain.data.annotated import AnnotatedDataset, AnnotatedObject, ImageAnnotations
 from cv_yolo.domain.data.difference import diff_images
@@ -145,6 +146,12 @@ def test_label_text_that_disagrees_is_refused_with_what_to_do(imported: Path, te
     with pytest.raises(DatasetError, match=f"{LABEL}: {reason}") as refusal:
         FOLDER.scan(imported)
     assert "import the data again" in (refusal.value.hint or "")
+
+
+def test_a_comparison_of_revisions_refuses_it_as_a_check_does(imported: Path, tmp_path: Path) -> None:
+    put_label(imported, "train/cam1/a.png", "")
+    with pytest.raises(DatasetError, match=r"0 boxes, annotations\.json has 2"):
+        YoloContents(tmp_path / "facts.json").read(imported)
 
 
 def test_label_text_in_another_order_agrees(imported: Path) -> None:
