@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
@@ -43,37 +43,32 @@ class DvcCommand:
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end; every caller reads the exit code."""
         command = [sys.executable, "-m", "dvc", *arguments]
-        with subprocess.Popen(
-            command,
-            cwd=self._root,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as child:
-            try:
-                out, err = self._attend(child, arguments[0])
-            except BaseException:
-                _terminate(child)
-                raise
+        with self._child(command, stdin=subprocess.DEVNULL) as child:
+            out, err = self._attend(child, arguments[0])
         return subprocess.CompletedProcess(command, child.returncode, out, err)
 
     def transfer(
         self, request: Mapping[str, Any], on_event: Callable[[Mapping[str, Any]], None], command: str
     ) -> Mapping[str, Any]:
         """Have our own child process do what `request` says; returns its answer, and passes on its progress."""
+        worker = [sys.executable, "-m", "cv_yolo.adapters.dvc.worker"]
+        with self._child(worker, stdin=subprocess.PIPE) as child:
+            return self._answer(child, request, on_event, command)
+
+    @contextmanager
+    def _child(self, command: Sequence[str], *, stdin: int) -> Iterator["subprocess.Popen[str]"]:
+        """A process in the project, terminated if it is not waited for to its end."""
         with subprocess.Popen(
-            [sys.executable, "-m", "cv_yolo.adapters.dvc.worker"],
+            command,
             cwd=self._root,
             env=self._environment,
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         ) as child:
             try:
-                return self._answer(child, request, on_event, command)
+                yield child
             except BaseException:
                 _terminate(child)
                 raise

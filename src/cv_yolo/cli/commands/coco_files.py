@@ -89,7 +89,7 @@ def _scored(names: Sequence[str], given: Mapping[str, Any]) -> tuple[ScoredFiles
 
 
 def _shown(names: Sequence[str]) -> Sequence[str]:
-    """Names of files without their folders, where that tells them apart."""
+    """Names of files without their folders, where these differ."""
     short = [Path(name).name for name in names]
     return short if len(set(short)) == len(short) else names
 
